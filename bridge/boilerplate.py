@@ -1,0 +1,67 @@
+"""Lines that programs write into mail, told apart from those that people write.
+
+Notes such as "View this e-mail in your browser" come in too many forms for patterns; but they are
+made of few words. A line is such a note when it says nothing beside them.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 200
+"""Characters; a longer line is never boilerplate as a whole."""
+
+_TRIGGER_WORDS = """
+browser webbrowser browseransicht browservenster navigateur navegador webversion webansicht onlineversion
+online-version online viewing version versión versão versione unsubscribe abmelden abbestellen désinscrire
+désabonner uitschrijven preferences webpage website angezeigt dargestellt affiche s'affiche visualizzata
+visualiza weergegeven images
+"""
+_OTHER_WORDS = """
+a an and any app are as at can can't can’t cannot cant click correctly display displayed displaying don't e
+e-mail email for from full having here if image in is isn't isn’t it link list mail manage message my network
+newsletter no not of on open or our page please problem problems properly read reading see seeing
+subscription switch the this time to trouble troubles unable update view web with you your als anders ansehen
+ansicht anzeigen bei bitte darstellung den der des die diese dieser dieses falls für hier ihrem im ist klick
+klicken korrekt lesen nachricht nicht onlineansicht probleme richtig sie um und vom von wenn werden wird zu
+zum zur öffnen afficher ce cet cette cliquez consulter correctement courriel dans de du en ici la le les lien
+ligne lire ne ouvrir pas si sur un une vers visualiser voir votre vous aquí clic correctamente correo el este
+esta haga línea mensaje no puede su ver visualizar aqui clique corretamente linha mensagem não seu al apri
+clicca correttamente il leggi messaggio nel non qui questa questo se tuo viene visualizza bekijk deze dit
+goed hier het je klik lees niet uw weergave wordt
+"""
+_TRIGGERS = frozenset(_TRIGGER_WORDS.split())
+_VOCABULARY = _TRIGGERS.union(_OTHER_WORDS.split())
+_WORD = re.compile(r"[^\W_](?:[\w'’-]*[^\W_])?")
+_DEVICE = re.compile(
+    r"(?:sent from (?:my|outlook|yahoo|gmail|proton|samsung|mail)\b.{0,50}|sent via .{2,50}"
+    r"|sent with .{2,20} secure e?mail|von meinem .{1,40} gesendet|gesendet (?:von|mit) .{1,60}"
+    r"|envoyé (?:de|depuis) (?:mon|ma) .{1,40}|enviado (?:desde|do) (?:mi|meu) .{1,40}|inviato da .{1,40}"
+    r"|verzonden (?:met|vanaf) .{1,40}|get outlook for .{1,30}|отправлено с .{1,40}|发自我的.{1,20})\.?",
+    re.IGNORECASE,
+)
+_NO_MIME = re.compile(
+    r"this is a multi-?part message in mime format\.?"
+    r"|.{0,60}\be-?mail (?:client|program|reader) (?:does not|doesn.t|can ?not) (?:support|display|show|read)\b.{0,80}"
+    r"|this (?:e-?mail|message) (?:requires|contains|is in|was sent in) (?:an? )?html\b.{0,80}"
+    r"|(?:please )?add .{1,60} to your (?:address ?book|safe sender).{0,60}|to ensure (?:delivery|you).{0,100}",
+    re.IGNORECASE,
+)
+_ARMOUR = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----|(?:Hash|Charset): [\w, -]{1,80}")
+
+
+def is_noise(line: str) -> bool:
+    """Whether a stripped line is a rule, a quotation or what programs write."""
+    if line.startswith((">", "|>")) or not any(map(_speaks, line)):
+        return True
+    if len(line) > LONGEST:
+        return False
+    if _DEVICE.fullmatch(line) or _NO_MIME.fullmatch(line) or _ARMOUR.fullmatch(line):
+        return True
+    words = _WORD.findall(line.casefold())
+    return not _TRIGGERS.isdisjoint(words) and _VOCABULARY.issuperset(words)
+
+
+def _speaks(character: str) -> bool:
+    """Whether a character says something by itself: a letter, a digit, an emoji."""
+    return character.isalnum() or character > "\u25ff"

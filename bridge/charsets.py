@@ -1,0 +1,109 @@
+"""Bytes to text for the charset names that mail uses; unknown or wrong ones still give text.
+
+Nothing here raises for any bytes or any name. Names are looked up in a fixed table and never given
+to `codecs.lookup` directly: that would import modules and grow caches at a mail sender's wish, and
+offer him codecs that are no charsets.
+"""
+
+from __future__ import annotations
+
+import re
+from encodings.aliases import aliases
+
+_NO_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+_NO_CHARSETS |= {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
+
+# Senders mean the larger charset that their system used, not the smaller one that they name.
+_MEANT = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x_gbk": "gb18030",
+    "gb2312_80": "gb18030",
+    "ks_c_5601": "cp949",
+    "ks_c_5601_1987": "cp949",
+    "ksc5601": "cp949",
+    "ksc_5601": "cp949",
+    "euc_kr": "cp949",
+    "euckr": "cp949",
+    "shift_jis": "cp932",
+    "sjis": "cp932",
+    "x_sjis": "cp932",
+    "shiftjis": "cp932",
+    "windows_31j": "cp932",
+    "iso_2022_jp": "iso2022_jp_ext",
+    "iso2022jp": "iso2022_jp_ext",
+    "iso_8859_8_i": "iso8859_8",
+    "iso_8859_8_e": "iso8859_8",
+    "iso_8859_6_i": "iso8859_6",
+    "iso_8859_1": "cp1252",
+    "iso8859_1": "cp1252",
+    "latin1": "cp1252",
+    "l1": "cp1252",
+    "iso_8859_9": "cp1254",
+    "iso_8859_11": "cp874",
+    "tis_620": "cp874",
+    "tis620": "cp874",
+    "windows_874": "cp874",
+    "x_windows_874": "cp874",
+    "big5": "big5hkscs",
+    "x_big5": "big5hkscs",
+    "macintosh": "mac_roman",
+    "x_mac_roman": "mac_roman",
+    "x_mac_cyrillic": "mac_cyrillic",
+    "unicode_1_1_utf_7": "utf_7",
+    "utf8mb4": "utf_8",
+    "unicode": "utf_16",
+    "ansi": "cp1252",
+    "cp_1252": "cp1252",
+}
+
+
+def _table() -> dict[str, str]:
+    table = {name: codec for name, codec in aliases.items() if codec not in _NO_CHARSETS}
+    table |= {codec: codec for codec in table.values()}
+    table |= {f"windows_125{digit}": f"cp125{digit}" for digit in range(9)}
+    table |= {f"cp125{digit}": f"cp125{digit}" for digit in range(9)}
+    table |= {f"iso_8859_{part}": f"iso8859_{part}" for part in (*range(2, 12), *range(13, 17))}
+    return table | {"koi8_r": "koi8_r", "koi8_u": "koi8_u"} | _MEANT
+
+
+_CODECS = _table()
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
+_SNIFFED = {"", "ascii", "utf_8", "utf_8_sig"}
+
+
+def codec(name: str) -> str:
+    """The Python codec for a charset name as mail writes it, or "" when the name says nothing."""
+    plain = _PUNCTUATION.sub("_", name[:64].partition("*")[0].strip().lower()).strip("_")
+    return _CODECS.get(plain, "")
+
+
+def decode(data: bytes, charset: str, *, hint: str = "") -> str:
+    """`data` in the charset that was declared for it, else as its bytes suggest.
+
+    What is not valid in the declared charset is replaced by U+FFFD; only ASCII, UTF-8 and unknown
+    names are doubted, since these are what senders declare without looking.
+    """
+    declared = codec(charset)
+    if declared in _SNIFFED:
+        return sniff(data, hint=hint, utf8=declared.startswith("utf_8"))
+    return data.decode(declared, errors="replace")
+
+
+def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
+    """Undeclared bytes as text: ISO-2022-JP by its escapes, UTF-8, the hinted charset, cp1252.
+
+    `utf8` says that UTF-8 was declared: then a few broken characters do not speak against it.
+    """
+    if b"\x1b$" in data and data.isascii():
+        return data.decode("iso2022_jp_ext", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", errors="replace")
+    if utf8 and any(character > "\x7f" and character != "\ufffd" for character in text):
+        return text
+    hinted = codec(hint)
+    if hinted not in _SNIFFED:
+        return data.decode(hinted, errors="replace")
+    return data.decode("cp1252", errors="replace")

@@ -1,0 +1,44 @@
+"""The sender's Date as epoch seconds, when it is one and sane."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_tz
+
+EARLIEST = 0
+LATEST = 4_102_444_800  # 2100-01-01T00:00:00Z
+_LONGEST = 128
+
+
+def epoch(raw: bytes) -> int | None:
+    """Epoch seconds of a Date field (RFC 5322 §3.3 and §4.3, asctime, ISO 8601), else None.
+
+    Sane is 1970 to 2099; anything else, impossible days included, is None. A zone that nobody
+    knows counts as UTC, as RFC 5322 §4.3 wants it.
+    """
+    value = raw[:_LONGEST].decode("ascii", "replace").strip()
+    moment = _iso(value) or _internet(value)
+    if moment is None:
+        return None
+    seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    return seconds if EARLIEST <= seconds < LATEST else None
+
+
+def _iso(value: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _internet(value: str) -> datetime | None:
+    try:
+        parsed = parsedate_tz(value)
+        if parsed is None:
+            return None
+        year, month, day, hour, minute, second = parsed[:6]
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+        return moment - timedelta(seconds=parsed[9] or 0)
+    except (ValueError, IndexError, OverflowError):
+        return None  # IndexError: parsedate_tz on dates of which only the zone is left

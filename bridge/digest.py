@@ -1,0 +1,80 @@
+"""What makes two deliveries the same mail: a digest of the content without its trace fields."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+DIGEST_BYTES = 16
+LONGEST_HEAD = 262_144
+"""Bytes of header section that are searched for trace fields; what is beyond counts as body."""
+
+_TRACE = re.compile(
+    rb"\n(?:received|x-received|received-spf|return-path|delivered-to|x-delivered-to|x-original-to"
+    rb"|envelope-to|x-envelope-to|x-envelope-from|delivery-date|authentication-results"
+    rb"|arc-authentication-results)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+",
+    re.IGNORECASE,
+)
+_BLANK_LINE = re.compile(rb"(?:\A|\n)\r?\n")
+
+
+class ContentDigest:
+    """Digest of a message that arrives in pieces; keeps at most its header section in memory.
+
+    Fields that each hop adds or changes (Received, Return-Path, Delivered-To, Authentication-Results
+    and their kin) do not count, nor does it whether lines end in CRLF or LF. Every other byte does.
+    """
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        self._head: bytearray | None = bytearray()
+        self._after_cr = False
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next piece of the message; where it is cut makes no difference."""
+        if self._head is None:
+            self._body(chunk)
+            return
+        seen = len(self._head)
+        self._head += chunk
+        blank = _BLANK_LINE.search(self._head, max(seen - 2, 0))
+        if blank is not None and blank.end() <= LONGEST_HEAD:
+            self._finish_head(blank.end())
+        elif len(self._head) >= LONGEST_HEAD:
+            self._finish_head(LONGEST_HEAD)
+
+    def digest(self) -> bytes:
+        """The 16 bytes of the digest, when the whole message has been taken."""
+        if self._head is not None:
+            self._finish_head(len(self._head))
+        final = self._hash.copy()
+        if self._after_cr:
+            final.update(b"\r")
+        return final.digest()
+
+    def _finish_head(self, end: int) -> None:
+        assert self._head is not None
+        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
+        self._head = None
+        self._after_cr = head.endswith(b"\r")
+        lines = b"\n" + head.removesuffix(b"\r").replace(b"\r\n", b"\n")
+        self._hash.update(_TRACE.sub(b"", lines))
+        self._body(rest)
+
+    def _body(self, chunk: bytes) -> None:
+        """Hash with LF line ends; a CR at the end of a chunk waits for what follows it."""
+        if not chunk:
+            return
+        if self._after_cr:
+            chunk = b"\r" + chunk
+        self._after_cr = chunk.endswith(b"\r")
+        if self._after_cr:
+            chunk = chunk[:-1]
+        self._hash.update(chunk.replace(b"\r\n", b"\n"))
+
+
+def content_digest(raw: bytes) -> bytes:
+    """The digest of a whole message at once."""
+    digest = ContentDigest()
+    digest.update(raw)
+    return digest.digest()

@@ -1,0 +1,144 @@
+"""What a device may want to know of a mail before it shows it, read from its fields and parts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bridge.mailbox import without_comments
+from bridge.model import Flag
+
+if TYPE_CHECKING:
+    from bridge.fields import Fields
+    from bridge.mime import Part, Walk
+    from bridge.params import Parameterized
+
+SPAM_HEADERS = ("X-Spam-Flag", "X-Spam-Status", "X-Spam", "X-Spamd-Result")
+"""The verdicts of SpamAssassin and rspamd, for a configuration that trusts its own filter."""
+
+_SPAM = re.compile(rb"(?:default:\s*)?(?:yes|true|spam)\b", re.IGNORECASE)
+_BULK = {b"bulk", b"list", b"junk"}
+_LIST_FIELDS = ("list-id", "list-unsubscribe", "list-post", "mailing-list")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_DMARC_PASS = re.compile(rb";\s*dmarc\s*=\s*pass(?![\w-])", re.IGNORECASE)
+_REPORTS = {"message/disposition-notification", "message/feedback-report"}
+_STATUS = {"message/delivery-status", "message/global-delivery-status"}
+_PKCS7 = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
+_SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
+_NO_ATTACHMENTS = _SIGNATURES | _STATUS | _REPORTS | _PKCS7
+_NO_ATTACHMENTS |= {"application/pgp-encrypted", "text/rfc822-headers", "text/calendar", "application/ics"}
+
+
+def of(
+    top: Fields,
+    kind: Parameterized,
+    walk: Walk,
+    *,
+    sender: str,
+    complete: bool = True,
+    authserv_ids: frozenset[str] = frozenset(),
+    spam_headers: tuple[str, ...] = (),
+) -> Flag:
+    """The flags of a message, by its top fields, its content type and its parts.
+
+    `sender` is the From address. Without `complete` the message was cut: then a multipart/mixed that
+    was still open counts as having an attachment. Authenticated is believed of configured
+    authserv-ids only (see `authenticated`), suspicious of configured spam headers only.
+    """
+    flags = _priority(top) | _origin(top) | _secrecy(kind, walk.parts) | _report(top, kind, walk.parts, sender)
+    if any(attached(part) for part in walk.parts) or (not complete and "multipart/mixed" in walk.unfinished):
+        flags |= Flag.ATTACHMENT
+    if any(invites(part) for part in walk.parts):
+        flags |= Flag.INVITATION
+    if any(_SPAM.match(value) for name in spam_headers for value in top.all(name.lower())):
+        flags |= Flag.SUSPICIOUS
+    if authenticated(top.all("authentication-results"), authserv_ids):
+        flags |= Flag.AUTHENTICATED
+    return flags
+
+
+def authenticated(results: tuple[bytes, ...], authserv_ids: frozenset[str]) -> bool:
+    """Whether a trusted server found that DMARC passes (RFC 8601, RFC 7489 §11.2).
+
+    Of the fields with a configured authserv-id only the topmost counts: servers write theirs above
+    what came with the message. Such a server must remove forged fields of its own name (RFC 8601 §5).
+    """
+    trusted = {name.lower().encode() for name in authserv_ids}
+    for result in results:
+        plain = without_comments(_QUOTED.sub(b'""', result[:16_384]))
+        server = plain.partition(b";")[0].split()
+        if server and server[0].lower() in trusted:
+            return _DMARC_PASS.search(plain) is not None
+    return False
+
+
+def attached(part: Part) -> bool:
+    """Whether a part is an attachment to the eyes of a person."""
+    if part.content_type in _NO_ATTACHMENTS or _in_report(part) or "multipart/encrypted" in part.within:
+        return False
+    if part.disposition == "attachment":
+        return True
+    if "multipart/related" in part.within and part.content_id:
+        return False
+    if part.content_type.startswith(("text/", "multipart/")):
+        return bool(part.file_name) and part.disposition != "inline"
+    return part.content_type != "message/external-body"
+
+
+def invites(part: Part) -> bool:
+    """Whether a part is a calendar invitation (RFC 6047 §2.4)."""
+    return part.content_type == "text/calendar" and part.method == "request"
+
+
+def _in_report(part: Part) -> bool:
+    return bool(part.within) and part.within[-1] == "multipart/report"
+
+
+def _priority(top: Fields) -> Flag:
+    """Importance and Priority (RFC 2156 §5.3), X-Priority and X-MSMail-Priority; the first that says more."""
+    for name in ("importance", "x-priority", "priority", "x-msmail-priority"):
+        value = top.first(name).lower()
+        if value.startswith((b"high", b"urgent", b"1", b"2")):
+            return Flag.URGENT
+        if value.startswith((b"low", b"non-urgent", b"4", b"5")):
+            return Flag.LOW_PRIORITY
+    return Flag(0)
+
+
+def _origin(top: Fields) -> Flag:
+    """Lists and bulk (RFC 2919, RFC 2369, Precedence), automatic mail (RFC 3834 §5)."""
+    flags = Flag(0)
+    precedence = top.first("precedence").lower()
+    if precedence in _BULK or any(name in top for name in _LIST_FIELDS):
+        flags |= Flag.BULK
+    submitted = top.first("auto-submitted").lower()
+    replied = precedence == b"auto_reply" or "x-autoreply" in top or "x-autorespond" in top
+    if replied or (submitted and not submitted.startswith(b"no")):
+        flags |= Flag.AUTOMATIC
+    return flags
+
+
+def _secrecy(kind: Parameterized, parts: tuple[Part, ...]) -> Flag:
+    """PGP/MIME (RFC 3156) and S/MIME (RFC 8551 §3)."""
+    flags = Flag(0)
+    types = {kind.value}.union(*(part.within for part in parts))
+    if "multipart/encrypted" in types:
+        flags |= Flag.ENCRYPTED
+    if "multipart/signed" in types or any(part.content_type in _SIGNATURES for part in parts):
+        flags |= Flag.SIGNED
+    for part in parts:
+        if part.content_type in _PKCS7:
+            flags |= Flag.SIGNED if part.smime_type == "signed-data" else Flag.ENCRYPTED
+    return flags
+
+
+def _report(top: Fields, kind: Parameterized, parts: tuple[Part, ...], sender: str) -> Flag:
+    """Delivery status (RFC 3464), disposition (RFC 8098) and abuse reports (RFC 5965)."""
+    types = {part.content_type for part in parts}
+    report = kind.text("report-type").lower() if kind.value == "multipart/report" else ""
+    null_return = "return-path" in top and not top.first("return-path").strip(b"<> \t")
+    local = sender.partition("@")[0]
+    bounced = report == "delivery-status" or types & _STATUS or "x-failed-recipients" in top
+    if bounced or local == "mailer-daemon" or (local == "postmaster" and null_return):
+        return Flag.BOUNCE | Flag.AUTOMATIC
+    return Flag.AUTOMATIC if report or types & _REPORTS else Flag(0)

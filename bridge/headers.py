@@ -1,0 +1,168 @@
+"""Header extraction: all that a device is told of a mail, out of its raw bytes.
+
+Never raises, for any bytes; linear in their number, and bounded where a sender could make it dear.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from bridge import dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
+from bridge.fields import READ, FieldReader, Fields
+from bridge.model import Extract, Flag
+
+LONGEST_SUBJECT = 500
+LONGEST_MESSAGE_ID = 998
+_LONGEST_SUBJECT_FIELD = 16_384
+_LONGEST_PLAIN = 49_152
+_LONGEST_HTML = 196_608
+_LONGEST_ARMOUR = 256
+_MOST_TEXTS = 4
+_LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
+_RECEIVED = re.compile(rb"\nreceived[ \t]*+:", re.IGNORECASE)
+_PREFIX = re.compile(
+    r"\s*(?:(?P<reply>re|aw|antw|antwort|sv|odp)|(?P<forward>fwd?|wg|rv|enc|tr))\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
+    re.IGNORECASE,
+)
+
+
+def extract(
+    head: bytes,
+    *,
+    size: int,
+    complete: bool = True,
+    authserv_ids: frozenset[str] = frozenset(),
+    spam_headers: tuple[str, ...] = (),
+) -> Extract:
+    """What a device is told of a message: sender, subject, snippet, flags, date; and what it is known by.
+
+    `head` is the raw message, or its first bytes (256 KiB or more) when `complete` is False;
+    `size` is the whole message's. Text is NFC and one line, names and addresses are without
+    invisible characters. What cannot be read is empty, a date that is none or not sane is None.
+    """
+    spam = tuple(name.lower() for name in spam_headers)
+    top = _reader(spam).read(head)
+    walk = mime.walk(head, top=top)
+    kind = params.parse(top.first("content-type"))
+    hint = _charset(kind, walk)
+    name, address = mailbox.sender(_from(top), hint=hint)
+    subject = _subject(top, hint)
+    found = flags.of(
+        top,
+        kind,
+        walk,
+        sender=address,
+        complete=complete and len(head) >= size,
+        authserv_ids=authserv_ids,
+        spam_headers=spam,
+    )
+    found |= _armour(head, walk)
+    return Extract(
+        from_name=name,
+        from_address=address,
+        subject=subject,
+        snippet=_snippet(head, walk, found, subject),
+        flags=found,
+        date=dates.epoch(top.first("date")),
+        message_id=_message_id(top),
+        list_id=_list_id(top),
+    )
+
+
+@lru_cache(maxsize=4)
+def _reader(spam: tuple[str, ...]) -> FieldReader:
+    """A reader of all that is looked at; its pattern costs more to make than to use."""
+    return FieldReader((*READ.split(), *spam))
+
+
+def received_count(head: bytes) -> int:
+    """How many Received fields the header section has: more than 50 are a loop (RFC 5321 §6.3)."""
+    top = _reader(()).read(head)
+    return len(_RECEIVED.findall(b"\n" + head[: top.body]))
+
+
+def _from(top: Fields) -> bytes:
+    """The From field, or Sender where a broken client wrote only that."""
+    return next((value for name in ("from", "sender") for value in top.all(name) if value), b"")
+
+
+def _charset(kind: params.Parameterized, walk: mime.Walk) -> str:
+    """The body's charset, which is also that of raw 8-bit fields: the message's own or its first text's."""
+    return kind.text("charset") or next((part.charset for part in walk.parts if part.charset), "")
+
+
+def _subject(top: Fields, hint: str) -> str:
+    """The subject on one line, of several prefixes in a row only the first of a kind kept."""
+    raw = top.first("subject")[:_LONGEST_SUBJECT_FIELD]
+    subject = text.one_line(words.decode(raw, hint=hint), limit=LONGEST_SUBJECT)
+    kept: list[str] = []
+    kinds: list[str | None] = []
+    position = 0
+    while (prefix := _PREFIX.match(subject, position)) and len(kinds) < 50:
+        if prefix.lastgroup not in kinds:
+            kept.append(prefix[0].strip())
+        kinds.append(prefix.lastgroup)
+        position = prefix.end()
+    if len(kept) == len(kinds):
+        return subject
+    return " ".join([*kept, subject[position:].strip()]).strip()
+
+
+def _armour(head: bytes, walk: mime.Walk) -> Flag:
+    """Text that is PGP in itself (RFC 9580 §6.2), without MIME saying so."""
+    start = next((mime.decoded(head, part, limit=_LONGEST_ARMOUR) for part in walk.parts if part.inline_text), b"")
+    start = start.lstrip()
+    if start.startswith(b"-----BEGIN PGP MESSAGE-----"):
+        return Flag.ENCRYPTED
+    return Flag.SIGNED if start.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----") else Flag(0)
+
+
+def _message_id(top: Fields) -> str:
+    raw = top.first("message-id")[:LONGEST_MESSAGE_ID]
+    return text.one_line(raw.decode("utf-8", "replace"), limit=LONGEST_MESSAGE_ID)
+
+
+def _list_id(top: Fields) -> str:
+    """The id of the mailing list, with or without its brackets (RFC 2919 §3); empty when there is none."""
+    match = _LIST_ID.search(top.first("list-id"))
+    return (match[1] or match[2]).decode("ascii", "replace").lower() if match else ""
+
+
+def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
+    """The event of an invitation, else what the first text says, else what there is instead of text."""
+    for part in walk.parts:
+        if flags.invites(part):
+            said = invitation.describe(mime.decoded(head, part, limit=invitation.LONGEST), part.charset)
+            if said:
+                return text.prose(said, limit=snippet.LONGEST)
+    if Flag.ENCRYPTED in found and not any(part.inline_text for part in walk.parts):
+        return ""
+    readable = [part for part in walk.parts if part.inline_text]
+    plain = [part for part in readable if part.content_type == "text/plain"]
+    html = [part for part in readable if part.content_type == "text/html"]
+    for part in (*plain[:_MOST_TEXTS], *html[:1]):
+        said = snippet.make(_lines(head, part), subject=subject)
+        if said:
+            return said
+    return _without_text(head, walk)
+
+
+def _lines(head: bytes, part: mime.Part) -> str:
+    if part.content_type == "text/plain":
+        return mime.decoded_text(head, part, limit=_LONGEST_PLAIN)
+    page = mime.decoded_text(head, part, limit=_LONGEST_HTML)
+    own = markup.plain(page, skip=markup.QUOTES)
+    return own if own.strip() else markup.plain(page)
+
+
+def _without_text(head: bytes, walk: mime.Walk) -> str:
+    """For a mail without words: the subject of the message that it forwards, or the names of its files."""
+    for part in walk.parts[:_MOST_TEXTS]:
+        if part.content_type == "message/rfc822":
+            enclosed = FieldReader(READ).read(mime.decoded(head, part, limit=_LONGEST_PLAIN))
+            subject = _subject(enclosed, part.charset)
+            if subject:
+                return text.prose(subject, limit=snippet.LONGEST)
+    names = [part.file_name for part in walk.parts[:10] if part.file_name and flags.attached(part)]
+    return text.prose(", ".join(names), limit=snippet.LONGEST)

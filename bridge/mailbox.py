@@ -1,0 +1,135 @@
+"""The sender as a name and an address (RFC 5322 §3.4), out of whatever stands in a From field.
+
+The field is split into mailboxes before anything is decoded, so that no encoded-word can smuggle in
+a comma, a bracket or an address. An address in angle brackets is the sender; what looks like one
+beside it is part of the name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from bridge import charsets, text, words
+
+LONGEST_NAME = 200
+LONGEST_ADDRESS = 320  # 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)
+
+_LONGEST_FIELD = 8_192
+_DEEPEST_COMMENT = 20
+_TOKEN = re.compile(
+    rb"(?P<word>" + words.WORD + rb")"
+    rb'|(?P<quoted>"(?:[^"\\]|\\.)*+"?)'
+    rb"|(?P<angle><[^<>]*+>?)"
+    rb"|(?P<special>[(),:;>])"
+    rb"|(?P<space>\s+)"
+    rb'|(?P<atom>(?:(?!=\?)[^\s"<>(),:;])++|=)',
+    re.DOTALL,
+)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_COMMENT = re.compile(rb"\([^()]*+\)")
+_ROUTE = re.compile(rb"@[^:<>]*+:")
+
+
+@dataclass(slots=True)
+class _Mailbox:
+    """What has been read of one mailbox: words of the phrase, the angle address, comments."""
+
+    phrase: list[bytes] = field(default_factory=list)
+    bare: list[bytes] = field(default_factory=list)
+    angle: bytes | None = None
+    comment: list[bytes] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return self.angle is not None or bool(b"".join(self.phrase).strip())
+
+
+def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
+    """Name and address of the first mailbox of a From field; each may be empty. Never raises.
+
+    The address is in lower case: it is shown and compared, and nobody writes to it from here.
+    `hint` is the charset to try for raw 8-bit names that are not UTF-8.
+    """
+    mailboxes = _split(raw[:_LONGEST_FIELD])
+    if not mailboxes:
+        return "", ""
+    phrase, address = _parts(_first(mailboxes))
+    name = text.identity(words.decode(phrase, hint=hint), limit=LONGEST_NAME)
+    plain = charsets.sniff(address, hint=hint).lower()
+    return _unquoted(name), text.identity(plain, limit=LONGEST_ADDRESS)
+
+
+def without_comments(value: bytes) -> bytes:
+    """A structured value without its comments, nested ones included (RFC 5322 §3.2.2)."""
+    for _ in range(_DEEPEST_COMMENT):
+        value, found = _COMMENT.subn(b" ", value)
+        if not found:
+            break
+    return value
+
+
+def _split(raw: bytes) -> list[_Mailbox]:
+    """The mailboxes of an address list; group names are left out."""
+    found = [_Mailbox()]
+    depth = 0
+    for token in _TOKEN.finditer(raw):
+        kind, value = token.lastgroup, token[0]
+        current = found[-1]
+        if value == b"(":
+            depth += 1
+        elif depth:
+            depth -= value == b")"
+            if depth:
+                current.comment.append(value)
+        elif value in (b",", b";"):
+            found.append(_Mailbox())
+        elif value == b":" and current.angle is None:
+            found[-1] = _Mailbox()
+        elif kind == "angle" and current.angle is None:
+            current.angle = value.strip(b"<>").strip()
+        elif kind == "quoted":
+            current.phrase.append(_ESCAPE.sub(rb"\1", value[1:].removesuffix(b'"')))
+            current.bare.append(value)
+        elif kind in ("word", "atom", "space"):
+            current.phrase.append(value)
+            current.bare.append(value)
+    return [mailbox for mailbox in found if mailbox]
+
+
+def _first(mailboxes: list[_Mailbox]) -> _Mailbox:
+    """The first mailbox; a name with bare commas (`Doe, Jane <jane@…>`) counts as one."""
+    first = mailboxes[0]
+    if first.angle is not None or b"@" in b"".join(first.bare):
+        return first
+    for number, mailbox in enumerate(mailboxes[1:4], start=1):
+        if mailbox.angle is not None:
+            joined = [b"".join(part.phrase).strip() for part in mailboxes[: number + 1]]
+            return _Mailbox(phrase=[b", ".join(filter(None, joined))], angle=mailbox.angle)
+        if b"@" in b"".join(mailbox.bare):
+            break
+    return first
+
+
+def _parts(mailbox: _Mailbox) -> tuple[bytes, bytes]:
+    """Phrase and address of a mailbox, raw."""
+    phrase = b"".join(mailbox.phrase).strip()
+    comment = b"".join(mailbox.comment).strip()
+    if mailbox.angle is not None:
+        address = without_comments(_ROUTE.sub(b"", mailbox.angle, count=1))
+        return phrase or comment, b"".join(address.split())
+    bare = b"".join(mailbox.bare).strip()
+    candidates = [part for part in bare.split() if b"@" in part]
+    if not candidates:
+        return (phrase, b"") if len(bare.split()) > 1 else (comment, bare)
+    if candidates[0].strip(b"@") != candidates[0]:  # white space around the @ (RFC 5322 §4.4)
+        return comment, b"".join(bare.split())
+    if b'"' in candidates[0]:  # a quoted local part may hold spaces
+        return comment, bare
+    return phrase.replace(candidates[0], b"", 1).strip() or comment, candidates[0]
+
+
+def _unquoted(name: str) -> str:
+    for quote in "\"'":
+        if len(name) > 1 and name.startswith(quote) and name.endswith(quote):
+            return name[1:-1].strip()
+    return name

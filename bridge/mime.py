@@ -1,0 +1,280 @@
+"""The parts of a message, found in one bounded walk over its raw bytes (RFC 2045, RFC 2046).
+
+A part is where its body lies in the raw message; nothing is decoded or copied until somebody asks.
+Enclosed messages (`message/rfc822`) are one part and not entered. The walk never raises: whatever is
+not proper MIME is the body of the part around it. `raw` may be a memory map, for a spooled message.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from bridge import charsets, markup, params, text, words
+from bridge.fields import FieldReader, Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from mmap import mmap
+
+    Raw: TypeAlias = bytes | mmap
+
+MOST_PARTS = 500
+DEEPEST = 50
+LONGEST_TEXT = 1_048_576
+"""Characters of readable text that are made of one message at most."""
+
+_LONGEST_MARKUP = 262_144
+_LONGEST_NAME = 200
+_MOST_LOOKALIKES = 2_000
+_REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
+_READER = FieldReader("content-type content-transfer-encoding content-disposition content-id")
+_PADDING = re.compile(rb"=+")
+_TEXT = params.Parameterized("text/plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One leaf of a message.
+
+    `index` counts leaves from 0 in the order of the message. `size` is the decoded size in bytes,
+    estimated from the encoding. The encoded body is `raw[start:end]`. `within` are the content types
+    of the multiparts around it, outermost first; `alternative` is the same number for parts that say
+    the same in different forms, 0 for a part that stands alone.
+    """
+
+    index: int
+    content_type: str
+    file_name: str
+    size: int
+    encoding: str
+    start: int
+    end: int
+    charset: str = ""
+    disposition: str = ""
+    content_id: bool = False
+    method: str = ""
+    smime_type: str = ""
+    within: tuple[str, ...] = ()
+    alternative: int = 0
+
+    @property
+    def inline_text(self) -> bool:
+        """Whether it is text that a mail program would show as part of the message."""
+        return self.content_type in {"text/plain", "text/html"} and self.disposition != "attachment"
+
+
+@dataclass(slots=True)
+class _Open:
+    """A multipart that the walk is inside of; its next delimiter is searched once and kept."""
+
+    delimiter: bytes
+    content_type: str
+    alternative: int
+    start: int = -1
+    end: int = -1
+    closing: bool = False
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The parts of a message, and whether the raw bytes ended before its multiparts did."""
+
+    parts: tuple[Part, ...]
+    unfinished: tuple[str, ...]
+
+
+def parts(raw: Raw) -> tuple[Part, ...]:
+    """The leaves of a message, at most 500 of them, at most 50 levels deep. Never raises."""
+    return walk(raw).parts
+
+
+def walk(raw: Raw, *, top: Fields | None = None) -> Walk:
+    """The leaves of a message, and the content types of multiparts that `raw` breaks off in.
+
+    `top` are the fields of the message's own header section, when they have been read before.
+    """
+    walker = _Walker(raw)
+    walker.run(_READER.read(raw) if top is None else top)
+    return Walk(tuple(walker.found), tuple(level.content_type for level in walker.stack))
+
+
+def decoded(raw: Raw, part: Part, *, limit: int | None = None) -> bytes:
+    """The decoded body of a part; with `limit`, of its first so many encoded bytes. Never raises."""
+    end = part.end if limit is None else min(part.end, part.start + limit)
+    body = raw[part.start : end]
+    if part.encoding == "base64":
+        return b"".join(words.base64_bytes(piece) for piece in _PADDING.split(body))
+    if part.encoding == "quoted-printable":
+        return binascii.a2b_qp(body)
+    return body
+
+
+def decoded_text(raw: Raw, part: Part, *, limit: int) -> str:
+    """A text part as text, in its charset; HTML stays HTML. `limit` is in encoded bytes."""
+    body = decoded(raw, part, limit=limit)
+    if part.content_type == "text/html":
+        return markup.decode(body, part.charset)
+    return charsets.decode(body, part.charset)
+
+
+def readable_text(raw: Raw) -> str:
+    """The whole body as lines of text, at most a mebibyte of characters. Never raises.
+
+    Text parts that follow one another are joined; of alternatives the plain one is taken, unless it
+    is empty. Attachments are left out.
+    """
+    found = parts(raw)
+    pieces: list[str] = []
+    spoken: set[int] = set()
+    room = LONGEST_TEXT
+    for part in sorted(_readable(found), key=lambda part: part.content_type == "text/html"):
+        if room <= 0:
+            break
+        if part.alternative and part.alternative in spoken:
+            continue
+        body = decoded_text(raw, part, limit=2 * LONGEST_TEXT)
+        if part.content_type == "text/html":
+            body = markup.plain(body, limit=_LONGEST_MARKUP)
+        body = text.paragraphs(body, limit=room)
+        if body.strip():
+            spoken.add(part.alternative)
+            pieces.append(body)
+            room -= len(body)
+    return "\n\n".join(pieces)
+
+
+def _readable(found: Iterable[Part]) -> Iterator[Part]:
+    return (part for part in found if part.inline_text)
+
+
+class _Walker:
+    """Keeps the stack of open multiparts while the delimiters go by."""
+
+    def __init__(self, raw: Raw) -> None:
+        self._raw = raw
+        self.found: list[Part] = []
+        self.stack: list[_Open] = []
+        self._lookalikes = 0
+        self._alternatives = 0
+
+    def run(self, fields: Fields) -> None:
+        limit = len(self._raw)
+        while len(self.found) < MOST_PARTS:
+            kind = self._kind(fields)
+            if not kind.value.startswith("multipart/"):
+                self._leaf(fields, kind, limit)
+            elif not self._enter(fields.body, kind):
+                self._leaf(fields, kind if len(self.stack) >= DEEPEST else _TEXT, limit)
+            position = self._following(fields.body)
+            if position is None:
+                break
+            limit, _ = self._next(position)
+            fields = _READER.read(self._raw, position, limit)
+
+    def _kind(self, fields: Fields) -> params.Parameterized:
+        kind = params.parse(fields.first("content-type"))
+        if "/" in kind.value:
+            return kind
+        if self.stack and self.stack[-1].content_type == "multipart/digest":
+            return params.Parameterized("message/rfc822")
+        return _TEXT
+
+    def _enter(self, body: int, kind: params.Parameterized) -> bool:
+        """Go into a multipart; False when it has no parts or is too deep: then it is a leaf."""
+        boundary = kind.raw.get("boundary", b"").rstrip()
+        if not boundary or len(self.stack) >= DEEPEST:
+            return False
+        alternative = self.stack[-1].alternative if self.stack else 0
+        if kind.value == "multipart/alternative":
+            self._alternatives += 1
+            alternative = self._alternatives
+        self.stack.append(_Open(b"--" + boundary, kind.value, alternative))
+        _, level = self._next(body)
+        if level is self.stack[-1]:
+            return True
+        self.stack.pop()
+        return False
+
+    def _next(self, position: int) -> tuple[int, _Open | None]:
+        """Where the next delimiter of any open multipart starts, and whose it is.
+
+        An inner one counts only before the next one of the multiparts around it.
+        """
+        limit, owner = len(self._raw), None
+        for level in self.stack:
+            if level.start < position:
+                self._search(level, position, limit)
+            if level.found:
+                limit, owner = level.start, level
+        return limit, owner
+
+    def _search(self, level: _Open, position: int, limit: int) -> None:
+        """Find the level's next delimiter line; `found` stays False when there is none before `limit`."""
+        at = self._raw.find(level.delimiter, position, limit)
+        level.found, level.start = False, limit
+        while at >= 0 and self._lookalikes < _MOST_LOOKALIKES:
+            rest = _REST_OF_DELIMITER.match(self._raw, at + len(level.delimiter))
+            if rest and (at == position or self._raw[at - 1 : at] == b"\n"):
+                level.found, level.start, level.end = True, at, rest.end()
+                level.closing = rest[1] is not None
+                return
+            self._lookalikes += 1
+            at = self._raw.find(level.delimiter, at + 1, limit)
+
+    def _following(self, position: int) -> int | None:
+        """Where the next part's header section starts; leaves multiparts that are closed on the way."""
+        while True:
+            _, owner = self._next(position)
+            if owner is None:
+                return None
+            while self.stack[-1] is not owner:
+                self.stack.pop()
+            if not owner.closing:
+                return owner.end
+            self.stack.pop()
+            position = owner.end
+
+    def _leaf(self, fields: Fields, kind: params.Parameterized, limit: int) -> None:
+        disposition = params.parse(fields.first("content-disposition"))
+        name = disposition.text("filename") or kind.text("name")
+        start = min(fields.body, limit)
+        end = _before_line_end(self._raw, start, limit) if self.stack else limit
+        encoding = params.parse(fields.first("content-transfer-encoding")).value
+        self.found.append(
+            Part(
+                index=len(self.found),
+                content_type=kind.value[:_LONGEST_NAME],
+                file_name=text.identity(name, limit=_LONGEST_NAME),
+                size=_decoded_size(end - start, encoding),
+                encoding=encoding[:_LONGEST_NAME],
+                start=start,
+                end=end,
+                charset=kind.text("charset").strip()[:64],
+                disposition=disposition.value[:_LONGEST_NAME],
+                content_id="content-id" in fields,
+                method=kind.text("method").lower()[:64],
+                smime_type=kind.text("smime-type").lower()[:64],
+                within=tuple(level.content_type for level in self.stack),
+                alternative=self.stack[-1].alternative if self.stack else 0,
+            )
+        )
+
+
+def _before_line_end(raw: Raw, start: int, end: int) -> int:
+    """The line end before a delimiter belongs to the delimiter (RFC 2046 §5.1.1)."""
+    if end > start and raw[end - 1 : end] == b"\n":
+        end -= 1
+    if end > start and raw[end - 1 : end] == b"\r":
+        end -= 1
+    return end
+
+
+def _decoded_size(length: int, encoding: str) -> int:
+    if encoding != "base64":
+        return length
+    lines, rest = divmod(length, 78)  # 76 characters and CRLF a line
+    return lines * 57 + rest * 3 // 4

@@ -1,0 +1,121 @@
+"""The nouns of the bridge, as frozen values. No I/O, no clock, no configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Flag(IntFlag):
+    """What a device may want to know of a mail before it shows it (docs/protocol.md, "Header")."""
+
+    ATTACHMENT = 1
+    URGENT = 2
+    LOW_PRIORITY = 4
+    BULK = 8
+    AUTOMATIC = 16
+    ENCRYPTED = 32
+    SIGNED = 64
+    INVITATION = 128
+    BOUNCE = 256
+    SUSPICIOUS = 512
+    AUTHENTICATED = 1024
+    SILENT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What header extraction reads out of a raw message. Text is NFC, one line, without controls.
+
+    `date` is the sender's Date in epoch seconds or None; `message_id` is the Message-ID field as
+    sent, stripped, empty when there is none; `list_id` the id of the mailing list in lower case.
+    """
+
+    from_name: str
+    from_address: str
+    subject: str
+    snippet: str
+    flags: Flag
+    date: int | None
+    message_id: str
+    list_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The compact header of one message for one user, before it is packed (docs/protocol.md)."""
+
+    flags: int
+    from_name: str
+    from_address: str
+    subject: str
+    snippet: str
+    size: int
+    detail: str = ""
+    date: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """Messages beyond a user's rate, told as one. Name and address are None where they differ."""
+
+    more: int
+    from_name: str | None
+    from_address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A recipient address that the directory knows: whose it is, and the part after `+`."""
+
+    address: str
+    user_id: int
+    user: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A raw message as it was received, dot-unstuffed, complete.
+
+    `head` is the whole message when `spooled` is None; otherwise its first bytes (at least the
+    first 256 KiB), and `spooled` is the file that holds all of it, already synced to disk.
+    `digest` identifies the content without its trace fields (see `digest.py`).
+    """
+
+    head: bytes
+    size: int
+    digest: bytes
+    spooled: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One mail transaction that is ready to be committed. `sender` is empty for the null sender."""
+
+    sender: str
+    recipients: tuple[Recipient, ...]
+    body: Body
+    protocol: str = "SMTP"
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An SMTP reply: code (RFC 5321 §4.2), enhanced status (RFC 3463) and one line of ASCII text."""
+
+    code: int
+    status: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.status} {self.text}"
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the sender may forget the message: the reply is a 2xx."""
+        return 200 <= self.code < 300

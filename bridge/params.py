@@ -1,0 +1,79 @@
+"""Content-Type and Content-Disposition: a lower-case value with its parameters (RFC 2045, RFC 2231)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from bridge import charsets, words
+from bridge.mailbox import without_comments
+
+_LONGEST_FIELD = 16_384
+_PARAMETER = re.compile(
+    rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))|"(?:[^"\\]|\\.)*+"?', re.DOTALL
+)
+_QUOTED = re.compile(rb'("(?:[^"\\]|\\.)*+"?)', re.DOTALL)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+_SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameterized:
+    """A value such as `text/plain` or `attachment`, and its parameters as raw bytes by name.
+
+    Parameters that were sent in sections or with a charset (RFC 2231) are in `decoded` instead.
+    """
+
+    value: str
+    raw: dict[str, bytes] = field(default_factory=dict)
+    decoded: dict[str, str] = field(default_factory=dict)
+
+    def text(self, name: str, *, hint: str = "") -> str:
+        """A parameter as text, encoded-words decoded as too many senders use them; "" without it."""
+        if name in self.decoded:
+            return self.decoded[name]
+        return words.decode(self.raw.get(name, b""), hint=hint)
+
+
+def parse(raw: bytes) -> Parameterized:
+    """A structured field value; whatever cannot be read of it is left out. Never raises."""
+    raw = raw[:_LONGEST_FIELD]
+    if b"(" in raw:
+        raw = b"".join(piece if piece[:1] == b'"' else without_comments(piece) for piece in _QUOTED.split(raw))
+    value, _, _ = raw.partition(b";")
+    plain: dict[str, bytes] = {}
+    sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
+    for match in _PARAMETER.finditer(raw):
+        if match[1] is None:
+            continue
+        quoted, token = match[2], match[3]
+        content = _ESCAPE.sub(rb"\1", quoted) if quoted is not None else token.strip()
+        name = _SECTION.fullmatch(match[1].decode("ascii", "replace").lower())
+        if name is None:
+            continue
+        if name[2] is None and not name[3]:
+            plain.setdefault(name[1], content)
+        else:
+            sections.setdefault(name[1], {})[int(name[2] or 0)] = (content, bool(name[3]))
+    decoded = {name: _joined(several) for name, several in sections.items()}
+    return Parameterized(_plain(value), plain, decoded)
+
+
+def _plain(value: bytes) -> str:
+    return b"".join(value.split()).decode("ascii", "replace").lower()
+
+
+def _joined(sections: dict[int, tuple[bytes, bool]]) -> str:
+    """Continuations in order (RFC 2231 §3), percent-decoded by the charset of the first (§4)."""
+    charset = ""
+    pieces: list[bytes] = []
+    for number, (content, extended) in sorted(sections.items()):
+        value = content
+        if extended:
+            if number == 0 and content.count(b"'") >= 2:
+                declared, _, value = content.split(b"'", 2)
+                charset = declared.decode("ascii", "replace")
+            value = _PERCENT.sub(lambda match: bytes([int(match[1], 16)]), value)
+        pieces.append(value)
+    return charsets.decode(b"".join(pieces), charset)

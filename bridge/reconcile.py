@@ -1,0 +1,67 @@
+"""What must be done so that a broker's retained set equals the live set: a pure set difference."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def fingerprint(payload: bytes) -> int:
+    """Eight bytes that stand for a payload, so that large retained sets fit in memory."""
+    return int.from_bytes(hashlib.blake2b(payload, digest_size=8).digest(), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Paths by what is wrong with them on the broker."""
+
+    missing: frozenset[str]
+    different: frozenset[str]
+    stale: frozenset[str]
+
+    @property
+    def empty(self) -> bool:
+        """Whether the broker holds exactly what it should."""
+        return not (self.missing or self.different or self.stale)
+
+
+def difference(desired: Mapping[str, int], observed: Mapping[str, int]) -> Difference:
+    """Compare two mappings of path to fingerprint."""
+    return Difference(
+        missing=frozenset(desired.keys() - observed.keys()),
+        different=frozenset(path for path in desired.keys() & observed.keys() if desired[path] != observed[path]),
+        stale=frozenset(observed.keys() - desired.keys()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The retained set as the broker replayed it: path to fingerprint of the payload.
+
+    `settled` are paths that the broker acknowledged on the same connection since the replay began:
+    there the acknowledgement is newer than the replay, and right.
+    """
+
+    retained: Mapping[str, int]
+    settled: frozenset[str]
+    now_ms: int
+    days: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a reconciliation found: how many topics of each kind it marked."""
+
+    missing: int
+    different: int
+    stale: int
+    held: int
+
+    @property
+    def marked(self) -> int:
+        """How many topics were marked for the outbox."""
+        return self.missing + self.different + self.stale

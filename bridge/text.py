@@ -1,0 +1,110 @@
+"""Text that may be shown: NFC, one line, no controls, no surrogates; clipped between characters.
+
+Mail senders choose every character that these functions see. What they promise holds for any
+string of any length, in linear time (docs/decisions/0003-reading-mail.md).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+ELLIPSIS = "…"
+
+_LINE_ENDS = re.compile("[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]")
+_UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_DIRECTION_MARKS = re.compile("[\u061c\u200e\u200f]")
+# Soft hyphen, grapheme joiner, Hangul fillers, Mongolian separator, zero-width space, word joiner,
+# invisible operators, deprecated formatting, byte order mark, interlinear marks, tags.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+_JOINER = re.compile("[\u200c\u200d]+")
+_STREAM_SAFE = 30
+
+
+def one_line(text: str, *, limit: int) -> str:
+    """`text` as one line of at most `limit` characters; what is cut ends in `…`.
+
+    NFC; line ends and runs of spaces become one space, controls and surrogates vanish. Everything
+    else stays as the sender wrote it, so that scripts and emoji come out whole.
+    """
+    text = _LINE_ENDS.sub(" ", text[: limit * 4 + 256])
+    text = _UNSHOWABLE.sub("", text)
+    text = unicodedata.normalize("NFC", _without_towers(text))
+    return clip(_SPACES.sub(" ", text).strip(" "), limit)
+
+
+def identity(text: str, *, limit: int) -> str:
+    """A name or an address as one line, without anything invisible that could disguise it.
+
+    Beside `one_line`: no bidirectional controls, nothing of zero width but the joiners that emoji
+    and Arabic or Indic letters need to look right.
+    """
+    return one_line(_visible(_DIRECTION_MARKS.sub("", text[: limit * 4 + 256])), limit=limit)
+
+
+def prose(text: str, *, limit: int) -> str:
+    """A snippet as one line: like `identity`, with the direction marks of right-to-left text kept."""
+    return one_line(_visible(text[: limit * 4 + 256]), limit=limit)
+
+
+def paragraphs(text: str, *, limit: int) -> str:
+    """Readable text of several lines: NFC, LF between lines, at most one empty line in a row."""
+    text = text[:limit].replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", text)
+    text = _UNSHOWABLE.sub("", text.replace("\t", "    "))
+    lines = [line.rstrip() for line in unicodedata.normalize("NFC", _without_towers(text)).split("\n")]
+    kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
+    return "\n".join(kept).strip("\n")
+
+
+def clip(text: str, limit: int) -> str:
+    """`text` within `limit` characters, ending in `…` when cut; never inside a joined character."""
+    if len(text) <= limit:
+        return text
+    end = limit - len(ELLIPSIS)
+    least = max(end - 64, 1)
+    while end > least and (_continues(text[end]) or text[end - 1] == "\u200d"):
+        end -= 1
+    return text[:end].rstrip() + ELLIPSIS
+
+
+def _visible(text: str) -> str:
+    text = _INVISIBLE.sub("", _OVERRIDES.sub("", text))
+    return _JOINER.sub(lambda match: match[0][0] if _may_join(text, match) else "", text)
+
+
+def _may_join(text: str, match: re.Match[str]) -> bool:
+    """Whether a joiner stands where it shapes what is seen: after a symbol, a mark, an Arabic letter."""
+    if match.start() == 0 or match.end() == len(text):
+        return False
+    before, after = text[match.start() - 1], text[match.end()]
+    if after.isspace():
+        return False
+    shaped = unicodedata.category(before) in {"So", "Sk", "Mn", "Mc"}
+    return shaped or unicodedata.bidirectional(before) == "AL"
+
+
+def _continues(character: str) -> bool:
+    """Whether the character belongs to the one before it."""
+    return character in "\u200c\u200d" or unicodedata.category(character) in {"Mn", "Me", "Mc", "Sk"}
+
+
+def _without_towers(text: str) -> str:
+    """`text` with no more combining marks in a row than the Stream-Safe Text Format (UAX #15) knows.
+
+    Putting longer runs into canonical order costs quadratic time, and they only smear over the screen.
+    """
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= _STREAM_SAFE:
+            kept.append(character)
+    return "".join(kept)
