@@ -1,0 +1,110 @@
+"""How long raw messages and old headers are kept: by age, by each user's quota, and over all.
+
+Bodies go oldest first and long before their headers. Nothing here touches a live message's
+header, and whatever the broker may still hold is tombstoned by the outbox before its row goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.store.live import horizon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.store.writer import Transaction
+
+ROWS_AT_ONCE = 500
+"""A bound on one clearing transaction, so that mail does not wait behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The limits: days for bodies and headers, bytes per user and over all."""
+
+    days: float
+    quota: int
+    total: int
+    headers_days: float
+
+
+def clear(keeping: Keeping) -> Callable[[Transaction], int]:
+    """The operation that drops what is over a limit; its result is how many rows went (0: all is well)."""
+
+    def operation(transaction: Transaction) -> int:
+        dropped = _drop_old_bodies(transaction, keeping.days)
+        dropped += _drop_over_quota(transaction, keeping.quota)
+        dropped += _drop_over_total(transaction, keeping.total)
+        dropped += _drop_old_headers(transaction, keeping.headers_days)
+        return dropped
+
+    return operation
+
+
+def _drop_old_bodies(transaction: Transaction, days: float) -> int:
+    return transaction.connection.execute(
+        "DELETE FROM body WHERE body_id IN (SELECT body_id FROM body WHERE received_ms < ? ORDER BY body_id LIMIT ?)",
+        (transaction.now_ms - int(days * 86_400_000), ROWS_AT_ONCE),
+    ).rowcount
+
+
+def _drop_over_quota(transaction: Transaction, quota: int) -> int:
+    """Let go of the oldest bodies of users who hold more than their quota; others may keep theirs."""
+    over = transaction.connection.execute(
+        "SELECT m.user_id, sum(b.size) FROM message m JOIN body b USING (body_id)"
+        " GROUP BY m.user_id HAVING sum(b.size) > ?",
+        (quota,),
+    ).fetchall()
+    dropped = 0
+    for user_id, size_of_all in over:  # one body may lie in several users' quotas
+        excess = size_of_all - quota
+        oldest = transaction.connection.execute(
+            "SELECT m.number, b.body_id, b.size FROM message m JOIN body b USING (body_id) WHERE m.user_id = ?"
+            " ORDER BY m.number LIMIT ?",
+            (user_id, ROWS_AT_ONCE),
+        ).fetchall()
+        for number, body_id, size in oldest:
+            if excess <= 0:
+                break
+            _let_go(transaction, user_id, number, body_id)
+            excess -= size
+            dropped += 1
+    return dropped
+
+
+def _let_go(transaction: Transaction, user_id: int, number: int, body_id: int) -> None:
+    """Take a body from one message, and drop it when no other user's message has it."""
+    transaction.connection.execute(
+        "UPDATE message SET body_id = NULL WHERE user_id = ? AND number = ?", (user_id, number)
+    )
+    transaction.connection.execute(
+        "DELETE FROM body WHERE body_id = ?1 AND NOT EXISTS (SELECT 1 FROM message WHERE body_id = ?1)", (body_id,)
+    )
+
+
+def _drop_over_total(transaction: Transaction, total: int) -> int:
+    excess = transaction.connection.execute("SELECT coalesce(sum(size), 0) FROM body").fetchone()[0] - total
+    dropped = 0
+    if excess <= 0:
+        return 0
+    oldest = transaction.connection.execute(
+        "SELECT body_id, size FROM body ORDER BY body_id LIMIT ?", (ROWS_AT_ONCE,)
+    ).fetchall()
+    for body_id, size in oldest:
+        if excess <= 0:
+            break
+        transaction.connection.execute("DELETE FROM body WHERE body_id = ?", (body_id,))
+        excess -= size
+        dropped += 1
+    return dropped
+
+
+def _drop_old_headers(transaction: Transaction, days: float) -> int:
+    """Forget headers that are old and that the broker surely does not hold."""
+    return transaction.connection.execute(
+        "DELETE FROM message WHERE (user_id, number) IN (SELECT user_id, number FROM message"
+        " WHERE number < ? AND live = 0 AND held = 0 AND body_id IS NULL LIMIT ?)",
+        (horizon(transaction.now_ms, days), ROWS_AT_ONCE),
+    ).rowcount

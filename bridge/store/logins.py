@@ -1,0 +1,92 @@
+"""Logins beside the devices': senders over SMTP AUTH, administrators and the bridge over MQTT.
+
+All passwords are generated and have 160 random bits, which no dictionary reaches: one round of
+SHA-256 over a salt is enough, and a storm of logins stays cheap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING
+
+from bridge import topics
+from bridge.errors import PostbellError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from bridge.store.writer import Transaction
+
+PASSWORD_BYTES = 20
+BRIDGE_USERNAME = "bridge"
+
+
+class LoginError(PostbellError):
+    """A login that is there already, is not there, or cannot be named so."""
+
+
+def grant(transaction: Transaction, username: str, *, label: str, role: str) -> str:
+    """A new password for an MQTT login, replacing the one with the same label."""
+    password, salt, digest = _generate()
+    transaction.connection.execute(
+        "INSERT OR REPLACE INTO login (username, label, role, salt, hash) VALUES (?, ?, ?, ?, ?)",
+        (username, label, role, salt, digest),
+    )
+    return password
+
+
+def add_admin(transaction: Transaction, name: str) -> str:
+    """An MQTT login that reads all mail topics and $SYS and writes nothing; its password."""
+    if not topics.valid_name(name) or name == BRIDGE_USERNAME:
+        raise LoginError(f"{name!r} cannot be an administrator's login")
+    if transaction.connection.execute("SELECT 1 FROM login WHERE username = ?", (name,)).fetchone():
+        raise LoginError(f"there is a login {name!r} already")
+    return grant(transaction, name, label="admin", role="admin")
+
+
+def remove_admin(transaction: Transaction, name: str) -> None:
+    """Take an administrator's login away."""
+    cursor = transaction.connection.execute("DELETE FROM login WHERE username = ? AND role = 'admin'", (name,))
+    if not cursor.rowcount:
+        raise LoginError(f"there is no administrator {name!r}")
+
+
+def list_admins(connection: sqlite3.Connection) -> list[str]:
+    """The administrators' logins by name."""
+    return [row[0] for row in connection.execute("SELECT username FROM login WHERE role = 'admin' ORDER BY username")]
+
+
+def add_sender(transaction: Transaction, name: str) -> str:
+    """A sender that may hand in mail over TLS from anywhere; its password."""
+    if not topics.valid_name(name):
+        raise LoginError(f"{name!r} cannot be a sender: use 1 to 32 of a-z 0-9 _ -")
+    if transaction.connection.execute("SELECT 1 FROM sender WHERE name = ?", (name,)).fetchone():
+        raise LoginError(f"there is a sender {name!r} already")
+    password, salt, digest = _generate()
+    transaction.connection.execute("INSERT INTO sender VALUES (?, ?, ?, ?)", (name, salt, digest, transaction.now_ms))
+    return password
+
+
+def remove_sender(transaction: Transaction, name: str) -> None:
+    """Take a sender's login away."""
+    if not transaction.connection.execute("DELETE FROM sender WHERE name = ?", (name,)).rowcount:
+        raise LoginError(f"there is no sender {name!r}")
+
+
+def list_senders(connection: sqlite3.Connection) -> list[str]:
+    """The senders by name."""
+    return [row[0] for row in connection.execute("SELECT name FROM sender ORDER BY name")]
+
+
+def check_sender(connection: sqlite3.Connection, name: str, password: str) -> bool:
+    """Whether this is a sender's password; takes the same time whether the name is known or not."""
+    row = connection.execute("SELECT salt, hash FROM sender WHERE name = ?", (name,)).fetchone()
+    salt, expected = row or (b"", bytes(32))
+    return hmac.compare_digest(hashlib.sha256(salt + password.encode(errors="surrogateescape")).digest(), expected)
+
+
+def _generate() -> tuple[str, bytes, bytes]:
+    password, salt = secrets.token_urlsafe(PASSWORD_BYTES), secrets.token_bytes(16)
+    return password, salt, hashlib.sha256(salt + password.encode()).digest()

@@ -1,0 +1,1 @@
+"""Numbered migrations: `NNNN_what.sql`, applied in order, each once."""

@@ -1,0 +1,51 @@
+"""The store for short-lived commands: one transaction or one look, then the file is closed."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from bridge.store import database, live
+from bridge.store.writer import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def transaction(path: Path, *, now_ms: int, count: int, days: float) -> Iterator[Transaction]:
+    """One synced transaction; nothing is kept when the block raises. Raises store errors."""
+    database.prepare(path)
+    settle = live.settle_live_sets(count=count, days=days)
+    with _connected(path) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            work = Transaction(connection, now_ms)
+            yield work
+            settle(work)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads; the database is made when there is none yet. Raises store errors."""
+    if not path.exists():
+        database.prepare(path)
+    with _connected(path) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        yield connection
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(database.connect(path)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise database.translate(error, path) from error

@@ -1,0 +1,209 @@
+"""Users, their addresses and devices, and the logins that the broker lets in.
+
+These operations run from the command line in a process of its own, while the bridge may be
+running: each is one transaction, and the bridge notices by SQLite's data version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge import topics
+from bridge.directory import Directory, User, normalise
+from bridge.errors import PostbellError
+from bridge.store import logins, marks
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from bridge.store.writer import Transaction
+
+
+class PeopleError(PostbellError):
+    """A user, address or device that is there already, is not there, or cannot be named so."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceListing:
+    """One device as the command line shows it."""
+
+    user: str
+    device: str
+    username: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserListing:
+    """One user as the command line shows them."""
+
+    user: str
+    addresses: tuple[str, ...]
+    devices: tuple[str, ...]
+    views: tuple[str, ...]
+    live: int
+    unseen: int
+
+
+def username(user: str, device: str) -> str:
+    """The MQTT login of a device; a dot cannot occur in either name, so it is never ambiguous."""
+    return f"{user}.{device}"
+
+
+# --- users ----------------------------------------------------------------------------------------
+
+
+def add_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> None:
+    """Add a user with addresses; raises PeopleError or MalformedAddressError and changes nothing."""
+    if not topics.valid_name(name):
+        raise PeopleError(f"{name!r} cannot be a user: use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
+    connection = transaction.connection
+    if connection.execute("SELECT 1 FROM user WHERE name = ?", (name,)).fetchone():
+        raise PeopleError(f"there is a user {name!r} already")
+    cursor = connection.execute(
+        "INSERT INTO user (name, views, created_ms) VALUES (?, ?, ?)",
+        (name, ",".join(topics.OPTIONAL_VIEWS), transaction.now_ms),
+    )
+    assert cursor.lastrowid is not None
+    add_addresses(transaction, name, addresses)
+    marks.views(connection, cursor.lastrowid, name)
+
+
+def add_addresses(transaction: Transaction, name: str, addresses: Iterable[str]) -> None:
+    """Give a user further addresses; `@domain` catches what nobody else of that domain has."""
+    user_id = _user_id(transaction.connection, name)
+    for address in addresses:
+        normal = normalise(address)
+        owner = transaction.connection.execute(
+            "SELECT u.name FROM address a JOIN user u USING (user_id) WHERE a.address = ?", (normal,)
+        ).fetchone()
+        if owner is not None:
+            raise PeopleError(f"{normal} belongs to {owner[0]} already")
+        transaction.connection.execute("INSERT INTO address VALUES (?, ?)", (normal, user_id))
+
+
+def remove_address(transaction: Transaction, name: str, address: str) -> None:
+    """Take an address from a user, written with the same or other capitals."""
+    user_id, normal = _user_id(transaction.connection, name), normalise(address)
+    theirs = [
+        row[0] for row in transaction.connection.execute("SELECT address FROM address WHERE user_id = ?", (user_id,))
+    ]
+    meant = normal if normal in theirs else next((a for a in theirs if a.casefold() == normal.casefold()), None)
+    if meant is None:
+        raise PeopleError(f"{name} has no address {address}")
+    transaction.connection.execute("DELETE FROM address WHERE address = ?", (meant,))
+
+
+def set_view(transaction: Transaction, name: str, view: str, *, on: bool) -> None:
+    """Switch one of a user's optional views on or off; what is off is cleared on the broker."""
+    if view not in topics.OPTIONAL_VIEWS:
+        raise PeopleError(f"{view!r} is no view; there are {', '.join(topics.OPTIONAL_VIEWS)}")
+    connection, user_id = transaction.connection, _user_id(transaction.connection, name)
+    views = set(connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()[0].split(","))
+    views = (views | {view} if on else views - {view}) - {""}
+    ordered = ",".join(known for known in topics.OPTIONAL_VIEWS if known in views)
+    connection.execute("UPDATE user SET views = ? WHERE user_id = ?", (ordered, user_id))
+    marks.views(connection, user_id, name)
+
+
+def remove_user(transaction: Transaction, name: str) -> None:
+    """Remove a user with messages, devices and logins; the broker's copies are cleared by the outbox."""
+    connection, user_id = transaction.connection, _user_id(transaction.connection, name)
+    numbers = connection.execute(
+        "SELECT number FROM message WHERE user_id = ? AND (held = 1 OR live = 1)", (user_id,)
+    ).fetchall()
+    marks.messages(connection, user_id, name, [row[0] for row in numbers])
+    marks.views(connection, user_id, name)
+    connection.execute("DELETE FROM login WHERE substr(username, 1, ?) = ?", (len(name) + 1, f"{name}."))
+    connection.execute("DELETE FROM user WHERE user_id = ?", (user_id,))
+    connection.execute("DELETE FROM body WHERE body_id NOT IN (SELECT body_id FROM message WHERE body_id IS NOT NULL)")
+
+
+def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing]:
+    """All users by name; `horizon` is the smallest number that counts as unseen."""
+    users = connection.execute("SELECT user_id, name, views FROM user ORDER BY name").fetchall()
+    listings = []
+    for user_id, name, views in users:
+        addresses = connection.execute("SELECT address FROM address WHERE user_id = ? ORDER BY address", (user_id,))
+        devices = connection.execute("SELECT name FROM device WHERE user_id = ? ORDER BY name", (user_id,))
+        counts = connection.execute(
+            "SELECT coalesce(sum(live), 0), coalesce(sum(seen = 0 AND number >= ?), 0) FROM message WHERE user_id = ?",
+            (horizon, user_id),
+        ).fetchone()
+        listings.append(
+            UserListing(
+                name,
+                tuple(row[0] for row in addresses.fetchall()),
+                tuple(row[0] for row in devices.fetchall()),
+                tuple(view for view in views.split(",") if view),
+                *counts,
+            )
+        )
+    return listings
+
+
+def count_users(connection: sqlite3.Connection) -> int:
+    """How many users there are."""
+    count: int = connection.execute("SELECT count(*) FROM user").fetchone()[0]
+    return count
+
+
+def read_directory(connection: sqlite3.Connection) -> Directory:
+    """The picture of all users and addresses that mail is resolved with."""
+    users = [
+        User(user_id, name, frozenset(views.split(",")))
+        for user_id, name, views in connection.execute("SELECT user_id, name, views FROM user ORDER BY user_id")
+    ]
+    return Directory.of(users, connection.execute("SELECT address, user_id FROM address").fetchall())
+
+
+def _user_id(connection: sqlite3.Connection, name: str) -> int:
+    row = connection.execute("SELECT user_id FROM user WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise PeopleError(f"there is no user {name!r}")
+    user_id: int = row[0]
+    return user_id
+
+
+# --- devices and logins ---------------------------------------------------------------------------
+
+
+def add_device(transaction: Transaction, user: str, device: str) -> str:
+    """Add a device and return its password, which is shown this once and kept only as a hash."""
+    if not topics.valid_name(device):
+        raise PeopleError(f"{device!r} cannot be a device: use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
+    connection, user_id = transaction.connection, _user_id(transaction.connection, user)
+    if connection.execute("SELECT 1 FROM device WHERE user_id = ? AND name = ?", (user_id, device)).fetchone():
+        raise PeopleError(f"{user} has a device {device!r} already; revoke it to pair it anew")
+    connection.execute("INSERT INTO device VALUES (?, ?, ?)", (user_id, device, transaction.now_ms))
+    return logins.grant(transaction, username(user, device), label="device", role="device")
+
+
+def revoke_device(transaction: Transaction, user: str, device: str) -> None:
+    """Remove a device and every secret that opens its login."""
+    user_id = _user_id(transaction.connection, user)
+    cursor = transaction.connection.execute("DELETE FROM device WHERE user_id = ? AND name = ?", (user_id, device))
+    if not cursor.rowcount:
+        raise PeopleError(f"{user} has no device {device!r}")
+    transaction.connection.execute("DELETE FROM login WHERE username = ?", (username(user, device),))
+
+
+def require_device(connection: sqlite3.Connection, user: str, device: str) -> None:
+    """Raises PeopleError unless the user has this device."""
+    user_id = _user_id(connection, user)
+    if not connection.execute("SELECT 1 FROM device WHERE user_id = ? AND name = ?", (user_id, device)).fetchone():
+        raise PeopleError(f"{user} has no device {device!r}; add it with: postbell device add {user} {device}")
+
+
+def list_devices(connection: sqlite3.Connection, user: str | None) -> list[DeviceListing]:
+    """The devices of one user or of all, by name."""
+    if user is not None:
+        _user_id(connection, user)
+    rows = connection.execute(
+        "SELECT u.name, d.name, d.created_ms FROM device d JOIN user u USING (user_id)"
+        " WHERE ?1 IS NULL OR u.name = ?1 ORDER BY u.name, d.name",
+        (user,),
+    )
+    return [DeviceListing(owner, device, username(owner, device), created) for owner, device, created in rows]
