@@ -1,0 +1,92 @@
+"""What time does to messages: they leave the live set, their bodies go, storms end, the clock steps.
+
+One task that looks every few seconds. A clock that steps makes it work every live set out anew;
+after a step forward nothing is dropped for a day, since the clock may be the one that is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.store.bodies import Keeping
+    from bridge.store.store import Store
+
+LOOK_S = 2.0
+CLEAR_S = 60.0
+STEP_MS = 5_000
+TRUST_CLOCK_AFTER_S = 86_400.0
+
+
+class Lifetimes:
+    """The task; `now_ms` is the wall clock, `monotonic` the one that never steps."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        spool_dir: Path,
+        keeping: Keeping,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._spool_dir = spool_dir
+        self._keeping = keeping
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._offset_ms = self._offset()
+        self._clear_at = monotonic()
+        self._log = structlog.get_logger()
+
+    async def run(self) -> None:
+        """Look for ever; a store that cannot be written now is looked at again."""
+        while True:
+            try:
+                await self.look()
+            except StoreUnavailableError as error:
+                self._log.warning("lifetimes_wait_for_store", reason=str(error))
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """One look: clock, live sets, and now and then the limits on bodies."""
+        step_ms = self._offset() - self._offset_ms
+        if abs(step_ms) > STEP_MS:
+            self._offset_ms += step_ms
+            self._log.warning("clock_stepped", milliseconds=step_ms)
+            if step_ms > 0:
+                self._clear_at = self._monotonic() + TRUST_CLOCK_AFTER_S
+            await self._store.refresh_all()
+        expired = await self._store.expire()
+        if expired:
+            self._log.info("messages_expired", users=expired)
+        told = await self._store.close_storms()
+        if told:
+            self._log.info("storms_told", storms=told)
+        if self._monotonic() >= self._clear_at:
+            self._clear_at = self._monotonic() + CLEAR_S
+            await self._clear()
+
+    async def _clear(self) -> None:
+        while dropped := await self._store.clear(self._keeping):
+            self._log.info("bodies_dropped", rows=dropped)
+        files = await self._store.discarded_files()
+        if files:
+            await asyncio.to_thread(_remove, self._spool_dir, files)
+            await self._store.forget_discarded(files)
+
+    def _offset(self) -> int:
+        return self._now_ms() - int(self._monotonic() * 1000)
+
+
+def _remove(directory: Path, files: set[str]) -> None:
+    for name in files:
+        (directory / name).unlink(missing_ok=True)

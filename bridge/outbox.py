@@ -1,0 +1,172 @@
+"""The pump: what waits in the outbox is published, and leaves it when the broker acknowledged it.
+
+It is the only way to a retained topic. Messages go first and in the order of their marks, with a
+window of them in flight; views wait until no message waits or they have waited long enough, and
+each is published at most once an interval, so a burst costs one publish per message plus a
+handful. One topic is never in flight twice, which keeps the order per topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from bridge.errors import LinkDownError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Sequence
+
+    from bridge.store.outbox import Publication
+
+VIEW_INTERVAL_S = 1.0
+"""A view of one user is published at most so often, in seconds; the first one at once."""
+VIEW_PATIENCE_S = 2.0
+"""Under a load that never lets up, views get their turn at least so often, in seconds."""
+VIEWS_AT_LEAST = 32
+RETRY_S = 1.0
+"""How long to wait when the store cannot be read or written."""
+
+
+class Rows(Protocol):
+    """What the pump needs of the store."""
+
+    async def take_messages(self, *, limit: int, busy: Container[str]) -> list[Publication]:
+        """Waiting messages and events."""
+
+    async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
+        """Waiting views."""
+
+    async def settle(self, publications: Sequence[Publication]) -> None:
+        """Take out what was acknowledged."""
+
+    async def doubt(self, paths: Sequence[str] | None, *, limit: int) -> None:
+        """Note that the broker may hold these messages, or the first so many of all that wait."""
+
+
+class Publisher(Protocol):
+    """What the pump needs of a connection."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> asyncio.Future[None]:
+        """Send; done at PUBACK."""
+
+
+class Outbox:
+    """The pump of one bridge. `run` serves one connection; its state in flight dies with it."""
+
+    def __init__(self, *, rows: Rows, root: str, window: int, monotonic: Callable[[], float]) -> None:
+        self._rows = rows
+        self._root = root
+        self._window = window
+        self._monotonic = monotonic
+        self._wake = asyncio.Event()
+        self._flying: dict[str, Publication] = {}
+        self._acknowledged: list[Publication] = []
+        self._doubtful: list[str] | None = None
+        """What was in flight when the last connection ended; None: that was another process, who knows."""
+        self._view_times: dict[str, float] = {}
+        self._views_at = monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        self.witnesses: list[set[str]] = []
+        """Sets that get the path of everything acknowledged: whoever replays the retained set adds one."""
+        self.drained = asyncio.Event()
+        """Set while nothing waits and nothing is in flight, as far as this pump has seen."""
+        self._log = structlog.get_logger()
+
+    def wake(self) -> None:
+        """Something was committed: there may be work."""
+        self.drained.clear()
+        self._wake.set()
+
+    async def run(self, connection: Publisher) -> None:
+        """Publish until cancelled."""
+        if self._doubtful is not None:
+            self._doubtful += [p.path for p in self._flying.values() if p.kind == "msg" and p.payload]
+        self._flying.clear()
+        self._acknowledged.clear()
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._doubt()
+                await self._settle()
+                if len(self._flying) <= self._window // 2:
+                    await self._fill(connection)
+            except StoreUnavailableError as error:
+                self._log.warning("outbox_waits_for_store", reason=str(error))
+                await asyncio.sleep(RETRY_S)
+                self._wake.set()
+
+    async def _doubt(self) -> None:
+        """What was in flight may have reached devices, so it gets a tombstone even if it is never sent again."""
+        if self._doubtful is None or self._doubtful:
+            await self._rows.doubt(self._doubtful, limit=2 * self._window)
+        self._doubtful = []
+
+    async def _settle(self) -> None:
+        if not self._acknowledged:
+            return
+        done, self._acknowledged = self._acknowledged, []
+        try:
+            await self._rows.settle(done)
+        except StoreUnavailableError:
+            self._acknowledged = done + self._acknowledged
+            raise
+        for publication in done:
+            self._flying.pop(publication.path, None)
+
+    async def _fill(self, connection: Publisher) -> None:
+        """Top the window up, messages first."""
+        room = self._window - len(self._flying)
+        messages = await self._rows.take_messages(limit=self._window + room, busy=self._flying)
+        for publication in messages[:room]:
+            self._send(connection, publication)
+        if len(messages) < room or self._monotonic() - self._views_at > VIEW_PATIENCE_S:
+            await self._fill_views(connection, room=max(room - len(messages), VIEWS_AT_LEAST))
+
+    async def _fill_views(self, connection: Publisher, *, room: int) -> None:
+        now = self._views_at = self._monotonic()
+        self._view_times = {p: t for p, t in self._view_times.items() if now - t < VIEW_INTERVAL_S}
+        resting = self._view_times.keys() | self._flying.keys()
+        views = await self._rows.take_views(limit=room + len(resting), busy=resting)
+        if not (views or resting):
+            self.drained.set()
+        for publication in views[:room]:
+            self._view_times[publication.path] = now
+            self._send(connection, publication)
+        if self._view_times and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(VIEW_INTERVAL_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._wake.set()
+
+    def _send(self, connection: Publisher, publication: Publication) -> None:
+        self._flying[publication.path] = publication
+        if not publication.needed:
+            self._acknowledged.append(publication)
+            self._wake.set()
+            return
+        future = connection.publish(f"{self._root}/{publication.topic}", publication.payload, retain=publication.retain)
+        future.add_done_callback(lambda done: self._landed(publication, done))
+
+    def _landed(self, publication: Publication, done: asyncio.Future[None]) -> None:
+        if done.cancelled() or isinstance(done.exception(), LinkDownError):
+            return
+        done.result()
+        if self._flying.get(publication.path) is not publication:
+            return  # a late acknowledgement of an earlier connection
+        for witness in self.witnesses:
+            witness.add(publication.path)
+        self._acknowledged.append(publication)
+        self._wake.set()
+        if publication.kind in {"msg", "event"}:
+            self._log.info(
+                "published",
+                id=publication.message_id,
+                user=publication.path.partition("/")[0],
+                kind=publication.kind if publication.payload else "tombstone",
+                bytes=len(publication.payload),
+            )
