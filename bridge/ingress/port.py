@@ -1,0 +1,31 @@
+"""What the ingress needs from the rest of the bridge, and nothing more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bridge.model import Envelope, Recipient, Reply
+
+
+class Intake(Protocol):
+    """Where mail goes that the ingress has received completely."""
+
+    def resolve(self, address: str) -> Recipient:
+        """Whose address this is, at once; raises UnknownUserError or MalformedAddressError."""
+
+    async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
+        """Keep a mail; one reply for each of `envelope.recipients`, in their order.
+
+        A 2xx reply says that the mail is on stable storage for that recipient. When not one reply
+        is a 2xx, nothing was kept and the ingress removes the file `envelope.body.spooled`;
+        otherwise that file belongs to whoever accepted. Raises no SmtpError. When it fails with a
+        defect or is cancelled, the file stays where it is until the next sweep of the spool.
+        """
+
+
+if TYPE_CHECKING:
+    LoginCheck = Callable[[str, str], Awaitable[bool]]
+    """Whether this username and password may hand in mail; takes its time off the event loop."""

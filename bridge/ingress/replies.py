@@ -1,0 +1,48 @@
+"""The replies that do not stem from an error class, each with its RFC 3463 code (RFC 2034 §4)."""
+
+from __future__ import annotations
+
+from bridge.model import Reply
+
+OK = Reply(250, "2.0.0", "Ok")
+SENDER_OK = Reply(250, "2.1.0", "Sender ok")
+RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
+BYE = Reply(221, "2.0.0", "Bye")
+TLS_READY = Reply(220, "2.0.0", "Ready to start TLS")
+AUTHENTICATED = Reply(235, "2.7.0", "Authentication successful")
+CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify, send some mail and see")
+
+TIMED_OUT = Reply(421, "4.4.2", "Timed out, closing the connection")
+SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again later")
+LOCAL_ERROR = Reply(421, "4.3.0", "Local error, closing the connection, try again later")
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
+TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your address, try again later")
+TOO_MANY_COMMANDS = Reply(421, "4.7.0", "Too many commands without a message, closing the connection")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest in another transaction")
+TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS is not available")
+AUTH_FAILED_FOR_NOW = Reply(454, "4.7.0", "Temporary authentication failure")
+
+UNKNOWN_COMMAND = Reply(500, "5.5.1", "Command not recognized")
+LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
+BARE_LF = Reply(500, "5.5.2", "Lines end in CR LF (RFC 5321 section 2.3.8)")
+BAD_SYNTAX = Reply(500, "5.5.2", "Bad syntax")
+NO_ARGUMENT_ALLOWED = Reply(501, "5.5.4", "This command takes no argument")
+NAME_NEEDED = Reply(501, "5.5.4", "Say your name: EHLO name")
+MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
+RECIPIENT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
+VERIFY_SYNTAX = Reply(501, "5.5.4", "Syntax: VRFY address")
+AUTH_SYNTAX = Reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
+GREETING_NEEDED = Reply(503, "5.5.1", "Send a greeting first")
+MAIL_NEEDED = Reply(503, "5.5.1", "Send MAIL first")
+RECIPIENT_NEEDED = Reply(503, "5.5.1", "Send RCPT first, none was accepted")
+MAIL_NESTED = Reply(503, "5.5.1", "MAIL was sent already")
+TLS_ACTIVE = Reply(503, "5.5.1", "TLS is active already")
+AUTH_DONE = Reply(503, "5.5.1", "Authenticated already")
+AUTH_DURING_MAIL = Reply(503, "5.5.1", "Not during a mail transaction")
+MECHANISM_UNKNOWN = Reply(504, "5.5.4", "Authentication mechanism not known")
+AUTH_NEEDED = Reply(530, "5.7.0", "Authentication required")
+AUTH_INVALID = Reply(535, "5.7.8", "Authentication credentials invalid")
+TLS_NEEDED = Reply(538, "5.7.11", "Encryption required, send STARTTLS first")
+NOT_ALLOWED = Reply(554, "5.7.1", "Your address may not send mail here")

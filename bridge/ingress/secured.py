@@ -1,0 +1,134 @@
+"""Encryption and login of a conversation: STARTTLS (RFC 3207), TLS from the start, AUTH (RFC 4954)."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import structlog
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
+
+from bridge.ingress import replies
+from bridge.ingress.session import Conversation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from bridge.ingress.sink import Sink
+
+log = structlog.get_logger()
+
+
+class SecuredConversation(Conversation):
+    """A conversation that can be encrypted and whose sender can log in once it is."""
+
+    mechanisms: ClassVar[Mapping[str, Callable[..., Awaitable[AuthResult]]]] = {
+        "PLAIN": SMTP.auth_PLAIN,
+        "LOGIN": SMTP.auth_LOGIN,
+    }
+
+    def __init__(self, sink: Sink, *, implicit_tls: bool = False) -> None:
+        super().__init__(sink)
+        self._implicit_tls = implicit_tls
+        self._secure = False
+        self._greeted = False
+        self._extended = False
+        self._authenticated = False
+
+    @property
+    def login_needed(self) -> bool:
+        """Whether the sender may not send mail before it has logged in."""
+        return not self._authenticated and not self._trusted
+
+    def forget_mail(self) -> None:
+        """Drop the transaction that is open, if any."""
+
+    def _may_log_in(self) -> bool:
+        return self._sink.check_login is not None and self._sink.tls is not None
+
+    async def _begin(self) -> bool:
+        if not await super()._begin():
+            return False
+        if self._implicit_tls:
+            await self._start_tls()
+        return True
+
+    def security_extensions(self) -> list[str]:
+        """What EHLO offers of this module at this moment."""
+        if not self._secure:
+            return ["STARTTLS"] if self._sink.tls is not None else []
+        return ["AUTH " + " ".join(self.mechanisms)] if self._sink.check_login is not None else []
+
+    @syntax("STARTTLS")
+    async def do_starttls(self, arg: str) -> None:
+        """Encrypt; the sender greets again afterwards (RFC 3207 §4.2)."""
+        if arg:
+            self.refuse(replies.NO_ARGUMENT_ALLOWED)
+        elif self._sink.tls is None:
+            self.refuse(replies.NOT_IMPLEMENTED)
+        elif self._secure:
+            self.refuse(replies.TLS_ACTIVE)
+        else:
+            self.say(replies.TLS_READY)
+            await self._start_tls()
+            self._greeted = False
+            self.forget_mail()
+
+    async def _start_tls(self) -> None:
+        await super()._start_tls()
+        self._secure = True
+
+    @syntax("AUTH mechanism [initial-response]")
+    async def do_auth(self, arg: str) -> None:
+        """Log in, over TLS only (RFC 4954 §4)."""
+        check = self._sink.check_login
+        words = arg.split()
+        if check is None:
+            self.refuse(replies.NOT_IMPLEMENTED)
+        elif not self._extended or not self._greeted:
+            self.refuse(replies.GREETING_NEEDED)
+        elif not self._secure:
+            self.refuse(replies.TLS_NEEDED)
+        elif self._authenticated:
+            self.refuse(replies.AUTH_DONE)
+        elif self.busy:
+            self.refuse(replies.AUTH_DURING_MAIL)
+        elif len(words) not in {1, 2}:
+            self.refuse(replies.AUTH_SYNTAX)
+        elif words[0].upper() not in self.mechanisms:
+            self.refuse(replies.MECHANISM_UNKNOWN)
+        else:
+            result = await self.mechanisms[words[0].upper()](self, self, words)
+            if not result.success:
+                self._errors += 1  # the library has said why
+            elif isinstance(result.auth_data, LoginPassword) and await check(*_texts(result.auth_data)):
+                self._authenticated = True
+                self.say(replies.AUTHENTICATED)
+            else:
+                log.warning("smtp_login_failed", peer=self._address)
+                self.refuse(replies.AUTH_INVALID)
+
+    async def challenge_auth(self, *arguments: Any, **options: Any) -> Any:
+        """Ask the sender for more; its time runs while it is its turn."""
+        self._await_sender()
+        try:
+            return await super().challenge_auth(*arguments, **options)
+        finally:
+            self._deadline.lift()
+
+    def _authenticate(self, mechanism: str, auth_data: Any) -> AuthResult:
+        """Pass on what the library has decoded; whether it is right is asked off the event loop."""
+        del mechanism
+        return AuthResult(success=True, auth_data=auth_data)
+
+
+def _texts(login: LoginPassword) -> tuple[str, str]:
+    return login.login.decode(errors="replace"), login.password.decode(errors="replace")
+
+
+def server_context(certificate: str, key: str) -> ssl.SSLContext:
+    """TLS 1.2 or newer with this certificate chain and key (PEM files); raises OSError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context

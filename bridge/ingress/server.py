@@ -1,0 +1,159 @@
+"""The ingress as a whole: its settings, its listeners, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.errors import ConfigurationError
+from bridge.ingress.limits import Gate, Limits
+from bridge.ingress.listeners import Listener, SocketFile, open_listener, parse_listen
+from bridge.ingress.lmtp import LmtpConversation
+from bridge.ingress.secured import server_context
+from bridge.ingress.sink import Sink
+from bridge.ingress.smtp import SmtpConversation
+from bridge.ingress.trust import Trust
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from bridge.ingress.port import Intake, LoginCheck
+    from bridge.spool import Spool
+
+STOP_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngressSettings:
+    """How to listen and for whom. A listen value is `host:port`, `[v6]:port`, `unix:/path` or "".
+
+    `preferred_ports` says, by the names `smtp`, `smtps` and `lmtp`, which port to try first where
+    port 0 is configured. `max_size` counts bytes of a message as it is kept. `smtps` is SMTP with
+    TLS from the first byte; it needs certificate and key, as STARTTLS does.
+    """
+
+    hostname: str
+    smtp_listen: str = ""
+    smtps_listen: str = ""
+    lmtp_listen: str = ""
+    preferred_ports: Mapping[str, int] = field(default_factory=dict)
+    socket_file: SocketFile = field(default_factory=SocketFile)
+    max_size: int = 50 * 2**20
+    limits: Limits = field(default_factory=Limits)
+    trust: Trust = field(default_factory=Trust.of)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+class Ingress:
+    """Listens for mail and hands it to the intake."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        spool: Spool,
+        settings: IngressSettings,
+        check_login: LoginCheck | None = None,
+    ) -> None:
+        """Without `check_login` nobody can log in, and only trusted networks may send.
+
+        Raises ConfigurationError when certificate or key cannot be used.
+        """
+        self._settings = settings
+        self._listeners: dict[str, Listener] = {}
+        self._sink = Sink(
+            intake=intake,
+            spool=spool,
+            gate=Gate(settings.limits),
+            limits=settings.limits,
+            trust=settings.trust,
+            hostname=settings.hostname,
+            max_size=settings.max_size,
+            tls=_tls(settings),
+            check_login=check_login,
+        )
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each open listener is reached, by the names `smtp`, `smtps` and `lmtp`."""
+        return {name: str(listener.address) for name, listener in self._listeners.items()}
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self._sink.gate.open
+
+    async def start(self) -> None:
+        """Open all listeners or none; raises ConfigurationError."""
+        wanted: dict[str, tuple[str, Callable[[], asyncio.BaseProtocol]]] = {
+            "smtp": (self._settings.smtp_listen, functools.partial(SmtpConversation, self._sink)),
+            "smtps": (
+                self._settings.smtps_listen,
+                functools.partial(SmtpConversation, self._sink, implicit_tls=True),
+            ),
+            "lmtp": (self._settings.lmtp_listen, functools.partial(LmtpConversation, self._sink)),
+        }
+        try:
+            for name, (listen, factory) in wanted.items():
+                if listen:
+                    self._listeners[name] = await open_listener(
+                        factory,
+                        parse_listen(listen),
+                        preferred_port=self._settings.preferred_ports.get(name, 0),
+                        socket_file=self._settings.socket_file,
+                    )
+        except ConfigurationError:
+            await self.close(grace=0)
+            raise
+        log.info("ingress_listening", **self.addresses)
+
+    def reload_tls(self) -> None:
+        """Use the certificate and key as they are on disk now, for connections from now on."""
+        if self._sink.tls is not None:
+            try:
+                self._sink.tls.load_cert_chain(*_pair(self._settings))
+            except OSError as error:
+                raise ConfigurationError(f"the TLS certificate or key cannot be used: {error}") from error
+
+    async def close(self, *, grace: float = 10) -> None:
+        """Accept nobody any more, end idle sessions, and give mail under way `grace` seconds."""
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+        for session in list(self._sink.sessions):
+            session.retire()
+        await self._wait_for_sessions(grace)
+        for session in list(self._sink.sessions):
+            session.stop()
+        await self._wait_for_sessions(STOP_SECONDS)
+        for session in list(self._sink.sessions):
+            session.drop()
+
+    async def _wait_for_sessions(self, seconds: float) -> None:
+        ends = [session.ended for session in self._sink.sessions]
+        if ends:
+            await asyncio.wait(ends, timeout=seconds)
+
+
+def _pair(settings: IngressSettings) -> tuple[str, str]:
+    return str(settings.tls_certificate), str(settings.tls_key)
+
+
+def _tls(settings: IngressSettings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        if settings.smtps_listen:
+            raise ConfigurationError("SMTP over TLS needs a certificate and a key")
+        return None
+    try:
+        return server_context(*_pair(settings))
+    except OSError as error:
+        raise ConfigurationError(f"the TLS certificate or key cannot be used: {error}") from error

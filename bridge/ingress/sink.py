@@ -1,0 +1,37 @@
+"""What all conversations of the ingress share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bridge.ingress.turnstile import Turnstile
+
+if TYPE_CHECKING:
+    import ssl
+
+    from bridge.ingress.limits import Gate, Limits
+    from bridge.ingress.port import Intake, LoginCheck
+    from bridge.ingress.session import Conversation
+    from bridge.ingress.trust import Trust
+    from bridge.spool import Spool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """Dependencies and settings of every conversation.
+
+    `sessions` holds those that are going on.
+    """
+
+    intake: Intake
+    spool: Spool
+    gate: Gate
+    limits: Limits
+    trust: Trust
+    hostname: str
+    max_size: int
+    tls: ssl.SSLContext | None = None
+    check_login: LoginCheck | None = None
+    turnstile: Turnstile = field(default_factory=Turnstile)
+    sessions: set[Conversation] = field(default_factory=set)

@@ -1,0 +1,42 @@
+"""The configuration of the listeners, as the ingress wants it."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from bridge import runfile
+from bridge.ingress import IngressSettings, Limits, SocketFile, Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.config import Settings
+
+
+def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> IngressSettings:
+    """The listeners' settings; `before` is the run file of the last run, whose ports are tried first."""
+    ports = {name: runfile.port_of(before.get(name)) for name in ("smtp", "lmtp")}
+    limits = settings.limits
+    return IngressSettings(
+        hostname=settings.smtp.hostname or socket.gethostname(),
+        smtp_listen=settings.smtp.listen,
+        smtps_listen=settings.smtp.tls_listen,
+        lmtp_listen=settings.lmtp.listen,
+        preferred_ports={name: port for name, port in ports.items() if port},
+        socket_file=SocketFile(int(settings.lmtp.socket_mode, 8), settings.lmtp.socket_owner),
+        max_size=settings.smtp.max_size,
+        limits=Limits(
+            connections=limits.connections,
+            connections_per_address=limits.connections_per_address,
+            recipients=limits.recipients,
+            commands=limits.commands,
+            errors=limits.errors,
+            command_timeout=limits.command_timeout,
+            session_timeout=limits.session_timeout,
+            received=limits.received,
+        ),
+        trust=Trust.of(settings.smtp.networks, settings.smtp.proxies),
+        tls_certificate=settings.smtp.tls_cert,
+        tls_key=settings.smtp.tls_key,
+    )

@@ -1,0 +1,181 @@
+"""The spool: where a message lies while it arrives, in memory when small, else in a file.
+
+Invariants: a file here has a random name ending in `.eml`; `SpooledMessage.finish` returns only
+after file and directory are synced, so that whoever commits a row naming the file can rely on it;
+the event loop never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.digest import ContentDigest
+from bridge.errors import StoreFullError, StoreUnavailableError
+from bridge.model import Body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+MEMORY_BYTES = 128 * 1024
+HEAD_BYTES = 256 * 1024
+SYNC_BYTES = 8 * 2**20
+"""So much is written at most before it is synced, so that no commit waits behind a whole large message."""
+
+SUFFIX = ".eml"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Digest(Protocol):
+    """What identifies a message's content: fed as it arrives, asked once."""
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+
+    def digest(self) -> bytes:
+        """The digest of all bytes so far."""
+
+
+class Spool:
+    """A directory of arriving messages. Threads of its own do all work on the disk."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        memory_limit: int = MEMORY_BYTES,
+        digest: Callable[[], Digest] = ContentDigest,
+        name: Callable[[], str] = lambda: secrets.token_hex(16),
+        threads: int = 4,
+    ) -> None:
+        """Messages longer than `memory_limit` bytes go into files of `directory`, which is made."""
+        self.directory = directory
+        self._memory_limit = memory_limit
+        self._digest = digest
+        self._name = name
+        self._disk = ThreadPoolExecutor(threads, thread_name_prefix="spool")
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def begin(self) -> SpooledMessage:
+        """A new, empty message; end it with `finish` or `discard`."""
+        return SpooledMessage(
+            self.directory / (self._name() + SUFFIX),
+            memory_limit=self._memory_limit,
+            digest=self._digest(),
+            disk=self._disk,
+        )
+
+    def sweep(self, known: Collection[str]) -> int:
+        """Remove all files whose names are not in `known`; return how many.
+
+        For the start, before anything listens: a message that is arriving is not known yet.
+        """
+        removed = 0
+        for path in self.directory.glob("*" + SUFFIX):
+            if path.name not in known:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def close(self) -> None:
+        """Let the disk threads finish what they have, then end them."""
+        self._disk.shutdown(wait=True)
+
+
+class SpooledMessage:
+    """One message on its way in. Not for use by two tasks at once."""
+
+    def __init__(self, path: Path, *, memory_limit: int, digest: Digest, disk: ThreadPoolExecutor) -> None:
+        self._path = path
+        self._memory_limit = memory_limit
+        self._digest = digest
+        self._disk = disk
+        self._head = bytearray()
+        self._in_file = False
+        self._lock = threading.Lock()  # a task that is cancelled leaves its thread at work
+        self._fd: int | None = None
+        self._discarded = False
+        self._unsynced = 0
+        self.size = 0
+
+    async def write(self, chunk: bytes) -> None:
+        """Append. Raises StoreFullError or StoreUnavailableError; then only `discard` is left."""
+        self.size += len(chunk)
+        if self._in_file:
+            self._head += chunk[: max(0, HEAD_BYTES - len(self._head))]
+            await self._on_disk(self._digest_and_append, chunk)
+            return
+        self._digest.update(chunk)
+        self._head += chunk
+        if self.size > self._memory_limit:
+            self._in_file = True
+            whole = bytes(self._head)
+            del self._head[HEAD_BYTES:]
+            await self._on_disk(self._append, whole)
+
+    async def finish(self) -> Body:
+        """The complete message, on stable storage if it is in a file. Raises as `write`."""
+        if not self._in_file:
+            return Body(bytes(self._head), self.size, self._digest.digest())
+        await self._on_disk(self._sync)
+        return Body(bytes(self._head), self.size, self._digest.digest(), self._path)
+
+    def discard(self) -> None:
+        """Forget the message; its file is removed soon. May be called at any time, also twice."""
+        self._head = bytearray()
+        if self._in_file:
+            self._disk.submit(self._remove)
+
+    async def _on_disk(self, work: Callable[..., None], *arguments: bytes) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._disk, work, *arguments)
+        except OSError as error:
+            kind = StoreFullError if error.errno in _FULL else StoreUnavailableError
+            raise kind(f"the spool cannot be written: {error}") from error
+
+    def _digest_and_append(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        with self._lock:
+            if self._discarded:
+                return
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+            self._unsynced += len(data)
+            if self._unsynced >= SYNC_BYTES:
+                self._unsynced = 0
+                os.fdatasync(self._fd)
+
+    def _sync(self) -> None:
+        with self._lock:
+            if self._fd is None:
+                return
+            os.fsync(self._fd)
+            self._close()
+            directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    def _remove(self) -> None:
+        with self._lock:
+            self._discarded = True
+            self._close()
+            self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
