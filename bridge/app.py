@@ -1,0 +1,339 @@
+"""The composition root: every part is made here, given what it needs, and run in one TaskGroup.
+
+A task that ends with an error ends the process: whoever supervises it starts it again, and the
+store knows where to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import secrets
+import signal
+import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import structlog
+
+from bridge import control, runfile, topics
+from bridge.backoff import Backoff
+from bridge.child import BrokerChild
+from bridge.errors import ConfigurationError, LinkDownError, RefusedError, StoreUnavailableError
+from bridge.ingress import Ingress
+from bridge.intake import Intake
+from bridge.lifetimes import Lifetimes
+from bridge.listening import ingress_settings
+from bridge.mqtt import Connection, Incoming, Link, Target
+from bridge.outbox import Outbox
+from bridge.phonebook import Phonebook
+from bridge.replay import Replay
+from bridge.spool import Spool
+from bridge.store import database, logins
+from bridge.store.bodies import Keeping
+from bridge.store.store import Store
+from bridge.uplink import ReturnPath, Uplink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.config import Settings
+    from bridge.reconcile import Repair
+    from bridge.store.messages import StoredBody
+
+CONNECT_ONCE_S = 6.0
+STORE_RETRY_S = 1.0
+
+
+def wall_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Bridge:
+    """One bridge: its parts, and how they hang together. Made inside the running loop.
+
+    `ready` is called once, when mail can come in and the broker is connected.
+    """
+
+    def __init__(self, settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
+        self._settings = settings
+        self._ready = ready
+        self._log = structlog.get_logger()
+        self._password = ""
+        self._connected = False
+        database.prepare(settings.database, check=True)
+        self.store = Store(
+            settings.database,
+            now_ms=wall_ms,
+            count=settings.retain.count,
+            days=settings.retain.days,
+            payload_limit=settings.limits.payload,
+            changed=self._committed,
+            spam=settings.spam.action,
+        )
+        self.outbox = Outbox(
+            rows=self.store, root=settings.mqtt.root, window=settings.mqtt.window, monotonic=time.monotonic
+        )
+        self.phonebook = Phonebook(store=self.store, changed=self.outbox.wake)
+        self.spool = Spool(settings.spool_dir)
+        self.ingress = Ingress(
+            intake=Intake(
+                store=self.store,
+                directory=self.phonebook.current,
+                forget=lambda path: path.unlink(missing_ok=True),
+                authserv_ids=frozenset(settings.smtp.authserv_ids),
+                spam_headers=settings.spam.headers,
+                received_limit=settings.limits.received,
+            ),
+            spool=self.spool,
+            settings=ingress_settings(settings, before=runfile.read(settings.run_dir, runfile.BRIDGE)),
+            check_login=self.store.check_sender,
+        )
+        self.replay = Replay(
+            store=self.store,
+            outbox=self.outbox,
+            root=settings.mqtt.root,
+            node=settings.node,
+            ring=settings.retain.count,
+            days=settings.retain.days,
+            now_ms=wall_ms,
+            new_token=secrets.token_hex,
+        )
+        self.uplink = Uplink(
+            store=self.store,
+            directory=self.phonebook.current,
+            load=self._load,
+            reply=self._reply,
+            root=settings.mqtt.root,
+            chunk=settings.limits.chunk,
+            rate=settings.limits.request_rate,
+            monotonic=time.monotonic,
+        )
+        self.lifetimes = Lifetimes(
+            store=self.store,
+            spool_dir=settings.spool_dir,
+            keeping=Keeping(settings.body.days, settings.body.quota, settings.body.total, settings.body.headers_days),
+            now_ms=wall_ms,
+            monotonic=time.monotonic,
+        )
+        self.link = Link(
+            target=self._target,
+            client_id=f"postbell-{settings.node}",
+            keepalive_s=settings.mqtt.keepalive,
+            mqtt5=settings.mqtt.version == "5",
+            status_topic=topics.status(settings.node),
+            backoff=Backoff(),
+            jitter=random.random,
+            on_message=self._on_message,
+        )
+        self._connection: Connection | None = None
+
+    def _committed(self) -> None:
+        self.outbox.wake()
+
+    async def run(self) -> None:
+        """Take mail and publish it until cancelled; then finish what is under way."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.store.close)
+            stack.callback(self.spool.close)
+            self.spool.sweep(await self.store.spooled_files())
+            await self.store.refresh_all()
+            await self.phonebook.look()
+            self._password = await self._bridge_password()
+            stack.push_async_callback(self.ingress.close)
+            await self.ingress.start()
+            self._tell()
+            gc.collect()
+            gc.freeze()  # all that lives for ever is left out of collections from now on, which stop the loop
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.link.run(self._serve), name="link")
+                tasks.create_task(self.phonebook.run(), name="phonebook")
+                tasks.create_task(self.lifetimes.run(), name="lifetimes")
+                tasks.create_task(
+                    control.listen(self._settings.run_dir, {"reconcile": self._reconcile}), name="control"
+                )
+
+    async def reconcile_once(self, *, dry_run: bool) -> Repair:
+        """Connect, reconcile, publish what was marked, and be done; raises ControlError."""
+        found: asyncio.Future[Repair] = asyncio.get_running_loop().create_future()
+
+        async def look(connection: Connection) -> None:
+            deadline.reschedule(None)
+            repair = await self.replay.run(connection, dry_run=dry_run)
+            if not dry_run:
+                pump = asyncio.create_task(self.outbox.run(connection), name="outbox")
+                await self.outbox.drained.wait()
+                pump.cancel()
+            if not found.done():
+                found.set_result(repair)
+
+        self._password = await self._bridge_password()
+        if not dry_run:
+            await self.store.refresh_all()
+        deadline = asyncio.timeout(CONNECT_ONCE_S)
+        linking = asyncio.create_task(self.link.run(look), name="link")
+        try:
+            async with deadline:
+                ends: set[asyncio.Future[Any]] = {found, linking}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                return found.result() if found.done() else await _failed(linking)
+        except TimeoutError as error:
+            raise control.ControlError(f"the broker cannot be reached: {self.link.trouble or 'timed out'}") from error
+        finally:
+            linking.cancel()
+            await asyncio.gather(linking, return_exceptions=True)
+            await self.store.close()
+            self.spool.close()
+
+    async def _reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the control socket asks for."""
+        if self._connection is None:
+            raise control.ControlError("the bridge is not connected to its broker now")
+        try:
+            repair = await self.replay.run(self._connection, dry_run=bool(request.get("dry_run")))
+        except (LinkDownError, RefusedError, TimeoutError) as error:
+            raise control.ControlError(f"the broker was lost meanwhile: {error or 'timed out'}") from error
+        return asdict(repair)
+
+    async def _serve(self, connection: Connection) -> None:
+        """What is done on one connection to the broker, until it is lost."""
+        self._connection, self._connected = connection, True
+        self._tell()
+        ready, self._ready = self._ready, lambda: None
+        ready()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(connection), name="reconcile")
+                tasks.create_task(self.outbox.run(connection), name="outbox")
+        finally:
+            self._connection, self._connected = None, False
+            self._tell()
+
+    async def _listen(self, connection: Connection) -> None:
+        """Hear requests, and look at what the broker holds."""
+        try:
+            await connection.subscribe([topics.request_filter(self._settings.mqtt.root)], qos=1)
+            await self._repair(connection)
+        except LinkDownError:
+            return
+        except (RefusedError, TimeoutError) as error:
+            self._log.error("broker_not_checked", reason=str(error) or "the replay did not end in time")
+
+    async def _repair(self, connection: Connection) -> None:
+        """Look at what the broker holds, again and again until the store takes the findings."""
+        while True:
+            try:
+                await self.replay.run(connection)
+            except StoreUnavailableError as error:
+                self._log.warning("reconcile_waits_for_store", reason=str(error))
+                await asyncio.sleep(STORE_RETRY_S)
+            else:
+                return
+
+    async def _on_message(self, message: Incoming) -> None:
+        if message.topic == self.replay.marker_topic:
+            self.replay.marker_received(message.payload)
+        else:
+            await self.uplink.handle(
+                message.topic,
+                message.payload,
+                response_topic=message.response_topic,
+                correlation=message.correlation,
+            )
+
+    async def _reply(self, path: ReturnPath, payload: bytes) -> None:
+        if self._connection is None:
+            raise LinkDownError("not connected")
+        await self._connection.publish(path.topic, payload, retain=False, correlation=path.correlation)
+
+    async def _load(self, stored: StoredBody) -> bytes | None:
+        if stored.file is None:
+            return stored.raw
+        path = self._settings.spool_dir / stored.file
+        return await asyncio.to_thread(_read_if_there, path)
+
+    async def _bridge_password(self) -> str:
+        """The password for the broker: from its file, or a fresh one that the embedded broker will know."""
+        settings = self._settings
+        if settings.mqtt.password_file is not None:
+            try:
+                return settings.mqtt.password_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"mqtt.password_file = {str(settings.mqtt.password_file)!r}: {error.strerror}"
+                ) from error
+        if settings.broker.embedded:
+            return await self.store.grant(logins.BRIDGE_USERNAME, label=settings.node, role="bridge")
+        return ""
+
+    def _target(self) -> Target:
+        settings = self._settings
+        url = settings.mqtt.url
+        if not url:
+            listening = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
+            if not listening:
+                raise LinkDownError("the broker has not said yet where it listens")
+            url = f"mqtt://{listening}"
+        return Target(url, settings.mqtt.username, self._password, settings.mqtt.ca_file)
+
+    def _tell(self) -> None:
+        """Say in the run directory how this process is reached."""
+        listening = self.ingress.addresses
+        facts = {
+            "pid": os.getpid(),
+            "smtp": listening.get("smtp"),
+            "lmtp": listening.get("lmtp"),
+            "http": None,
+            "connected": self._connected,
+        }
+        try:
+            runfile.write(self._settings.run_dir, runfile.BRIDGE, facts)
+        except OSError as error:  # a full disk is no reason to end: mail is refused until there is room again
+            self._log.warning("run_file_not_written", reason=str(error))
+
+
+async def serve(
+    settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run the bridge, and the broker beside it, until SIGTERM or SIGINT."""
+    with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        bridge = Bridge(settings, ready=ready)
+        work = asyncio.create_task(_run(bridge, config=config, with_broker=with_broker), name="bridge")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, work.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            structlog.get_logger().info("stopped")
+
+
+async def _run(bridge: Bridge, *, config: Path | None, with_broker: bool) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bridge.run(), name="bridge")
+        if with_broker:
+            child = BrokerChild(config=config, backoff=Backoff(), jitter=random.random, monotonic=time.monotonic)
+            tasks.create_task(child.run(), name="broker")
+
+
+async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
+    """Reconcile while no bridge runs; raises AlreadyRunningError or ControlError."""
+    with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        return await Bridge(settings).reconcile_once(dry_run=dry_run)
+
+
+async def _failed(task: asyncio.Task[None]) -> NoReturn:
+    await task
+    raise control.ControlError("the link to the broker ended")
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,74 @@
+"""The embedded broker as a process of its own: started, watched, started again when it dies.
+
+The child holds the reading end of a pipe and ends when the writing end closes, so it does not
+outlive this process even when that is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.backoff import Backoff
+
+USAGE = 2
+STEADY_S = 30.0
+"""A child that lived this long was healthy: its next restart does not wait longer than the first."""
+STOP_S = 10.0
+
+
+class BrokerChild:
+    """Keeps one broker process running until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        config: Path | None,
+        backoff: Backoff,
+        jitter: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._command = [sys.executable, "-m", "broker", "--parent-pipe"]
+        if config is not None:
+            self._command += ["--config", str(config)]
+        self._backoff = backoff
+        self._jitter = jitter
+        self._monotonic = monotonic
+        self._log = structlog.get_logger()
+
+    async def run(self) -> None:
+        """Run the broker for ever; raises ConfigurationError when it refuses its configuration."""
+        attempt = 0
+        while True:
+            started = self._monotonic()
+            code = await self._run_once()
+            if code == USAGE:
+                raise ConfigurationError("the broker refused its configuration; its message is above")
+            attempt = 0 if self._monotonic() - started > STEADY_S else attempt + 1
+            self._log.error("broker_died", code=code, restarts=attempt)
+            await asyncio.sleep(self._backoff.delay(attempt, jitter=self._jitter()))
+
+    async def _run_once(self) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, start_new_session=True
+        )
+        self._log.info("broker_started", pid=process.pid)
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+            raise

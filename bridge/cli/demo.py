@@ -1,0 +1,84 @@
+"""`postbell serve --demo`, which `make run` calls: from nothing to a running system that explains itself."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import typer
+
+from bridge import runfile
+from bridge.cli import context as shared
+from bridge.store import logins, offline, people
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.config import Settings
+
+DIRECTORY = ".demo"
+USER, DEVICE, ADDRESS = "demo", "phone", "demo@localhost"
+LOGIN_FILE = "demo-login.json"
+
+
+def environment(here: Path) -> dict[str, str]:
+    """Settings of the demonstration, as overrides: all in one directory, on the usual ports if they are free."""
+    listeners = {"POSTBELL_SMTP__LISTEN": 2525, "POSTBELL_BROKER__LISTEN": 1883}
+    chosen = {name: f"127.0.0.1:{port if _is_free(port) else 0}" for name, port in listeners.items()}
+    return {"POSTBELL_STATE_DIR": str(here / DIRECTORY), "POSTBELL_LOG__LEVEL": "warning"} | chosen
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def announcer(settings: Settings) -> Callable[[], None]:
+    """Make sure of the demo user, and return what to call when everything listens."""
+    login = _login(settings)
+
+    def announce() -> None:
+        smtp = runfile.read(settings.run_dir, "bridge").get("smtp") or settings.smtp.listen
+        mqtt = runfile.read(settings.run_dir, "broker").get("mqtt") or settings.broker.listen
+        typer.echo("\n".join(screen(login, smtp=smtp, mqtt=mqtt)))
+
+    return announce
+
+
+def screen(login: dict[str, str], *, smtp: str, mqtt: str) -> list[str]:
+    """The five lines that a newcomer needs."""
+    prefix = f"POSTBELL_STATE_DIR={DIRECTORY} .venv/bin/postbell"
+    return [
+        f"Postbell runs. SMTP listens on {smtp}, MQTT on {mqtt}. Ctrl-C stops it; the data stays in {DIRECTORY}/",
+        f"Demo login   user {login['username']}  password {login['password']}  (topic mail/{USER}/text)",
+        f"Watch        {prefix} watch {USER}/{DEVICE}",
+        f"Send         {prefix} send docs/examples/emoji-zwj.eml --to {ADDRESS}",
+        f"Or by hand   swaks --server {smtp} --to {ADDRESS} --header 'Subject: Hello' --body 'It works.'",
+    ]
+
+
+def _login(settings: Settings) -> dict[str, str]:
+    """The demo device's login, kept in a file beside the database so that every start can show it."""
+    path = settings.state_dir / LOGIN_FILE
+    with offline.reading(settings.database) as connection:
+        known = {user.user for user in people.list_users(connection, 0)}
+    if USER in known and path.exists():
+        login: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        return login
+    with shared.changing(settings) as transaction:
+        if USER not in known:
+            people.add_user(transaction, USER, [ADDRESS])
+            password = people.add_device(transaction, USER, DEVICE)
+        else:
+            password = logins.grant(transaction, people.username(USER, DEVICE), label="device", role="device")
+    login = {"username": people.username(USER, DEVICE), "password": password}
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(login), encoding="utf-8")
+    return login

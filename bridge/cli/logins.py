@@ -1,0 +1,92 @@
+"""`postbell sender` and `postbell admin`: who else may log in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli import context as shared
+from bridge.cli.people import mqtt_url
+from bridge.store import logins, offline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.store.writer import Transaction
+
+sender_app = typer.Typer(help="Senders: mail servers that log in over TLS to hand in mail.", no_args_is_help=True)
+admin_app = typer.Typer(
+    help="Administrators: MQTT logins that read everything and write nothing.", no_args_is_help=True
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="1 to 32 of a-z 0-9 _ -")]
+
+
+@sender_app.command("add")
+def sender_add(
+    context: typer.Context, name: Name, config: shared.Config = None, as_json: shared.AsJson = False
+) -> None:
+    """Add a sender and print its password, this once."""
+    with shared.changing(shared.settings(context, config)) as transaction:
+        password = logins.add_sender(transaction, name)
+    _show({"username": name, "password": password}, as_json=as_json)
+
+
+@sender_app.command("list")
+def sender_list(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+    """List the senders."""
+    with offline.reading(shared.settings(context, config).database) as connection:
+        _list(logins.list_senders(connection), as_json=as_json, empty="no senders; trusted networks need none")
+
+
+@sender_app.command("remove")
+def sender_remove(context: typer.Context, name: Name, config: shared.Config = None) -> None:
+    """Take a sender's login away."""
+    _remove(context, config, name, logins.remove_sender)
+
+
+@admin_app.command("add")
+def admin_add(context: typer.Context, name: Name, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+    """Add an administrator and print the MQTT login, this once."""
+    settings = shared.settings(context, config)
+    with shared.changing(settings) as transaction:
+        password = logins.add_admin(transaction, name)
+    _show({"username": name, "password": password, "mqtt_url": mqtt_url(settings)}, as_json=as_json)
+
+
+@admin_app.command("list")
+def admin_list(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+    """List the administrators."""
+    with offline.reading(shared.settings(context, config).database) as connection:
+        _list(logins.list_admins(connection), as_json=as_json, empty="no administrators")
+
+
+@admin_app.command("remove")
+def admin_remove(context: typer.Context, name: Name, config: shared.Config = None) -> None:
+    """Take an administrator's login away; an open session ends within a second."""
+    _remove(context, config, name, logins.remove_admin)
+
+
+def _show(login: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        shared.print_json(login)
+        return
+    for key, value in login.items():
+        typer.echo(f"{key:9} {value}")
+    typer.echo("The password is shown only now.")
+
+
+def _list(names: list[str], *, as_json: bool, empty: str) -> None:
+    if as_json:
+        shared.print_json(names)
+    else:
+        shared.print_table(("name",), [(name,) for name in names], empty=empty)
+
+
+def _remove(
+    context: typer.Context, config: shared.Config, name: str, operation: Callable[[Transaction, str], None]
+) -> None:
+    with shared.changing(shared.settings(context, config)) as transaction:
+        operation(transaction, name)
+    typer.echo(f"removed {name}")

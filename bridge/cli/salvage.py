@@ -1,0 +1,22 @@
+"""`postbell salvage`: what can be read of a damaged database, in a new one."""
+
+from __future__ import annotations
+
+import typer
+
+from bridge import runfile
+from bridge.cli import context as shared
+from bridge.store import salvage as store_salvage
+
+
+def salvage(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+    """Save what can be read of a damaged database into a new one; the damaged file is kept."""
+    settings = shared.settings(context, config)
+    with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        saved = store_salvage.salvage(settings.database)
+    if as_json:
+        shared.print_json({"rows": saved.rows, "damaged": saved.damaged, "kept_as": str(saved.kept_as)})
+        return
+    for table, rows in saved.rows.items():
+        typer.echo(f"{table:8} {rows:8} saved{', some could not be read' if table in saved.damaged else ''}")
+    typer.echo(f"the damaged file is kept as {saved.kept_as}")

@@ -1,0 +1,84 @@
+"""`postbell status`: what it does now, from the store and the run directory; works while it is down, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bridge import runfile
+from bridge.cli import context as shared
+from bridge.errors import StoreCorruptError, StoreUnavailableError
+from bridge.store import database, live, offline, outbox, people
+
+if TYPE_CHECKING:
+    from bridge.config import Settings
+
+
+def status(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+    """Show listeners, users, live messages, and what waits for the broker."""
+    settings = shared.settings(context, config)
+    facts = collect(settings)
+    if as_json:
+        shared.print_json(facts)
+    else:
+        typer.echo("\n".join(describe(facts)))
+    if facts["store"] != "ok":
+        raise typer.Exit(1)
+
+
+def collect(settings: Settings) -> dict[str, Any]:
+    """Everything that status tells."""
+    running = runfile.running(settings.run_dir, runfile.BRIDGE)
+    bridge = runfile.read(settings.run_dir, runfile.BRIDGE) if running else {}
+    broker_runs = runfile.running(settings.run_dir, runfile.BROKER)
+    broker = runfile.read(settings.run_dir, runfile.BROKER) if broker_runs else {}
+    facts: dict[str, Any] = {
+        "running": running,
+        "listeners": {
+            "smtp": bridge.get("smtp"),
+            "lmtp": bridge.get("lmtp"),
+            "mqtt": broker.get("mqtt") if settings.broker.embedded else None,
+            "websocket": broker.get("websocket") if settings.broker.embedded else None,
+            "http": bridge.get("http"),
+        },
+        "broker": {"connected": bool(bridge.get("connected")), "url": broker_url(settings)},
+        "outbox": None,
+        "live": None,
+        "users": None,
+        "store": "ok",
+    }
+    try:
+        facts |= _count(settings, check=not running)  # a running bridge has looked already
+    except (StoreCorruptError, StoreUnavailableError) as error:
+        facts["store"] = str(error)
+    return facts
+
+
+def _count(settings: Settings, *, check: bool) -> dict[str, int]:
+    database.prepare(settings.database, check=check)
+    with offline.reading(settings.database) as connection:
+        return {
+            "outbox": outbox.waiting(connection),
+            "live": live.count_all(connection),
+            "users": people.count_users(connection),
+        }
+
+
+def broker_url(settings: Settings) -> str:
+    """The broker that the bridge uses."""
+    return settings.mqtt.url or f"embedded, {settings.broker.listen}"
+
+
+def describe(facts: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    lines = [f"bridge     {'running' if facts['running'] else 'not running'}"]
+    lines += [f"{name:10} {address}" for name, address in facts["listeners"].items() if address]
+    lines.append(f"broker     {'connected' if facts['broker']['connected'] else 'not connected'}")
+    if facts["store"] == "ok":
+        lines.append(f"users      {facts['users']}")
+        lines.append(f"live       {facts['live']} messages")
+        lines.append(f"outbox     {facts['outbox']} topics wait for the broker")
+    else:
+        lines.append(f"store      {facts['store']}")
+    return lines

@@ -1,0 +1,76 @@
+"""The control socket: how commands ask a running bridge to do something.
+
+One JSON object a line each way over a UNIX socket in the run directory, which only its owner may
+enter. The socket is reached through a descriptor of its directory, because a socket's path may not
+be longer than 107 bytes and a state directory's may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import PostbellError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
+
+NAME = "bridge.sock"
+ANSWER_DEADLINE_S = 120.0
+
+
+class ControlError(PostbellError):
+    """A running bridge could not be asked, or could not do what it was asked."""
+
+
+async def listen(run_dir: Path, actions: Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]) -> None:
+    """Answer requests `{"do": action, …}` until cancelled."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = json.loads(await reader.readline())
+            result = await actions[request["do"]](request)
+        except (ValueError, KeyError, TypeError) as error:
+            result = {"error": f"not a request: {error}"}
+        except PostbellError as error:
+            result = {"error": str(error)}
+        writer.write(json.dumps(result).encode() + b"\n")
+        await writer.drain()
+        writer.close()
+
+    (run_dir / NAME).unlink(missing_ok=True)
+    with _reachable(run_dir) as path:
+        server = await asyncio.start_unix_server(answer, path)
+        (run_dir / NAME).chmod(0o600)
+        async with server:
+            await server.serve_forever()
+
+
+def ask(run_dir: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """What a running bridge answers; raises ControlError."""
+    try:
+        with _reachable(run_dir) as path, socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_DEADLINE_S)
+            connection.connect(path)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile() as lines:
+                answer: dict[str, Any] = json.loads(lines.readline())
+    except (OSError, ValueError) as error:
+        raise ControlError(f"the running bridge does not answer: {error}") from error
+    if "error" in answer:
+        raise ControlError(answer["error"])
+    return answer
+
+
+@contextmanager
+def _reachable(run_dir: Path) -> Iterator[str]:
+    descriptor = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{NAME}"
+    finally:
+        os.close(descriptor)

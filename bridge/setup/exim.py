@@ -1,0 +1,61 @@
+"""Exim: a router that sees every recipient first and passes it on (`unseen`), a transport over LMTP.
+
+The copy keeps its recipient. Its errors go nowhere (`errors_to` empty), so that no sender ever hears
+of Postbell; while Postbell is down it waits in the queue and the mail itself is delivered as ever.
+"""
+
+from __future__ import annotations
+
+from bridge.setup.recipe import File, Recipe, Site
+
+ETC = "/etc/exim4"
+
+
+def recipe(site: Site, *, directory: str = ETC) -> Recipe:
+    """Files and commands for Debian's split configuration, which `update-exim4.conf` puts together."""
+    table = f"{directory}/postbell_addresses"
+    return Recipe(
+        server="Exim",
+        summary="an unseen router before all others, and LMTP",
+        files=(
+            File(table, "".join(f"{address.removeprefix('@')}\n" for address in site.copied)),
+            File(f"{directory}/conf.d/router/050_postbell", _router(table)),
+            File(f"{directory}/conf.d/transport/50_postbell", _transport(site.require_lmtp())),
+        ),
+        commands=("update-exim4.conf",),
+        reload="invoke-rc.d exim4 reload",
+        notes=(
+            "Run it again after users or addresses have changed.",
+            "Not split? Copy the router behind `begin routers`, the transport behind `begin transports`.",
+            "The socket must let the user Debian-exim in: lmtp.socket_owner, lmtp.socket_mode.",
+            *site.notes,
+        ),
+    )
+
+
+def _router(table: str) -> str:
+    """The recipient is looked up as it is, without what follows a plus sign, and by its domain alone."""
+    plain = "${sg{$local_part}{\\N[+].*$\\N}{}}@$domain"
+    keys = ("$local_part@$domain", plain, "$domain")
+    found = "".join(f"{{eq{{${{lookup{{{key}}}lsearch{{{table}}}{{1}}{{0}}}}}}{{1}}}}" for key in keys)
+    return f"""postbell:
+  driver = accept
+  condition = ${{if or{{{found}}}}}
+  transport = postbell
+  errors_to =
+  unseen
+  no_verify
+  no_expn
+"""
+
+
+def _transport(listen: str) -> str:
+    if listen.startswith("unix:"):
+        reach = f"  driver = lmtp\n  socket = {listen.removeprefix('unix:')}\n  batch_max = 50\n"
+    else:
+        host, _, port = listen.rpartition(":")
+        reach = (
+            "  driver = smtp\n  protocol = lmtp\n"
+            f"  hosts = {host.strip('[]')}\n  port = {port}\n  allow_localhost\n  hosts_override\n"
+        )
+    return f"postbell:\n{reach}  return_path = $sender_address\n"

@@ -1,0 +1,76 @@
+"""What a recipe is made of: the site it is for, the files and commands it consists of. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bridge.directory import COPY_DOMAIN
+from bridge.errors import ConfigurationError
+
+_SAFE = re.compile(r"[A-Za-z0-9!$%&'*+/=?^_`{|}~.-]*@[A-Za-z0-9.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where Postbell listens, and whose mail it should hear of.
+
+    `lmtp` and `smtp` are listen values (`host:port`, `unix:/path`) or "" when off; `addresses` are
+    registered addresses, `@domain` for all of a domain.
+    """
+
+    lmtp: str
+    addresses: tuple[str, ...]
+    smtp: str = ""
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """The addresses that can be written into any mail server's configuration."""
+        return tuple(address for address in self.addresses if _SAFE.fullmatch(address))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of a recipe should know of the addresses."""
+        left_out = [ascii(address) for address in self.addresses if not _SAFE.fullmatch(address)]
+        return (f"Left out, being more than plain ASCII: {', '.join(left_out)}.",) if left_out else ()
+
+    def require_lmtp(self) -> str:
+        """Where the LMTP listener is; raises ConfigurationError when it is off."""
+        if not self.lmtp:
+            raise ConfigurationError('lmtp.listen is off: set it, for example to "unix:/run/postbell/lmtp"')
+        return self.lmtp
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to be written, with its whole text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes a mail server hand Postbell a copy: files to write, then commands to run, as root.
+
+    `reload` makes the running server notice; `notes` are for the reader.
+    """
+
+    server: str
+    summary: str
+    files: tuple[File, ...]
+    commands: tuple[str, ...]
+    reload: str
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """All of it as a shell script, with the notes as comments."""
+        head = "\n".join([f"# {self.server}: {self.summary}", *(f"# - {note}" for note in self.notes)])
+        files = [f"cat > {file.path} <<'POSTBELL'\n{file.text}POSTBELL" for file in self.files]
+        return "\n\n".join([head, *files, "\n".join([*self.commands, self.reload])]) + "\n"
+
+
+def copy_address(address: str) -> str:
+    """Where the copy for an address goes inside the mail server: `alice=example.org@postbell.invalid`."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}={domain}@{COPY_DOMAIN}"
