@@ -1,0 +1,92 @@
+"""`python -m broker`: the embedded broker as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import resource
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+import uvloop
+
+from broker import mosquitto
+from broker.app import serve
+from broker.auth import LoginReader
+from broker.errors import BrokerError, ConfigurationError
+from broker.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broker.settings import Log, Settings
+
+FINE, FAILED, USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until stopped. Returns 0 when told to stop, 1 on failure, 2 on wrong usage or configuration."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(options.config)
+        if options.mosquitto_acl:
+            return _print_mosquitto_acl(settings)
+        _configure_log(settings.log)
+        _raise_file_limit()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, parent_pipe=options.parent_pipe))
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    except (BrokerError, OSError, sqlite3.Error) as error:
+        sys.stderr.write(f"broker: {error}\n")
+        return FAILED
+    return FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m broker", description="Run Postbell's embedded MQTT broker.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
+    parser.add_argument("--parent-pipe", action="store_true", help="stop when standard input ends")
+    parser.add_argument("--mosquitto-acl", action="store_true", help="print the same rules for mosquitto, and end")
+    return parser
+
+
+def _print_mosquitto_acl(settings: Settings) -> int:
+    try:
+        table = LoginReader(settings.state_dir / "postbell.db").read()
+    except (sqlite3.Error, OSError) as error:
+        sys.stderr.write(f"broker: {settings.state_dir / 'postbell.db'}: {error}\n")
+        return FAILED
+    sys.stdout.write(mosquitto.acl_file(table.identities() if table else (), root=settings.mqtt.root))
+    return FINE
+
+
+def _configure_log(log: Log) -> None:
+    pretty = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
+    renderer = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, log.level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    for chatty in ("amqtt", "websockets", "transitions"):  # what matters of theirs is logged as events of ours
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+
+
+def _raise_file_limit() -> None:
+    """Each connection needs a file descriptor; take as many as the system gives."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

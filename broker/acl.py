@@ -1,0 +1,97 @@
+"""Who may read and write which topics. Pure: a login, a topic, an answer.
+
+| role   | reads                                                | writes                             |
+|--------|------------------------------------------------------|------------------------------------|
+| device | `<root>/<user>/#` without the `re` of other devices, | `<root>/<user>/do/<device>`        |
+|        | `mail-bridge/+/status`                               |                                    |
+| bridge | `<root>/#`, `mail-bridge/#`, `$SYS/#`                | `<root>/#`, `mail-bridge/#`        |
+| admin  | `<root>/#`, `mail-bridge/#`, `$SYS/#`                | nothing                            |
+
+A filter is granted when it lies inside what the login may read. One exception for each side of
+convenience: a device may subscribe to its whole tree although replies to its siblings lie in it,
+and an administrator may subscribe to `#`; what they may not read is left out at delivery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+STATUS_ROOT = "mail-bridge"
+
+
+class Role(StrEnum):
+    """What a login is for."""
+
+    DEVICE = "device"
+    BRIDGE = "bridge"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a connection is, once its password was right. A device's username is `<user>.<device>`."""
+
+    username: str
+    role: Role
+
+    @property
+    def user(self) -> str:
+        """The person whose mail it is."""
+        return self.username.partition(".")[0]
+
+    @property
+    def device(self) -> str:
+        """The device's own name."""
+        return self.username.partition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules for one topic root, which may have several levels (`home/mail`)."""
+
+    root: str
+
+    def may_subscribe(self, who: Identity, topic_filter: str) -> bool:
+        """Whether a filter is granted; the filter itself is valid."""
+        if who.role is not Role.DEVICE:
+            return self._within_any(topic_filter) or (who.role is Role.ADMIN and not topic_filter.startswith("$"))
+        if _within(topic_filter, f"{self.root}/{who.user}"):
+            return not self._replies_to_another(who, topic_filter)
+        return _is_status(topic_filter)
+
+    def may_read(self, who: Identity, topic: str) -> bool:
+        """Whether a message on this topic may be delivered."""
+        if who.role is not Role.DEVICE:
+            return self._within_any(topic)
+        if _within(topic, f"{self.root}/{who.user}"):
+            return not self._replies_to_another(who, topic)
+        return _is_status(topic)
+
+    def may_write(self, who: Identity, topic: str) -> bool:
+        """Whether a message on this topic, or a will, is accepted."""
+        if who.role is Role.DEVICE:
+            return topic == f"{self.root}/{who.user}/do/{who.device}"
+        return who.role is Role.BRIDGE and (_within(topic, self.root) or _within(topic, STATUS_ROOT))
+
+    def may_retain(self, who: Identity) -> bool:
+        """Whether the RETAIN flag counts: a retained request would be asked again at every reconnection."""
+        return who.role is Role.BRIDGE
+
+    def _within_any(self, topic: str) -> bool:
+        return _within(topic, self.root) or _within(topic, STATUS_ROOT) or _within(topic, "$SYS")
+
+    def _replies_to_another(self, who: Identity, topic: str) -> bool:
+        """Whether it names what lies under `re` for a sibling. `re/#` and `re/+` name the own as well."""
+        branch, _, rest = topic[len(self.root) + len(who.user) + 2 :].partition("/")
+        return branch == "re" and rest.partition("/")[0] not in (who.device, "+", "#", "")
+
+
+def _within(topic: str, tree: str) -> bool:
+    """Whether topic or filter lies in a tree named without wildcards; `tree/#` matches `tree` too."""
+    return topic.startswith(tree) and topic[len(tree) : len(tree) + 1] in ("", "/")
+
+
+def _is_status(topic: str) -> bool:
+    levels = topic.split("/")
+    return len(levels) == 3 and levels[0] == STATUS_ROOT and levels[1] != "#" and levels[2] == "status"

@@ -1,0 +1,127 @@
+"""The composition root: settings in, a running broker out, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from broker.acl import Rules
+from broker.auth import LoginReader, Logins
+from broker.delivery import Bounds
+from broker.exchange import Exchange
+from broker.guard import Guard
+from broker.listeners import Certificates, RunFile, configured
+from broker.server import DeviceBroker
+from broker.sessions import SessionStore
+from broker.statistics import Statistics
+
+if TYPE_CHECKING:
+    from broker.auth import LoginTable
+    from broker.sessions import SavedSession
+    from broker.settings import Settings
+
+
+async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
+    """Run the broker until SIGTERM or SIGINT, or, with `parent_pipe`, until standard input ends.
+
+    Raises ConfigurationError and ListenError.
+    """
+    stop = asyncio.Event()
+    _stop_on_signal(stop)
+    if parent_pipe:
+        _stop_on_end_of_input(stop)
+    listeners = configured(settings.broker)
+    certificates = Certificates(settings.broker) if any(listener.tls for listener in listeners) else None
+    run_file = RunFile(settings.state_dir / "run" / "broker.json")
+    await run_file.claim()
+    store = SessionStore(settings.state_dir / "sessions.db")
+    reader = LoginReader(settings.state_dir / "postbell.db")
+    limits = settings.limits
+    logins, statistics = Logins(reader), Statistics()
+    exchange = Exchange(
+        rules=Rules(settings.mqtt.root),
+        bounds=Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
+        subscriptions=limits.subscriptions,
+        store=store,
+        statistics=statistics,
+        clock=time.time,
+    )
+    guard = Guard(
+        clients=limits.clients,
+        clients_per_address=limits.clients_per_address,
+        login_failures=limits.login_failures,
+    )
+    broker = DeviceBroker(
+        listeners=listeners,
+        ports=run_file.ports(),
+        tls=certificates.context if certificates else None,
+        limits=limits,
+        session_seconds=settings.broker.session_days * 86_400,
+        logins=logins,
+        guard=guard,
+        exchange=exchange,
+        store=store,
+        statistics=statistics,
+    )
+    waiting = {session.username: session for session in store.load()}
+
+    def logins_changed(table: LoginTable) -> None:
+        _restore(exchange, store, waiting, table)
+        broker.apply_logins(table)
+
+    logins.on_change = logins_changed
+    store.start()
+    await logins.refresh()
+    try:
+        await broker.start()
+        run_file.write(broker.addresses)
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(logins.follow())]
+            if certificates is not None:
+                running.append(tasks.create_task(certificates.follow()))
+            await stop.wait()
+            for task in running:
+                task.cancel()
+        await broker.shutdown()
+    finally:
+        await store.close()
+        reader.close()
+        structlog.get_logger().info("stopped")
+
+
+def _restore(exchange: Exchange, store: SessionStore, waiting: dict[str, SavedSession], table: LoginTable) -> None:
+    """Put back the sessions of the last process, once the logins are known; not those of revoked logins."""
+    for username, saved in waiting.items():
+        who = table.find(username, saved.credential)
+        if who is None:
+            store.forget(username)
+        else:
+            exchange.restore(who, saved)
+    if waiting:
+        structlog.get_logger().info("sessions_restored", sessions=len(exchange.sessions), read=len(waiting))
+    waiting.clear()
+
+
+def _stop_on_signal(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _stop_on_end_of_input(stop: asyncio.Event) -> None:
+    """A parent that dies, even by SIGKILL, closes the pipe; a thread sees it whatever stdin is."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -1,0 +1,203 @@
+"""Logins: read from the store's table, followed as it changes, checked without stopping the loop.
+
+The table belongs to the bridge; it is opened read-only and asked five times a second whether anything
+was committed. A generated password (at least 128 random bits) is checked by one SHA-256; one that a
+person chose costs argon2, which runs in a thread, two at a time, and is remembered once it was right,
+so that a reconnect storm costs each password once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import os
+import re
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from broker.acl import Identity, Role
+from broker.errors import LoginsUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_POLL = 0.2  # seconds between looks; the change must take effect within a second
+_DUTY = 10  # a look that took long is followed by a pause this many times as long, at most half a second
+_REMEMBERED = 4096
+_DEVICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\.[a-z0-9][a-z0-9_-]{0,31}")
+_HASHERS = 2  # argon2 takes 64 MB each
+
+Row = tuple[str, str, str, bytes | None, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One way in: a label's password hash. `salt` is None when `digest` is an argon2 string."""
+
+    label: str
+    role: Role
+    salt: bytes | None
+    digest: bytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Tells this credential from any other, without telling the hash."""
+        return hashlib.sha256(b"\0".join((self.label.encode(), self.role.encode(), self.digest))).digest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right password: who it is and by which credential."""
+
+    who: Identity
+    credential: bytes
+
+
+class LoginTable:
+    """The table as last read. Pure.
+
+    A device whose name is not `<user>.<device>` is left out, whoever wrote it: its name becomes part
+    of the filters it is granted, and a wildcard in it would grant too much.
+    """
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._logins: dict[str, list[Credential]] = {}
+        self._identities: dict[tuple[str, bytes], Identity] = {}
+        for username, label, role, salt, digest in rows:
+            if role == Role.DEVICE and not _DEVICE.fullmatch(username):
+                continue
+            credential = Credential(label, Role(role), salt, digest)
+            self._logins.setdefault(username, []).append(credential)
+            self._identities[username, credential.fingerprint] = Identity(username, credential.role)
+
+    def __len__(self) -> int:
+        return len(self._logins)
+
+    def identities(self) -> list[Identity]:
+        """Everybody who can log in, once each."""
+        return [Identity(username, ways[0].role) for username, ways in self._logins.items()]
+
+    def credentials(self, username: str) -> list[Credential]:
+        """All ways in for a username; none when it does not exist."""
+        return self._logins.get(username, [])
+
+    def find(self, username: str, fingerprint: bytes) -> Identity | None:
+        """Whose credential this is, or None when it was revoked."""
+        return self._identities.get((username, fingerprint))
+
+
+class LoginReader:
+    """The read-only side of the bridge's database. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+        self._inode = 0
+        self._version: int | None = None
+        self._rows: list[Row] | None = None
+
+    def read(self) -> LoginTable | None:
+        """The table when it changed since the last call, else None. Raises sqlite3.Error and OSError."""
+        inode = self._path.stat().st_ino
+        if self._database is None or inode != self._inode:
+            self.close()
+            uri = f"{self._path.resolve().as_uri()}?mode=ro"
+            self._database = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=0.5)
+            self._inode, self._version = inode, None
+        version = self._database.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return None
+        rows: list[Row] = self._database.execute(
+            "SELECT username, label, role, salt, hash FROM login "
+            "WHERE role IN ('device', 'bridge', 'admin') ORDER BY username, label"
+        ).fetchall()
+        self._version = version
+        if rows == self._rows:
+            return None
+        self._rows = rows
+        return LoginTable(rows)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+
+class Logins:
+    """Checks passwords against the newest table. `on_change` is called after each change."""
+
+    def __init__(self, reader: LoginReader) -> None:
+        self.table: LoginTable | None = None
+        self.on_change: Callable[[LoginTable], None] = lambda _: None
+        self._reader = reader
+        self._log = structlog.get_logger()
+        self._pepper = os.urandom(32)
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._hashers = asyncio.Semaphore(_HASHERS)
+        self._argon2 = Argon2Hasher()
+        self._trouble = ""
+
+    async def follow(self) -> None:
+        """Keep the table fresh until cancelled. Trouble with the file is logged once; the last table stays."""
+        loop = asyncio.get_running_loop()
+        while True:
+            begun = loop.time()
+            await self.refresh()
+            await asyncio.sleep(min(max(_POLL, _DUTY * (loop.time() - begun)), 0.5))
+
+    async def refresh(self) -> None:
+        """Look once whether the table changed."""
+        try:
+            table = await asyncio.to_thread(self._reader.read)
+        except (sqlite3.Error, OSError) as error:
+            if str(error) != self._trouble:
+                self._log.warning("logins_unavailable", error=str(error))
+            self._trouble = str(error)
+            return
+        self._trouble = ""
+        if table is not None:
+            self.table = table
+            self._known.clear()
+            self._log.info("logins_read", logins=len(table))
+            self.on_change(table)
+
+    async def check(self, username: str, password: str, *, barred: bool) -> Grant | None:
+        """The grant for a right password, None for a wrong one. Raises LoginsUnavailableError.
+
+        From a `barred` address no new argon2 check is made: guessing what a person chose ends here,
+        while devices behind the same address, whose passwords nobody guesses, still get in.
+        """
+        if self.table is None:
+            raise LoginsUnavailableError("the table of logins has not been read yet")
+        for credential in self.table.credentials(username):
+            if await self._matches(credential, username, password, barred=barred):
+                who = self.table.find(username, credential.fingerprint)  # it may have been revoked meanwhile
+                return Grant(who, credential.fingerprint) if who else None
+        return None
+
+    async def _matches(self, credential: Credential, username: str, password: str, *, barred: bool) -> bool:
+        if credential.salt is not None:
+            digest = hashlib.sha256(credential.salt + password.encode()).digest()
+            return hmac.compare_digest(digest, credential.digest)
+        parts = (username.encode(), credential.digest, password.encode())
+        key = hashlib.blake2b(b"\0".join(parts), key=self._pepper, digest_size=32).digest()
+        if key in self._known:
+            self._known.move_to_end(key)
+            return True
+        if barred:
+            return False
+        async with self._hashers:
+            right = await asyncio.to_thread(self._argon2.verify, password, credential.digest)
+        if right:
+            self._known[key] = None
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return right

@@ -1,0 +1,27 @@
+"""The broker's errors: each says to whom it matters."""
+
+from __future__ import annotations
+
+
+class BrokerError(Exception):
+    """Base of every error that the broker raises on purpose. Its text is fit for the operator."""
+
+
+class ConfigurationError(BrokerError):
+    """The configuration cannot be used; the text names file, key, value and cure."""
+
+
+class ListenError(BrokerError):
+    """A configured address could not be listened on, even after some patience."""
+
+
+class ProtocolError(BrokerError):
+    """A client broke the protocol; its connection must be closed. `clause` is the violated statement."""
+
+    def __init__(self, clause: str, text: str) -> None:
+        super().__init__(f"{text} [{clause}]")
+        self.clause = clause
+
+
+class LoginsUnavailableError(BrokerError):
+    """The table of logins has not been read yet, so nobody can be let in or turned away for good."""

@@ -1,0 +1,218 @@
+"""The durable part of sessions: subscriptions and undelivered QoS 1 messages, in the broker's own SQLite file.
+
+Everything is group-committed by one thread. `queue` gives a ticket; once `committed` has reached it,
+the message survives `kill -9`, and only then does its publisher get a PUBACK. An entry that its
+receiver acknowledges before its batch is written never touches the disk, so a device that is online
+costs next to nothing here.
+
+`synchronous=NORMAL`: a killed process loses nothing that was committed; after a power cut the last
+commits may be missing, and the bridge's reconciliation brings back what they held. A file that is
+damaged is put aside: devices then find no session, subscribe again and get the retained set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS session (
+    username TEXT PRIMARY KEY, credential BLOB NOT NULL, seen REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS filter (
+    username TEXT, topic_filter TEXT, qos INTEGER NOT NULL, PRIMARY KEY (username, topic_filter)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS queued (
+    username TEXT, seq INTEGER, topic TEXT NOT NULL, payload BLOB NOT NULL,
+    PRIMARY KEY (username, seq)) WITHOUT ROWID;
+"""
+_GATHER = 0.002  # seconds that a batch stays open for more, and for acknowledgements that make it smaller
+_RETRY = 1.0  # seconds until a batch that could not be written is tried again
+
+_INSERT = "INSERT OR REPLACE INTO queued VALUES (?, ?, ?, ?)"
+_DELETE = "DELETE FROM queued WHERE username = ? AND seq = ?"
+
+
+@dataclass(slots=True)
+class SavedSession:
+    """A session as the last broker process left it. `queued` is in order of delivery: seq, topic, payload."""
+
+    username: str
+    credential: bytes
+    seen: float
+    filters: dict[str, int] = field(default_factory=dict)
+    queued: list[tuple[int, str, bytes]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Batch:
+    number: int
+    changes: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
+    entries: dict[tuple[str, int], tuple[str, bytes] | None] = field(default_factory=dict)
+
+
+class SessionStore:
+    """The journal of all persistent sessions. All methods belong to the event loop's thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.committed = 0
+        self._log = structlog.get_logger()
+        self._path = path
+        self._database = _open(path, self._log)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions")
+        self._unsaved = _Batch(0)  # handed to the thread, and not known to be on disk
+        self._batch = _Batch(1)
+        self._dirty = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._waiting: set[Callable[[], None]] = set()
+
+    def load(self) -> list[SavedSession]:
+        """All sessions on disk; called once, before `start`."""
+        saved = {row[0]: SavedSession(*row) for row in self._database.execute("SELECT * FROM session")}
+        for username, topic_filter, qos in self._database.execute("SELECT * FROM filter"):
+            saved[username].filters[topic_filter] = qos
+        for username, seq, topic, payload in self._database.execute("SELECT * FROM queued ORDER BY username, seq"):
+            saved[username].queued.append((seq, topic, payload))
+        return list(saved.values())
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._writer = asyncio.get_running_loop().create_task(self._write_all())
+
+    async def close(self) -> None:
+        """Write what waits and close the file."""
+        if self._writer is not None:
+            self._writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writer
+        loop = asyncio.get_running_loop()
+        try:
+            for batch in (self._unsaved, self._batch):
+                await loop.run_in_executor(self._thread, self._commit, batch)
+        except sqlite3.Error as error:
+            self._log.warning("sessions_not_saved", file=str(self._path), error=str(error))
+        await loop.run_in_executor(self._thread, self._database.close)
+        self._thread.shutdown()
+
+    def remember(self, username: str, credential: bytes, seen: float) -> None:
+        """Create or refresh a session: who opened it last, and when it was last connected (epoch seconds)."""
+        self._change("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", username, credential, seen)
+
+    def subscribe(self, username: str, topic_filter: str, qos: int) -> None:
+        """Keep a subscription."""
+        self._change("INSERT OR REPLACE INTO filter VALUES (?, ?, ?)", username, topic_filter, qos)
+
+    def unsubscribe(self, username: str, topic_filter: str) -> None:
+        """Drop a subscription."""
+        self._change("DELETE FROM filter WHERE username = ? AND topic_filter = ?", username, topic_filter)
+
+    def forget(self, username: str) -> None:
+        """Drop a session with all it holds."""
+        entries = self._batch.entries
+        for key in [key for key in entries if key[0] == username]:
+            del entries[key]
+        for table in ("session", "filter", "queued"):
+            self._change(f"DELETE FROM {table} WHERE username = ?", username)  # noqa: S608  (three fixed names)
+
+    def queue(self, username: str, seq: int, topic: str, payload: bytes) -> int:
+        """Keep a message until `done`. Returns the ticket that says when it is safe."""
+        self._batch.entries[username, seq] = (topic, payload)
+        self._dirty.set()
+        return self._batch.number
+
+    def done(self, username: str, seq: int) -> None:
+        """The message was acknowledged or dropped."""
+        if self._batch.entries.pop((username, seq), None) is None:
+            self._batch.entries[username, seq] = None
+            self._dirty.set()
+
+    @property
+    def ticket(self) -> int:
+        """The ticket after which all that was asked so far is safe."""
+        return self._batch.number - (not (self._batch.changes or self._batch.entries))
+
+    def call_on_commit(self, callback: Callable[[], None]) -> None:
+        """Call back once, after the next commit, however often this is asked before it."""
+        self._waiting.add(callback)
+
+    def _change(self, sql: str, *values: object) -> None:
+        self._batch.changes.append((sql, values))
+        self._dirty.set()
+
+    async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(_GATHER)
+            self._dirty.clear()
+            batch = self._unsaved = self._batch
+            self._batch = _Batch(batch.number + 1)
+            while True:
+                try:
+                    await asyncio.shield(loop.run_in_executor(self._thread, self._commit, batch))
+                except sqlite3.Error as error:
+                    self._log.warning("sessions_not_saved", file=str(self._path), error=str(error))
+                    self._settle(self._batch.number)
+                    await asyncio.sleep(_RETRY)
+                else:
+                    self._unsaved = _Batch(batch.number)
+                    self._settle(batch.number)
+                    break
+
+    def _settle(self, number: int) -> None:
+        """Let publishers go on. When the disk fails also without its promise: the bridge's store has the mail."""
+        self.committed = max(self.committed, number)
+        waiting, self._waiting = self._waiting, set()
+        for callback in waiting:
+            callback()
+
+    def _commit(self, batch: _Batch) -> None:
+        if not batch.changes and not batch.entries:
+            return
+        new = [(*key, *value) for key, value in batch.entries.items() if value is not None]
+        old = [key for key, value in batch.entries.items() if value is None]
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for sql, values in batch.changes:
+                self._database.execute(sql, values)
+            self._database.executemany(_DELETE, old)
+            self._database.executemany(_INSERT, new)
+
+
+def _open(path: Path, log: structlog.stdlib.BoundLogger) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # SQLite gives its side files the same mode
+    try:
+        return _connect(path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        aside = path.with_suffix(".damaged")
+        log.warning("sessions_damaged", file=str(path), kept_as=str(aside), error=str(error))
+        path.replace(aside)
+        for leftover in ("-wal", "-shm"):
+            path.with_name(path.name + leftover).unlink(missing_ok=True)
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
+    try:
+        database.executescript(_SCHEMA)
+        verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

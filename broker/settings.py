@@ -1,0 +1,205 @@
+"""The broker's part of the configuration file; what belongs to the bridge is left alone.
+
+Same places as the bridge: the file that is named, else $POSTBELL_CONFIG, else ./postbell.toml, else
+/etc/postbell/postbell.toml, else defaults; every key overridable as POSTBELL_SECTION__KEY.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from broker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PLACES = (Path("postbell.toml"), Path("/etc/postbell/postbell.toml"))
+_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]\s/]+):(?P<port>\d{1,5})")
+_SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
+_FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+
+def _address(value: str) -> str:
+    match = _ADDRESS.fullmatch(value)
+    if value and (match is None or int(match["port"]) > 65_535):
+        raise ValueError('write host:port, [IPv6]:port, or "" for off')
+    return value
+
+
+def _size(value: object) -> object:
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    return int(match[1]) * _FACTOR[match[2].lower()] if match else value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Size = Annotated[int, BeforeValidator(_size)]
+
+
+class Section(BaseModel):
+    """A section of the file; keys that belong to the bridge are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Broker(Section):
+    """Where the broker listens, and how long it keeps the session of a device that stays away."""
+
+    listen: Address = "127.0.0.1:1883"
+    websocket: Address = ""
+    tls_listen: Address = ""
+    secure_websocket: Address = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    insecure: bool = False
+    session_days: float = Field(30, gt=0, le=3650)
+
+
+class Limits(Section):
+    """Bounds on what clients may cost. Sizes are bytes, times are seconds, a device's publish rate is by second."""
+
+    packet: Size = Field(262_144, ge=1024, le=268_435_455)
+    clients: int = Field(20_000, ge=1)
+    clients_per_address: int = Field(1000, ge=1)
+    connect_timeout: float = Field(10, gt=0)
+    login_failures: int = Field(30, ge=1)
+    queue: int = Field(10_000, ge=1, le=50_000)
+    queue_bytes: Size = Field(8 * 2**20, ge=1024)
+    inflight: int = Field(64, ge=1, le=10_000)
+    subscriptions: int = Field(64, ge=1)
+    publish_rate: float = Field(100, gt=0)
+    write_buffer: Size = Field(65_536, ge=1024)
+    stall_timeout: float = Field(30, gt=0)
+
+
+class Mqtt(Section):
+    """The root of all mail topics."""
+
+    root: str = Field("mail", pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")
+
+
+class Log(Section):
+    """How the log is written: lines for people or JSON for collectors."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    format: str = Field("auto", pattern="^(auto|console|json)$")
+
+
+def default_state_dir() -> Path:
+    """Where state lives unless the configuration says so; the bridge's default as well."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/postbell")
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "postbell"
+
+
+class Settings(BaseSettings):
+    """All that the broker is told from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="POSTBELL_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    state_dir: Path = Field(default_factory=default_state_dir)
+    broker: Broker = Broker()
+    limits: Limits = Limits()
+    mqtt: Mqtt = Mqtt()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings from file and environment. Raises ConfigurationError."""
+    path = _find(explicit, environ)
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from error
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(error, path, environ))) from error
+    except SettingsError as error:
+        raise ConfigurationError(f"environment: {error}; write POSTBELL_SECTION__KEY=value") from error
+    place = str(path or "defaults")
+    _check_exposure(settings.broker, place)
+    _check_tls(settings.broker, place)
+    return settings
+
+
+def split(address: str) -> tuple[str, int]:
+    """Host and port of a listen address; an IPv6 host without its brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
+    if named is None:
+        return next((place for place in _PLACES if place.is_file()), None)
+    if not named.is_file():
+        raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
+    return named
+
+
+def _check_exposure(broker: Broker, place: str) -> None:
+    for key in ("listen", "websocket"):
+        address = getattr(broker, key)
+        if address and not broker.insecure and not _is_loopback(split(address)[0]):
+            raise ConfigurationError(
+                f"{place}: broker.{key} = {address!r}: passwords and mail would cross the network in the clear; use "
+                f"broker.{'tls_listen' if key == 'listen' else 'secure_websocket'}, listen on 127.0.0.1, or set "
+                "broker.insecure = true"
+            )
+
+
+def _check_tls(broker: Broker, place: str) -> None:
+    for key in ("tls_listen", "secure_websocket"):
+        if getattr(broker, key) and not (broker.tls_cert and broker.tls_key):
+            raise ConfigurationError(
+                f"{place}: broker.{key} = {getattr(broker, key)!r}: needs a certificate; set broker.tls_cert "
+                "and broker.tls_key to PEM files"
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _explain(error: ValidationError, path: Path | None, environ: Mapping[str, str]) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        variable = "POSTBELL_" + key.replace(".", "__").upper()
+        place = variable if variable in environ else str(path or "defaults")
+        lines.append(f"{place}: {key} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
+    return lines

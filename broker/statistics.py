@@ -1,0 +1,37 @@
+"""Counters of the broker, and how they look under `$SYS`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What happened since the start. `dropped` counts messages and connections by reason."""
+
+    connections: int = 0
+    accepted: int = 0
+    received: int = 0
+    sent: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def drop(self, reason: str) -> None:
+        """Count something that was refused, cut off or thrown away."""
+        self.dropped[reason] += 1
+
+    def topics(self, *, sessions: int, subscriptions: int, retained: int, queued: int, uptime: float) -> dict[str, str]:
+        """The `$SYS` topics with their values as decimal text; names as most brokers use them."""
+        values = {
+            "uptime": int(uptime),
+            "clients/connected": self.connections,
+            "clients/total": sessions,
+            "connections/accepted": self.accepted,
+            "messages/received": self.received,
+            "messages/sent": self.sent,
+            "messages/queued": queued,
+            "retained messages/count": retained,
+            "subscriptions/count": subscriptions,
+            **{f"dropped/{reason}": count for reason, count in self.dropped.items()},
+        }
+        return {f"$SYS/broker/{name}": str(value) for name, value in values.items()}
