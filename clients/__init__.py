@@ -1,0 +1,1 @@
+"""Clients of the contract: own decoder, inbox and session; terminal, web, microcontroller."""

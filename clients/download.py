@@ -1,0 +1,124 @@
+"""Reading an answer of any length in pieces, whatever gets lost, doubled or delayed. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from clients.backoff import Backoff
+from clients.errors import RequestError
+from clients.protocol import encode_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clients.protocol import Reply
+
+WINDOW_BYTES = 256 * 1024
+"""How much is asked for at once."""
+STALL_S = 5.0
+"""When nothing came for this long, the rest is asked for again."""
+HOLE_S = 1.0
+"""The same when later chunks are here already, so that one is missing or late."""
+EARLY_CHUNKS = 64
+"""How many chunks are kept that came before their turn."""
+_TRY_LATER = {5, 6}
+
+
+class Download:
+    """One operation of the bridge whose answer is passed on, in order and without holes, to `sink`.
+
+    `patience_s` bounds the time without any progress. Raises RequestError when the bridge refuses,
+    contradicts itself, or is silent for too long.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        *arguments: str | int,
+        sink: Callable[[bytes], None],
+        next_request_id: Callable[[], int],
+        jitter: Callable[[], float],
+        patience_s: float,
+        now: float,
+    ) -> None:
+        self._operation, self._arguments, self._sink = operation, arguments, sink
+        self._next_request_id = next_request_id
+        self._backoff = Backoff(jitter=jitter, first_s=0.5, longest_s=10.0)
+        self._request_ids: set[int] = set()
+        self._early: dict[int, bytes] = {}
+        self._patience_s = patience_s
+        self._progress_at = now
+        self._due = now
+        self._window_end = math.inf
+        self.have = 0
+        self.total: int | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether all of the answer was passed on."""
+        return self.have == self.total
+
+    def deadline(self, *, up: bool) -> float:
+        """When to look again at the latest: to send a request, while `up`, or to give up."""
+        gives_up_at = self._progress_at + self._patience_s
+        return min(self._due, gives_up_at) if up else gives_up_at
+
+    def check_patience(self, now: float) -> None:
+        """Give up if there was no progress for too long."""
+        if not self.done and now - self._progress_at >= self._patience_s:
+            raise RequestError(f"no answer from the bridge for {self._patience_s:g} seconds")
+
+    def resumed(self, now: float) -> None:
+        """The connection is back: what was on its way is taken for lost."""
+        self._due = now
+
+    def request(self, now: float) -> bytes | None:
+        """The request to send now, if one is due."""
+        if self.done or now < self._due:
+            return None
+        self._due = now + STALL_S
+        request_id = self._next_request_id()
+        self._request_ids.add(request_id)
+        if self._operation == "parts":
+            return encode_request(request_id, self._operation, *self._arguments)
+        limit = min(self._early, default=self.have + WINDOW_BYTES) - self.have
+        self._window_end = self.have + limit
+        return encode_request(request_id, self._operation, *self._arguments, self.have, limit)
+
+    def answered(self, reply: Reply, *, now: float) -> None:
+        """Take in a reply; others' replies are ignored."""
+        if reply.request_id not in self._request_ids or self.done:
+            return
+        if reply.status in _TRY_LATER:
+            self._due = now + self._backoff.next_s()
+            return
+        if reply.status:
+            raise RequestError(f"the bridge refused: {reply.text or f'status {reply.status}'}")
+        if self.total not in {None, reply.total}:
+            raise RequestError("the message changed while it was being read")
+        self.total = reply.total
+        self._backoff.reset()
+        self._keep(reply)
+        if self._pass_on():
+            self._progress_at = now
+        self._due = now + (HOLE_S if self._early else STALL_S)
+        if self.have >= self._window_end:
+            self._due = now
+
+    def _keep(self, reply: Reply) -> None:
+        if reply.offset >= self.have and (len(self._early) < EARLY_CHUNKS or reply.offset == self.have):
+            self._early[reply.offset] = max(reply.chunk, self._early.get(reply.offset, b""), key=len)
+        elif reply.offset < self.have < reply.offset + len(reply.chunk):
+            self._early[self.have] = reply.chunk[self.have - reply.offset :]
+
+    def _pass_on(self) -> bool:
+        """Hand on what is complete; whether that was anything."""
+        before = self.have
+        while self._early and min(self._early) <= self.have:
+            offset = min(self._early)
+            rest = self._early.pop(offset)[self.have - offset :]
+            if rest:
+                self._sink(rest)
+                self.have += len(rest)
+        return self.have > before

@@ -1,0 +1,31 @@
+"""What can go wrong for a client, in words for its user."""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Base of every error that a client raises on purpose; its text is fit for the user."""
+
+
+class UsageError(ClientError):
+    """An argument or a setting that cannot be used; the text names it and its cure."""
+
+
+class StateError(ClientError):
+    """The state file cannot be read or written."""
+
+
+class StateLockedError(StateError):
+    """Another process uses the state file."""
+
+
+class LoginRefusedError(ClientError):
+    """The broker does not let this login in, or not to its own topics."""
+
+
+class OutputError(ClientError):
+    """What was to be shown could not be written."""
+
+
+class RequestError(ClientError):
+    """The bridge did not give what was asked for."""

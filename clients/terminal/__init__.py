@@ -1,0 +1,1 @@
+"""The reference client for a terminal, a pipe or a file."""

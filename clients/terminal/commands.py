@@ -1,0 +1,107 @@
+"""The command line of `python -m clients`: arguments, and errors as exit codes."""
+
+from __future__ import annotations
+
+import typer
+
+from clients.errors import ClientError, UsageError
+from clients.terminal.notice import notice
+from clients.terminal.options import (
+    DEFAULT_URL,
+    AckOption,
+    BellOption,
+    CaOption,
+    DeviceArgument,
+    ExecOption,
+    GoneOption,
+    IdArgument,
+    JsonOption,
+    KeepaliveOption,
+    OutputOption,
+    PartOption,
+    PartsOption,
+    PasswordOption,
+    Place,
+    RawOption,
+    RootOption,
+    StateOption,
+    TimeoutOption,
+    UrlOption,
+    UsernameOption,
+)
+from clients.terminal.read_command import Wish, read_message
+from clients.terminal.watch_command import Manner, watch_mail
+
+READING_KEEPALIVE_S = 10
+"""Short, as the connection of `read` lasts only as long as something is being read."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Clients of Postbell: mail as it comes, over MQTT."""
+
+
+@app.command()
+def watch(
+    device: DeviceArgument,
+    *,
+    url: UrlOption = DEFAULT_URL,
+    username: UsernameOption = None,
+    password_file: PasswordOption = None,
+    state: StateOption = None,
+    json: JsonOption = False,
+    gone: GoneOption = False,
+    ack: AckOption = False,
+    exec_: ExecOption = None,
+    bell: BellOption = None,
+    root: RootOption = "mail",
+    keepalive: KeepaliveOption = 900,
+    ca_file: CaOption = None,
+) -> None:
+    """Show each mail once, as it comes. On a terminal: s newest seen, a all seen, q quit."""
+    watch_mail(
+        Place(device, url, username, password_file, state, root, keepalive, ca_file),
+        Manner(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell),
+    )
+
+
+@app.command()
+def read(
+    device: DeviceArgument,
+    message_id: IdArgument,
+    *,
+    url: UrlOption = DEFAULT_URL,
+    username: UsernameOption = None,
+    password_file: PasswordOption = None,
+    state: StateOption = None,
+    raw: RawOption = False,
+    parts: PartsOption = False,
+    part: PartOption = None,
+    output: OutputOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 60.0,
+    root: RootOption = "mail",
+    ca_file: CaOption = None,
+) -> None:
+    """Read the text of a message over MQTT, or the raw message, its list of parts, or one part."""
+    read_message(
+        Place(device, url, username, password_file, state, root, READING_KEEPALIVE_S, ca_file),
+        Wish(message_id, raw=raw, parts=parts, part=part, json=json),
+        output=output,
+        patience_s=timeout,
+    )
+
+
+def run() -> int:
+    """Run the command line; the result is the exit code: 0 fine, 1 failed, 2 usage."""
+    try:
+        app()
+    except UsageError as error:
+        notice(str(error))
+        return 2
+    except ClientError as error:
+        notice(str(error))
+        return 1
+    return 0

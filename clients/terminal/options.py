@@ -1,0 +1,74 @@
+"""The arguments and options of the commands, and what those add up to that all of them need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_URL = "mqtt://127.0.0.1:1883"
+
+DeviceArgument = Annotated[str, typer.Argument(metavar="USER/DEVICE", help="Whose mail, on which device.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The message, as `watch --json` names it.")]
+UrlOption = Annotated[
+    str, typer.Option(envvar="POSTBELL_URL", help="The broker: mqtt://, mqtts://, ws:// or wss://host:port.")
+]
+UsernameOption = Annotated[
+    str | None, typer.Option(help="The MQTT login, if it is not USER.DEVICE.", show_default=False)
+]
+PasswordOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file with the password; otherwise $POSTBELL_PASSWORD, otherwise asked for.",
+        show_default=False,
+    ),
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="What was shown before. Default: $XDG_STATE_HOME/postbell/USER.DEVICE.journal.",
+        show_default=False,
+    ),
+]
+RootOption = Annotated[str, typer.Option(help="The first level of all topics.")]
+KeepaliveOption = Annotated[
+    int,
+    typer.Option(min=10, max=65535, help="Seconds between pings when idle; the longest that the network survives."),
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(help="Certificates to trust instead of the system's, for mqtts and wss.", show_default=False),
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
+GoneOption = Annotated[bool, typer.Option("--gone", help="Also in a pipe, say which messages vanish.")]
+AckOption = Annotated[bool, typer.Option("--ack", help="Mark every message as seen once it is shown.")]
+ExecOption = Annotated[
+    str | None,
+    typer.Option("--exec", metavar="CMD", help="Run for each message, with its JSON on stdin.", show_default=False),
+]
+BellOption = Annotated[
+    bool | None, typer.Option(help="Ring the terminal's bell. Default: on a terminal.", show_default=False)
+]
+
+RawOption = Annotated[bool, typer.Option("--raw", help="The message as it was received.")]
+PartsOption = Annotated[bool, typer.Option("--parts", help="List the parts of the message.")]
+PartOption = Annotated[int | None, typer.Option(min=0, help="One part, by its number in the list.", show_default=False)]
+OutputOption = Annotated[Path | None, typer.Option(help="Write to this file, when it is complete.", show_default=False)]
+TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds without progress before giving up.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which device, at which broker, with what memory: as given on the command line."""
+
+    device: str
+    url: str
+    username: str | None
+    password_file: Path | None
+    state: Path | None
+    root: str
+    keepalive_s: int
+    ca_file: Path | None

@@ -1,0 +1,142 @@
+"""`read`: fetches a body, a part or a list of parts through the device's connection, or a watcher's."""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Protocol
+
+from clients import record
+from clients.errors import RequestError
+from clients.protocol import ContractError, decode_reply
+from clients.relay import PACKET_BYTES
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from clients.device import Device
+    from clients.download import Download
+    from clients.inbox import Gone, Shown
+    from clients.journal import Journal
+    from clients.protocol import Reply
+    from clients.session import Session
+
+
+class Channel(Protocol):
+    """A way to ask the bridge."""
+
+    @property
+    def up(self) -> bool:
+        """Whether something can be sent."""
+
+    def send(self, request: bytes) -> None:
+        """Send a request."""
+
+    def step(self, timeout_s: float) -> list[Reply]:
+        """Wait for replies, at most so long."""
+
+
+class HoldingDisplay:
+    """Takes in mail that comes while something is being read: kept for the next watcher to show."""
+
+    def __init__(self, *, journal: Journal, notice: Callable[[str], None]) -> None:
+        self._journal, self._notice = journal, notice
+        self.replies: list[Reply] = []
+
+    def show(self, message: Shown) -> None:
+        """Keep the message."""
+        self._journal.append(record.held(message.message_id, message.payload))
+
+    def vanish(self, message: Gone) -> None:
+        """Nothing: that is on record."""
+
+    def answer(self, reply: Reply, payload: bytes) -> None:
+        """Keep the reply for `OwnChannel.step`."""
+        del payload
+        self.replies.append(reply)
+
+    def notice(self, text: str) -> None:
+        """Tell the user, except that all is well."""
+        if text != "connected":
+            self._notice(text)
+
+
+class OwnChannel:
+    """The device's own MQTT session, while no watcher runs."""
+
+    def __init__(self, *, session: Session, device: Device, display: HoldingDisplay, request_topic: str) -> None:
+        self._session, self._device, self._display = session, device, display
+        self._request_topic = request_topic
+
+    @property
+    def up(self) -> bool:
+        """Whether the broker has let us in."""
+        return self._session.up
+
+    def send(self, request: bytes) -> None:
+        """Publish a request."""
+        self._session.publish(self._request_topic, request)
+
+    def step(self, timeout_s: float) -> list[Reply]:
+        """Serve the session, and take the replies that came."""
+        self._session.step(timeout_s)
+        self._device.tend(self._session)
+        replies, self._display.replies = self._display.replies, []
+        return replies
+
+
+class GuestChannel:
+    """The connection of a watcher that runs for the same device."""
+
+    up = True
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def send(self, request: bytes) -> None:
+        """Pass a request to the watcher."""
+        try:
+            self._sock.send(request)
+        except OSError as error:
+            raise RequestError("the watcher that passed on the request has ended; try again") from error
+
+    def step(self, timeout_s: float) -> list[Reply]:
+        """Take the replies that the watcher passed on."""
+        if not select.select([self._sock], (), (), timeout_s)[0]:
+            return []
+        try:
+            packet = self._sock.recv(PACKET_BYTES)
+        except OSError:
+            packet = b""
+        if not packet:
+            raise RequestError("the watcher that passed on the request has ended; try again")
+        try:
+            return [decode_reply(packet)]
+        except ContractError:
+            return []
+
+
+def fetch(
+    download: Download,
+    channel: Channel,
+    *,
+    clock: Callable[[], float],
+    progress: Callable[[int, int | None], None],
+) -> None:
+    """Run a download to its end, telling `progress` the bytes so far and in all.
+
+    Raises RequestError when the bridge refuses or stays silent, LoginRefusedError.
+    """
+    was_up = channel.up
+    while not download.done:
+        now = clock()
+        if channel.up and not was_up:
+            download.resumed(now)
+        was_up = channel.up
+        request = download.request(now) if channel.up else None
+        if request is not None:
+            channel.send(request)
+        download.check_patience(now)
+        for reply in channel.step(max(0.0, download.deadline(up=channel.up) - now)):
+            download.answered(reply, now=clock())
+        progress(download.have, download.total)

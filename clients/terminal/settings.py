@@ -1,0 +1,70 @@
+"""What the command line, the environment and the terminal say, made into what a session needs."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clients.endpoint import parse_endpoint
+from clients.errors import UsageError
+from clients.protocol import MalformedError
+from clients.session import Login
+from clients.topics import Mailbox
+
+if TYPE_CHECKING:
+    from clients.terminal.options import Place
+
+PASSWORD_VARIABLE = "POSTBELL_PASSWORD"  # noqa: S105 (a name, not a password)
+
+
+def mailbox_of(place: Place) -> Mailbox:
+    """The topics of `USER/DEVICE`; raises UsageError if it is not written so."""
+    user, _, device = place.device.partition("/")
+    root = place.root
+    if not root or any(character in root for character in "+#\0") or root.strip("/") != root:
+        raise UsageError(f"--root {root!r} is not the start of a topic, such as mail")
+    try:
+        return Mailbox(root=root, user=user, device=device)
+    except MalformedError as error:
+        raise UsageError(
+            f"{place.device!r} is not USER/DEVICE: each is 1 to 32 of a-z, 0-9, _ and -, the first no sign"
+        ) from error
+
+
+def login_of(place: Place, mailbox: Mailbox) -> Login:
+    """The login of the device: the password from the file, else the environment, else asked for."""
+    return Login(
+        endpoint=parse_endpoint(place.url),
+        username=place.username or mailbox.username,
+        password=_password(place.password_file),
+        keepalive_s=place.keepalive_s,
+        ca_file=place.ca_file,
+    )
+
+
+def state_path(place: Place, mailbox: Mailbox) -> Path:
+    """The state file: as given, or in the user's state directory (XDG Base Directory)."""
+    if place.state is not None:
+        return place.state
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "postbell" / f"{mailbox.username}.journal"
+
+
+def _password(file: Path | None) -> str:
+    if file is not None:
+        try:
+            password = file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--password-file {file}: {error}") from error
+        if not password:
+            raise UsageError(f"--password-file {file} is empty")
+        return password
+    password = os.environ.get(PASSWORD_VARIABLE, "")
+    if password:
+        return password
+    if not sys.stdin.isatty():
+        raise UsageError(f"no password: use --password-file FILE or the variable {PASSWORD_VARIABLE}")
+    return getpass.getpass("Password of the device: ")

@@ -1,0 +1,116 @@
+"""The command `watch`, composed."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from clients.backoff import Backoff
+from clients.device import Device
+from clients.journal import Journal
+from clients.relay import Relay, relay_path
+from clients.seen import SeenRequests
+from clients.session import Session
+from clients.terminal.hook import Hook
+from clients.terminal.keys import Keys
+from clients.terminal.notice import notice
+from clients.terminal.output import Output
+from clients.terminal.screen import JsonScreen, PlainScreen, Screen, TerminalScreen
+from clients.terminal.settings import PASSWORD_VARIABLE, login_of, mailbox_of, state_path
+from clients.terminal.sleep import asleep
+from clients.terminal.watch import Ringing, Watch, WatchDisplay
+
+if TYPE_CHECKING:
+    from clients.terminal.options import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How mail is shown: as given on the command line. `bell` None means: on a terminal."""
+
+    json: bool
+    gone: bool
+    mark_seen: bool
+    command: str | None
+    bell: bool | None
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a human looks at standard output."""
+        return sys.stdout.isatty() and not self.json
+
+    def screen(self) -> Screen:
+        """What fits standard output."""
+        if self.json:
+            return JsonScreen(with_gone=self.gone)
+        if self.on_terminal:  # with --ack all vanishes at once, and would be struck out for nothing
+            return TerminalScreen(Console(), with_gone=self.gone or not self.mark_seen)
+        return PlainScreen(with_gone=self.gone)
+
+    def ringing(self) -> Ringing:
+        """What happens beside showing."""
+        wants_bell = self.on_terminal if self.bell is None else self.bell
+        return Ringing(
+            bell=_ring_bell if wants_bell and sys.stderr.isatty() else None,
+            hook=None if self.command is None else Hook(self.command, hidden=(PASSWORD_VARIABLE,)),
+            mark_seen=self.mark_seen,
+        )
+
+    def keys(self) -> Keys | None:
+        """The keyboard, if there is one."""
+        return Keys(sys.stdin.fileno()) if self.on_terminal and sys.stdin.isatty() else None
+
+
+def watch_mail(place: Place, manner: Manner) -> None:
+    """Watch until a signal or a key ends it. Raises ClientError."""
+    mailbox = mailbox_of(place)
+    login = login_of(place, mailbox)
+    path = state_path(place, mailbox)
+    clock, jitter = time.monotonic, random.SystemRandom().random
+    with Journal(path) as journal:
+        seen = SeenRequests(next_request_id=lambda: secrets.randbits(32), jitter=jitter)
+        relay, ringing = Relay(relay_path(path)), manner.ringing()
+        display = WatchDisplay(
+            journal=journal,
+            output=Output(sys.stdout.fileno()),
+            screen=manner.screen(),
+            seen=seen,
+            relay=relay,
+            ringing=ringing,
+            notice=notice,
+            clock=clock,
+        )
+        device = Device(mailbox=mailbox, journal=journal, display=display, clock=clock)
+        session = Session(
+            login,
+            filters=mailbox.filters,
+            subscription=journal.snapshot.subscription,
+            listener=device,
+            clock=clock,
+            asleep=asleep,
+            backoff=Backoff(jitter=jitter),
+        )
+        if manner.on_terminal:
+            notice(f"{mailbox.username} at {login.endpoint}  (s: newest seen, a: all seen, q: quit)")
+        display.recover()
+        Watch(
+            session=session,
+            device=device,
+            seen=seen,
+            relay=relay,
+            ringing=ringing,
+            request_topic=mailbox.requests,
+            keys=manner.keys(),
+            clock=clock,
+        ).run()
+
+
+def _ring_bell() -> None:
+    os.write(sys.stderr.fileno(), b"\a")
