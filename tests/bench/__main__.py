@@ -1,0 +1,25 @@
+"""`make bench`: every benchmark, or those that ARGS names; each checks its own work before it prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SUITES = ("pipeline", "broker_throughput", "broker_idle", "broker_siege")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the suites that are named, with the other arguments; all of them without a name."""
+    named = [argument for argument in arguments if argument in SUITES]
+    rest = [argument for argument in arguments if argument not in SUITES]
+    for suite in named or SUITES:
+        sys.stdout.write(f"== {suite}\n")
+        sys.stdout.flush()
+        code = subprocess.run([sys.executable, "-m", f"tests.bench.{suite}", *rest], check=False).returncode
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

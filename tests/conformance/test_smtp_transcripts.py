@@ -1,0 +1,21 @@
+"""SMTP as readable transcripts, each named after the clause it shows (see `tests/mailsink.py`: play)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.mailsink import Running, play, told
+
+TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts" / "smtp").glob("*.txt"))
+
+
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_smtp_as_written(transcript, tmp_path):
+    async def story(sink: Running) -> None:
+        wire = await sink.dial("smtp")
+        await play(transcript.read_text(encoding="utf-8"), sink, wire)
+        await wire.close()
+
+    told(tmp_path, story)

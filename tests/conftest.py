@@ -1,0 +1,38 @@
+"""Shared by all tiers: how a test names the system program or the mail it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+MAIL = Path(__file__).resolve().parents[2] / "shared" / "mail"
+
+
+def need(program: str) -> str:
+    """The path of a system program; without it the test skips naming it, in CI it fails."""
+    places = (str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin")
+    found = shutil.which(program, path=os.pathsep.join(places))
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{program} is not installed, and in CI nothing may be skipped")
+        pytest.skip(f"needs the program {program}")
+    return found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-seconds", type=float, default=10.0, help="how long each fuzz test may search")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="the seed that makes a fuzz run repeatable")
+
+
+@pytest.fixture(scope="session")
+def mail_dir() -> Path:
+    """The 181 messages with expected values."""
+    if not MAIL.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("the message set ../shared/mail is not there, and in CI nothing may be skipped")
+        pytest.skip("needs the message set ../shared/mail")
+    return MAIL

@@ -1,0 +1,151 @@
+"""All that runs in one run: broker, bridge, links, devices and sender, wired together and started in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.crash.devices import Phone, Terminal
+from tests.crash.disk import SmallDisk
+from tests.crash.history import History
+from tests.crash.network import Namespace
+from tests.crash.processes import ENTRY, Service, until
+from tests.crash.proxy import Proxy
+from tests.crash.registry import BROKERS
+from tests.crash.sender import Sender
+from tests.crash.site import PHONE, TERMINAL, Site
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from tests.crash.brokers import Broker
+    from tests.crash.schedule import Schedule
+
+START_S = 40.0
+SESSIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is run, apart from the schedule. `mutation` names what is broken on purpose."""
+
+    broker: str = "embedded"
+    mutation: str = ""
+    without_reconciliation: bool = False
+    """Switch the second safety net off, to see the first one alone."""
+    patience: float = 60.0
+    """How many seconds the system may take to come to rest once nothing goes wrong any more."""
+
+
+class Installation:
+    """The parts of a run. Everything that MQTT carries goes through a link that can be disturbed.
+
+    Disk and network namespace, if the schedule needs them, are there until `stack` is closed.
+    """
+
+    def __init__(self, schedule: Schedule, options: Options, directory: Path, stack: ExitStack) -> None:
+        self.schedule = schedule
+        begun = time.monotonic()
+        self.history = History(directory / "history.jsonl", clock=lambda: time.monotonic() - begun)
+        self.site = Site(directory, schedule.ring)
+        kinds = {action.kind for action in schedule.actions}
+        self.disk = stack.enter_context(SmallDisk(self.site.state)) if "disk" in kinds else None
+        self.namespace = stack.enter_context(Namespace()) if "netns" in kinds else None
+        self.site.prepare()
+        self._mutation = {"CRASH_MUTATION": options.mutation}
+        self.broker: Broker = BROKERS[options.broker](
+            self.site, history=self.history, points=schedule.points.get("broker", ()), environment=self._mutation
+        )
+        self.links = {"bridge": Proxy(self.broker.address), "devices": Proxy(self.broker.address)}
+        if self.namespace is not None:
+            self.links["netns"] = Proxy(self.broker.address, host=self.namespace.host)
+        self.bridge = self._bridge(options)
+        self.terminals = [self._terminal(user) for user in self.site.users]
+        self.phones: list[Phone] = []
+        self.sender = Sender(
+            listener=lambda name: self.site.address("bridge", name),
+            history=self.history,
+            sessions=SESSIONS,
+            pause=0.7 * SESSIONS * schedule.seconds / schedule.messages,
+        )
+        self.services = {service.name: service for service in (self.bridge, *self.broker.services)}
+        self.services |= {terminal.name: terminal.service for terminal in self.terminals}
+
+    def _bridge(self, options: Options) -> Service:
+        broken = [options.mutation, "no_reconciliation" if options.without_reconciliation else ""]
+        environment = self.site.environment() | {
+            "CRASH_MUTATION": ",".join(broken),
+            "POSTBELL_MQTT__PASSWORD_FILE": str(self.site.password_file("bridge")),
+        }
+
+        def command() -> tuple[str, ...]:
+            url = f"mqtt://127.0.0.1:{self.links['bridge'].port}"
+            return ("/usr/bin/env", f"POSTBELL_MQTT__URL={url}", *ENTRY, "bridge")
+
+        points = self.schedule.points.get("bridge", ())
+        return Service(
+            "bridge",
+            command,
+            directory=self.site.directory,
+            environment=environment,
+            history=self.history,
+            points=points,
+        )
+
+    def _terminal(self, user: str) -> Terminal:
+        """The user's terminal; the first one's is in the network namespace, if there is one."""
+        name = f"{user}/{TERMINAL}"
+        away = self.namespace is not None and user == self.site.users[0]
+        link = self.links["netns" if away else "devices"]
+        return Terminal(
+            self.site,
+            name,
+            url=lambda: f"mqtt://{link.host}:{link.port}",
+            prefix=self.namespace.prefix if away and self.namespace is not None else (),
+            history=self.history,
+            points=self.schedule.points.get(name, ()),
+            environment=self._mutation,
+        )
+
+    async def start(self) -> None:
+        """Bring everything up, from the broker outwards, and wait until mail can come in and go out."""
+        await self.broker.start()
+        for link in self.links.values():
+            await link.start()
+        address = ("127.0.0.1", self.links["devices"].port)
+        every = round(1 / self.schedule.seen_share) if self.schedule.seen_share else 0
+        for user in self.site.users:
+            phone = Phone(
+                self.site,
+                f"{user}/{PHONE}",
+                address=address,
+                history=self.history,
+                seen_every=every,
+                heals=self.broker.reorders,
+            )
+            phone.start()
+            self.phones.append(phone)
+        self.bridge.start()
+        for terminal in self.terminals:
+            terminal.service.start()
+        await until(
+            lambda: self.site.address("bridge", "smtp") is not None, seconds=START_S, what="the bridge takes mail"
+        )
+        await until(
+            lambda: all(terminal.subscribed() for terminal in self.terminals), seconds=START_S, what="all subscribed"
+        )
+
+    async def close(self) -> None:
+        """End everything that was started."""
+        for phone in self.phones:
+            await asyncio.to_thread(phone.close)
+        brokers = self.broker.services
+        await asyncio.gather(*(service.close() for service in self.services.values() if service not in brokers))
+        for link in self.links.values():
+            if link.port:
+                await link.close()
+        await asyncio.gather(*(service.close() for service in brokers))
+        self.history.close()

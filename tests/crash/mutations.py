@@ -1,0 +1,91 @@
+"""The programs broken on purpose, each in the one way that a layer of the promise stands against."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMIT_LAG_S = 0.05
+"""How late the disk is when nobody waits for it."""
+
+
+def reply_before_commit() -> None:
+    """The bridge answers 250 while the message still waits for its transaction."""
+    from bridge import ids
+    from bridge.store.messages import Kept
+    from bridge.store.store import Store
+    from bridge.store.writer import Writer
+
+    keep, commit = Store.keep, Writer._commit
+
+    async def hasty(self: Any, envelope: Any, header: Any, **found: str) -> tuple[Kept, ...]:
+        self.later = asyncio.ensure_future(keep(self, envelope, header, **found))
+        number = ids.at(time.time_ns() // 1_000_000)
+        return tuple(Kept(each.user_id, each.user, number) for each in envelope.recipients)
+
+    def lagging(self: Any, operations: list[Any]) -> list[Any]:
+        time.sleep(COMMIT_LAG_S)
+        return commit(self, operations)
+
+    Store.keep, Writer._commit = hasty, lagging
+
+
+def settle_before_acknowledgement() -> None:
+    """The bridge takes a row out of its outbox as soon as the publish is handed to the socket."""
+    from bridge.mqtt import Connection
+
+    publish = Connection.publish
+
+    def careless(*arguments: Any, **options: Any) -> asyncio.Future[None]:
+        publish(*arguments, **options)
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    Connection.publish = careless
+
+
+def no_deduplication() -> None:
+    """The client shows whatever is delivered."""
+    from clients.inbox import Inbox, Shown
+    from clients.protocol import decode_header
+
+    apply_header = Inbox.apply_header
+
+    def forgetful(self: Any, message_id: str, payload: bytes, *, retained: bool, now: float) -> list[Any]:
+        changes = apply_header(self, message_id, payload, retained=retained, now=now)
+        if payload and not any(isinstance(change, Shown) for change in changes):
+            changes.append(Shown(message_id, decode_header(payload), payload))
+        return changes
+
+    Inbox.apply_header = forgetful
+
+
+def no_reconciliation() -> None:
+    """The bridge never looks at what its broker holds."""
+    from bridge.reconcile import Repair
+    from bridge.replay import Replay
+
+    async def blind(_self: Any, _connection: Any, *, dry_run: bool = False) -> Repair:
+        del dry_run
+        return Repair(0, 0, 0, 0)
+
+    Replay.run = blind
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "reply_before_commit": reply_before_commit,
+    "settle_before_acknowledgement": settle_before_acknowledgement,
+    "no_deduplication": no_deduplication,
+    "no_reconciliation": no_reconciliation,
+}
+
+
+def mutate(names: str) -> None:
+    """Apply mutations, given by name with commas between."""
+    for name in filter(None, names.split(",")):
+        MUTATIONS[name]()

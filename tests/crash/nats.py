@@ -1,0 +1,105 @@
+"""NATS with JetStream as an MQTT broker: a single node, and a cluster of three on loopback."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tests.conftest import need
+from tests.crash.brokers import free_port, listening
+from tests.crash.processes import Service, until
+from tests.crash.site import BRIDGE, OBSERVER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.crash.history import History
+    from tests.crash.site import Site
+
+ACK_WAIT = "2s"
+"""After so long an unacknowledged message is sent again; NATS' default of 30 s only makes runs longer."""
+READY_S = 60
+
+
+class Nats:
+    """One node. A topic's `/` is a subject's `.`; what a device may do is told in subjects."""
+
+    reorders: ClassVar[bool] = True
+    nodes: ClassVar[int] = 1
+
+    def __init__(self, site: Site, *, history: History, points: Sequence[str], environment: Mapping[str, str]) -> None:
+        del points, environment
+        self._site = site
+        self._directory = site.directory / "nats"
+        self._mqtt = [free_port() for _ in range(self.nodes)]
+        self._routes = [free_port() for _ in range(self.nodes)]
+        self.services = [
+            Service(
+                "broker" if node == 0 else f"broker-{node + 1}",
+                (need("nats-server"), "-c", str(self._directory / f"{node}.conf")),
+                directory=site.directory,
+                environment={},
+                history=history,
+            )
+            for node in range(self.nodes)
+        ]
+
+    async def start(self) -> None:
+        self._directory.mkdir()
+        for node, service in enumerate(self.services):
+            path = self._directory / f"{node}.conf"
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(self._configuration(node), indent=1))
+            service.start()
+        for port in self._mqtt:
+            await listening(lambda port=port: ("127.0.0.1", port), seconds=READY_S)
+
+    def address(self) -> tuple[str, int]:
+        """The first node that runs: when it is killed, clients come back to another one."""
+        running = [node for node, service in enumerate(self.services) if service.pid is not None]
+        return "127.0.0.1", self._mqtt[running[0] if running else 0]
+
+    def _configuration(self, node: int) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "server_name": f"node-{node}",
+            "listen": "127.0.0.1:-1",
+            "jetstream": {"store_dir": str(self._directory / f"store-{node}"), "sync_interval": "always"},
+            "mqtt": {"listen": f"127.0.0.1:{self._mqtt[node]}", "ack_wait": ACK_WAIT, "max_ack_pending": 1000},
+            "authorization": {"users": [self._user(*login) for login in self._site.passwords.items()]},
+        }
+        if self.nodes > 1:
+            told["cluster"] = {
+                "name": "crash",
+                "listen": f"127.0.0.1:{self._routes[node]}",
+                "routes": [f"nats-route://127.0.0.1:{port}" for port in self._routes],
+            }
+        return told
+
+    @staticmethod
+    def _user(username: str, password: str) -> dict[str, Any]:
+        user, _, device = username.partition(".")
+        mine = {"user": username, "password": password}
+        if username == BRIDGE:
+            return mine
+        if username == OBSERVER:
+            return {
+                **mine,
+                "permissions": {"publish": [], "subscribe": ["mail", "mail.>", "mail-bridge.>", "$MQTT.sub.>"]},
+            }
+        tree = [f"mail.{user}", f"mail.{user}.>", "mail-bridge.*.status", "$MQTT.sub.>"]
+        return {**mine, "permissions": {"publish": [f"mail.{user}.do.{device}"], "subscribe": tree}}
+
+
+class NatsCluster(Nats):
+    """Three nodes, each with all messages; schedules kill the first."""
+
+    nodes: ClassVar[int] = 3
+
+    async def start(self) -> None:
+        await super().start()
+        logs = [self._site.directory / f"{service.name}.log" for service in self.services]
+        await until(
+            lambda: any("JetStream cluster new metadata leader" in log.read_text("utf-8", "replace") for log in logs),
+            seconds=READY_S,
+            what="the cluster has a leader",
+        )

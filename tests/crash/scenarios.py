@@ -1,0 +1,99 @@
+"""Schedules that are not drawn: a slow link that keeps dropping, and what finds each mutation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.crash.installation import Options
+from tests.crash.schedule import BRIDGE_POINTS, Action, Schedule, Scope, draw
+
+
+def slow_link(*, seconds: float, messages: int) -> Schedule:
+    """300 ms there and back between broker and devices, and each second every connection is reset."""
+    drops = [Action(1.0 + second, "cut", "devices") for second in range(int(seconds))]
+    return Schedule(
+        seed=300,
+        messages=messages,
+        ring=4 * messages,
+        seconds=seconds,
+        seen_share=0.0,
+        actions=(Action(0.0, "delay", "devices", seconds), *drops),
+        points={},
+    )
+
+
+def burst(*, messages: int, seconds: float, kills: int) -> Schedule:
+    """Much mail to one user while bridge, broker and watcher are killed, with nothing else going wrong."""
+    scope = Scope(
+        targets=("bridge", "broker", "alice/terminal"),
+        links=(),
+        kills=kills,
+        seconds=seconds,
+        messages=messages,
+        small_rings=False,
+    )
+    return draw(2000, scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """A short run that must find a mutation, and must find nothing when nothing is broken."""
+
+    schedule: Schedule
+    broker: str
+    without_reconciliation: bool = False
+
+    def options(self, mutation: str) -> Options:
+        return Options(
+            broker=self.broker,
+            mutation=mutation,
+            without_reconciliation=self.without_reconciliation,
+            patience=15.0 if not mutation else 4.0,
+        )
+
+
+def _schedule(*actions: Action, points: dict[str, tuple[str, ...]] | None = None) -> Schedule:
+    return Schedule(
+        seed=7,
+        messages=60,
+        ring=400,
+        seconds=4.0,
+        seen_share=0.0,
+        actions=tuple(sorted(actions, key=lambda action: action.at)),
+        points=points or {},
+    )
+
+
+STALLS = (0.2, 0.8, 1.4, 2.0, 2.6, 3.2)
+"""So many that mail is under way in some of them, however slow the machine is."""
+
+HUNTS = {
+    # the bridge dies again and again with mail under way
+    "reply_before_commit": Hunt(
+        _schedule(points={"bridge": tuple(f"{point}:4" for point in BRIDGE_POINTS[:4])}),
+        broker="embedded",
+    ),
+    # publishes get stuck on their way to the broker and are lost with the connection; what the
+    # outbox does about it is seen with reconciliation, which would mend it as well, switched off
+    "settle_before_acknowledgement": Hunt(
+        _schedule(
+            *(Action(at, "stall", "bridge", 0.5) for at in STALLS),
+            *(Action(at + 0.4, "cut", "bridge") for at in STALLS),
+        ),
+        broker="embedded",
+        without_reconciliation=True,
+    ),
+    # deliveries are lost before they are acknowledged, and repeated
+    "no_deduplication": Hunt(
+        _schedule(
+            *(Action(at, "kill", "broker") for at in (1.0, 2.5)),
+            *(Action(at, "cut", "devices") for at in (0.7, 1.5, 2.0, 3.0)),
+            points={"alice/terminal": ("before_ack:5", "after_record:5")},
+        ),
+        broker="mosquitto-forgetful",
+    ),
+    # the broker forgets everything it acknowledged
+    "no_reconciliation": Hunt(
+        _schedule(*(Action(at, "kill", "broker") for at in (1.0, 2.5))), broker="mosquitto-forgetful"
+    ),
+}

@@ -1,0 +1,58 @@
+"""What is to be run: seeds on brokers and scenarios, as jobs that know how they are run again. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.crash.installation import Options
+from tests.crash.run import send_drawn
+from tests.crash.scenarios import burst, slow_link
+from tests.crash.schedule import draw
+from tests.crash.smtp_source import feed as send_with_smtp_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.crash.run import Feed
+    from tests.crash.schedule import Schedule, Scope
+
+THOROUGH = ("embedded", "mosquitto")
+"""Brokers that get every seed of the default suite; the others get a few."""
+OTHERS = ("mosquitto-forgetful", "nats", "nats-cluster")
+SCENARIOS = {
+    "slow-link": (slow_link(seconds=120, messages=600), send_drawn),
+    "burst": (burst(messages=2000, seconds=12, kills=24), send_with_smtp_source),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run. `name` is its seed or scenario; `again` are the arguments that run it again."""
+
+    broker: str
+    name: str
+    schedule: Schedule
+    feed: Feed
+    options: Options
+    again: str
+
+
+def seeded(broker: str, seed: int, scope: Scope, *, mutation: str = "", extra: str = "") -> Job:
+    """A seed on a broker."""
+    options = Options(broker=broker, mutation=mutation)
+    return Job(broker, str(seed), draw(seed, scope), send_drawn, options, f"--seed {seed} --broker {broker}{extra}")
+
+
+def scenario(name: str, broker: str) -> Job:
+    """A scenario on a broker."""
+    schedule, feed = SCENARIOS[name]
+    return Job(broker, name, schedule, feed, Options(broker=broker), f"--scenario {name} --broker {broker}")
+
+
+def everything(seeds: Iterable[int], scope: Scope) -> list[Job]:
+    """About ten minutes: the scenarios, all seeds on two brokers, the first three on each of the others."""
+    seeds = list(seeds)
+    jobs = [scenario(name, "embedded") for name in SCENARIOS]
+    jobs += [seeded(broker, seed, scope) for broker in THOROUGH for seed in seeds]
+    return jobs + [seeded(broker, seed, scope) for broker in OTHERS for seed in seeds[:3]]

@@ -1,0 +1,300 @@
+"""Random and wrong input against the broker: packets, handshakes, and users against each other.
+
+Seeded by --fuzz-seed, bounded by --fuzz-seconds; what goes wrong names the seed of its round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from broker import codec
+from broker.errors import ProtocolError
+from tests.conformance import mqtt_client as mqtt
+from tests.conformance.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
+from tests.conftest import need
+
+pytestmark = pytest.mark.fuzz
+
+
+@pytest.fixture
+def rounds(request):
+    """Yields one seeded generator after the other, for this share of the time."""
+
+    def begin(share):
+        seed = request.config.getoption("--fuzz-seed")
+        end = time.monotonic() + share * request.config.getoption("--fuzz-seconds")
+        while time.monotonic() < end:
+            yield seed, random.Random(seed)
+            seed += 1
+
+    return begin
+
+
+def a_packet(dice, username="alice.phone"):
+    """A packet of any kind, mostly right."""
+    topic = dice.choice(["mail/alice/do/phone", "mail/x", "", "a/+", "$SYS/x", "ü", "/".join("a" * 40)])
+    payload = dice.randbytes(dice.choice([0, 1, 10, 300, 3000]))
+    return dice.choice(
+        [
+            lambda: mqtt.connect(
+                dice.choice(["", "c", "ü" * 30]),
+                username=username,
+                password=dice.choice([password_of(username), "wrong", ""]),
+                clean=dice.random() < 0.5,
+                keepalive=dice.randrange(65536),
+                will=dice.choice([None, (topic, payload, dice.randrange(4), dice.random() < 0.5)]),
+                level=dice.choice([3, 4, 4, 4, 5, 200]),
+                extra_flags=dice.choice([0, 0, 0, 1, 8, 64]),
+            ),
+            lambda: mqtt.publish(topic, payload, qos=dice.randrange(4), packet_id=dice.randrange(65536)),
+            lambda: mqtt.publish(topic, payload, retain=True, dup=dice.random() < 0.3),
+            lambda: mqtt.subscribe(*((topic, dice.randrange(4)) for _ in range(dice.randrange(5)))),
+            lambda: mqtt.subscribe(("mail/alice/#", 1), packet_id=dice.randrange(65536)),
+            lambda: mqtt.unsubscribe(*(topic for _ in range(dice.randrange(3)))),
+            lambda: mqtt.puback(dice.randrange(65536)),
+            lambda: mqtt.packet(dice.randrange(16), dice.randbytes(dice.randrange(8)), dice.randrange(16)),
+        ]
+    )()
+
+
+def spoil(dice, data):
+    """Some bytes changed, removed, doubled; or none."""
+    damaged = bytearray(data)
+    for _ in range(dice.choice([0, 0, 1, 3])):
+        at = dice.randrange(len(damaged) + 1)
+        damaged[at : at + dice.randrange(3)] = dice.randbytes(dice.randrange(3))
+    return bytes(damaged)
+
+
+class Chunks:
+    def __init__(self, dice, data):
+        self._pieces = []
+        while data:
+            cut = dice.randrange(1, 400)
+            self._pieces.append(data[:cut])
+            data = data[cut:]
+
+    async def chunk(self):
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+async def decode_all(dice, data, limit):
+    packets = codec.Packets(Chunks(dice, data), limit)
+    decoders = {1: codec.connect, 3: codec.publish, 4: codec.packet_id, 8: codec.subscribe, 10: codec.unsubscribe}
+    with contextlib.suppress(ProtocolError):
+        while (frame := await packets.read()) is not None:
+            assert len(frame.body) <= limit
+            decoders.get(frame.kind, lambda _: None)(frame)
+
+
+def test_any_bytes_are_a_packet_or_a_protocol_error(rounds):
+    for seed, dice in rounds(0.2):
+        stream = b"".join(spoil(dice, a_packet(dice)) for _ in range(dice.randrange(1, 6)))
+        try:
+            asyncio.run(decode_all(dice, stream, dice.choice([10, 1000, 10**6])))
+        except Exception as error:
+            raise AssertionError(f"--fuzz-seed {seed}: {stream.hex()}") from error
+
+
+def resident(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_hostile_connections_harm_nobody_else(rounds, tmp_path):
+    """No crash, no hang, no growth; a neighbour is served after each attack."""
+    config = (
+        "[limits]\nqueue = 100\nlogin_failures = 100000\n[log]\nlevel = 'error'\n[broker]\nwebsocket = '127.0.0.1:0'\n"
+    )
+    with EmbeddedBroker(tmp_path, config=config) as broker:
+        broker.logins.add("bridge", "bridge")
+        broker.logins.add("alice.phone")
+        broker.logins.add("bob.phone")
+        time.sleep(0.6)  # until the broker has read them
+        bob, before = broker.client("bob.phone"), 0
+        for number, (seed, dice) in enumerate(rounds(0.4)):
+            attackers = [dice.choice([attack, attack_by_websocket])(broker, dice) for _ in range(10)]
+            for attacker in attackers:
+                attacker.close()
+            try:
+                assert bob.flush() == []
+            except (AssertionError, OSError) as error:
+                raise AssertionError(f"--fuzz-seed {seed}: the neighbour was not served") from error
+            if number == 20:
+                before = resident(broker.process.pid)
+        assert "Traceback" not in broker.logged()
+        assert broker.process.poll() is None
+        assert not before or resident(broker.process.pid) - before < 30 * 2**20
+
+
+def attack(broker, dice):
+    """One connection that says something, right up to some point and wrong from there."""
+    attacker = mqtt.Raw(broker.address())
+    attacker.socket.settimeout(0.01)
+    with contextlib.suppress(OSError):
+        if dice.random() < 0.7:
+            attacker.send(mqtt.connect("x", username="alice.phone", password=password_of("alice.phone")))
+        for _ in range(dice.randrange(1, 8)):
+            data = spoil(dice, a_packet(dice))
+            cut = dice.randrange(len(data) + 1)
+            attacker.send(data[:cut])
+            attacker.send(data[cut:])
+        if dice.random() < 0.2:
+            attacker.socket.shutdown(dice.choice([socket.SHUT_WR, socket.SHUT_RDWR]))
+    return attacker
+
+
+UPGRADE = (
+    b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+
+
+def websocket_frame(opcode, payload):
+    """A frame whose mask changes nothing (RFC 6455 §5.2)."""
+    size = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+    return bytes([0x80 | opcode]) + size + bytes(4) + payload
+
+
+def attack_by_websocket(broker, dice):
+    """The same inside WebSocket frames, some of them text, some spoilt, or no WebSocket at all."""
+    attacker = mqtt.Raw(broker.address("websocket"))
+    with contextlib.suppress(OSError):
+        attacker.send(UPGRADE if dice.random() < 0.8 else spoil(dice, UPGRADE))
+        attacker.send(
+            websocket_frame(2, mqtt.connect("x", username="alice.phone", password=password_of("alice.phone")))
+        )
+        for _ in range(dice.randrange(6)):
+            frame = websocket_frame(dice.choice([2, 2, 2, 0, 1, 8, 9, 10]), spoil(dice, a_packet(dice)))
+            attacker.send(spoil(dice, frame) if dice.random() < 0.2 else frame)
+    return attacker
+
+
+USERS, DEVICES = ("alice", "bob", "carol"), ("phone", "tablet")
+LOGINS = {f"{user}.{device}": "device" for user in USERS for device in DEVICES}
+
+
+def some_topic(dice):
+    user, device = dice.choice(USERS), dice.choice(DEVICES)
+    leaf = dice.choice(["msg/1", "msg/2", "box", "last", "text", "unread", "event", f"do/{device}", f"re/{device}"])
+    return dice.choice([f"mail/{user}/{leaf}"] * 6 + ["mail-bridge/main/status", f"mail/{user}", "mail"])
+
+
+def some_filter(dice):
+    levels = some_topic(dice).split("/")
+    for _ in range(dice.randrange(3)):
+        levels[dice.randrange(len(levels))] = dice.choice(["+", *USERS, *DEVICES, "re"])
+    if dice.random() < 0.4:
+        levels[dice.randrange(len(levels)) :] = ["#"]
+    return "/".join(levels)
+
+
+def may_see(device, topic, payload):
+    """The rule, once more and in other words: own tree, own replies, and only what a rightful writer wrote."""
+    user, _, name = device.partition(".")
+    levels = topic.split("/")
+    readable = levels[:2] == ["mail", user] and (levels[2:3] != ["re"] or levels[3:] == [name])
+    readable = readable or (levels[0] == "mail-bridge" and levels[2:] == ["status"])
+    writers = {b"bridge " + topic.encode()}
+    if levels[2:3] == ["do"]:
+        writers.add(f"{user}.{levels[3]}".encode())
+    return readable and payload in writers
+
+
+class Crowd:
+    """Devices and the bridge, doing whatever the dice say."""
+
+    def __init__(self, broker, dice):
+        self._broker = broker
+        self._dice = dice
+        self._clients = {}
+        self._bridge = broker.client("bridge")
+        self.seen = 0
+
+    def connect(self):
+        device = self._dice.choice(list(LOGINS))
+        names = ["", "x", "bridge", *LOGINS]
+        client_id = self._dice.choice(names)
+        will = None
+        if self._dice.random() < 0.5:
+            will = (some_topic(self._dice), device.encode(), self._dice.randrange(2), self._dice.random() < 0.5)
+        options = {"clean": not client_id or self._dice.random() < 0.4, "client_id": client_id, "will": will}
+        with contextlib.suppress(AssertionError):
+            self._clients.setdefault(device, []).append(self._broker.client(device, **options))
+
+    def intrude(self):
+        """Somebody else's name with the wrong password."""
+        device, other = self._dice.sample(list(LOGINS), 2)
+        with mqtt.Raw(self._broker.address()) as stranger:
+            stranger.send(mqtt.connect(device, username=device, password=password_of(other)))
+            stranger.send(mqtt.subscribe(("#", 1)))
+            assert all(got.kind != mqtt.PUBLISH for got in stranger.until_closed())
+
+    def speak(self):
+        """Each device subscribes and publishes something, allowed or not."""
+        for device, clients in self._clients.items():
+            for client in clients:
+                with contextlib.suppress(OSError):
+                    client.send(mqtt.subscribe(*((some_filter(self._dice), 1) for _ in range(2))))
+                    flags = {"qos": self._dice.randrange(2), "retain": self._dice.random() < 0.3}
+                    client.send(mqtt.publish(some_topic(self._dice), device.encode(), **flags))
+
+    def deliver(self):
+        """The bridge publishes what is rightful."""
+        for _ in range(5):
+            topic = some_topic(self._dice)
+            retain = self._dice.random() < 0.5
+            self._bridge.send(mqtt.publish(topic, b"bridge " + topic.encode(), qos=1, retain=retain))
+            self._bridge.flush()
+
+    def check(self, seed):
+        """Nobody has got anything that is not theirs."""
+        for device, clients in list(self._clients.items()):
+            for client in clients:
+                with contextlib.suppress(AssertionError, OSError):
+                    for got in client.flush():
+                        self._judge(device, got, seed)
+                if self._dice.random() < 0.3:
+                    client.close()
+            self._clients[device] = [client for client in clients if client.socket.fileno() >= 0][-2:]
+
+    def _judge(self, device, got, seed):
+        if got.kind == mqtt.PUBLISH:
+            self.seen += 1
+            if not may_see(device, got.topic, got.payload):
+                pytest.fail(f"--fuzz-seed {seed}: {device} got {got.topic} {got.payload!r}")
+
+    def close(self):
+        for clients in self._clients.values():
+            for client in clients:
+                client.close()
+        self._bridge.close()
+
+
+@pytest.mark.parametrize("name", ["embedded", "mosquitto"])
+def test_no_byte_crosses_users(rounds, tmp_path, name):
+    """Random filters, topics, wills, client ids, takeovers and intruders, on ours and with our rules on mosquitto."""
+    if name == "mosquitto":
+        broker = Mosquitto(need("mosquitto"), tmp_path, {"bridge": "bridge", **LOGINS})
+    else:
+        broker = EmbeddedBroker(tmp_path, config="[limits]\nlogin_failures = 100000\n[log]\nlevel = 'error'\n")
+        for device, role in {"bridge": "bridge", **LOGINS}.items():
+            broker.logins.add(device, role)
+    seen = 0
+    with broker:
+        for seed, dice in rounds(0.3):
+            crowd = Crowd(broker, dice)
+            for _ in range(6):
+                for action in (crowd.connect, crowd.connect, crowd.intrude, crowd.speak, crowd.deliver):
+                    action()
+                crowd.check(seed)
+            crowd.close()
+            seen += crowd.seen
+    assert seen > 100  # it did look at something

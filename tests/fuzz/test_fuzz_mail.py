@@ -1,0 +1,136 @@
+"""Seeded fuzzing of all that reads mail: header decoder, MIME walk, snippet, digest.
+
+Inputs are the message set and the regressions, mutated and spliced, and mail put together from the
+pieces that readers stumble over. Whatever comes out must obey the rules of text, within bounded
+time. An input that breaks a rule is written to `regressions/mail/`, where every run starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from bridge import mime
+from bridge.digest import ContentDigest, content_digest
+from bridge.headers import extract, received_count
+from tests.conftest import MAIL
+
+REGRESSIONS = Path(__file__).parent / "regressions" / "mail"
+SECONDS_PER_INPUT = 0.5  # 0.1 on an idle machine; other tests may run beside this one
+LONGEST_INPUT = 1_048_576
+HIDDEN = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200e\u200f\u00ad\ufeff\u2060")
+
+PIECES = [
+    b"From: ", b"Subject: ", b"Date: ", b"Content-Type: ", b"text/plain", b"text/html",
+    b"text/calendar; method=REQUEST", b"multipart/mixed; boundary=b", b"multipart/alternative; boundary=c",
+    b"multipart/report; report-type=", b"message/rfc822", b"Content-Transfer-Encoding: base64",
+    b"Content-Transfer-Encoding: quoted-printable", b"Content-Disposition: attachment", b'; filename="',
+    b"; filename*0*=utf-8''%e2", b"; charset=", b"gb2312", b"iso-2022-jp", b"utf-7", b"utf-16",
+    b"unicode_escape", b"Authentication-Results: mx; dmarc=pass", b"X-Spam-Flag: YES", b"\r\n", b"\n",
+    b"\r\n\r\n", b"\r\n ", b"\r", b"\t", b" ", b"\x00", b"--b\r\n", b"--b--\r\n", b"--c\n", b"--c--",
+    b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=?", b"=E2=80=AE", b"4oCu", b"=", b"==", b"<", b">", b"@", b",",
+    b";", b":", b'"', b"\\", b"(", b")", b"a@b.example", b"<div>", b"<ul><li>", b"<a x='", b"<style>",
+    b"&#8238;", b"<blockquote type=cite>", b"<body>", b"<!--", b"-- \n", b"> ", b"On Mon, Bob wrote:\n",
+    b"-----Original Message-----\n", b"your code is ", b"123456", b"https://", b"example.org/?x",
+    b"BEGIN:VEVENT\n", b"SUMMARY:", b"DTSTART;TZID=", b"20250612T", b"-----BEGIN PGP MESSAGE-----",
+    b"View in browser\n", b"\xff", b"\xf0\x9f\x91\xa9", b"\xe2\x80\x8d", b"\xed\xa0\x80", b"\xcc\x81",
+    b"\x1b$B", b"~{", b"+2AA-", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"9" * 40, b"a" * 300,
+]  # fmt: skip
+
+
+def check(raw: bytes) -> None:
+    """The oracle: clean text, bounded time, parts within the message, one digest however it arrives."""
+    begin = time.process_time()
+    extracted = extract(
+        raw, size=len(raw), authserv_ids=frozenset({"mx"}), spam_headers=("X-Spam-Flag",), complete=len(raw) % 2 == 0
+    )
+    spent = time.process_time() - begin
+    assert spent < SECONDS_PER_INPUT, f"{spent:.2f} s"
+    for text in (extracted.from_name, extracted.from_address, extracted.subject, extracted.snippet):
+        text.encode()
+        assert unicodedata.is_normalized("NFC", text)
+        assert not [c for c in text if unicodedata.category(c) == "Cc"]
+        assert len(text.splitlines()) <= 1
+    assert not HIDDEN & set(extracted.from_name + extracted.from_address)
+    assert len(extracted.snippet) <= 200
+    assert extracted.date is None or 0 <= extracted.date < 2**32
+    assert 0 <= received_count(raw) <= len(raw)
+    position = 0
+    for part in mime.parts(raw):
+        assert position <= part.start <= part.end <= len(raw)
+        position = part.end
+        mime.decoded(raw, part)
+    mime.readable_text(raw).encode()
+    digest = ContentDigest()
+    for start in range(0, len(raw), 997):
+        digest.update(raw[start : start + 997])
+    assert digest.digest() == content_digest(raw)
+
+
+def seeds() -> list[bytes]:
+    files = [*REGRESSIONS.iterdir(), *MAIL.rglob("*.eml")]
+    return [path.read_bytes() for path in sorted(files)]
+
+
+def assembled(chance: random.Random) -> bytes:
+    return b"".join(chance.choice(PIECES) for _ in range(chance.randint(1, 60)))
+
+
+def flooded(chance: random.Random) -> bytes:
+    """A few pieces, over and over: what is not linear shows here."""
+    start, unit = assembled(chance), b"".join(chance.choice(PIECES) for _ in range(chance.randint(1, 4)))
+    length = chance.choice([4_096, 65_536, LONGEST_INPUT])
+    return (start + unit * (length // len(unit)))[:LONGEST_INPUT]
+
+
+def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
+    raw = bytearray(chance.choice(corpus))
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randint(0, len(raw))
+        match chance.randrange(5):
+            case 0:
+                raw[at:at] = chance.choice(PIECES)
+            case 1:
+                del raw[at : at + chance.choice([1, 2, 16, 400])]
+            case 2:
+                raw[at : at + 1] = bytes([chance.randrange(256)])
+            case 3:
+                other = chance.choice(corpus)
+                cut = chance.randint(0, len(other))
+                raw[at:] = other[cut : cut + 100_000]
+            case _:
+                raw[at:at] = raw[max(at - chance.randint(1, 200), 0) : at] * chance.randint(1, 20)
+    return bytes(raw[:LONGEST_INPUT])
+
+
+@pytest.mark.parametrize("path", sorted(REGRESSIONS.iterdir()), ids=lambda path: path.name)
+def test_what_once_went_wrong_stays_right(path):
+    check(path.read_bytes())
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(0)
+def test_mutated_and_assembled_mail_is_read_within_its_bounds(request):
+    chance = random.Random(request.config.getoption("--fuzz-seed"))
+    until = time.monotonic() + request.config.getoption("--fuzz-seconds")
+    corpus = seeds()
+    tried = 0
+    while time.monotonic() < until:
+        kind = chance.random()
+        if corpus and kind < 0.6:
+            raw = mutated(chance, corpus)
+        else:
+            raw = flooded(chance) if kind > 0.97 else assembled(chance)
+        try:
+            check(raw)
+        except Exception:
+            found = REGRESSIONS / hashlib.sha256(raw).hexdigest()[:16]
+            found.write_bytes(raw)
+            raise
+        tried += 1
+    assert tried > 0

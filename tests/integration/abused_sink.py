@@ -1,0 +1,78 @@
+"""An ingress as a process of its own, so that its memory and its event loop can be watched.
+
+`python -m tests.integration.abused_sink DIRECTORY` prints its SMTP address, and for every line on
+standard input the longest turn of the event loop since the line before, in milliseconds of the
+thread's own processor time, so that a busy machine does not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import structlog
+
+from bridge.ingress import Ingress, IngressSettings, Limits
+from bridge.model import Envelope, Recipient, Reply
+from bridge.spool import Spool
+
+
+class Forgetful:
+    """An intake that keeps nothing."""
+
+    def resolve(self, address: str) -> Recipient:
+        return Recipient(address, 1, "alice")
+
+    async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
+        if envelope.body.spooled is not None:
+            envelope.body.spooled.unlink()
+        return (Reply(250, "2.0.0", "Forgotten"),) * len(envelope.recipients)
+
+
+class Turns:
+    """Looks at the event loop every few milliseconds: how much work was done before it could look?"""
+
+    SECONDS = 0.002
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._look()
+
+    def _look(self) -> None:
+        self._began = time.thread_time()
+        asyncio.get_running_loop().call_later(self.SECONDS, self._looked)
+
+    def _looked(self) -> None:
+        self.longest = max(self.longest, time.thread_time() - self._began)
+        self._look()
+
+    def take(self) -> float:
+        longest, self.longest = self.longest, 0.0
+        return longest * 1000
+
+
+def say(word: object) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+async def main(directory: Path) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    spool = Spool(directory)
+    limits = Limits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
+    settings = IngressSettings(hostname="sink.example", smtp_listen="127.0.0.1:0", limits=limits)
+    ingress = Ingress(intake=Forgetful(), spool=spool, settings=settings)
+    await ingress.start()
+    say(ingress.addresses["smtp"])
+    turns = Turns()
+    loop = asyncio.get_running_loop()
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        say(turns.take())
+    await ingress.close(grace=0)
+    spool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

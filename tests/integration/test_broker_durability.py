@@ -1,0 +1,183 @@
+"""Nothing in flight or waiting is lost: slow and dropping links, takeover, kill -9."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import paho.mqtt.client as paho
+import pytest
+
+from tests.conformance import mqtt_client as mqtt
+from tests.conformance.mqtt_broker import EmbeddedBroker, password_of
+from tests.conformance.mqtt_link import BadLink
+
+
+@pytest.fixture
+def running(tmp_path):
+    broker = EmbeddedBroker(tmp_path, config="[limits]\nqueue = 500\ninflight = 20\n")
+    broker.logins.add("bridge", "bridge")
+    for device in ("alice.phone", "alice.tablet", "bob.phone"):
+        broker.logins.add(device)
+    with broker:
+        yield broker
+
+
+def say(bridge, topic, payload, *, retain=False):
+    bridge.send(mqtt.publish(topic, payload, qos=1, packet_id=1, retain=retain))
+    bridge.expect(mqtt.PUBACK)
+
+
+def test_a_slow_link_that_drops_loses_nothing(running):
+    """300 ms round trip, cut every 0.8 s, an ordinary client that acknowledges and reconnects."""
+    got, complete = [], threading.Event()
+
+    def on_message(_client, _data, message):
+        got.append(int(message.payload))
+        if len(set(got)) == 120:
+            complete.set()
+
+    subscribed = threading.Event()
+    phone = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="whatever", clean_session=False)
+    phone.username_pw_set("alice.phone", password_of("alice.phone"))
+    phone.reconnect_delay_set(1, 1)
+    phone.on_message = on_message
+    phone.on_subscribe = lambda *_: subscribed.set()
+    phone.on_connect = lambda client, *_: subscribed.is_set() or client.subscribe("mail/alice/msg/+", 1)
+    with BadLink(running.address(), delay=0.15, lifetime=0.8) as link, running.client("bridge") as bridge:
+        phone.connect(*link.address, keepalive=10)
+        phone.loop_start()
+        try:
+            assert subscribed.wait(20)
+            for number in range(120):
+                say(bridge, f"mail/alice/msg/{number}", str(number).encode())
+                time.sleep(0.01)  # so that messages come while the link is up, slow and down
+            assert complete.wait(60), f"lost {sorted(set(range(120)) - set(got))}"
+        finally:
+            phone.disconnect()
+            phone.loop_stop()
+    assert link.cuts > 3
+    first_seen = list(dict.fromkeys(got))
+    assert first_seen == sorted(first_seen)
+
+
+def test_in_flight_comes_again_in_order_with_dup_and_what_was_acknowledged_does_not(running):
+    with running.client("bridge") as bridge:
+        phone = running.client("alice.phone", clean=False)
+        phone.subscribe("mail/alice/#")
+        for number in range(5):
+            say(bridge, f"mail/alice/msg/{number}", b"%d" % number)
+        sent = phone.flush(acknowledge=False)
+        for packet in (sent[0], sent[2]):
+            phone.send(mqtt.puback(packet.packet_id))
+        phone.flush(acknowledge=False)
+        phone.close()
+        phone = running.client("alice.phone", clean=False)
+        assert phone.present
+        again = phone.flush()
+        assert [(p.payload, p.packet_id, p.dup) for p in again] == [
+            (p.payload, p.packet_id, True) for p in (sent[1], sent[3], sent[4])
+        ]
+        assert phone.flush() == []
+
+
+def test_takeover_ends_the_old_connection_and_loses_nothing(running):
+    with running.client("bridge") as bridge:
+        old = running.client("alice.phone", clean=False, client_id="first")
+        old.subscribe("mail/alice/#")
+        say(bridge, "mail/alice/msg/1", b"1")
+        old.expect(mqtt.PUBLISH)
+        new = running.client("alice.phone", clean=False, client_id="second")
+        assert new.present
+        assert old.receive() is None
+        say(bridge, "mail/alice/msg/2", b"2")
+        assert [(p.payload, p.dup) for p in new.flush()] == [(b"1", True), (b"2", False)]
+
+
+@pytest.mark.parametrize("ending", ["kill", "stop"])
+def test_sessions_survive_the_end_of_the_broker(running, ending):
+    phone = running.client("alice.phone", clean=False)
+    phone.subscribe("mail/alice/#")
+    with running.client("bridge") as bridge:
+        say(bridge, "mail/alice/msg/0", b"acknowledged")
+        assert len(phone.flush()) == 1
+        phone.close()
+        for number in range(1, 50):
+            say(bridge, f"mail/alice/msg/{number}", b"%d" % number)
+        say(bridge, "mail/alice/box", b"old", retain=True)
+        say(bridge, "mail/alice/box", b"new", retain=True)
+    time.sleep(0.05)  # the PUBACK above is written with the next group; it is not promised to anybody
+    getattr(running, ending)()
+    running.start()
+    phone = running.client("alice.phone", clean=False)
+    assert phone.present
+    got = [phone.expect(mqtt.PUBLISH) for _ in range(20)]
+    for packet in got:
+        phone.send(mqtt.puback(packet.packet_id))
+    got += phone.flush()
+    while len(got) < 50:
+        got += phone.flush()
+    assert [p.payload for p in got] == [b"%d" % number for number in range(1, 50)] + [b"new"]
+    assert not any(p.retain for p in got)
+    with running.client("bridge") as bridge:
+        say(bridge, "mail/alice/msg/99", b"still subscribed")
+        assert [p.payload for p in phone.flush()] == [b"still subscribed"]
+
+
+def test_what_was_acknowledged_to_the_publisher_survives_a_kill_at_any_moment(running):
+    """Killed four times in the middle of a stream: each PUBACK seen means the message is delivered."""
+    with running.client("alice.phone", clean=False) as phone:
+        phone.subscribe("mail/alice/#")
+    promised, number = set(), 0
+    for _ in range(4):
+        bridge = running.client("bridge")
+        for _ in range(40):
+            bridge.send(mqtt.publish("mail/alice/msg/x", b"%d" % number, qos=1, packet_id=number + 1))
+            number += 1
+        for _ in range(number % 7 + 3):
+            promised.add(bridge.expect(mqtt.PUBACK).packet_id - 1)
+        running.kill()
+        while (late := bridge.receive()) is not None:
+            promised.add(late.packet_id - 1)
+        running.start()
+    phone, got = running.client("alice.phone", clean=False), []
+    while len(batch := phone.flush()):
+        got += batch
+    numbers = [int(p.payload) for p in got]
+    assert promised <= set(numbers)
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_clean_session_leaves_nothing(running):
+    with running.client("alice.phone", clean=False) as phone:
+        phone.subscribe("mail/alice/#")
+    with running.client("alice.phone", clean=True) as phone:
+        assert not phone.present
+    phone = running.client("alice.phone", clean=False)
+    assert not phone.present
+    with running.client("bridge") as bridge:
+        say(bridge, "mail/alice/msg/1", b"1")
+    assert phone.flush() == []
+
+
+def test_a_full_queue_gives_up_the_oldest_and_says_so(running):
+    with running.client("alice.phone", clean=False) as phone:
+        phone.subscribe("mail/alice/#")
+    with running.client("bridge") as bridge:
+        for number in range(510):
+            say(bridge, f"mail/alice/msg/{number}", b"%d" % number)
+    phone, got = running.client("alice.phone", clean=False), []
+    while batch := phone.flush():
+        got += batch
+    assert [int(p.payload) for p in got] == list(range(10, 510))
+    assert running.logged().count('"queue_full"') == 1
+
+
+def test_a_damaged_session_file_is_put_aside(running):
+    running.client("alice.phone", clean=False).subscribe("mail/alice/#")
+    running.stop()
+    (running.state / "sessions.db").write_bytes(b"not a database, and long enough to look at" * 100)
+    running.start()
+    assert not running.client("alice.phone", clean=False).present
+    assert "sessions_damaged" in running.logged()
+    assert (running.state / "sessions.damaged").exists()

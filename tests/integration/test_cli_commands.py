@@ -1,0 +1,338 @@
+"""Every command as a process: its JSON, its exit code, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+
+import paho.mqtt.client as paho
+import pytest
+
+from bridge.cli import main
+from tests.system import System, until
+
+COMMANDS = [
+    (),
+    ("serve",),
+    ("bridge",),
+    ("broker",),
+    ("user",),
+    *(("user", what) for what in ("add", "change", "list", "remove")),
+    ("device",),
+    *(("device", what) for what in ("add", "list", "revoke")),
+    ("sender",),
+    *(("sender", what) for what in ("add", "list", "remove")),
+    ("admin",),
+    *(("admin", what) for what in ("add", "list", "remove")),
+    ("send",),
+    ("status",),
+    ("reconcile",),
+    ("salvage",),
+    ("setup",),
+]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A running system with alice and her phone."""
+    with System(tmp_path_factory.mktemp("running")) as system:
+        system.add("alice")
+        system.serve()
+        yield system
+
+
+def said(done):
+    """What was said for people, on one line and without frames."""
+    return re.sub(r"[\s│]+", " ", done.stdout + done.stderr)
+
+
+def asked(system, *arguments, code=0):
+    """The JSON that a command prints."""
+    done = system.run(*arguments, "--json", check=False)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+class Within:
+    """Runs commands in this process, which is quicker than in one of its own each time."""
+
+    def __init__(self, directory, monkeypatch, capsys):
+        self.directory, self.monkeypatch, self.capsys = directory, monkeypatch, capsys
+
+    def run(self, *arguments, stdin=b"Subject: x\r\n\r\nhello\r\n"):
+        """Exit code, standard output and standard error."""
+        self.monkeypatch.setattr(sys, "argv", ["postbell", *arguments])
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = main.run()
+        shown = self.capsys.readouterr()
+        return code, shown.out, shown.err
+
+    def words(self, *arguments):
+        """Exit code, and what was said on one line without frames."""
+        code, out, err = self.run(*arguments)
+        return code, re.sub(r"[\s│]+", " ", out + err)
+
+    def json(self, *arguments):
+        code, out, err = self.run(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+def within(tmp_path, monkeypatch, capsys):
+    """Commands on a state directory of their own."""
+    for name in [name for name in os.environ if name.startswith("POSTBELL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("POSTBELL_BROKER__LISTEN", "127.0.0.1:0")
+    monkeypatch.chdir(tmp_path)
+    return Within(tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_says_what_each_command_does(within, command):
+    code, text = within.words(*command, "--help")
+    assert code == 0
+    assert "Usage: " in text
+    assert "<list" not in text
+    assert len(text) > 150
+
+
+@pytest.mark.parametrize("command", ["watch", "read"])
+def test_the_clients_commands_have_their_own_help(running, command):
+    assert "usage: " in running.run(command, "--help").stdout.lower()
+
+
+def test_the_overview_names_every_command(within):
+    _, text = within.words("--help")
+    for command in {words[0] for words in COMMANDS if words} | {"watch", "read"}:
+        assert f" {command} " in text
+
+
+def test_the_version_is_a_number(within):
+    code, out, _ = within.run("--version")
+    assert code == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", out)
+
+
+# --- people, devices, logins ----------------------------------------------------------------------
+
+
+def test_people_and_devices_from_first_to_last(within):
+    assert within.json("user", "list") == []
+    assert within.words("user", "list")[1] == "no users yet; add one with: postbell user add NAME --address ADDR "
+    added = within.json("user", "add", "bob", "--address", "Bob@Example.org", "--address", "@example.com")
+    assert added == {"user": "bob", "addresses": ["Bob@Example.org", "@example.com"]}
+    login = within.json("device", "add", "bob", "phone")
+    assert login.keys() == {"user", "device", "username", "password", "mqtt_url"}
+    assert (login["user"], login["device"], login["username"]) == ("bob", "phone", "bob.phone")
+    assert len(login["password"]) >= 22, "128 bits or more"
+    assert login["mqtt_url"] == "mqtt://127.0.0.1:0"
+    [listed] = within.json("user", "list")
+    assert listed == {
+        "user": "bob",
+        "addresses": ["@example.com", "Bob@example.org"],
+        "devices": ["phone"],
+        "views": ["last", "text", "unread", "event"],
+        "live": 0,
+        "unseen": 0,
+    }
+    [device] = within.json("device", "list", "bob")
+    assert (device["user"], device["device"], device["username"]) == ("bob", "phone", "bob.phone")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", device["created"])
+    within.run("user", "change", "bob", "--address", "b@example.org", "--remove-address", "bob@example.org")
+    within.run("user", "change", "bob", "--view-off", "text")
+    [listed] = within.json("user", "list")
+    assert (listed["addresses"], listed["views"]) == (["@example.com", "b@example.org"], ["last", "unread", "event"])
+    assert within.words("device", "revoke", "bob", "phone") == (0, "revoked bob.phone ")
+    assert within.json("device", "list") == []
+    assert within.words("user", "remove", "bob") == (0, "removed bob ")
+    assert within.json("user", "list") == []
+
+
+def test_a_password_is_shown_once_and_never_again(within):
+    within.run("user", "add", "carol", "--address", "carol@example.org")
+    _, shown, _ = within.run("device", "add", "carol", "phone", "--qr")
+    password = re.search(r"password +(\S+)", shown)[1]
+    assert "█" in shown or "▀" in shown, "a QR code"
+    assert "The password is shown only now." in shown
+    assert password not in within.run("device", "list", "--json")[1]
+    assert password.encode() not in (within.directory / "state" / "postbell.db").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["sender", "admin"])
+def test_other_logins_are_added_listed_and_removed(within, kind):
+    login = within.json(kind, "add", f"the-{kind}")
+    assert login["username"] == f"the-{kind}"
+    assert len(login["password"]) >= 22
+    assert within.json(kind, "list") == [f"the-{kind}"]
+    code, said_then = within.words(kind, "add", f"the-{kind}")
+    assert (code, "already" in said_then) == (1, True)
+    within.run(kind, "remove", f"the-{kind}")
+    assert within.json(kind, "list") == []
+    code, said_then = within.words(kind, "remove", f"the-{kind}")
+    assert (code, "there is no" in said_then) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("user add Alice --address a@x.org", 1, "'Alice' cannot be a user: use 1 to 32 of a-z 0-9 _ -"),
+        ("user add dave", 2, "Missing option '--address'"),
+        ("user add dave --address nonsense", 2, "'nonsense' is not a mail address"),
+        ("user remove nobody", 1, "there is no user 'nobody'"),
+        ("user change nobody --address a@x.org", 1, "there is no user 'nobody'"),
+        ("user change nobody", 2, "nothing to change"),
+        ("user change taken --view-off box", 1, "'box' is no view; there are last, text, unread, event"),
+        ("user change taken --remove-address other@x.org", 1, "taken has no address other@x.org"),
+        ("user add taken --address t2@x.org", 1, "there is a user 'taken' already"),
+        ("user add dave --address taken@x.org", 1, "taken@x.org belongs to taken already"),
+        ("device add nobody phone", 1, "there is no user 'nobody'"),
+        ("device add taken My-Phone", 1, "'My-Phone' cannot be a device"),
+        ("device revoke taken phone", 1, "taken has no device 'phone'"),
+        ("device list nobody", 1, "there is no user 'nobody'"),
+        ("admin add bridge", 1, "'bridge' cannot be an administrator's login"),
+        ("watch taken/phone", 1, "taken has no device 'phone'; add it with: postbell device add taken phone"),
+        ("send absent.eml --to a@x.org", 2, "absent.eml: No such file or directory"),
+        ("send - --to a@x.org --server localhost", 2, "'localhost': write HOST:PORT"),
+        ("send - --to a@x.org --server 127.0.0.1:1", 1, "the sink at 127.0.0.1:1 did not take the mail"),
+        ("--config absent.toml status", 2, "absent.toml: no such file; create it or name another with --config"),
+        ("nonsense", 2, "No such command 'nonsense'"),
+        ("status --nonsense", 2, "No such option"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_cure(within, command, code, words):
+    within.run("user", "add", "taken", "--address", "taken@x.org")
+    got, text = within.words(*command.split())
+    assert words in text
+    assert got == code
+
+
+def test_a_bad_configuration_is_told_by_every_command(within):
+    file = within.directory / "bad.toml"
+    file.write_text("[retain]\ncount = 0\n")
+    for command in (("serve", "--config", str(file)), ("--config", str(file), "status")):
+        code, _, err = within.run(*command)
+        assert code == 2
+        assert err.startswith(f"postbell: {file}: retain.count = 0: ")
+
+
+# --- on a running system --------------------------------------------------------------------------
+
+
+def test_status_tells_what_programs_need(running):
+    status = asked(running, "status")
+    assert status["listeners"].keys() == {"smtp", "lmtp", "mqtt", "websocket", "http"}
+    for name in ("smtp", "mqtt"):
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", status["listeners"][name])
+    assert status["listeners"]["lmtp"] is None
+    assert status["broker"]["connected"] is True
+    assert (status["running"], status["users"], status["store"]) == (True, 1, "ok")
+    assert isinstance(status["outbox"], int)
+    assert isinstance(status["live"], int)
+    text = said(running.run("status"))
+    assert "bridge running" in text
+    assert "broker connected" in text
+
+
+def test_status_of_a_system_that_does_not_run_says_so(tmp_path):
+    with System(tmp_path) as system:
+        status = asked(system, "status")
+        assert (status["running"], status["broker"]["connected"], status["store"]) == (False, False, "ok")
+        assert set(status["listeners"].values()) == {None}
+        serving = system.serve()
+        system.stop(serving)
+        status = asked(system, "status")
+        assert status["running"] is False
+        assert set(status["listeners"].values()) == {None}, "nobody listens any more"
+
+
+def test_only_one_bridge_runs_on_a_state_directory(running):
+    for command in (("serve",), ("salvage",)):
+        second = running.run(*command, check=False)
+        assert (second.returncode, "runs already" in second.stderr) == (1, True)
+
+
+def test_send_tells_the_reply_and_who_was_refused(running, tmp_path):
+    mail = tmp_path / "mail.eml"
+    mail.write_bytes(b"Subject: over the command line\n\nhello\n")
+    sent = asked(running, "send", str(mail), "--to", "alice@example.org", "--from", "me@example.net")
+    assert (sent["code"], sent["refused"]) == (250, {})
+    assert re.fullmatch(r"2\.0\.0 [0-9a-z]{9} kept", sent["answer"])
+    partly = asked(running, "send", str(mail), "--to", "alice@example.org", "--to", "no@example.org", code=1)
+    assert partly["code"] == 250
+    assert partly["refused"]["no@example.org"].startswith("550 5.1.1")
+    nobody = running.run("send", str(mail), "--to", "no@example.org", check=False)
+    assert nobody.returncode == 1
+    assert "550" in nobody.stdout
+
+
+def test_users_and_addresses_count_within_a_second_and_so_does_their_removal(running):
+    def answer(address):
+        with running.smtp() as smtp:
+            smtp.ehlo("test.example")
+            smtp.mail("")
+            return smtp.rcpt(address)[0]
+
+    assert answer("dora@example.org") == 550
+    running.run("user", "add", "dora", "--address", "dora@example.org")
+    until(lambda: answer("dora@example.org") == 250, what="the new user", patience_s=5)
+    running.run("user", "change", "dora", "--address", "d@example.org")
+    until(lambda: answer("d@example.org") == 250, what="the new address", patience_s=5)
+    running.run("user", "remove", "dora")
+    until(lambda: answer("dora@example.org") == 550, what="the user to be gone", patience_s=5)
+
+
+def test_devices_may_connect_within_a_second_and_are_thrown_out_when_revoked(running):
+    login = asked(running, "device", "add", "alice", "watch")
+    clients = []
+
+    def let_in():
+        client, events = connecting(running.mqtt_port(), login)
+        clients.append(client)
+        until(lambda: events, what="CONNACK", patience_s=10)
+        return events if events[0] == "Success" else None
+
+    try:
+        events = until(let_in, what="the new device to be let in", patience_s=5)
+        running.run("device", "revoke", "alice", "watch")
+        until(lambda: events[-1] == "gone", what="the session to end", patience_s=5)
+        assert let_in() is None
+    finally:
+        for client in clients:
+            client.disconnect()
+            client.loop_stop()
+
+
+def connecting(port, login):
+    """A client on its way in, and what becomes of it: the broker's answer, then `gone`."""
+    events = []
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+    client.username_pw_set(login["username"], login["password"])
+    client.on_connect = lambda _c, _u, _f, reason, _p: events.append(str(reason))
+    client.on_disconnect = lambda *_: events.append("gone")
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    return client, events
+
+
+def test_ports_that_were_chosen_stay_over_a_restart(tmp_path):
+    with System(tmp_path) as system:
+        serving = system.serve()
+        before = asked(system, "status")["listeners"]
+        system.stop(serving)
+        system.serve()
+        assert asked(system, "status")["listeners"] == before
+
+
+def test_a_port_that_is_taken_is_told(tmp_path, running):
+    taken = running.facts("bridge")["smtp"]
+    with System(tmp_path, POSTBELL_SMTP__LISTEN=taken) as system:
+        done = system.run("bridge", check=False)
+    assert done.returncode == 2
+    assert taken in done.stderr
+    assert "end the other program or choose another address" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,207 @@
+"""One sender cannot take the sink from the others: memory, the event loop's turns, and time stay bounded."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEGABYTE = 2**20
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends to the sink at an address; blocking, so that it costs little."""
+
+    address: tuple[str, int]
+
+    def dial(self) -> socket.socket:
+        connection = socket.create_connection(self.address, timeout=100)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        expect(connection, b"220 ")
+        return connection
+
+    def begin(self) -> socket.socket:
+        """A connection on which data may be sent."""
+        connection = self.dial()
+        for command in (b"EHLO c", b"MAIL FROM:<a@example.net>", b"RCPT TO:<alice@example.org>"):
+            connection.sendall(command + b"\r\n")
+            expect(connection, b"250")
+        connection.sendall(b"DATA\r\n")
+        expect(connection, b"354 ")
+        return connection
+
+    def send(self, block: bytes, size: int) -> None:
+        """Send one mail of `size` bytes, made of blocks."""
+        with contextlib.closing(self.begin()) as connection:
+            for _ in range(size // len(block)):
+                connection.sendall(block)
+            connection.sendall(b"\r\n.\r\n")
+            expect(connection, b"250 ")
+
+    def median_of_a_mail(self, seconds: float) -> float:
+        """How long a normal mail takes, measured for some seconds."""
+        times, end = [], time.perf_counter() + seconds
+        while (start := time.perf_counter()) < end:
+            self.send(b"x" * 78 + b"\r\n", 4000)
+            times.append(time.perf_counter() - start)
+        assert len(times) >= 20
+        return statistics.median(times)
+
+
+class Sink:
+    """The sink's process, and what is known of it from outside."""
+
+    def __init__(self, directory: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.abused_sink", directory],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+        )
+        host, _, port = self._line().rpartition(":")
+        self.sender = Sender((host, int(port)))
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def longest_turn(self) -> float:
+        """Milliseconds of processor time of the longest turn of the event loop since last asked."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self._line())
+
+    def peak(self) -> float:
+        """The most resident memory so far, in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+def expect(connection: socket.socket, code: bytes) -> None:
+    reply = b""
+    while not reply.endswith(b"\r\n"):
+        part = connection.recv(4096)
+        assert part, "the sink has closed the connection"
+        reply += part
+    assert reply.startswith(code), reply
+
+
+@pytest.fixture
+def sink(tmp_path):
+    sink = Sink(tmp_path)
+    yield sink
+    sink.process.communicate(timeout=30)
+
+
+LINES = {
+    "one character a line": b"x\r\n",
+    "empty lines": b"\r\n",
+    "dots": b"..\r\n",
+    "76 characters": b"x" * 76 + b"\r\n",
+    "one line": b"x",
+    "carriage returns": b"\r",
+    "almost the end": b"\r\n.\r",
+}
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
+def test_50_megabytes_of_any_lines_take_little_memory_and_never_hold_the_loop(sink, line):
+    sink.sender.send(line, 100 * len(line))  # whatever is loaded and allocated once
+    sink.sender.send(line * (300_000 // len(line)), 300_000)
+    before = sink.peak()
+    sink.longest_turn()
+    block = line * (MEGABYTE // len(line))
+    sink.sender.send(block, 49 * MEGABYTE)
+    assert sink.longest_turn() <= 50
+    assert sink.peak() - before <= 8
+
+
+FLOODS = {
+    "commands": b"NOOP\r\n",
+    "nothing": b"\r\n",
+    "paths": b"RCPT TO:<" + b"@x.example," * 80 + b"\r\n",
+    "help": b"HELP\r\n",
+    "no end": b"x" * 60_000,
+}
+
+
+@pytest.mark.parametrize("data", FLOODS.values(), ids=FLOODS.keys())
+def test_a_flood_of_commands_never_holds_the_loop(sink, data):
+    before = sink.peak()
+    with contextlib.closing(sink.sender.dial()) as connection:
+        reading = threading.Thread(target=read_all, args=(connection,))
+        reading.start()
+        for _ in range(8):
+            connection.sendall(data * (65_536 // len(data)))
+        connection.shutdown(socket.SHUT_WR)
+        reading.join()
+    assert sink.longest_turn() <= 50
+    assert sink.peak() - before <= 8
+
+
+def read_all(connection: socket.socket) -> None:
+    while connection.recv(65_536):
+        pass
+
+
+def abuse(sender: Sender) -> None:
+    """A process that goes on until it is ended: 20 send 50 MB each, one pipelines 10,000 commands at a time."""
+
+    def send() -> None:
+        while True:
+            sender.send((b"x" * 76 + b"\r\n") * 10_000, 49 * MEGABYTE)
+
+    for _ in range(20):
+        threading.Thread(target=send, daemon=True).start()
+    while True:
+        with contextlib.closing(sender.dial()) as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(b"EHLO c\r\n" + b"NOOP\r\n" * 10_000)
+            read_all(connection)
+
+
+@contextlib.contextmanager
+def abused(sender: Sender) -> Iterator[None]:
+    """50 senders that never go on, and the process of those that send much."""
+    idle = [sender.dial() for _ in range(25)] + [sender.begin() for _ in range(25)]
+    for connection in idle:
+        connection.sendall(b"M")
+    process = multiprocessing.get_context("spawn").Process(target=abuse, args=(sender,), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+        for connection in idle:
+            connection.close()
+
+
+def test_a_normal_mail_passes_in_about_the_same_time(sink):
+    """Among slow, large and flooding senders; the quietest of three rounds counts."""
+    ratios: list[float] = []
+    while len(ratios) < 3 and min(ratios, default=9) > 3:
+        undisturbed = sink.sender.median_of_a_mail(1)
+        with abused(sink.sender):
+            sink.sender.median_of_a_mail(2)  # until the abuser is in full swing
+            ratios.append(sink.sender.median_of_a_mail(3) / undisturbed)
+    assert min(ratios) <= 3, ratios
+    assert sink.longest_turn() <= 50
+    assert sink.peak() <= 150

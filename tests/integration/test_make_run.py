@@ -1,0 +1,93 @@
+"""What `make run` promises: five lines, each true; stopped by Ctrl-C; the data kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import need
+from tests.system import ROOT, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("POSTBELL_")}
+
+
+@contextmanager
+def demo(directory: Path) -> Iterator[list[str]]:
+    """The demonstration as `make run` starts it; the lines of its screen. Ended as by Ctrl-C."""
+    log = directory / "screen"
+    with log.open("wb") as screen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bridge", "serve", "--demo"],
+            cwd=directory,
+            env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=screen,
+            stderr=screen,
+        )
+    try:
+        until(lambda: "Or by hand" in log.read_text(), what="the demonstration's screen")
+        yield log.read_text().splitlines()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0, log.read_text()
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def command(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line as the screen gives it, with this tree's program."""
+    line = line.replace(".venv/bin/postbell", f"{sys.executable} -m bridge")
+    line = line.replace("docs/examples", str(ROOT / "docs" / "examples"))
+    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        line, shell=True, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def named(screen: list[str], name: str) -> str:
+    return next(line.removeprefix(name).strip() for line in screen if line.startswith(name))
+
+
+def test_the_five_lines_of_make_run_are_true(tmp_path: Path) -> None:
+    with demo(tmp_path) as screen:
+        assert len(screen) == 5
+        sent = command(named(screen, "Send"), tmp_path)
+        assert re.fullmatch(r"250 2\.0\.0 [0-9a-z]{9} kept\n", sent.stdout), sent
+        watched = command(f"timeout 6 {named(screen, 'Watch').replace('POSTBELL', 'env POSTBELL', 1)} --json", tmp_path)
+        assert '"subject": "👩‍👩‍👧‍👦 family 🏳️‍🌈"' in watched.stdout, watched
+        first_login = named(screen, "Demo login")
+    with demo(tmp_path) as screen:
+        assert named(screen, "Demo login") == first_login, "the data is kept"
+        listed = command("env POSTBELL_STATE_DIR=.demo .venv/bin/postbell user list --json", tmp_path)
+        assert '"live": 1' in listed.stdout
+
+
+def test_the_line_for_swaks_is_true(tmp_path: Path) -> None:
+    need("swaks")
+    with demo(tmp_path) as screen:
+        done = command(named(screen, "Or by hand"), tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert "250 2.0.0" in done.stdout
+
+
+def test_the_readme_shows_this_screen() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for start in ("Postbell runs. SMTP listens on", "Demo login", "Watch ", "Send ", "Or by hand"):
+        assert re.search(rf"^{re.escape(start)}", readme, re.MULTILINE), start
+
+
+@pytest.mark.parametrize("target", ["run", "test"])
+def test_the_readme_names_the_two_commands(target: str) -> None:
+    assert f"\nmake {target} " in (ROOT / "README.md").read_text()

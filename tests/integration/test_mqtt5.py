@@ -1,0 +1,70 @@
+"""On MQTT 5 the response topic and correlation data of a request are honoured, within the device's own replies."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgpack
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from tests.integration.mosquitto import mosquitto
+from tests.system import System, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def device(port: int) -> Iterator[tuple[paho.Client, list[paho.MQTTMessage]]]:
+    """An MQTT 5 client subscribed to everything of alice's and bob's."""
+    received: list[paho.MQTTMessage] = []
+    ready: list[int] = []
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="five", protocol=paho.MQTTv5)
+    client.on_connect = lambda c, *_: c.subscribe([("mail/+/re/#", 1)])
+    client.on_subscribe = lambda *_: ready.append(1)
+    client.on_message = lambda _c, _u, message: received.append(message)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        until(lambda: ready, what="SUBACK")
+        yield client, received
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("mail/alice/re/phone/box", "mail/alice/re/phone/box"),
+        ("mail/alice/re/phone", "mail/alice/re/phone"),
+        ("mail/bob/re/phone", "mail/alice/re/phone"),
+        ("mail/alice/re/phone2", "mail/alice/re/phone"),
+    ],
+)
+def test_a_reply_goes_to_the_response_topic_if_it_is_the_devices_own(asked: str, answered: str, tmp_path: Path) -> None:
+    with (
+        mosquitto(tmp_path) as port,
+        System(
+            tmp_path,
+            POSTBELL_BROKER__EMBEDDED="false",
+            POSTBELL_MQTT__URL=f"mqtt://127.0.0.1:{port}",
+            POSTBELL_MQTT__VERSION="5",
+        ) as system,
+        device(port) as (client, received),
+    ):
+        system.add("alice")
+        system.serve()
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.ResponseTopic = asked
+        properties.CorrelationData = b"\x00mine"
+        client.publish("mail/alice/do/phone", msgpack.packb([1, 7, "recent", 5]), qos=1, properties=properties)
+        reply = until(lambda: received, what="a reply")[0]
+        assert reply.topic == answered
+        assert reply.properties.CorrelationData == b"\x00mine"
+        assert msgpack.unpackb(reply.payload)[:3] == [1, 7, 0]

@@ -1,0 +1,110 @@
+"""Dovecot's Sieve behind Postfix, set up by `postbell setup dovecot`, on a system of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from bridge.setup import dovecot
+from tests.conftest import need
+from tests.machine import Machine, machine
+from tests.mta import place, site, trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACKAGES = ("dovecot-core", "dovecot-lmtpd", "dovecot-sieve", "libexttextcat-2.0-0", "libsodium23", "libstemmer0d")
+DOVECOT = """protocols = lmtp
+listen = 127.0.0.1
+log_path = /var/log/dovecot.log
+ssl = no
+recipient_delimiter = +
+auth_username_format = %n
+mail_location = maildir:~/mail
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=vmail gid=vmail home=/srv/vmail/%n allow_all_users=yes
+}
+service lmtp {
+  unix_listener /var/spool/postfix/private/dovecot-lmtp {
+    mode = 0666
+  }
+}
+!include conf.d/*.conf
+"""
+MAIN = """compatibility_level = 3.6
+maillog_file = /var/log/postfix.log
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+myhostname = mta.example
+mydestination =
+virtual_mailbox_domains = example.org
+virtual_mailbox_maps = static:everybody
+virtual_transport = lmtp:unix:private/dovecot-lmtp
+default_transport = error:no mail leaves this test
+minimal_backoff_time = 1s
+queue_run_delay = 2s
+"""
+MASTER = """pickup unix n - n 1 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 2 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+error unix - - n - - error
+retry unix - - n - - error
+lmtp unix - - n - - lmtp
+showq unix n - n - - showq
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Mailboxes:
+    """Postfix and Dovecot in a machine."""
+
+    def __init__(self, system: Machine) -> None:
+        self.system = system
+
+    def inject(self, mail: bytes, *to: str) -> None:
+        self.system.run("sendmail", "-f", "carol@example.org", *to, input=mail)
+
+    def queued(self) -> bool:
+        return bool(self.system.run("postqueue", "-j").strip())
+
+    def flush(self) -> None:
+        self.system.run("postqueue", "-f")
+
+    def delivered(self, user: str) -> int:
+        """How many mails are in a mailbox."""
+        return len(self.system.run("find", f"/srv/vmail/{user}/mail/new", "-type", "f").split())
+
+
+def configured(system: Machine) -> Mailboxes:
+    for user in ("dovecot", "dovenull", "vmail"):
+        system.run("useradd", "--system", "--user-group", user)
+    system.run("install", "-d", "-o", "vmail", "/srv/vmail")
+    system.write("/etc/dovecot/dovecot.conf", DOVECOT)
+    system.write("/etc/postfix/main.cf", MAIN)
+    system.write("/etc/postfix/master.cf", MASTER)
+    return Mailboxes(system)
+
+
+def test_dovecot_redirects_copies_and_postfix_keeps_them_while_postbell_is_down(request):
+    need("postfix")
+    cache: Path = request.config.cache.mkdir("debian")
+    with place() as where, machine(where.directory, cache, *PACKAGES) as system:
+        server = configured(system)
+        system.run("postfix", "start")
+        recipe = dovecot.recipe(site(where))
+        for file in recipe.files:
+            system.write(file.path, file.text)
+        system.run("sh", "-c", "dovecot >/var/log/dovecot.start 2>&1")
+        system.follow(recipe, reload=True)
+        asyncio.run(trial(server, where))
+        mailboxes = {user: server.delivered(user) for user in ("alice", "bob", "carol")}
+        assert mailboxes == {"alice": 3, "bob": 2, "carol": 2}, "carol gets her own mail and one bounce"

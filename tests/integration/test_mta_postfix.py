@@ -1,0 +1,87 @@
+"""Postfix, set up by `postbell setup postfix`, in an instance of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.setup import postfix
+from tests.conftest import need
+from tests.machine import run
+from tests.mta import Place, follow, place, site, trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAIN = """compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {data}
+maillog_file = {log}
+maillog_file_prefixes = {directory}
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+myhostname = mta.example
+mydestination = example.org
+local_recipient_maps =
+local_transport = discard:
+default_transport = error:no mail leaves this test
+alias_maps =
+alias_database =
+minimal_backoff_time = 1s
+queue_run_delay = 2s
+"""
+MASTER = """pickup unix n - n 1 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 2 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+showq unix n - n - - showq
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """A running instance of Postfix."""
+
+    def __init__(self, etc: Path) -> None:
+        self.etc = etc
+
+    def inject(self, mail: bytes, *to: str) -> None:
+        run(need("sendmail"), "-C", self.etc, "-f", "bob@example.org", *to, input=mail)
+
+    def queued(self) -> bool:
+        return bool(run(need("postqueue"), "-c", self.etc, "-j").strip())
+
+    def flush(self) -> None:
+        run(need("postqueue"), "-c", self.etc, "-f")
+
+
+@contextlib.contextmanager
+def started(where: Place) -> Iterator[Postfix]:
+    etc = where.directory / "etc"
+    etc.mkdir()
+    paths = {name: where.directory / name for name in ("queue", "data", "log")}
+    (etc / "main.cf").write_text(MAIN.format(directory=where.directory, **paths))
+    (etc / "master.cf").write_text(MASTER)
+    paths["queue"].mkdir()
+    run(need("postfix"), "-c", etc, "start")
+    try:
+        yield Postfix(etc)
+    finally:
+        run(need("postfix"), "-c", etc, "stop")
+
+
+@pytest.mark.parametrize("over_tcp", [False, True], ids=["unix", "tcp"])
+def test_postfix_hands_over_copies_and_keeps_them_while_postbell_is_down(over_tcp):
+    with place() as where, started(where) as server:
+        follow(postfix.recipe(site(where, over_tcp=over_tcp), directory=str(server.etc)))
+        asyncio.run(trial(server, where, over_tcp=over_tcp))

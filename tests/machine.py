@@ -1,0 +1,114 @@
+"""A system of its own for programs that cannot be installed side by side with this one's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.setup.recipe import Recipe
+
+PATIENCE = 60
+
+
+def unfit(reason: str) -> NoReturn:
+    """Skip, naming what is missing; in CI nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def run(*command: str | Path, **options: object) -> str:
+    """Run a program to its end; what it printed. Raises CalledProcessError with all it said in a note."""
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False, **options)
+    if done.returncode:
+        failure = subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+        failure.add_note((done.stdout + done.stderr).decode(errors="replace"))
+        raise failure
+    return done.stdout.decode(errors="replace")
+
+
+class Machine:
+    """A system of its own with more packages: this one under an overlay, all its processes, our network.
+
+    What is installed, written and started in it is gone with it, except in the directory that it shares.
+    """
+
+    SCRIPT = """set -e
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" "$1/root"
+for package in "$2"/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$1/root"
+done
+mount --rbind /dev "$1/root/dev"
+mount --bind "$3" "$1/root$3"
+mount -t proc proc "$1/root/proc"
+exec chroot "$1/root" sh -c 'ldconfig && echo ready && exec cat'
+"""
+
+    def __init__(self, shared: Path, packages: Path) -> None:
+        mount = shared / "machine"
+        mount.mkdir()
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child",
+             "sh", "-c", self.SCRIPT, "sh", mount, packages, shared],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert self._holder.stdout is not None
+        said = self._holder.stdout.readline()
+        if said != b"ready\n":
+            self.close()
+            unfit(f"cannot make a system of its own for the test: {said.decode()}")
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
+        self._init = children.read_text().split()[0]
+
+    def run(self, *command: str | Path, **options: object) -> str:
+        """Run a program in it, as `run` does outside."""
+        entered = ("nsenter", "--target", self._init, "--mount", "--pid", "--root", "env", "--chdir=/")
+        return run(*entered, *command, **options)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file in it."""
+        self.run("mkdir", "-p", str(Path(path).parent))
+        self.run("tee", path, input=text.encode())
+
+    def follow(self, recipe: Recipe, *, reload: bool = False) -> None:
+        """Do what a recipe says."""
+        for file in recipe.files:
+            self.write(file.path, file.text)
+        for command in (*recipe.commands, *([recipe.reload] if reload else [])):
+            self.run("sh", "-c", command)
+
+    def close(self) -> None:
+        """End all its processes and forget all its files."""
+        self._holder.kill()
+        self._holder.communicate()
+
+
+@contextlib.contextmanager
+def machine(shared: Path, cache: Path, *packages: str) -> Iterator[Machine]:
+    """A machine with Debian packages, which are fetched once into the cache and not configured."""
+    folder = cache / "-".join(packages)
+    if not folder.is_dir():
+        scratch = cache / f"new-{os.getpid()}"
+        scratch.mkdir(parents=True)
+        try:
+            run("apt-get", "download", "-q", *packages, cwd=scratch)
+            scratch.rename(folder)
+        except (OSError, subprocess.CalledProcessError) as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            unfit(f"needs the packages {' '.join(packages)}: {error}")
+    made = Machine(shared, folder)
+    try:
+        yield made
+    finally:
+        made.close()

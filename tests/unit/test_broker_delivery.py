@@ -1,0 +1,149 @@
+"""The queue of one session: order, window, what gives way, packet ids."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.delivery import Bounds, Delivery
+from broker.retained import Message
+
+
+def delivery(window=2, messages=5, octets=1000, current=None):
+    return Delivery(Bounds(window, messages, octets), current=current or (lambda _: None))
+
+
+def message(topic, payload=b"x", qos=1):
+    return Message(topic, payload, qos)
+
+
+def offer(queue, topic, *, qos=1, state=False, payload=b"x"):
+    return queue.offer(message(topic, payload), qos=qos, state=state)
+
+
+def drain(queue):
+    taken = []
+    while (entry := queue.take()) is not None:
+        taken.append(entry)
+    return taken
+
+
+def test_the_window_bounds_what_is_in_flight():
+    queue = delivery(window=2)
+    for topic in "abc":
+        offer(queue, topic)
+    first, second = drain(queue)
+    assert queue.take() is None
+    assert queue.acknowledge(first.packet_id) is first
+    assert queue.take().message.topic == "c"
+    assert queue.acknowledge(first.packet_id) is None
+    assert [entry.message.topic for entry in queue.resume()] == ["b", "c"]
+    assert second in queue.resume()
+
+
+def test_qos_0_takes_no_place_in_the_window():
+    queue = delivery(window=1)
+    for _ in range(3):
+        offer(queue, "a", qos=0)
+    assert [entry.packet_id for entry in drain(queue)] == [0, 0, 0]
+    assert len(queue) == 0
+
+
+def test_a_newer_state_replaces_the_one_that_waits():
+    queue = delivery()
+    offer(queue, "box", state=True, payload=b"old")
+    offer(queue, "msg")
+    _, dropped = offer(queue, "box", state=True, payload=b"new")
+    assert [entry.message.payload for entry in dropped] == [b"old"]
+    assert [(e.message.topic, e.message.payload) for e in drain(queue)] == [("msg", b"x"), ("box", b"new")]
+
+
+def test_a_state_that_was_sent_is_not_taken_back():
+    queue = delivery()
+    offer(queue, "box", state=True)
+    queue.take()
+    assert offer(queue, "box", state=True)[1] == []
+
+
+def test_over_the_bound_the_oldest_state_goes_first_then_the_oldest_message():
+    queue = delivery(messages=3)
+    for topic, state in (("m1", False), ("s1", True), ("s2", True)):
+        offer(queue, topic, state=state)
+    gone = [offer(queue, topic)[1][0].message.topic for topic in ("m2", "m3", "m4")]
+    assert gone == ["s1", "s2", "m1"]
+
+
+def test_payload_bytes_are_bounded_but_one_message_always_fits():
+    queue = delivery(octets=10)
+    assert offer(queue, "big", payload=b"x" * 50)[1] == []
+    assert [entry.message.topic for entry in offer(queue, "small")[1]] == ["big"]
+
+
+def test_a_replay_reads_each_value_when_its_turn_comes():
+    now = {"a": message("a", b"1"), "b": message("b", b"1"), "c": message("c", b"1", qos=0)}
+    queue = delivery(window=9, current=now.get)
+    queue.replay("#", qos=1, topics=["a", "b", "c"])
+    offer(queue, "live")
+    now["a"] = message("a", b"2")
+    del now["b"]
+    entries = drain(queue)
+    assert [(e.message.topic, e.message.payload, e.qos, e.retain) for e in entries] == [
+        ("a", b"2", 1, True),
+        ("c", b"1", 0, True),
+        ("live", b"x", 1, False),
+    ]
+
+
+def test_the_same_filter_again_replaces_its_waiting_replay():
+    queue = delivery(current=message)
+    for _ in range(3):
+        queue.replay("#", qos=0, topics=["a"])
+    assert len(drain(queue)) == 1
+
+
+def test_a_queue_that_comes_back_has_its_packet_ids_and_order():
+    before = delivery(window=2)
+    entries = [offer(before, topic)[0] for topic in "abcd"]
+    after = delivery(window=2)
+    for entry in entries:
+        after.restore(entry.seq, entry.message, state=False)
+    sent = drain(after)
+    assert [(e.packet_id, e.message.topic) for e in sent] == [(e.packet_id, e.message.topic) for e in entries[:2]]
+    assert [e.sent for e in sent] == [True, True]
+    after.acknowledge(sent[0].packet_id)
+    assert after.take().sent is False
+    assert offer(after, "e")[0].seq > entries[-1].seq
+
+
+@given(st.lists(st.sampled_from(["offer", "state", "take", "ack", "ack_last"]), max_size=300), st.integers(1, 4))
+def test_packet_ids_in_use_never_collide_and_accounts_add_up(steps, window):
+    queue, flying = delivery(window=window, messages=6, octets=8), []
+    for step in steps:
+        if step in ("offer", "state"):
+            offer(queue, step, state=step == "state")
+        elif step == "take" and (entry := queue.take()) is not None:
+            flying.append(entry)
+        elif step.startswith("ack") and flying:
+            entry = flying.pop(-1 if step == "ack_last" else 0)
+            assert queue.acknowledge(entry.packet_id) is entry
+        waiting = list(queue._waiting.values())
+        ids = [entry.packet_id for entry in (*waiting, *flying)]
+        assert len(set(ids)) == len(ids) == len(queue._ids) == len(queue)
+        assert all(1 <= one <= 65535 for one in ids)
+        assert queue._octets == sum(len(entry.message.payload) for entry in waiting)
+        assert len(waiting) <= 6
+        assert len(queue.resume()) <= window
+
+
+def test_packet_ids_wrap_around_what_is_still_in_flight():
+    queue = delivery(window=3, messages=100)
+    offer(queue, "stuck")
+    stuck = queue.take()
+    seen = set()
+    for _ in range(70_000):
+        offer(queue, "a")
+        entry = queue.take()
+        seen.add(entry.packet_id)
+        queue.acknowledge(entry.packet_id)
+    assert stuck.packet_id not in seen
+    assert seen == set(range(1, 65536)) - {stuck.packet_id}

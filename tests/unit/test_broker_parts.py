@@ -1,0 +1,123 @@
+"""The small pure parts: guard, logins, settings, statistics, rules for mosquitto."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker import mosquitto, settings
+from broker.acl import Identity, Role
+from broker.auth import LoginTable
+from broker.errors import ConfigurationError
+from broker.guard import Guard
+from broker.statistics import Statistics
+
+
+def test_the_guard_counts_all_and_by_address():
+    guard = Guard(clients=3, clients_per_address=2, login_failures=9)
+    assert [guard.enter("a"), guard.enter("a"), guard.enter("a")] == [None, None, "too_many_from_address"]
+    assert guard.enter("b") == "too_many_clients"
+    for address in "aaab":
+        guard.leave(address)
+    assert len(guard) == 0
+    assert guard.enter("a") is None
+
+
+def test_failed_logins_bar_for_a_minute():
+    guard = Guard(clients=1, clients_per_address=1, login_failures=2)
+    assert [guard.failed("a", 0), guard.barred("a", 1), guard.failed("a", 1)] == [False, False, True]
+    assert guard.barred("a", 59)
+    assert not guard.barred("b", 59)
+    assert not guard.barred("a", 60)
+    assert not guard.failed("a", 60)
+
+
+def test_the_guard_forgets_the_oldest_of_too_many_addresses():
+    guard = Guard(clients=1, clients_per_address=1, login_failures=1)
+    for number in range(10_001):
+        guard.failed(str(number), 0)
+    assert not guard.barred("0", 0)
+    assert guard.barred("1", 0)
+
+
+def test_a_login_is_found_by_its_credential():
+    table = LoginTable([("a.p", "", "device", b"s", b"h1"), ("a.p", "two", "device", b"s", b"h2")])
+    first, second = table.credentials("a.p")
+    assert first.fingerprint != second.fingerprint
+    assert table.find("a.p", second.fingerprint) == Identity("a.p", Role.DEVICE)
+    assert table.find("a.q", second.fingerprint) is None
+    assert table.identities() == [Identity("a.p", Role.DEVICE)]
+    changed = LoginTable([("a.p", "", "device", b"s", b"h3")])
+    assert changed.find("a.p", first.fingerprint) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["+.phone", "#.x", "a/b.phone", "alice", "alice.", ".phone", "Alice.phone", "alice.phone\n"]
+)
+def test_a_device_with_an_impossible_name_is_nobody(name):
+    assert len(LoginTable([(name, "", "device", b"s", b"h")])) == 0
+
+
+def test_statistics_as_topics():
+    statistics = Statistics()
+    statistics.drop("queue_full")
+    topics = statistics.topics(sessions=3, subscriptions=2, retained=7, queued=5, uptime=9.9)
+    assert topics["$SYS/broker/clients/total"] == "3"
+    assert topics["$SYS/broker/dropped/queue_full"] == "1"
+    assert topics["$SYS/broker/uptime"] == "9"
+
+
+def load(tmp_path, text, **environ):
+    file = tmp_path / "postbell.toml"
+    file.write_text(text)
+    return settings.load(file, environ=environ)
+
+
+def test_settings_have_defaults_and_the_file_counts(tmp_path):
+    loaded = load(tmp_path, '[limits]\npacket = "1M"\nqueue = 5\n[broker]\nlisten = "[::1]:0"\n[other]\nx = 1\n')
+    assert loaded.limits.packet == 2**20
+    assert loaded.limits.queue == 5
+    assert loaded.limits.inflight == 64
+    assert settings.split(loaded.broker.listen) == ("::1", 0)
+
+
+def test_the_file_is_found_by_its_variable(tmp_path):
+    (tmp_path / "x.toml").write_text("[limits]\nqueue = 6\n")
+    assert settings.load(environ={"POSTBELL_CONFIG": str(tmp_path / "x.toml")}).limits.queue == 6
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:0", "[::1]:0", ""])
+def test_loopback_needs_no_tls(tmp_path, listen):
+    assert load(tmp_path, f'[broker]\nlisten = "{listen}"').broker.listen == listen
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "example.org:1"])
+def test_elsewhere_does_unless_told(tmp_path, listen):
+    with pytest.raises(ConfigurationError, match="insecure"):
+        load(tmp_path, f'[broker]\nlisten = "{listen}"')
+    assert load(tmp_path, f'[broker]\ninsecure = true\nlisten = "{listen}"').broker.listen == listen
+
+
+def test_rules_for_mosquitto():
+    logins = [Identity("alice.phone", Role.DEVICE), Identity("bridge", Role.BRIDGE), Identity("boss", Role.ADMIN)]
+    assert mosquitto.acl_file(logins, root="mail").splitlines() == [
+        "user alice.phone",
+        "topic read mail/alice/+",
+        "topic read mail/alice/msg/+",
+        "topic read mail/alice/do/+",
+        "topic read mail/alice/re/phone",
+        "topic read mail-bridge/+/status",
+        "topic write mail/alice/do/phone",
+        "",
+        "user bridge",
+        "topic readwrite mail/#",
+        "topic readwrite mail-bridge/#",
+        "topic read $SYS/#",
+        "",
+        "user boss",
+        "topic read mail/#",
+        "topic read mail-bridge/#",
+        "topic read $SYS/#",
+    ]
+    assert "use_username_as_clientid true" in mosquitto.configuration(
+        listen="127.0.0.1:1883", acl="/a", passwords="/p", persistence="/d"
+    )

@@ -1,0 +1,192 @@
+"""The journal of sessions on a real SQLite file, and the exchange that writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+
+import pytest
+
+from broker.acl import Identity, Role, Rules
+from broker.codec import Will
+from broker.delivery import Bounds
+from broker.exchange import Exchange
+from broker.retained import Message
+from broker.sessions import SessionStore
+from broker.statistics import Statistics
+
+ALICE = Identity("alice.phone", Role.DEVICE)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sessions.db"
+
+
+def run(path, story):
+    """Tell a story to an open store; afterwards all it said is on disk."""
+
+    async def told():
+        store = SessionStore(path)
+        store.start()
+        try:
+            return await story(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(told())
+
+
+def loaded(path):
+    async def load(store):
+        return {saved.username: saved for saved in store.load()}
+
+    return run(path, load)
+
+
+async def committed(store, ticket):
+    while store.committed < ticket:
+        done = asyncio.Event()
+        store.call_on_commit(done.set)
+        await asyncio.wait_for(done.wait(), 10)
+
+
+def test_what_was_written_is_read_back(path):
+    async def story(store):
+        store.remember("a", b"key", 5.0)
+        store.subscribe("a", "mail/a/#", 1)
+        store.subscribe("a", "gone", 0)
+        store.unsubscribe("a", "gone")
+        for seq in (3, 1, 2):
+            store.queue("a", seq, f"t{seq}", b"\x00\xff")
+        store.done("a", 2)
+        await committed(store, store.queue("a", 4, "t4", b""))
+        store.done("a", 3)
+
+    run(path, story)
+    saved = loaded(path)["a"]
+    assert (saved.credential, saved.seen, saved.filters) == (b"key", 5.0, {"mail/a/#": 1})
+    assert saved.queued == [(1, "t1", b"\x00\xff"), (4, "t4", b"")]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_forgetting_takes_all_and_only_what_was_before(path):
+    async def story(store):
+        store.remember("a", b"1", 0)
+        store.remember("b", b"1", 0)
+        store.subscribe("a", "x", 1)
+        await committed(store, store.queue("a", 1, "old", b""))
+        store.queue("a", 2, "old", b"")
+        store.forget("a")
+        store.remember("a", b"2", 0)
+        store.queue("a", 1, "new", b"")
+
+    run(path, story)
+    saved = loaded(path)
+    assert set(saved) == {"a", "b"}
+    assert (saved["a"].credential, saved["a"].filters, saved["a"].queued) == (b"2", {}, [(1, "new", b"")])
+
+
+def test_a_full_disk_holds_nobody_up_and_is_made_good(path):
+    async def story(store):
+        store.remember("a", b"", 0)
+        await committed(store, store.queue("a", 1, "t", b"small"))
+        pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+        store._database.execute(f"PRAGMA max_page_count = {pages}")
+        await committed(store, store.queue("a", 2, "t", b"x" * 100_000))
+        store._database.execute("PRAGMA max_page_count = 1000000")
+
+    run(path, story)
+    assert [seq for seq, _, _ in loaded(path)["a"].queued] == [1, 2]
+
+
+class Stage:
+    """An exchange with a clock that is told what time it is."""
+
+    def __init__(self, store):
+        self.now = 1000.0
+        self.store = store
+        self.exchange = Exchange(
+            rules=Rules("mail"),
+            bounds=Bounds(window=5, messages=10, octets=1000),
+            subscriptions=5,
+            store=store,
+            statistics=Statistics(),
+            clock=lambda: self.now,
+        )
+
+    def say(self, topic, payload=b"x", *, retain=False):
+        return self.exchange.publish(Message(topic, payload, 1), retain=retain)
+
+
+def test_a_session_comes_back_with_all_it_had(path):
+    async def before(store):
+        stage = Stage(store)
+        session, present = stage.exchange.open(ALICE, b"key", clean=False)
+        assert not present
+        assert stage.exchange.subscribe(session, [("mail/alice/#", 2), ("mail/bob/#", 1)]) == [1, 0x80]
+        stage.say("mail/alice/msg/1", b"1")
+        await committed(store, stage.say("mail/alice/msg/2", b"2"))
+        stage.exchange.acknowledge(session, session.delivery.take().packet_id)
+
+    async def after(store):
+        stage = Stage(store)
+        for saved in store.load():
+            stage.exchange.restore(ALICE, saved)
+        session, present = stage.exchange.open(ALICE, b"key", clean=False)
+        assert present
+        assert session.subscriptions == {"mail/alice/#": 1}
+        assert session.delivery.take().message.payload == b"2"
+        assert stage.say("mail/alice/msg/3") > 0
+
+    run(path, before)
+    run(path, after)
+
+
+def test_sessions_expire_when_nobody_came_for_long(path):
+    async def story(store):
+        stage = Stage(store)
+        stage.exchange.open(ALICE, b"", clean=False)
+        stage.now = 2000.0
+        stage.exchange.open(Identity("bob.phone", Role.DEVICE), b"", clean=False)
+        stage.exchange.expire(1500.0)
+        assert set(stage.exchange.sessions) == {"bob.phone"}
+
+    run(path, story)
+    assert set(loaded(path)) == {"bob.phone"}
+
+
+def test_a_changed_role_begins_a_new_session(path):
+    async def story(store):
+        stage = Stage(store)
+        first, _ = stage.exchange.open(ALICE, b"", clean=False)
+        second, present = stage.exchange.open(Identity("alice.phone", Role.ADMIN), b"", clean=False)
+        assert not present
+        assert second is not first
+
+    run(path, story)
+
+
+def test_only_the_newest_state_waits(path):
+    async def story(store):
+        stage = Stage(store)
+        session, _ = stage.exchange.open(ALICE, b"", clean=False)
+        stage.exchange.subscribe(session, [("mail/alice/#", 1)])
+        for number in range(50):
+            stage.say("mail/alice/box", b"%d" % number, retain=True)
+        await committed(store, stage.say("mail/alice/msg/1"))
+        assert len(session.delivery) == 2
+
+    run(path, story)
+    assert [payload for _, _, payload in loaded(path)["alice.phone"].queued] == [b"49", b"x"]
+
+
+def test_a_will_without_the_right_is_counted_and_dropped(path):
+    async def story(store):
+        stage = Stage(store)
+        session, _ = stage.exchange.open(ALICE, b"", clean=False)
+        stage.exchange.send_will(session, Will(Message("mail/bob/box", b"x", 2), retain=True))
+        assert len(stage.exchange.retained) == 0
+        assert stage.exchange._statistics.dropped["not_allowed"] == 1
+
+    run(path, story)

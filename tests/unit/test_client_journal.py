@@ -1,0 +1,215 @@
+"""The journal: opens after any death, tells the same, knows what is uncertain, stays small."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import stat
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients import record
+from clients.errors import StateError, StateLockedError
+from clients.journal import COMPACT_BYTES, Journal
+from clients.memory import GONE_IDS
+from clients.protocol import Digest
+
+A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "alice.phone.journal"
+
+
+def show(journal, message_id, payload=b"\x91\x01"):
+    journal.printed(journal.announce(message_id, payload))
+
+
+def test_tells_what_it_was_told(path):
+    with Journal(path) as journal:
+        journal.append(record.subscribed("here"))
+        show(journal, A)
+        journal.append(record.live(B), record.held(C, b"payload"), record.box(Digest(2, 7, B)))
+        show(journal, B)
+        journal.append(record.gone(A, was_shown=True))
+    with Journal(path) as journal:
+        snapshot = journal.snapshot
+        assert dict(snapshot.memory.live) == {B: True, C: False}
+        assert dict(snapshot.memory.gone) == {A: True}
+        assert (snapshot.subscription, snapshot.digest) == ("here", Digest(2, 7, B))
+        assert (snapshot.held, snapshot.sequence, snapshot.damaged) == ({C: b"payload"}, 2, 0)
+        assert journal.uncertain is None
+
+
+@pytest.mark.parametrize("end", [record.shown(1, A, b""), record.gone(A)])
+def test_held_until_it_is_shown_or_gone(path, end):
+    with Journal(path) as journal:
+        journal.append(record.held(A, b"payload"))
+        assert journal.snapshot.held == {A: b"payload"}
+        journal.append(end)
+        assert journal.snapshot.held == {}
+
+
+def test_only_its_owner_can_read_it(path):
+    with Journal(path):
+        for each in (path, path.with_name(path.name + ".mark")):
+            assert stat.S_IMODE(each.stat().st_mode) == 0o600
+
+
+def test_announced_and_not_marked_is_uncertain_until_it_is(path):
+    with Journal(path) as journal:
+        show(journal, A)
+        journal.announce(B, b"payload")
+        journal.append(record.gone(A))
+    with Journal(path) as journal:
+        assert (journal.uncertain.message_id, journal.uncertain.payload) == (B, b"payload")
+        journal.printed(journal.uncertain.sequence)
+        assert journal.uncertain is None
+    with Journal(path) as journal:
+        assert journal.uncertain is None
+        assert journal.announce(C, b"") == 3
+
+
+def test_a_mark_ahead_of_a_journal_that_lost_its_end_hides_nothing(path):
+    with Journal(path) as journal:
+        show(journal, A)
+        size = path.stat().st_size
+        show(journal, B)
+    os.truncate(path, size)
+    with Journal(path) as journal:
+        assert journal.uncertain is None
+        assert not journal.snapshot.memory.was_shown(B)
+        journal.announce(C, b"payload")
+    with Journal(path) as journal:
+        assert journal.uncertain.message_id == C
+
+
+def test_every_torn_end_is_cut_off_and_written_on(path):
+    with Journal(path) as journal:
+        show(journal, A)
+        whole = path.stat().st_size
+        show(journal, B)
+    content = path.read_bytes()
+    for length in range(whole, len(content)):
+        path.write_bytes(content[:length])
+        with Journal(path) as journal:
+            assert list(journal.snapshot.memory.live) == [A]
+            show(journal, C)
+        with Journal(path) as journal:
+            assert list(journal.snapshot.memory.live) == [A, C]
+            assert journal.snapshot.damaged == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=20)), max_size=5), st.data())
+@settings(deadline=None, max_examples=100)
+def test_damage_anywhere_costs_lines_but_never_an_exception(damages, data):
+    records = [record.shown(1, A, b"x"), record.live(B), record.gone(A), record.box(Digest(1, 5, B))]
+    content = bytearray(b"".join(record.encode(each) for each in records))
+    for position, junk in damages:
+        start = position % len(content)
+        content[start : start + len(junk)] = junk
+    content = content[: data.draw(st.integers(0, len(content)))]
+    snapshot = record.replay(bytes(content).splitlines(keepends=True))
+    assert set(snapshot.memory.live) <= {A, B}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{}",
+        b"[]",
+        b'["shown"]',
+        b'["shown",1,"x","***"]',
+        b'["box",1,2]',
+        b"[[[]]]",
+        b'"live"',
+        b"\xff",
+        b"[" * 9999,
+    ],
+)
+def test_lines_of_an_unknown_shape_are_counted_and_skipped(text):
+    snapshot = record.replay([b"%08x %s\n" % (zlib.crc32(text), text), record.encode(record.live(A))])
+    assert snapshot.damaged == 1
+    assert list(snapshot.memory.live) == [A]
+
+
+def test_compaction_keeps_the_meaning_and_the_size_down(path):
+    with Journal(path) as journal:
+        journal.append(record.subscribed("here"), record.held(C, b"held"))
+        for number in range(3000):
+            message_id = f"{number:09}"
+            show(journal, message_id, bytes(200))
+            if number >= 10:
+                journal.append(record.gone(f"{number - 10:09}", was_shown=True))
+            journal.compact()
+        wanted = dict(journal.snapshot.memory.live), dict(journal.snapshot.memory.gone)
+        assert path.stat().st_size < 3 * COMPACT_BYTES
+    with Journal(path) as journal:
+        assert (dict(journal.snapshot.memory.live), dict(journal.snapshot.memory.gone)) == wanted
+        assert journal.snapshot.subscription == "here"
+        assert journal.snapshot.held == {C: b"held"}
+        assert journal.snapshot.sequence == 3000
+        assert journal.uncertain is None
+
+
+def test_nothing_uncertain_is_compacted_away(path):
+    with Journal(path) as journal:
+        journal.append(*(record.live(f"{number:09}") for number in range(COMPACT_BYTES // 20)))
+        journal.announce(A, b"payload")
+        before = path.stat().st_size
+        journal.compact()
+        assert path.stat().st_size == before
+    with Journal(path) as journal:
+        assert journal.uncertain.message_id == A
+
+
+def test_memory_in_the_journal_is_bounded(path):
+    with Journal(path) as journal:
+        for start in range(0, GONE_IDS + 1000, 1000):
+            journal.append(*(record.gone(f"{start + number:09}") for number in range(1000)))
+        assert len(journal.snapshot.memory.gone) == GONE_IDS
+
+
+def _locked(path, answer):
+    try:
+        Journal(path)
+    except StateLockedError:
+        answer.put("locked")
+    else:
+        answer.put("opened")
+
+
+def test_second_process_is_locked_out(path):
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    with Journal(path):
+        other = context.Process(target=_locked, args=(path, answer))
+        other.start()
+        assert answer.get(timeout=30) == "locked"
+        other.join()
+    with Journal(path):
+        pass
+
+
+def test_what_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="cannot open the state file"):
+        Journal(tmp_path / "file" / "state")
+    with pytest.raises(StateError, match="cannot open the state file"):
+        Journal(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_is_a_state_error(path):
+    with Journal(path) as journal:
+        full = os.open("/dev/full", os.O_WRONLY)
+        whole, journal._fd = journal._fd, full
+        with pytest.raises(StateError, match="No space left"):
+            journal.append(record.live(A))
+        journal._fd = whole
+        os.close(full)

@@ -1,0 +1,157 @@
+"""The configuration: found, merged, checked; and when it is wrong, said with place, key, value and cure."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge import config
+from bridge.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _nowhere_near_real_settings(monkeypatch, tmp_path):
+    for name in [name for name in __import__("os").environ if name.startswith("POSTBELL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(config, "_PLACES", (tmp_path / "postbell.toml", tmp_path / "etc" / "postbell.toml"))
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text, name="postbell.toml"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def environ(monkeypatch):
+    """Sets variables and returns the environment as `load` gets it."""
+
+    def set_all(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return variables
+
+    return set_all
+
+
+def test_without_a_file_there_are_defaults():
+    settings = config.load()
+    assert settings.smtp.listen == "127.0.0.1:2525"
+    assert (settings.retain.count, settings.retain.days) == (100, 7)
+    assert settings.mqtt.root == "mail"
+    assert settings.broker.embedded
+
+
+def test_a_file_is_found_in_its_places_in_order(written, environ):
+    written('node = "etc"', "etc/postbell.toml")
+    assert config.load().node == "etc"
+    written('node = "here"')
+    assert config.load().node == "here"
+    named = written('node = "named"', "other.toml")
+    assert config.load(environ=environ(POSTBELL_CONFIG=str(named))).node == "named"
+    explicit = written('node = "explicit"', "explicit.toml")
+    assert config.load(explicit, environ=environ(POSTBELL_CONFIG=str(named))).node == "explicit"
+
+
+def test_the_environment_wins_key_by_key(written, environ):
+    written('[retain]\ncount = 50\ndays = 3\n[mqtt]\nroot = "home/mail"\n')
+    settings = config.load(environ=environ(POSTBELL_RETAIN__COUNT="7", POSTBELL_STATE_DIR="/srv/bell"))
+    assert (settings.retain.count, settings.retain.days) == (7, 3)
+    assert settings.mqtt.root == "home/mail"
+    assert str(settings.database) == "/srv/bell/postbell.db"
+    assert str(settings.run_dir) == "/srv/bell/run"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("1000", 1000), ('"1000"', 1000), ('"64k"', 65_536), ('"50M"', 50 * 2**20), ('"2 GiB"', 2**31)]
+)
+def test_sizes_may_be_written_with_units(written, text, size):
+    written(f"[smtp]\nmax_size = {text}\n")
+    assert config.load().smtp.max_size == size
+
+
+def test_keys_of_the_broker_are_left_to_the_broker(written):
+    written('[broker]\nsession_days = 3\ntls_listen = "0.0.0.0:8883"\n[limits]\ninflight = 9\n')
+    assert config.load().broker.embedded
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value", "cure"),
+    [
+        ('[smtp]\nlisten = "localhost"', "smtp.listen", "'localhost'", "write host:port"),
+        ('[smtp]\nlisten = "127.0.0.1:99999"', "smtp.listen", "'127.0.0.1:99999'", "65535"),
+        ('[lmtp]\nlisten = "unix:lmtp.sock"', "lmtp.listen", "'unix:lmtp.sock'", "unix:/path"),
+        ('[lmtp]\nsocket_mode = "0999"', "lmtp.socket_mode", "'0999'", "pattern"),
+        ('[broker]\nlisten = "unix:/run/mqtt"', "broker.listen", "'unix:/run/mqtt'", "host:port"),
+        ('[mqtt]\nurl = "tcp://host"', "mqtt.url", "'tcp://host'", "mqtt://host"),
+        ('[mqtt]\nurl = "mqtt://host:99999"', "mqtt.url", "'mqtt://host:99999'", "mqtt://host"),
+        ('[mqtt]\nurl = "mqtt://:1883"', "mqtt.url", "'mqtt://:1883'", "mqtt://host"),
+        ('[mqtt]\nroot = "mail/#"', "mqtt.root", "'mail/#'", "without wildcards"),
+        ("[mqtt]\nwindow = 0", "mqtt.window", "0", "greater than or equal to 1"),
+        ("[retain]\ncount = 0", "retain.count", "0", "greater than or equal to 1"),
+        ("[retain]\ndays = -1", "retain.days", "-1", "greater than 0"),
+        ('[smtp]\nmax_size = "lots"', "smtp.max_size", "'lots'", "k, M or G"),
+        ('node = "Main Node"', "node", "'Main Node'", "a-z 0-9 _ -"),
+        ('[log]\nlevel = "loud"', "log.level", "'loud'", "pattern"),
+        ("[limits]\npayload = 10", "limits.payload", "10", "greater than or equal to 192"),
+    ],
+)
+def test_a_bad_value_is_told_with_file_key_value_and_cure(written, text, key, value, cure):
+    path = written(text)
+    with pytest.raises(ConfigurationError) as told:
+        config.load()
+    message = str(told.value)
+    assert message.startswith(f"{path}: {key} = {value}: ")
+    assert cure in message
+
+
+def test_a_bad_variable_is_told_by_its_name(environ):
+    with pytest.raises(ConfigurationError, match=r"^POSTBELL_RETAIN__COUNT: retain.count = 'many': "):
+        config.load(environ=environ(POSTBELL_RETAIN__COUNT="many"))
+
+
+def test_a_section_given_as_one_variable_is_told_with_the_right_form(environ):
+    with pytest.raises(ConfigurationError, match="POSTBELL_SECTION__KEY"):
+        config.load(environ=environ(POSTBELL_SMTP="127.0.0.1:25"))
+
+
+def test_an_unknown_key_is_told(written):
+    written('[smtp]\nlissten = "127.0.0.1:25"')
+    with pytest.raises(ConfigurationError, match=r"smtp\.lissten: no such key"):
+        config.load()
+
+
+def test_an_unknown_section_is_told_with_those_there_are(written):
+    written("[stmp]\nport = 1")
+    with pytest.raises(ConfigurationError, match=r"stmp: no such section or key; there are .*smtp"):
+        config.load()
+
+
+def test_several_mistakes_are_told_at_once(written):
+    written("[retain]\ncount = 0\ndays = 0\n")
+    with pytest.raises(ConfigurationError) as told:
+        config.load()
+    assert len(str(told.value).splitlines()) == 2
+
+
+def test_a_file_that_is_not_toml_is_told_with_the_line(written):
+    path = written("[smtp\n")
+    with pytest.raises(ConfigurationError, match=rf"{path}: cannot be read as TOML: .*line 1"):
+        config.load()
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path, environ):
+    with pytest.raises(ConfigurationError, match="no such file"):
+        config.load(tmp_path / "absent.toml")
+    with pytest.raises(ConfigurationError, match="no such file"):
+        config.load(environ=environ(POSTBELL_CONFIG=str(tmp_path / "absent.toml")))
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValueError, match="frozen"):
+        config.load().node = "other"

@@ -1,0 +1,83 @@
+"""The content digest: equal for two deliveries of one mail, different for different mail."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.digest import LONGEST_HEAD, ContentDigest, content_digest
+
+MAIL = b"From: a@example.org\r\nReceived-Not: x\r\nSubject: s\r\n\r\nReceived: in the body\r\nbody\r\n"
+
+
+def in_chunks(raw: bytes, size: int) -> bytes:
+    digest = ContentDigest()
+    for start in range(0, len(raw), size):
+        digest.update(raw[start : start + size])
+    return digest.digest()
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        b"Received: from a by b\r\n\twith SMTP;\r\n today\r\n",
+        b"Return-Path: <x@example.org>\r\nDelivered-To: bob\r\n",
+        b"X-Original-To: bob\r\nENVELOPE-TO: bob\r\nDelivery-date: now\r\n",
+        b"Authentication-Results: mx; dmarc=pass\r\nReceived-SPF: pass\r\n",
+    ],
+)
+def test_trace_fields_make_no_difference(trace):
+    assert content_digest(trace + MAIL) == content_digest(MAIL)
+    assert content_digest(MAIL.replace(b"Subject", trace + b"Subject")) == content_digest(MAIL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"body\r\n", b"bodY\r\n"),
+        (b"body\r\n", b"body\r\n\r\n"),
+        (b"in the body", b"in the bodY"),
+        (b"Subject: s", b"Subject: t"),
+        (b"Received-Not: x", b"Received-Not: y"),
+        (b"\r\n\r\n", b"\r\n \r\n"),
+        (b"body\r\n", b"bo\rdy\r\n"),
+    ],
+)
+def test_anything_else_does(old, new):
+    assert old in MAIL
+    assert content_digest(MAIL.replace(old, new)) != content_digest(MAIL)
+
+
+def test_line_ends_make_no_difference():
+    assert content_digest(MAIL.replace(b"\r\n", b"\n")) == content_digest(MAIL)
+
+
+def test_a_mail_without_a_body_or_without_an_end_has_a_digest():
+    assert len(content_digest(b"")) == 16
+    assert content_digest(b"Subject: s\r\n") != content_digest(b"Subject: t\r\n")
+    assert content_digest(b"\r") != content_digest(b"")
+
+
+def test_an_endless_header_section_is_bounded_and_counts():
+    for raw in (b"X: y\r\n" * LONGEST_HEAD, b"X" * LONGEST_HEAD * 2):
+        digest = ContentDigest()
+        for start in range(0, len(raw), 4096):
+            digest.update(raw[start : start + 4096])
+            assert digest._head is None or len(digest._head) <= LONGEST_HEAD + 4096
+        assert digest.digest() == content_digest(raw) != content_digest(raw + b"x")
+
+
+def test_every_message_of_the_set_is_told_from_every_other(mail_dir):
+    raws = {path.read_bytes() for path in mail_dir.rglob("*.eml")}
+    assert len({content_digest(raw) for raw in raws}) == len(raws)
+
+
+def test_the_end_of_the_header_section_is_found_across_chunks():
+    assert {in_chunks(MAIL, size) for size in range(1, 12)} == {content_digest(MAIL)}
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"Received: x", b" y", b"a", b"To: b"])), st.integers(1, 9))
+def test_where_chunks_are_cut_makes_no_difference(pieces, size):
+    raw = b"".join(pieces)
+    assert in_chunks(raw, size) == content_digest(raw)

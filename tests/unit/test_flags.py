@@ -1,0 +1,167 @@
+"""Flags out of fields and parts."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.flags import SPAM_HEADERS
+from bridge.headers import extract
+from bridge.model import Flag
+
+NONE = Flag(0)
+
+
+def flags(*fields: str, body: str = "\r\nx", **options) -> Flag:
+    raw = "".join(f"{field}\r\n" for field in fields).encode() + b"\r\n" + body.encode()
+    return extract(raw, size=options.pop("size", len(raw)), **options).flags
+
+
+@pytest.mark.parametrize(
+    ("field", "flag"),
+    [
+        ("Importance: High", Flag.URGENT),
+        ("Importance: low", Flag.LOW_PRIORITY),
+        ("Importance: normal", NONE),
+        ("X-Priority: 1 (Highest)", Flag.URGENT),
+        ("X-Priority: 2", Flag.URGENT),
+        ("X-Priority: 3", NONE),
+        ("X-Priority: 5 (Lowest)", Flag.LOW_PRIORITY),
+        ("Priority: urgent", Flag.URGENT),
+        ("Priority: non-urgent", Flag.LOW_PRIORITY),
+        ("X-MSMail-Priority: High", Flag.URGENT),
+        ("List-Id: <a.example.org>", Flag.BULK),
+        ("List-Unsubscribe: <https://example.org/u>", Flag.BULK),
+        ("Precedence: bulk", Flag.BULK),
+        ("Precedence: first-class", NONE),
+        ("Precedence: auto_reply", Flag.AUTOMATIC),
+        ("Auto-Submitted: auto-replied", Flag.AUTOMATIC),
+        ("Auto-Submitted: auto-generated (why)", Flag.AUTOMATIC),
+        ("Auto-Submitted: no", NONE),
+        ("X-Autoreply: yes", Flag.AUTOMATIC),
+        ("X-Failed-Recipients: a@example.org", Flag.BOUNCE | Flag.AUTOMATIC),
+        ("From: MAILER-DAEMON@example.org", Flag.BOUNCE | Flag.AUTOMATIC),
+        ("From: postmaster@example.org", NONE),
+        ("From: postmaster@example.org\r\nReturn-Path: <>", Flag.BOUNCE | Flag.AUTOMATIC),
+        ("From: ann@example.org\r\nReturn-Path: <>", NONE),
+        ("Content-Type: application/pkcs7-mime; smime-type=enveloped-data", Flag.ENCRYPTED),
+        ("Content-Type: application/x-pkcs7-mime; name=smime.p7m", Flag.ENCRYPTED),
+        ("Content-Type: application/pkcs7-mime; smime-type=signed-data", Flag.SIGNED),
+        ("Content-Type: text/calendar; method=REQUEST", Flag.INVITATION),
+        ("Content-Type: text/calendar; method=REPLY", NONE),
+        ("Content-Type: application/pdf", Flag.ATTACHMENT),
+        ("Content-Type: text/plain", NONE),
+        ("X-Spam-Flag: YES", NONE),
+    ],
+)
+def test_fields(field, flag):
+    assert flags(field) == flag
+
+
+def parts(subtype: str, *children: str, parameters: str = "") -> tuple[str, str]:
+    body = "".join(f"--b\r\n{child}\r\n" for child in children) + "--b--\r\n"
+    return f"Content-Type: multipart/{subtype}; boundary=b{parameters}", body
+
+
+TEXT = "Content-Type: text/plain\r\n\r\nx"
+
+
+@pytest.mark.parametrize(
+    ("subtype", "children", "flag"),
+    [
+        ("mixed", (TEXT,), NONE),
+        ("mixed", (TEXT, "Content-Type: image/png\r\n\r\nx"), Flag.ATTACHMENT),
+        ("mixed", (TEXT, "Content-Disposition: attachment\r\n\r\nx"), Flag.ATTACHMENT),
+        ("mixed", (TEXT, "Content-Type: text/x-diff; name=a.diff\r\n\r\nx"), Flag.ATTACHMENT),
+        ("mixed", (TEXT, "Content-Type: message/rfc822\r\n\r\n\r\nx"), Flag.ATTACHMENT),
+        ("related", (TEXT, "Content-Type: image/png\r\nContent-ID: <a>\r\n\r\nx"), NONE),
+        ("alternative", (TEXT, "Content-Type: text/calendar; method=request\r\n\r\nx"), Flag.INVITATION),
+        ("signed", (TEXT, "Content-Type: application/pgp-signature; name=s.asc\r\n\r\nx"), Flag.SIGNED),
+        (
+            "encrypted",
+            ("Content-Type: application/pgp-encrypted\r\n\r\nx", "Content-Type: application/octet-stream\r\n\r\nx"),
+            Flag.ENCRYPTED,
+        ),
+        (
+            "report",
+            (TEXT, "Content-Type: message/delivery-status\r\n\r\nx", "Content-Type: message/rfc822\r\n\r\nx"),
+            Flag.BOUNCE | Flag.AUTOMATIC,
+        ),
+        ("report", (TEXT, "Content-Type: message/disposition-notification\r\n\r\nx"), Flag.AUTOMATIC),
+    ],
+)
+def test_parts(subtype, children, flag):
+    field, body = parts(subtype, *children)
+    assert flags(field, body=body) == flag
+
+
+def test_a_report_says_its_kind_even_when_its_parts_are_cut():
+    field, _ = parts("report", parameters="; report-type=delivery-status")
+    assert flags(field, body="") == Flag.BOUNCE | Flag.AUTOMATIC
+
+
+def test_a_cut_mixed_message_counts_as_having_an_attachment():
+    field, body = parts("mixed", TEXT)
+    cut = body.removesuffix("--b--\r\n")
+    assert flags(field, body=cut, complete=False) == Flag.ATTACHMENT
+    assert flags(field, body=cut, complete=True) == NONE
+    assert flags(field, body=body, complete=False) == NONE
+
+
+@pytest.mark.parametrize(
+    ("field", "suspicious"),
+    [
+        ("X-Spam-Flag: YES", True),
+        ("X-Spam-Flag: NO", False),
+        ("X-Spam-Status: Yes, score=7.1 required=5.0", True),
+        ("X-Spam-Status: No, score=-1", False),
+        ("X-Spam: Yes", True),
+        ("X-Spamd-Result: default: True [16.00 / 15.00]; X(1.0)", True),
+        ("X-Spamd-Result: default: False [1.00 / 15.00]; True", False),
+    ],
+)
+def test_suspicious_is_believed_of_configured_headers_only(field, suspicious):
+    assert (flags(field, spam_headers=SPAM_HEADERS) == Flag.SUSPICIOUS) is suspicious
+    assert flags(field, spam_headers=("X-Our-Verdict",)) == NONE
+    assert flags(field) == NONE
+
+
+PASS = "Authentication-Results: mx.example.org; spf=pass; dmarc=pass (p=none) header.from=a.example"
+
+
+@pytest.mark.parametrize(
+    ("fields", "authenticated"),
+    [
+        ((PASS,), True),
+        (("Authentication-Results: (who) MX.example.org 1; dmarc = pass",), True),
+        (("Authentication-Results: mx.example.org; spf=pass; dkim=pass",), False),
+        (("Authentication-Results: mx.example.org; dmarc=fail; x-dmarc=pass",), False),
+        (("Authentication-Results: mx.example.org; dmarc=passed",), False),
+        (("Authentication-Results: mx.example.org; dmarc=fail (it was; dmarc=pass)",), False),
+        (('Authentication-Results: mx.example.org; spf=fail smtp.mailfrom="x; dmarc=pass"',), False),
+        (("Authentication-Results: mx.example.org.evil.example; dmarc=pass",), False),
+        (("Authentication-Results: evil.example; dmarc=pass", "X: mx.example.org; dmarc=pass"), False),
+        (("Authentication-Results: dmarc=pass; mx.example.org; dmarc=pass",), False),
+        (("Authentication-Results: mx.example.org; dmarc=fail", PASS), False),
+        (("Authentication-Results: other.example; dmarc=fail", PASS), True),
+    ],
+)
+def test_authenticated_is_believed_of_the_topmost_field_of_a_configured_server(fields, authenticated):
+    assert (flags(*fields, authserv_ids=frozenset({"mx.example.org"})) == Flag.AUTHENTICATED) is authenticated
+    assert flags(*fields) == NONE
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        ("postal-mime/001.eml", Flag.BOUNCE | Flag.AUTOMATIC),
+        ("postal-mime/002.eml", Flag.INVITATION),
+        ("chatmail/003.eml", Flag.ENCRYPTED),
+        ("chatmail/005.eml", Flag.AUTOMATIC),
+        ("mikel-mail/047.eml", Flag.ATTACHMENT | Flag.SIGNED),
+        ("cpython/032.eml", Flag.BULK),
+        ("made/header-bomb-20k-to.eml", NONE),
+    ],
+)
+def test_real_mail(mail_dir, name, flag):
+    raw = (mail_dir / name).read_bytes()
+    assert extract(raw, size=len(raw)).flags == flag

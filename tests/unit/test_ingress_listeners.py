@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+import stat
+
+import pytest
+
+from bridge.errors import ConfigurationError
+from bridge.ingress.listeners import SocketFile, TcpAddress, UnixAddress, open_listener, parse_listen
+from tests.mailsink import Running, told
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:2525", TcpAddress("127.0.0.1", 2525)),
+        ("[::1]:24", TcpAddress("::1", 24)),
+        ("localhost:0", TcpAddress("localhost", 0)),
+    ],
+)
+def test_an_address_is_read_and_written(text, address):
+    assert parse_listen(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize("text", ["", ":25", "::1:25", "host", "host:", "host:x", "host:65536", "unix:relative"])
+def test_what_is_no_address_is_named(text):
+    with pytest.raises(ConfigurationError, match="write host:port"):
+        parse_listen(text)
+
+
+def listening(story):
+    asyncio.run(asyncio.wait_for(story(), 30))
+
+
+def opened(address, **options):
+    return open_listener(asyncio.Protocol, address, **{"socket_file": SocketFile(), **options})
+
+
+def test_port_0_takes_the_port_it_had_before_if_it_is_free():
+    async def story():
+        first = await opened(TcpAddress("127.0.0.1", 0))
+        port = first.address.port
+        other = await opened(TcpAddress("127.0.0.1", 0), preferred_port=port)
+        assert other.address.port not in {0, port}
+        first.close()
+        again = await opened(TcpAddress("127.0.0.1", 0), preferred_port=port)
+        assert again.address.port == port
+        other.close()
+        again.close()
+
+    listening(story)
+
+
+def test_an_address_in_use_is_an_error_with_a_cure():
+    async def story():
+        first = await opened(TcpAddress("127.0.0.1", 0))
+        with pytest.raises(ConfigurationError, match=r"cannot listen on 127\.0\.0\.1.*another address"):
+            await opened(first.address)
+        first.close()
+
+    listening(story)
+
+
+def test_a_socket_file_has_owner_and_mode_from_its_first_moment(tmp_path):
+    async def story():
+        path = tmp_path / "deep" / "lmtp"
+        listener = await opened(UnixAddress(path), socket_file=SocketFile(0o600, getpass.getuser()))
+        mode = path.lstat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert mode & 0o777 == 0o600
+        assert path.lstat().st_uid == os.getuid()
+        assert [file.name for file in path.parent.iterdir()] == ["lmtp"]
+        listener.close()
+        assert not path.exists()
+
+    listening(story)
+
+
+def test_an_unknown_owner_is_named(tmp_path):
+    async def story():
+        with pytest.raises(ConfigurationError, match="nobody-like-this"):
+            await opened(UnixAddress(tmp_path / "lmtp"), socket_file=SocketFile(0o600, "nobody-like-this"))
+        assert not list(tmp_path.iterdir())
+
+    listening(story)
+
+
+def test_only_a_stale_socket_file_is_replaced(tmp_path):
+    async def story():
+        path = tmp_path / "lmtp"
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(str(path))
+        listener = await opened(UnixAddress(path))
+        with pytest.raises(ConfigurationError, match="somebody listens there"):
+            await opened(UnixAddress(path))
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.close()
+        listener.close()
+        path.write_text("not a socket")
+        with pytest.raises(ConfigurationError, match="not a socket"):
+            await opened(UnixAddress(path))
+        assert path.read_text() == "not a socket"
+
+    listening(story)
+
+
+def test_a_path_too_long_is_an_error(tmp_path):
+    async def story():
+        with pytest.raises(ConfigurationError, match="cannot listen on unix:"):
+            await opened(UnixAddress(tmp_path / ("x" * 120)))
+
+    listening(story)
+
+
+def test_all_listeners_open_or_none(tmp_path):
+    async def story(sink: Running) -> None:
+        from bridge.ingress import Ingress, IngressSettings
+
+        taken = sink.ingress.addresses["smtp"]
+        other = Ingress(
+            intake=sink.intake,
+            spool=sink.spool,
+            settings=IngressSettings(hostname="x", smtp_listen=f"unix:{tmp_path}/other", lmtp_listen=taken),
+        )
+        with pytest.raises(ConfigurationError, match="in use"):
+            await other.start()
+        assert other.addresses == {}
+        assert not (tmp_path / "other").exists()
+
+    told(tmp_path, story)

@@ -1,0 +1,174 @@
+"""Snippets that people would write."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge import codes, invitation, snippet
+from bridge.headers import extract
+
+FORWARDED = "From: A <a@b.example>\nDate: today\nSubject: y\nTo: z\n\nThe forwarded text"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("Hi Bob,\n\nlunch at 12?\n\nAnn\n-- \nAnn Bee\nACME", "Hi Bob, lunch at 12? Ann"),
+        ("Sure.\n\nOn Mon, Jun 2, 2025 at 10:00 AM Bob <b@x.example> wrote:\n> lunch?\n", "Sure."),
+        ("On Mon, Jun 2, 2025 at 10:00 AM Bob Foo\n<b@x.example> wrote:\n\n> lunch?\n\nYes please", "Yes please"),
+        ("Ja gern\n\nAm 02.06.25 um 10:00 schrieb Bob:\n> Mittag?", "Ja gern"),
+        ("Le 2 juin 2025 à 10:00, Bob a écrit :\n> midi ?\nD'accord", "D'accord"),
+        ("Fine\n\nFrom: Bob <b@x.example>\nSent: Monday\nTo: Ann\nSubject: y\n\nold", "Fine"),
+        ("FYI see below\n\n---------- Forwarded message ---------\n" + FORWARDED, "FYI see below"),
+        ("---------- Forwarded message ---------\n" + FORWARDED, "The forwarded text"),
+        ("Begin forwarded message:\n\n" + FORWARDED, "The forwarded text"),
+        ("-----Ursprüngliche Nachricht-----\nVon: A\nGesendet: x\nAn: c\nBetreff: d\n\nHallo", "Hallo"),
+        ("Yes\n\nSent from my iPhone", "Yes"),
+        ("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nHello\n-----BEGIN PGP SIGNATURE-----\nabc", "Hello"),
+        ("-----BEGIN PGP MESSAGE-----\n\nhQEMA", ""),
+        ("====\nTitle\n****\nText\n____", "Title Text"),
+        ("🎉🎉\nDone", "🎉🎉 Done"),
+        ("", ""),
+        ("\n \n", ""),
+    ],
+)
+def test_quotes_signatures_and_marks_are_left_out(body, said):
+    assert snippet.make(body) == said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "View this email in your browser",
+        "View in browser",
+        "Having trouble viewing this email? Click here.",
+        "If you can't see the images, click here to view online version",
+        "Falls diese E-Mail nicht richtig angezeigt wird, klicken Sie bitte hier.",
+        "Si ce message ne s'affiche pas correctement, cliquez ici",
+        "Se questa email non viene visualizzata correttamente, clicca qui",
+        "Ver en el navegador",
+        "Bekijk deze mail online",
+        "Unsubscribe | Manage preferences",
+        "Your email client does not support HTML.",
+        "This is a multi-part message in MIME format.",
+        "[image: Logo]",
+        "https://click.example.com/t?id=0123456789abcdef",
+        "\u034f \u200c\u00a0\u034f \u200c\u00a0\u00ad",
+    ],
+)
+def test_boilerplate_is_left_out(line):
+    assert snippet.make(f"{line}\n\nBig summer sale\n") == "Big summer sale"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "I can't open it in the browser, help",
+        "The browser crashed",
+        "Sent from Paris with love",
+        "Please read the report about version 2 of our website today",
+        "On Monday we wrote a test",
+    ],
+)
+def test_what_people_write_about_browsers_stays(line):
+    assert snippet.make(line) == line
+
+
+def test_links_are_short_or_gone():
+    assert snippet.make("Story: https://example.com/a/ now") == "Story: example.com/a now"
+    assert snippet.make("Pay <https://example.com/pay?token=abc> today") == "Pay today"
+    assert snippet.make("https://meet.example.com/j/1?pwd=x") == "meet.example.com"
+
+
+def test_a_first_line_that_repeats_the_subject_is_left_out():
+    assert snippet.make("Big sale\nStarts now", subject="Big sale") == "Starts now"
+    assert snippet.make("Big sale", subject="Big sale") == "Big sale"
+
+
+def test_scripts_come_out_intact_and_cut_between_characters():
+    for said in (
+        "שלום \u200fעולם! מה שלומך?",
+        "می\u200cخواهم بروم",
+        "会議のお知らせです。",
+        "👩\u200d👩\u200d👧‍👦 family",
+    ):
+        assert snippet.make(said) == said
+    family = "👩\u200d👩\u200d👧\u200d👦"
+    cut = snippet.make(family * 100)
+    assert len(cut) <= snippet.LONGEST
+    assert cut.removesuffix("…").replace(family, "") == ""
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "code"),
+    [
+        ("Your code", "Hello Ann,\nYour verification code is 482913. It expires in 10 minutes.", "482913"),
+        ("482913 is your Foo verification code", "Use it soon.", "482913"),
+        ("G-482913 is your Google verification code", "Hi", "G-482913"),
+        ("Anmeldung", "Dein Bestätigungscode lautet: 123 456\nGib ihn niemandem.", "123 456"),
+        ("Connexion", "Votre code de vérification : 8841", "8841"),
+        ("验证码", "您的验证码是 559812，请在5分钟内输入。", "559812"),
+        ("Вход", "Код подтверждения: 90210", "90210"),
+        ("Login", "Enter this code to sign in:\n\nABC-123\n\nIf it was not you, ignore it.", "ABC-123"),
+        ("Login", "Here is your single-use code:\n7Q2K9X", "7Q2K9X"),
+        ("Bank", "Your OTP: 8812 for ₹500.00", "8812"),
+        ("Sale", "Use promo code SAVE2024 to get 20% off", ""),
+        ("Address", "Your zip code 90210 was updated", ""),
+        ("Notes", "See the code review at line 4821", ""),
+        ("Invoice", "Your invoice number 12345678 is due. Log in with your password.", ""),
+        ("Access", "Your access code expires in 2026.", ""),
+        ("Price", "Your login code costs $1234", ""),
+    ],
+)
+def test_one_time_codes_stand_first(subject, body, code):
+    assert codes.find(subject, body) == code
+    said = snippet.make(body, subject=subject)
+    assert said.startswith(f"{code} · " if code else body[:8])
+
+
+INVITATION = b"""BEGIN:VCALENDAR
+METHOD:REQUEST
+BEGIN:VTIMEZONE
+TZID:Europe/Paris
+BEGIN:STANDARD
+DTSTART:19701025T030000
+END:STANDARD
+END:VTIMEZONE
+BEGIN:VEVENT
+DTSTART;TZID=Europe/Paris:20250612T090000
+DTEND;TZID=Europe/Paris:20250612T103000
+SUMMARY:Planning\\, part 2 \xe2
+ \x98\x83
+LOCATION:Room\\n5
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def test_an_invitation_says_title_time_and_place():
+    assert invitation.describe(INVITATION) == "Planning, part 2 ☃, Thu 2025-06-12 09:00–10:30 Europe/Paris, Room 5"
+    raw = b"Content-Type: text/calendar; method=REQUEST\n\n" + INVITATION
+    assert extract(raw, size=len(raw)).snippet.startswith("Planning, part 2 ☃, Thu 2025-06-12 09:00")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (b"DTSTART;VALUE=DATE:20250612\nSUMMARY:Fair", "Fair, Thu 2025-06-12"),
+        (b"DTSTART:20250612T090000Z\nSUMMARY:Call", "Call, Thu 2025-06-12 09:00 UTC"),
+        (b"DTSTART:20250612T230000\nDTEND:20250613T010000", "Thu 2025-06-12 23:00–2025-06-13 01:00"),
+        (b"DTSTART:20251399T990000\nSUMMARY:Odd", "Odd"),
+        (b"X:y", ""),
+    ],
+)
+def test_events_of_all_kinds(lines, said):
+    assert invitation.describe(b"BEGIN:VEVENT\n" + lines + b"\nEND:VEVENT\n") == said
+
+
+@given(st.text(max_size=2_000), st.text(max_size=40))
+def test_any_body_gives_a_bounded_line(body, subject):
+    said = snippet.make(body, subject=subject)
+    assert len(said) <= snippet.LONGEST
+    assert len(said.splitlines()) <= 1

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bridge.digest import content_digest
+from bridge.errors import StoreFullError, StoreUnavailableError
+from bridge.spool import HEAD_BYTES, MEMORY_BYTES, Spool
+
+
+@contextmanager
+def spooling(directory, **options):
+    spool = Spool(directory, **options)
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+async def kept(spool, *chunks):
+    message = spool.begin()
+    for chunk in chunks:
+        await message.write(chunk)
+    return await message.finish()
+
+
+def test_a_small_message_stays_in_memory(tmp_path):
+    with spooling(tmp_path) as spool:
+        body = asyncio.run(kept(spool, b"Subject: x\r\n\r\n", b"y" * 1000))
+    assert body.head == b"Subject: x\r\n\r\n" + b"y" * 1000
+    assert (body.size, body.spooled) == (1014, None)
+    assert body.digest == content_digest(body.head)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [MEMORY_BYTES, MEMORY_BYTES + 1, HEAD_BYTES, HEAD_BYTES + 1, 3 * 2**20])
+@pytest.mark.parametrize("chunk", [1000, 70_000, 10 * 2**20])
+def test_a_large_message_lies_in_a_file(tmp_path, size, chunk):
+    raw = (b"Subject: x\r\n\r\n" + os.urandom(1000) * (size // 1000 + 1))[:size]
+    with spooling(tmp_path) as spool:
+        body = asyncio.run(kept(spool, *(raw[at : at + chunk] for at in range(0, size, chunk))))
+    assert body.size == size
+    assert body.digest == content_digest(raw)
+    assert body.head == raw[:HEAD_BYTES]
+    assert (body.spooled is None) == (size <= MEMORY_BYTES)
+    if body.spooled is not None:
+        assert body.spooled.read_bytes() == raw
+        assert body.spooled.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_digest_can_be_any(tmp_path):
+    with spooling(tmp_path, digest=hashlib.sha1) as spool:
+        body = asyncio.run(kept(spool, b"abc"))
+    assert body.digest == hashlib.sha1(b"abc").digest()
+
+
+def test_a_discarded_message_leaves_nothing(tmp_path):
+    async def story(spool):
+        for finished in (False, True):
+            message = spool.begin()
+            await message.write(b"x" * 300_000)
+            if finished:
+                await message.finish()
+            message.discard()
+            message.discard()
+
+    with spooling(tmp_path) as spool:
+        asyncio.run(story(spool))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_was_given_up_cannot_bring_a_discarded_file_back(tmp_path):
+    async def story(spool):
+        message = spool.begin()
+        writing = asyncio.create_task(message.write(b"x" * 300_000))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait([writing])
+        message.discard()
+
+    with spooling(tmp_path) as spool:
+        asyncio.run(story(spool))
+    assert not list(tmp_path.iterdir())
+
+
+def test_before_a_message_is_finished_file_and_directory_are_synced(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
+    with spooling(tmp_path) as spool:
+        body = asyncio.run(kept(spool, b"x" * 300_000))
+    assert synced == [str(body.spooled), str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(errno.ENOSPC, StoreFullError), (errno.EDQUOT, StoreFullError), (errno.EIO, StoreUnavailableError)],
+)
+def test_a_disk_that_fails_is_a_reply(tmp_path, monkeypatch, number, error):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    async def story(spool):
+        message = spool.begin()
+        with pytest.raises(error) as caught:
+            await message.write(b"x" * 300_000)
+        assert caught.value.reply.code // 100 == 4
+        assert type(caught.value) is error
+        message.discard()
+
+    with spooling(tmp_path) as spool, monkeypatch.context() as patch:
+        patch.setattr(os, "write", fail)
+        asyncio.run(story(spool))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_is_gone_is_a_reply(tmp_path):
+    directory = tmp_path / "spool"
+    with spooling(directory) as spool:
+        directory.rmdir()
+        with pytest.raises(StoreUnavailableError):
+            asyncio.run(kept(spool, b"x" * 300_000))
+
+
+def test_the_sweep_removes_only_messages_that_nobody_knows(tmp_path):
+    for name in ("known.eml", "orphan.eml", "README"):
+        (tmp_path / name).touch()
+    with spooling(tmp_path) as spool:
+        assert spool.sweep({"known.eml"}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README", "known.eml"]

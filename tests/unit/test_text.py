@@ -1,0 +1,98 @@
+"""Text hygiene and charsets."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge import charsets, text
+
+
+def test_one_line_keeps_what_the_sender_wrote_but_controls():
+    assert text.one_line("a\x00b\tc\r\nd\u2028e  f ", limit=99) == "ab c d e f"
+    assert text.one_line("invoice \u202excod.exe", limit=99) == "invoice \u202excod.exe"
+    assert text.one_line("a\ud800b\x85c\x9f", limit=99) == "ab c"
+
+
+def test_prose_keeps_scripts_and_emoji_whole_and_drops_padding():
+    assert text.prose("Hi\u034f \u200c \u00ad\ufeff \u200b there", limit=99) == "Hi there"
+    assert text.prose("שלום\u200f!", limit=99) == "שלום\u200f!"
+    assert text.prose("می\u200cخواهم", limit=99) == "می\u200cخواهم"
+    assert text.prose("👩\u200d👩\u200d👧 🏳️\u200d🌈", limit=99) == "👩\u200d👩\u200d👧 🏳️\u200d🌈"
+    assert text.prose("pay\u200dpal \u202eevil\u202c", limit=99) == "paypal evil"
+
+
+@pytest.mark.parametrize("tail", ["e\u0301", "👩🏽", "👩\u200d👧", "क्\u200dष"])
+def test_clip_never_cuts_inside_a_joined_character(tail):
+    whole = "ab" + tail
+    for limit in range(2, len(whole)):
+        kept = text.clip(whole + "cdef", limit).removesuffix("…")
+        rest = (whole + "cdef")[len(kept) :]
+        assert not kept.endswith("\u200d")
+        assert unicodedata.category(rest[0]) not in {"Mn", "Mc", "Sk"}
+        assert rest[0] != "\u200d"
+
+
+def test_clip_marks_what_it_cut():
+    assert text.clip("abc def", 7) == "abc def"
+    assert text.clip("abc def", 5) == "abc…"
+
+
+def test_paragraphs_keep_lines():
+    assert text.paragraphs("\r\n a\t b \r\n\r\n\r\n\r\nc\x00\rd\n", limit=99) == " a     b\n\nc\nd"
+
+
+def test_towers_of_marks_cost_linear_time():
+    begin = time.process_time()
+    shown = text.paragraphs("a" + "\u0301\u0327" * 250_000, limit=1_000_000)
+    assert time.process_time() - begin < 2
+    assert len(shown) < 40
+
+
+@given(st.text(), st.integers(min_value=2, max_value=50))
+def test_clean_text_stays_within_its_limit(value, limit):
+    for clean in (text.one_line, text.identity, text.prose):
+        shown = clean(value, limit=limit)
+        assert len(shown) <= limit
+        assert unicodedata.is_normalized("NFC", shown)
+        assert clean(shown, limit=limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("UTF-8", "utf_8"),
+        ("GB2312", "gb18030"),
+        ("ks_c_5601-1987", "cp949"),
+        ("Shift_JIS", "cp932"),
+        ("iso-8859-8-i", "iso8859_8"),
+        ("windows-874", "cp874"),
+        ("ISO-8859-1", "cp1252"),
+        ('"utf-8"', "utf_8"),
+        ("Windows-1251", "cp1251"),
+        ("x-nonsense", ""),
+        ("rot13", ""),
+        ("unicode_escape", ""),
+        ("../../etc", ""),
+        ("", ""),
+    ],
+)
+def test_charset_names(name, codec):
+    assert charsets.codec(name) == codec
+
+
+def test_wrongly_declared_bytes_still_become_text():
+    assert charsets.decode("Grüße".encode("cp1252"), "utf-8") == "Grüße"
+    assert charsets.decode("Grüße".encode(), "us-ascii") == "Grüße"
+    assert charsets.decode("Grüße ".encode() + b"\xff", "utf-8") == "Grüße \ufffd"
+    assert charsets.decode("Привет".encode("koi8-r"), "x-nonsense", hint="koi8-r") == "Привет"
+    assert charsets.decode(b"\xef\xbb\xbfa", "utf-8") == "a"
+
+
+@given(st.binary(), st.sampled_from(sorted({*charsets._CODECS, "", "nonsense"})))
+def test_no_bytes_and_no_charset_raise(data, name):
+    assert isinstance(charsets.decode(data, name), str)

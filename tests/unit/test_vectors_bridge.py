@@ -1,0 +1,202 @@
+"""The shared vectors, run through the bridge's own encoder and its parser of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from bridge import ids, topics, wire
+from bridge.directory import Directory, User
+from bridge.errors import BadRequestError
+from bridge.model import Header
+from bridge.uplink import BAD_REQUEST, ReturnPath, Uplink
+
+VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
+KNOWN_FLAGS = 4095
+
+
+def vectors(file, *, error=False, kind=None, canonical=True):
+    """The vectors of a file: those to be refused, or those that a writer writes exactly so."""
+    items = json.loads((VECTORS / file).read_text("utf-8"))
+    chosen = [
+        item
+        for item in items
+        if ("error" in item) is error and kind in {None, item.get("kind")} and item.get("canonical", True) >= canonical
+    ]
+    assert chosen
+    return [pytest.param(item, id=item["name"]) for item in chosen]
+
+
+def header_of(vector):
+    return Header(**{field: vector[field] for field in FIELDS})
+
+
+@pytest.mark.parametrize("vector", vectors("ids.json"))
+def test_an_id_is_its_moment(vector):
+    assert ids.encode(vector["number"]) == vector["id"]
+    assert ids.decode(vector["id"]) == vector["number"]
+    assert ids.at(vector["unix_ms"]) == vector["number"]
+    assert ids.received_ms(vector["number"]) == vector["unix_ms"]
+    received = datetime.fromtimestamp(vector["unix_ms"] / 1000, UTC)
+    assert received.isoformat(timespec="milliseconds").replace("+00:00", "Z") == vector["received"]
+
+
+@pytest.mark.parametrize("vector", vectors("ids.json", error=True))
+def test_what_is_no_id_is_refused(vector):
+    with pytest.raises(ValueError, match="not a message id"):
+        ids.decode(vector["id"])
+
+
+@pytest.mark.parametrize("vector", vectors("headers.json"))
+def test_a_header_is_written_as_the_vector_says(vector):
+    packed = wire.pack_header(header_of(vector), limit=512)
+    assert packed.hex() == vector["packed"]
+    assert wire.unpack_header(packed) == header_of(vector)
+
+
+@pytest.mark.parametrize("vector", vectors("headers.json"))
+def test_flags_have_the_names_of_the_vector(vector):
+    assert wire.flag_names(vector["flags"] & KNOWN_FLAGS) == vector["flag_names"]
+
+
+@pytest.mark.parametrize("vector", vectors("digests.json"))
+def test_a_digest_is_written_as_the_vector_says(vector):
+    assert wire.pack_digest(vector["ids"]).hex() == vector["packed"]
+
+
+@pytest.mark.parametrize("vector", vectors("views.json"))
+def test_the_views_of_a_message_are_written_as_the_vector_says(vector):
+    number, header = ids.decode(vector["id"]), header_of(vector)
+    assert json.loads(wire.last_view(number, header)) == vector["last"]
+    assert json.loads(wire.event_view(number, header, user=vector["user"])) == vector["event"]
+    assert wire.text_view(header).decode() == vector["text"]
+
+
+@pytest.mark.parametrize("vector", vectors("requests.json"))
+def test_a_request_is_read(vector):
+    request = wire.parse_request(bytes.fromhex(vector["packed"]))
+    assert (request.request_id, request.operation) == (vector["request_id"], vector["op"])
+    assert list(request.arguments) == vector["arguments"]
+
+
+@pytest.mark.parametrize(
+    "vector", [v for v in vectors("requests.json", error=True) if v.values[0]["request_id"] is None]
+)
+def test_what_is_no_request_is_refused(vector):
+    with pytest.raises(BadRequestError):
+        wire.parse_request(bytes.fromhex(vector["packed"]))
+
+
+class OneMessage:
+    """A store that has a single small message of user 1, whatever its number."""
+
+    async def set_seen(self, user_id, numbers, *, seen):
+        del user_id, seen
+        return len(numbers)
+
+    async def recent(self, user_id, limit):
+        del user_id
+        return [(1, wire.pack_header(Header(0, "", "a@example.org", "s", "", 9), limit=512))][:limit]
+
+    async def body(self, user_id, number):
+        del user_id, number
+        return b"Subject: x\r\n\r\nhello\r\n"
+
+
+def answer(payload):
+    """All replies of an uplink to one request of alice's phone."""
+    replies = []
+
+    async def load(stored):
+        return stored
+
+    async def reply(path, reply_payload):
+        assert path == ReturnPath("mail/alice/re/phone")
+        replies.append(msgpack.unpackb(reply_payload))
+
+    async def ask():
+        uplink = Uplink(
+            store=OneMessage(),
+            directory=lambda: Directory.of([User(1, "alice")], []),
+            load=load,
+            reply=reply,
+            root="mail",
+            chunk=8192,
+            rate=50,
+            monotonic=lambda: 0.0,
+        )
+        await uplink.handle("mail/alice/do/phone", payload)
+
+    asyncio.run(ask())
+    return replies
+
+
+@pytest.mark.parametrize(
+    "vector", [v for v in vectors("requests.json", error=True) if v.values[0]["error"] == "bad_request"]
+)
+def test_a_request_that_cannot_be_answered_gets_status_1_under_its_own_id(vector):
+    [(version, request_id, status, offset, total, text)] = answer(bytes.fromhex(vector["packed"]))
+    assert (version, request_id, status, offset, total) == (1, vector["request_id"], BAD_REQUEST, 0, 0)
+    assert isinstance(text, str)
+    assert text
+
+
+@pytest.mark.parametrize("vector", vectors("replies.json", kind="reply"))
+def test_a_reply_is_written_as_the_vector_says(vector):
+    if vector["status"]:
+        packed = wire.pack_refusal(vector["request_id"], status=vector["status"], text=vector["text"])
+    else:
+        packed = wire.pack_reply(
+            vector["request_id"],
+            offset=vector["offset"],
+            total=vector["total"],
+            chunk=bytes.fromhex(vector["bytes"]),
+        )
+    assert packed.hex() == vector["packed"]
+
+
+@pytest.mark.parametrize("vector", vectors("replies.json", kind="recent"))
+def test_the_answer_to_recent_is_written_as_the_vector_says(vector):
+    messages = [(ids.decode(m["id"]), wire.pack_header(header_of(m), limit=512)) for m in vector["messages"]]
+    assert wire.pack_recent(messages).hex() == vector["packed"]
+
+
+@pytest.mark.parametrize("vector", vectors("replies.json", kind="parts"))
+def test_the_answer_to_parts_is_written_as_the_vector_says(vector):
+    assert wire.pack_parts([tuple(part) for part in vector["parts"]]).hex() == vector["packed"]
+
+
+@pytest.mark.parametrize("vector", vectors("topics.json", kind="name"))
+def test_a_name_is_allowed(vector):
+    assert topics.valid_name(vector["value"])
+
+
+@pytest.mark.parametrize("vector", vectors("topics.json", kind="name", error=True))
+def test_a_name_is_refused(vector):
+    assert not topics.valid_name(vector["value"])
+
+
+@pytest.mark.parametrize("vector", vectors("topics.json", kind="topic"))
+def test_topics_are_built_as_the_vector_says(vector):
+    user, what, leaf = vector["user"], vector["what"], vector["leaf"]
+    if what == "msg":
+        path = topics.message(user, leaf)
+    elif what == "re":
+        path = topics.reply(user, leaf)
+    elif what == "do":
+        assert topics.parse_request(vector["root"], vector["topic"]) == topics.RequestTopic(user, leaf)
+        return
+    else:
+        path = topics.view(user, what)
+    assert f"{vector['root']}/{path}" == vector["topic"]
+
+
+@pytest.mark.parametrize("vector", vectors("topics.json", kind="topic", error=True))
+def test_a_strange_topic_is_no_request(vector):
+    assert topics.parse_request(vector["root"], vector["topic"]) is None
