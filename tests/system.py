@@ -50,6 +50,7 @@ class System:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("POSTBELL_")}
         self.environment |= {
             "POSTBELL_STATE_DIR": str(self.state_dir),
+            "XDG_STATE_HOME": str(directory / "home"),
             "POSTBELL_SMTP__LISTEN": "127.0.0.1:0",
             "POSTBELL_BROKER__LISTEN": "127.0.0.1:0",
             "POSTBELL_LOG__FORMAT": "json",

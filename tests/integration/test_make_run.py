@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("POSTBELL_")}
+
+def surroundings(directory: Path) -> dict[str, str]:
+    """The environment of a newcomer who has never run a client of ours."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTBELL_")}
+    return clean | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(directory / "home")}
 
 
 @contextmanager
@@ -30,7 +34,7 @@ def demo(directory: Path) -> Iterator[list[str]]:
         process = subprocess.Popen(
             [sys.executable, "-m", "bridge", "serve", "--demo"],
             cwd=directory,
-            env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)},
+            env=surroundings(directory),
             stdin=subprocess.DEVNULL,
             stdout=screen,
             stderr=screen,
@@ -50,9 +54,15 @@ def command(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run a command line as the screen gives it, with this tree's program."""
     line = line.replace(".venv/bin/postbell", f"{sys.executable} -m bridge")
     line = line.replace("docs/examples", str(ROOT / "docs" / "examples"))
-    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        line, shell=True, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False
+        line,
+        shell=True,
+        cwd=directory,
+        env=surroundings(directory),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
