@@ -1,14 +1,16 @@
 """Logins: read from the store's table, followed as it changes, checked without stopping the loop.
 
 The table belongs to the bridge; it is opened read-only and asked five times a second whether anything
-was committed. A generated password (at least 128 random bits) is checked by one SHA-256; one that a
-person chose costs argon2, which runs in a thread, two at a time, and is remembered once it was right,
-so that a reconnect storm costs each password once.
+was committed, and once more before anybody is refused: a login works as soon as it was added. A
+generated password (at least 128 random bits) is checked by one SHA-256; one that a person chose costs
+argon2, which runs in a thread, two at a time, and is remembered once it was right, so that a reconnect
+storm costs each password once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import os
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POLL = 0.2  # seconds between looks; the change must take effect within a second
-_DUTY = 10  # a look that took long is followed by a pause this many times as long, at most half a second
+_DUTY = 10  # a look is followed by a pause this many times as long, however many ask for the next one
+_LONGEST = 0.5  # seconds that such a pause may last
 _REMEMBERED = 4096
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\.[a-z0-9][a-z0-9_-]{0,31}")
 _HASHERS = 2  # argon2 takes 64 MB each
@@ -134,10 +137,13 @@ class LoginReader:
 class Logins:
     """Checks passwords against the newest table. `on_change` is called after each change."""
 
-    def __init__(self, reader: LoginReader) -> None:
+    def __init__(self, reader: LoginReader, *, poll: float = _POLL) -> None:
         self.table: LoginTable | None = None
         self.on_change: Callable[[LoginTable], None] = lambda _: None
         self._reader = reader
+        self._poll = poll
+        self._wanted = asyncio.Event()
+        self._next_look = asyncio.Event()  # set when the look that has not begun yet has ended
         self._log = structlog.get_logger()
         self._pepper = os.urandom(32)
         self._known: OrderedDict[bytes, None] = OrderedDict()
@@ -150,8 +156,15 @@ class Logins:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
+            self._wanted.clear()
+            this_look, self._next_look = self._next_look, asyncio.Event()
             await self.refresh()
-            await asyncio.sleep(min(max(_POLL, _DUTY * (loop.time() - begun)), 0.5))
+            this_look.set()
+            pause = min(_DUTY * (loop.time() - begun), _LONGEST)
+            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll - pause):
+                    await self._wanted.wait()
 
     async def refresh(self) -> None:
         """Look once whether the table changed."""
@@ -175,11 +188,30 @@ class Logins:
         From a `barred` address no new argon2 check is made: guessing what a person chose ends here,
         while devices behind the same address, whose passwords nobody guesses, still get in.
         """
+        tried = self._credentials(username)
+        grant = await self._grant(tried, username, password, barred=barred)
+        if grant is None:
+            await self._look_again()
+            newest = self._credentials(username)
+            if newest != tried:
+                grant = await self._grant(newest, username, password, barred=barred)
         if self.table is None:
             raise LoginsUnavailableError("the table of logins has not been read yet")
-        for credential in self.table.credentials(username):
+        return grant
+
+    async def _look_again(self) -> None:
+        """Wait for a look that begins after this call. All who wait share it; `follow` must be running."""
+        self._wanted.set()
+        await self._next_look.wait()
+
+    def _credentials(self, username: str) -> list[Credential]:
+        return [] if self.table is None else self.table.credentials(username)
+
+    async def _grant(self, ways: list[Credential], username: str, password: str, *, barred: bool) -> Grant | None:
+        for credential in ways:
             if await self._matches(credential, username, password, barred=barred):
-                who = self.table.find(username, credential.fingerprint)  # it may have been revoked meanwhile
+                # It may have been revoked meanwhile.
+                who = self.table.find(username, credential.fingerprint) if self.table else None
                 return Grant(who, credential.fingerprint) if who else None
         return None
 

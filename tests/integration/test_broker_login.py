@@ -26,16 +26,8 @@ def code(broker, username, password):
         return client.expect(mqtt.CONNACK).body[1]
 
 
-def soon(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.02)
-
-
 def test_a_new_device_gets_in_and_a_revoked_one_is_out(running):
     running.logins.add("alice.watch")
-    soon(lambda: code(running, "alice.watch", password_of("alice.watch")) == 0)
     watch = running.client("alice.watch", clean=False)
     watch.subscribe("mail/alice/#")
     running.logins.remove("alice.watch")
@@ -44,7 +36,6 @@ def test_a_new_device_gets_in_and_a_revoked_one_is_out(running):
     assert time.monotonic() - begun < 2  # promised is one second; a busy machine gets two
     assert code(running, "alice.watch", password_of("alice.watch")) == 4
     running.logins.add("alice.watch", password="another")
-    soon(lambda: code(running, "alice.watch", "another") == 0)
     assert not running.client("alice.watch", password="another", clean=False).present  # its old session is gone
 
 
@@ -60,20 +51,18 @@ def test_a_login_revoked_while_the_broker_was_down_leaves_no_session(running):
 
 def test_any_of_several_labels_lets_in(running):
     running.logins.add("alice.phone", label="second", password="second")
-    soon(lambda: code(running, "alice.phone", "second") == 0)
+    assert code(running, "alice.phone", "second") == 0
     assert code(running, "alice.phone", password_of("alice.phone")) == 0
 
 
 def test_a_chosen_password_is_checked_with_argon2(running):
     running.logins.add_chosen("boss", "admin", Argon2Hasher().hash("correct horse"))
-    soon(lambda: '"logins": 3' in running.logged())
     assert code(running, "boss", "correct horse") == 0
     assert code(running, "boss", "wrong horse") == 4
 
 
 def test_after_too_many_failures_only_generated_passwords_still_get_in(running):
     running.logins.add_chosen("boss", "admin", Argon2Hasher().hash("correct horse"))
-    soon(lambda: '"logins": 3' in running.logged())
     for _ in range(5):
         assert code(running, "boss", "wrong horse") == 4
     assert code(running, "boss", "correct horse") == 4
@@ -90,7 +79,7 @@ def test_before_the_store_exists_clients_are_told_to_come_again(tmp_path):
         assert "logins_unavailable" in broker.logged()
         broker.logins.__init__(tmp_path / "postbell.db")
         broker.logins.add("alice.phone")
-        soon(lambda: code(broker, "alice.phone", password_of("alice.phone")) == 0)
+        assert code(broker, "alice.phone", password_of("alice.phone")) == 0
 
 
 def test_passwords_are_never_logged(running):

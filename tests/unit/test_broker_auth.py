@@ -1,0 +1,124 @@
+"""Logins: a refusal looks once more, and a storm of refusals costs one look at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+
+import pytest
+
+from broker.acl import Identity, Role
+from broker.auth import LoginReader, Logins, LoginTable
+from broker.errors import LoginsUnavailableError
+from tests.conformance.mqtt_broker import LoginTable as WrittenTable
+from tests.conformance.mqtt_broker import password_of
+
+NEVER = 3600.0
+
+
+def in_loop(test):
+    @functools.wraps(test)
+    def run(*arguments, **named):
+        asyncio.run(test(*arguments, **named))
+
+    return run
+
+
+@contextlib.asynccontextmanager
+async def following(reader):
+    """Logins that look once now, and then only when somebody needs it."""
+    logins = Logins(reader, poll=NEVER)
+    await logins.refresh()
+    task = asyncio.create_task(logins.follow())
+    try:
+        yield logins
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        reader.close()
+
+
+async def check(logins, username, password):
+    return await asyncio.wait_for(logins.check(username, password, barred=False), 10)
+
+
+@in_loop
+async def test_a_login_that_was_just_added_gets_in_at_once(tmp_path):
+    written = WrittenTable(tmp_path / "postbell.db")
+    written.add("alice.phone")
+    async with following(LoginReader(tmp_path / "postbell.db")) as logins:
+        told = []
+        logins.on_change = told.append
+        written.add("alice.watch")
+        grant = await check(logins, "alice.watch", password_of("alice.watch"))
+        assert grant is not None
+        assert grant.who == Identity("alice.watch", Role.DEVICE)
+        assert told == [logins.table]
+        written.add("alice.watch", password="another")
+        assert await check(logins, "alice.watch", "another") is not None
+        assert await check(logins, "alice.watch", password_of("alice.watch")) is None
+        written.close()
+
+
+@in_loop
+async def test_a_refusal_notices_a_revocation_as_well(tmp_path):
+    written = WrittenTable(tmp_path / "postbell.db")
+    written.add("alice.phone")
+    async with following(LoginReader(tmp_path / "postbell.db")) as logins:
+        told = []
+        logins.on_change = told.append
+        written.remove("alice.phone")
+        assert await check(logins, "alice.phone", "wrong") is None
+        assert told[-1].identities() == []
+        written.close()
+
+
+@in_loop
+async def test_the_first_client_of_a_new_store_gets_in(tmp_path):
+    async with following(LoginReader(tmp_path / "postbell.db")) as logins:
+        with pytest.raises(LoginsUnavailableError):
+            await check(logins, "alice.phone", password_of("alice.phone"))
+        written = WrittenTable(tmp_path / "postbell.db")
+        written.add("alice.phone")
+        assert await check(logins, "alice.phone", password_of("alice.phone")) is not None
+        written.close()
+
+
+class SlowReader:
+    """A reader whose looks wait until they are let go."""
+
+    def __init__(self):
+        self.looks = 0
+        self.began = threading.Semaphore(0)
+        self.go_on = threading.Semaphore(1)  # the first look, before anybody follows
+
+    def read(self):
+        self.looks += 1
+        self.began.release()
+        assert self.go_on.acquire(timeout=10)
+        return LoginTable([]) if self.looks == 1 else None
+
+    def close(self):
+        pass
+
+    async def begun(self, looks):
+        while self.looks < looks:
+            assert await asyncio.to_thread(self.began.acquire, timeout=10)
+
+
+@in_loop
+async def test_all_who_are_refused_share_one_look():
+    reader = SlowReader()
+    async with following(reader) as logins:
+        await reader.begun(2)
+        first = asyncio.create_task(check(logins, "alice.phone", "wrong"))
+        await asyncio.sleep(0)  # it asks while the second look runs, so it needs the third
+        reader.go_on.release()
+        await reader.begun(3)
+        late = [asyncio.create_task(check(logins, "alice.phone", "wrong")) for _ in range(200)]
+        await asyncio.sleep(0)
+        reader.go_on.release(2)
+        assert await asyncio.gather(first, *late) == [None] * 201
+        assert reader.looks == 4
