@@ -42,7 +42,7 @@ class Rows(Protocol):
         """Take out what was acknowledged."""
 
     async def doubt(self, paths: Sequence[str] | None, *, limit: int) -> None:
-        """Note that the broker may hold these messages, or the first so many of all that wait."""
+        """Note that the broker may hold these paths, or the first so many messages and all texts that wait."""
 
 
 class Publisher(Protocol):
@@ -82,7 +82,9 @@ class Outbox:
     async def run(self, connection: Publisher) -> None:
         """Publish until cancelled."""
         if self._doubtful is not None:
-            self._doubtful += [p.path for p in self._flying.values() if p.kind == "msg" and p.payload]
+            self._doubtful += [
+                p.path for p in self._flying.values() if p.kind == "text" or (p.kind == "msg" and p.payload)
+            ]
         self._flying.clear()
         self._acknowledged.clear()
         self._wake.set()
@@ -100,7 +102,7 @@ class Outbox:
                 self._wake.set()
 
     async def _doubt(self) -> None:
-        """What was in flight may have reached devices, so it gets a tombstone even if it is never sent again."""
+        """What was in flight may have arrived, so it is cleared later even if it is never sent again."""
         if self._doubtful is None or self._doubtful:
             await self._rows.doubt(self._doubtful, limit=2 * self._window)
         self._doubtful = []

@@ -145,16 +145,23 @@ def settle(transaction: Transaction, publications: Iterable[Publication]) -> Non
 
 
 def doubt(transaction: Transaction, paths: Sequence[str] | None, *, limit: int) -> None:
-    """Note that the broker may hold messages that wait: these, or the first `limit` of all when None.
+    """Note that the broker may hold what waits: these paths, or the first `limit` messages and all texts when None.
 
-    They were in flight when the connection or the process ended, so some device may have them. If
-    they leave the live set before they are sent again, they need their tombstones all the same.
+    They were in flight when the connection or the process ended, so the broker or some device may
+    have them. If they are to be cleared before they are sent again, that must be said all the same.
     """
     if paths is None:
         first = transaction.connection.execute(
-            "SELECT path FROM outbox WHERE kind = 'msg' ORDER BY seq LIMIT ?", (limit,)
+            "SELECT path FROM (SELECT path FROM outbox WHERE kind = 'msg' ORDER BY seq LIMIT ?)"
+            " UNION ALL SELECT path FROM outbox WHERE kind = 'text'",
+            (limit,),
         )
         paths = [row[0] for row in first]
+    transaction.connection.executemany(
+        "UPDATE user SET text_held = NULL"
+        " WHERE user_id = (SELECT user_id FROM outbox WHERE path = ? AND kind = 'text')",
+        [(path,) for path in paths],
+    )
     transaction.connection.executemany(
         "UPDATE message SET held = 1 WHERE held = 0"
         " AND (user_id, number) IN (SELECT user_id, number FROM outbox WHERE path = ? AND kind = 'msg')",

@@ -90,7 +90,7 @@ class Store:
         await self._writer.submit(lambda transaction: outbox.settle(transaction, publications))
 
     async def doubt(self, paths: Sequence[str] | None, *, limit: int) -> None:
-        """Note that the broker may hold these messages, or the first `limit` of all that wait."""
+        """Note that the broker may hold these paths, or the first `limit` messages and all texts that wait."""
         await self._writer.submit(lambda transaction: outbox.doubt(transaction, paths, limit=limit))
 
     async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:

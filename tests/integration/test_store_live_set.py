@@ -312,6 +312,28 @@ def test_a_burst_beyond_the_ring_publishes_only_what_stays(path):
     told(path, story, count=3)
 
 
+def test_a_text_that_may_have_arrived_is_cleared_when_it_is_switched_off(path):
+    """The link died before the broker acknowledged it, and nobody sent it again."""
+    alice = add_user(path, "alice")
+
+    async def text(store):
+        [view] = [p for p in await store.take_views(limit=10, busy=()) if p.kind == "text"]
+        return view
+
+    async def story(store):
+        await store.settle([await text(store)])
+        await keep(store, alice, 1)
+        sent = await text(store)
+        await store.doubt([sent.path], limit=10)
+        with offline.transaction(path, now_ms=Clock().now_ms, count=3, days=7) as transaction:
+            people.set_view(transaction, "alice", "text", on=False)
+        cleared = await text(store)
+        assert sent.payload
+        assert (cleared.payload, cleared.needed) == (b"", True)
+
+    told(path, story, count=3)
+
+
 def test_the_unread_count_falls_when_mail_outside_the_ring_becomes_too_old(path):
     alice, clock = add_user(path, "alice"), Clock()
 
