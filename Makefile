@@ -16,7 +16,7 @@ run: setup
 	@exec $(BIN)/postbell serve --demo
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("searching", max_examples=2000)  # --hypothesis-profile=searching
+settings.load_profile("repeatable")
 
 MAIL = Path(__file__).resolve().parents[2] / "shared" / "mail"
 

@@ -306,7 +306,6 @@ BoxMachine.TestCase.settings = settings(
     max_examples=120,
     stateful_step_count=40,
     deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestBox = BoxMachine.TestCase
