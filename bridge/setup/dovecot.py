@@ -7,6 +7,8 @@ would hold up the mail itself. So the copy goes back to the local Postfix, addre
 
 from __future__ import annotations
 
+import shlex
+
 from bridge.directory import COPY_DOMAIN
 from bridge.setup import postfix
 from bridge.setup.recipe import File, Recipe, Site
@@ -28,7 +30,7 @@ def recipe(
             File(f"{directory}/conf.d/95-postbell.conf", _plugin(script)),
             *route.files,
         ),
-        commands=(f"sievec {script}", *route.commands),
+        commands=(shlex.join(["sievec", script]), *route.commands),
         reload=f"doveadm reload && {route.reload}",
         notes=(
             "Run it again after users or addresses have changed.",

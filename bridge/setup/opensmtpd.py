@@ -12,17 +12,18 @@ import shlex
 
 from bridge.directory import COPY_DOMAIN
 from bridge.errors import ConfigurationError
-from bridge.setup.recipe import File, Recipe, Site, copy_address
+from bridge.setup.recipe import File, Recipe, Site, copy_address, reachable
 
 ETC = "/etc"
+_ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+'-]*")
 
 
 def recipe(site: Site, *, directory: str = ETC) -> Recipe:
     """Files and commands; raises ConfigurationError when Postbell has no TCP listener."""
     rules = f"{directory}/smtpd.postbell.conf"
     main, aliases = f"{directory}/smtpd.conf", f"{directory}/aliases"
-    include = f'include "{rules}"'
-    users = [address for address in site.copied if not address.startswith("@")]
+    users = [address for address in site.copied if _ALIAS.fullmatch(address.rpartition("@")[0])]
+    unfit = [address for address in site.copied if address not in users and not address.startswith("@")]
     return Recipe(
         server="OpenSMTPD",
         summary="an alias for each user, and a relay action",
@@ -34,7 +35,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
             ),
         ),
         commands=(
-            f"grep -qxF '{include}' {main} || sed -i '1i {include}' {main}",
+            _include(f'include "{rules}"', main),
             *(_alias(address, aliases) for address in users),
         ),
         reload="systemctl restart opensmtpd",
@@ -44,21 +45,32 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
             "Aliases know no domains and no detail: `@domain` and `user+detail` ring only as the user.",
             "Run it again after users or addresses have been added.",
             "A copy for an address that Postbell does not know bounces: remove alias and user together.",
+            *([f"Left out, since an alias would take them for commands: {', '.join(unfit)}."] if unfit else []),
             *site.notes,
         ),
     )
 
 
+def _include(line: str, main: str) -> str:
+    """The command that makes `line` the first of the main file, once."""
+    file = shlex.quote(main)
+    return f"grep -qxF {shlex.quote(line)} {file} || sed -i {shlex.quote(f'1i {line}')} {file}"
+
+
 def _alias(address: str, aliases: str) -> str:
-    """The command that adds the alias of a user who has none."""
+    """The command that adds the alias of a user who has none.
+
+    Only plain names: in a table of aliases `|word` is a command and `/word` a file.
+    """
     local = address.rpartition("@")[0]
     known = "^" + re.sub(r"([.*^$])", r"\\\1", local) + ":"
     line = f"{local}: {local}, {copy_address(address)}"
-    return f"grep -qs {shlex.quote(known)} {aliases} || echo {shlex.quote(line)} >> {aliases}"
+    file = shlex.quote(aliases)
+    return f"grep -qs {shlex.quote(known)} {file} || echo {shlex.quote(line)} >> {file}"
 
 
 def _relay(site: Site) -> str:
     """SMTP, not LMTP: OpenSMTPD 6.8 gives up when the replies for two recipients come in one packet."""
     if not site.smtp or site.smtp.startswith("unix:"):
         raise ConfigurationError("OpenSMTPD relays over SMTP and TCP only: set smtp.listen to host:port")
-    return f"smtp+notls://{site.smtp}"
+    return f"smtp+notls://{reachable('smtp.listen', site.smtp)}"

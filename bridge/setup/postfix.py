@@ -8,6 +8,7 @@ ever hears of Postbell; while Postbell is down they wait in the queue.
 from __future__ import annotations
 
 import re
+import shlex
 
 from bridge.directory import COPY_DOMAIN
 from bridge.setup.recipe import File, Recipe, Site
@@ -23,12 +24,13 @@ def recipe(site: Site, *, directory: str = ETC, bcc_maps: str = "", transport_ma
     """
     route = transport(site, directory=directory, transport_maps=transport_maps)
     copies = f"{directory}/postbell_bcc"
+    setting = f"recipient_bcc_maps = {_added(bcc_maps, copies)}"
     return Recipe(
         server="Postfix",
         summary="a blind copy over LMTP, by a transport of its own",
         files=(File(copies, "".join(_copy(address) for address in site.copied)), *route.files),
         commands=(
-            f"postconf -c {directory} -e 'recipient_bcc_maps = {_added(bcc_maps, copies)}'",
+            shlex.join(["postconf", "-c", directory, "-e", setting]),
             *route.commands,
         ),
         reload=route.reload,
@@ -48,10 +50,10 @@ def transport(site: Site, *, directory: str = ETC, transport_maps: str = "") -> 
         summary="a transport to Postbell over LMTP",
         files=(File(table, f"/@{_literal(COPY_DOMAIN)}$/ postbell:{_nexthop(site.require_lmtp())}\n"),),
         commands=(
-            f"postconf -c {directory} -M '{service}'",
-            f"postconf -c {directory} -e 'transport_maps = {_added(transport_maps, table)}'",
+            shlex.join(["postconf", "-c", directory, "-M", service]),
+            shlex.join(["postconf", "-c", directory, "-e", f"transport_maps = {_added(transport_maps, table)}"]),
         ),
-        reload=f"postfix -c {directory} reload",
+        reload=shlex.join(["postfix", "-c", directory, "reload"]),
         notes=("The socket must let the user postfix in: lmtp.socket_owner, lmtp.socket_mode.",),
     )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from bridge.directory import COPY_DOMAIN
 from bridge.errors import ConfigurationError
 
-_SAFE = re.compile(r"[A-Za-z0-9!$%&'*+/=?^_`{|}~.-]*@[A-Za-z0-9.-]+")
+_SAFE = re.compile(r"(?!.*\$\{)[A-Za-z0-9!$%&'*+/=?^_`{|}~.-]*@[A-Za-z0-9.-]+")  # ${…} is a variable to Sieve
+_PLAIN_LISTEN = re.compile(r"[A-Za-z0-9_./:\[\]@+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,10 @@ class Site:
         return (f"Left out, being more than plain ASCII: {', '.join(left_out)}.",) if left_out else ()
 
     def require_lmtp(self) -> str:
-        """Where the LMTP listener is; raises ConfigurationError when it is off."""
+        """Where the LMTP listener is; raises ConfigurationError when it is off or cannot be named elsewhere."""
         if not self.lmtp:
             raise ConfigurationError('lmtp.listen is off: set it, for example to "unix:/run/postbell/lmtp"')
-        return self.lmtp
+        return reachable("lmtp.listen", self.lmtp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,22 @@ class Recipe:
     def __str__(self) -> str:
         """All of it as a shell script, with the notes as comments."""
         head = "\n".join([f"# {self.server}: {self.summary}", *(f"# - {note}" for note in self.notes)])
-        files = [f"cat > {file.path} <<'POSTBELL'\n{file.text}POSTBELL" for file in self.files]
+        files = [f"cat > {shlex.quote(file.path)} <<'POSTBELL'\n{file.text}POSTBELL" for file in self.files]
         return "\n\n".join([head, *files, "\n".join([*self.commands, self.reload])]) + "\n"
+
+
+def reachable(key: str, listen: str) -> str:
+    """A listen value fit for any mail server's configuration; raises ConfigurationError.
+
+    Blanks, quotes and dollar signs mean something else in each of them, and port 0 is no port.
+    """
+    if not _PLAIN_LISTEN.fullmatch(listen):
+        raise ConfigurationError(
+            f"{key} = {listen!r}: use letters, digits and _ . / - so that a mail server can name it"
+        )
+    if listen.endswith(":0"):
+        raise ConfigurationError(f"{key} = {listen!r}: start Postbell first, so that its port is known, or choose one")
+    return listen
 
 
 def copy_address(address: str) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +88,48 @@ def test_the_directory_knows_whom_a_copy_is_for():
     for address in (f"bob=example.org@{COPY_DOMAIN}", f"alice@{COPY_DOMAIN}", f"a=b=other.example@{COPY_DOMAIN}"):
         with pytest.raises(UnknownUserError):
             directory.resolve(address)
+
+
+def test_names_that_are_commands_elsewhere_stay_out_of_aliases_and_scripts():
+    hostile = (
+        "|reboot@example.org",
+        "/etc/passwd@example.org",
+        "-x@example.org",
+        "`id`@example.org",
+        "$(id)@b.example",
+    )
+    where = Site(lmtp=SITE.lmtp, smtp=SITE.smtp, addresses=(*hostile, "${1}@example.org", "bob@example.org"))
+    made = opensmtpd.recipe(where)
+    assert [shlex.split(command)[-3] for command in made.commands[1:]] == ["bob: bob, bob=example.org@postbell.invalid"]
+    assert "|reboot@example.org" in made.notes[-2]
+    assert "${1}@example.org" in made.notes[-1]
+    assert "${1}@" not in dovecot.recipe(where).files[0].text.replace("${1}=${2}@", "")
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
+def test_a_script_does_nothing_but_what_it_says_whatever_the_names(recipe, tmp_path):
+    """Run in a shell with all its programs replaced: no name becomes a command, every file is where it should be."""
+    etc, traces = tmp_path / "it's $HOME `etc`", tmp_path / "traces"
+    for folder in (etc / "sieve", etc / "conf.d" / "router", etc / "conf.d" / "transport", traces):
+        folder.mkdir(parents=True)
+    names = ["a'b", "`touch\x20x`", "$(touch${IFS}x)", "|touch", "*", "%s", "{a,b}", "!!", "~", "x&touch&x"]
+    site = Site(lmtp=SITE.lmtp, smtp=SITE.smtp, addresses=tuple(f"{name}@example.org" for name in names))
+    options = {"postfix_directory": str(etc)} if recipe is dovecot.recipe else {}
+    made = recipe(site, directory=str(etc), **options)
+    programs = "touch() { : > called; }\n" + "".join(
+        f"{name}() {{ :; }}\n" for name in ("postconf", "postfix", "sievec", "doveadm", "systemctl")
+    )
+    script = programs + str(made).replace("update-exim4.conf", ":").replace("invoke-rc.d", ":")
+    for file in ("smtpd.conf", "aliases"):
+        (etc / file).write_text("\n")
+    subprocess.run(["sh", "-e", "-c", script], cwd=traces, check=True, env={"PATH": "/usr/bin:/bin"})
+    assert not list(traces.iterdir())
+    for file in made.files:
+        assert Path(file.path).read_text() == file.text
+
+
+@pytest.mark.parametrize("listen", ["unix:/run/post bell/lmtp", "unix:/run/$x", 'unix:/run/"x', "127.0.0.1:0"])
+def test_a_listener_that_no_configuration_can_name_is_refused(listen):
+    for recipe in (postfix.recipe, exim.recipe, dovecot.recipe):
+        with pytest.raises(ConfigurationError, match=r"lmtp\.listen"):
+            recipe(Site(lmtp=listen, addresses=("alice@example.org",)))
