@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.setup.recipe import Recipe
 
 PATIENCE = 60
+FETCH = ("apt-get", "-y", "-q", "--download-only", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=50")
 
 
 def unfit(reason: str) -> NoReturn:
@@ -96,13 +97,16 @@ exec chroot "$1/root" sh -c 'ldconfig && echo ready && exec cat'
 
 @contextlib.contextmanager
 def machine(shared: Path, cache: Path, *packages: str) -> Iterator[Machine]:
-    """A machine with Debian packages, which are fetched once into the cache and not configured."""
+    """A machine with Debian packages and all that they depend on.
+
+    What this system lacks of them is fetched once into the cache; nothing is configured.
+    """
     folder = cache / "-".join(packages)
     if not folder.is_dir():
         scratch = cache / f"new-{os.getpid()}"
-        scratch.mkdir(parents=True)
+        (scratch / "partial").mkdir(parents=True)
         try:
-            run("apt-get", "download", "-q", *packages, cwd=scratch)
+            run(*FETCH, "-o", f"Dir::Cache::archives={scratch}", "install", *packages)
             scratch.rename(folder)
         except (OSError, subprocess.CalledProcessError) as error:
             shutil.rmtree(scratch, ignore_errors=True)

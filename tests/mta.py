@@ -7,20 +7,26 @@ import contextlib
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.directory import Directory, User
-from bridge.ingress import SocketFile
+import paho.mqtt.client as paho
+
+from bridge.app import Bridge
+from bridge.config import Settings
 from bridge.setup.recipe import Recipe, Site
+from bridge.store import database, offline
+from clients.protocol import decode_header
+from tests.integration.mosquitto import mosquitto
+from tests.integration.stored import add_user
 from tests.machine import run, unfit
-from tests.mailsink import Running, sink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-USERS = Directory.of([User(1, "alice"), User(2, "bob")], [("alice@example.org", 1), ("bob@example.org", 2)])
+    from clients.protocol import Header
+
 SITE_ADDRESSES = ("alice@example.org", "bob@example.org", "nobody@example.org")
 MAIL = b"From: Carol <carol@example.net>\nTo: alice@example.org\nSubject: %s\n\nHello\n"
 PATIENCE = 60
@@ -39,40 +45,94 @@ class MailServer(Protocol):
         """Have it try the queue again now."""
 
 
+class Devices:
+    """One device for each user, and what it was told: header by message id."""
+
+    def __init__(self, port: int, *users: str) -> None:
+        self.told: dict[tuple[str, str], Header] = {}
+        self._clients = [self._connected(port, user) for user in users]
+
+    def _connected(self, port: int, user: str) -> paho.Client:
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        client.on_connect = lambda connected, *_: connected.subscribe(f"mail/{user}/msg/+", 1)
+        client.on_message = lambda _client, _data, message: self._hear(user, message)
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        return client
+
+    def _hear(self, user: str, message: paho.MQTTMessage) -> None:
+        if message.payload:
+            self.told[user, message.topic.rpartition("/")[2]] = decode_header(message.payload)
+
+    @property
+    def mail(self) -> list[tuple[str, str, str]]:
+        """User, detail and subject of all mail that was told of; what was kept twice is in it twice."""
+        return sorted((user, header.detail, header.subject) for (user, _), header in list(self.told.items()))
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.disconnect()
+            client.loop_stop()
+
+
 @dataclass(frozen=True)
 class Place:
-    """A directory that other users may enter, and Postbell's listeners in it."""
+    """A directory that other users may enter, Postbell's listeners in it, its broker, and its users' devices."""
 
     directory: Path
     smtp_port: int
     lmtp_port: int
+    broker_port: int
+    devices: Devices = field(repr=False)
 
     @property
     def socket(self) -> str:
         return f"unix:{self.directory}/lmtp"
 
+    def kept(self) -> int:
+        """How many messages the store has, told of or not."""
+        with offline.reading(self.directory / "state" / "postbell.db") as connection:
+            return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
+
     @contextlib.asynccontextmanager
-    async def postbell(self, *, over_tcp: bool = False) -> AsyncIterator[Running]:
-        """Postbell, listening where it listened before."""
-        async with sink(
-            self.directory,
-            smtp_listen=f"127.0.0.1:{self.smtp_port}",
-            lmtp_listen=f"127.0.0.1:{self.lmtp_port}" if over_tcp else self.socket,
-            socket_file=SocketFile(0o666),
-        ) as running:
-            running.intake.resolve = USERS.resolve
-            yield running
+    async def postbell(self, *, over_tcp: bool = False) -> AsyncIterator[None]:
+        """Postbell, listening where it listened before, with the store that it had."""
+        ready = asyncio.Event()
+        lmtp = f"127.0.0.1:{self.lmtp_port}" if over_tcp else self.socket
+        settings = Settings(
+            state_dir=self.directory / "state",
+            smtp={"listen": f"127.0.0.1:{self.smtp_port}"},
+            lmtp={"listen": lmtp, "socket_mode": "0666"},
+            broker={"embedded": False},
+            mqtt={"url": f"mqtt://127.0.0.1:{self.broker_port}"},
+        )
+        bridge = asyncio.create_task(Bridge(settings, ready=ready.set).run(), name="bridge")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await ready.wait()
+            yield
+        finally:
+            bridge.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await bridge
 
 
 @contextlib.contextmanager
 def place() -> Iterator[Place]:
-    """A fresh place, removed afterwards; only root can run mail servers."""
+    """A fresh place with the users alice and bob, removed afterwards; only root can run mail servers."""
     if os.geteuid() != 0:
         unfit("needs root to start a mail server")
     directory = Path(tempfile.mkdtemp(prefix="postbell-mta-"))
     directory.chmod(0o755)
     try:
-        yield Place(directory, *free_ports(2))
+        (directory / "state").mkdir()
+        (directory / "broker").mkdir()
+        store = directory / "state" / "postbell.db"
+        database.prepare(store)
+        for user in ("alice", "bob"):
+            add_user(store, user)
+        with mosquitto(directory / "broker") as port, contextlib.closing(Devices(port, "alice", "bob")) as devices:
+            yield Place(directory, *free_ports(2), port, devices)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -95,36 +155,37 @@ def follow(recipe: Recipe) -> None:
 
 
 async def trial(server: MailServer, place: Place, *, over_tcp: bool = False, detail: str = "work") -> None:
-    """Mail arrives; what is sent while Postbell is down waits and arrives; one bad of three harms nobody.
+    """Mail arrives on the device; what is sent while Postbell is down does later; one bad of three harms nobody.
 
     `detail` is what is left of `alice+work@…` on the way.
     """
 
-    async def subjects(running: Running, count: int) -> list[tuple[str, str, str]]:
-        async with asyncio.timeout(PATIENCE):
-            while len(arrived := told(running)) < count:
-                running.intake.arrived.clear()
-                await running.intake.arrived.wait()
-        return sorted(arrived)
+    devices = place.devices
 
-    async with place.postbell(over_tcp=over_tcp) as running:
+    async def told(*due: tuple[str, str, str]) -> None:
+        await until(lambda: len(devices.mail) >= len(due))
+        assert devices.mail == sorted(due)
+
+    first, second = ("alice", detail, "first"), ("alice", "", "second")
+    async with place.postbell(over_tcp=over_tcp):
         await asyncio.to_thread(server.inject, MAIL % b"first", "alice+work@example.org", "carol@example.org")
-        assert await subjects(running, 1) == [("alice", detail, "first")]
+        await told(first)
 
     await asyncio.to_thread(server.inject, MAIL % b"second", "alice@example.org")
     await until(server.queued)
 
-    async with place.postbell(over_tcp=over_tcp) as running:
+    async with place.postbell(over_tcp=over_tcp):
         async with flushing(server):
-            assert await subjects(running, 1) == [("alice", "", "second")]
+            await told(first, second)
 
         three = ("alice@example.org", "nobody@example.org", "bob@example.org")
         await asyncio.to_thread(server.inject, MAIL % b"third", *three)
         await asyncio.to_thread(server.inject, MAIL % b"last", "bob@example.org")
-        due = [("alice", "", "second"), ("alice", "", "third"), ("bob", "", "last"), ("bob", "", "third")]
-        assert await subjects(running, 4) == due
+        due = (first, second, ("alice", "", "third"), ("bob", "", "third"), ("bob", "", "last"))
+        await told(*due)
         await until(lambda: not server.queued())
-        assert sorted(told(running)) == due, "a bounce came back, or a mail came twice"
+        assert devices.mail == sorted(due)
+        assert place.kept() == len(due), "a bounce came back, or a mail came twice"
 
 
 @contextlib.asynccontextmanager
@@ -143,19 +204,10 @@ async def flushing(server: MailServer) -> AsyncIterator[None]:
         task.cancel()
 
 
-def told(running: Running) -> list[tuple[str, str, str]]:
-    """User, detail and subject of all mail that arrived."""
-    return [
-        (recipient.user, recipient.detail, content.partition(b"\r\nSubject: ")[2].partition(b"\r\n")[0].decode())
-        for envelope, content in zip(running.intake.accepted, running.intake.contents, strict=True)
-        for recipient in envelope.recipients
-    ]
-
-
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a mail server's queue is as it should be."""
+    """Wait until a mail server's queue or a device is as it should be."""
     async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - another program's queue calls nobody
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - a queue calls nobody
             await asyncio.sleep(0.1)
 
 

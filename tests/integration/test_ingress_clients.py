@@ -7,13 +7,15 @@ from collections import Counter
 
 import pytest
 
+from bridge.ingress import Trust
 from tests.conftest import need
+from tests.integration.test_ingress_trust import check, self_signed
 from tests.machine import run
 from tests.mailsink import Running, told
 
 
-async def program(name: str, *arguments: str) -> str:
-    return await asyncio.to_thread(run, need(name), *arguments)
+async def program(name: str, *arguments: str, **options: object) -> str:
+    return await asyncio.to_thread(run, need(name), *arguments, **options)
 
 
 @pytest.mark.parametrize("listener", ["smtp", "lmtp"])
@@ -43,3 +45,43 @@ def test_smtp_source_sends_each_mail_once(tmp_path, options):
         assert set(users.values()) == {1}
 
     told(tmp_path, story)
+
+
+MAIL = b"Subject: Door\n\n.\nSomebody rang.\n"
+ALICE_AND_BOB = ("alice@example.org", "bob@example.org")
+
+
+async def msmtp(*options: str, **more: object) -> None:
+    await program("msmtp", "--file=/dev/null", "--from=door@example.org", *options, *ALICE_AND_BOB, input=MAIL, **more)
+
+
+def handed_in(sink: Running) -> bool:
+    [envelope], [content] = sink.intake.accepted, sink.intake.contents
+    users = [recipient.user for recipient in envelope.recipients]
+    return users == ["alice", "bob"] and content.endswith(b"Subject: Door\r\n\r\n.\r\nSomebody rang.\r\n")
+
+
+@pytest.mark.parametrize("listener", ["smtp", "lmtp"])
+def test_msmtp(tmp_path, listener):
+    async def story(sink: Running) -> None:
+        host, _, port = sink.ingress.addresses[listener].rpartition(":")
+        await msmtp(f"--protocol={listener}", f"--host={host}", f"--port={port}", "--tls=off")
+        assert handed_in(sink)
+
+    told(tmp_path, story, lmtp_listen="127.0.0.1:0")
+
+
+@pytest.mark.parametrize("listener", ["smtp", "smtps"])
+def test_msmtp_logs_in_over_tls(tmp_path, listener):
+    certificate = self_signed(tmp_path)
+
+    async def story(sink: Running) -> None:
+        host, _, port = sink.ingress.addresses[listener].rpartition(":")
+        secured = ["--tls=on", f"--tls-trust-file={certificate['tls_certificate']}", "--tls-host-override=sink.example"]
+        start = f"--tls-starttls={'on' if listener == 'smtp' else 'off'}"
+        login = ["--auth=on", "--user=alice", "--passwordeval=echo secret"]
+        await msmtp(f"--host={host}", f"--port={port}", start, *secured, *login)
+        assert handed_in(sink)
+        assert sink.intake.accepted[0].protocol == "ESMTPSA"
+
+    told(tmp_path, story, trust=Trust.of(networks=[]), check_login=check, smtps_listen="127.0.0.1:0", **certificate)

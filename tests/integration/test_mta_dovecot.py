@@ -13,7 +13,7 @@ from tests.mta import place, site, trial
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = ("dovecot-core", "dovecot-lmtpd", "dovecot-sieve", "libexttextcat-2.0-0", "libsodium23", "libstemmer0d")
+PACKAGES = ("dovecot-lmtpd", "dovecot-sieve")
 DOVECOT = """protocols = lmtp
 listen = 127.0.0.1
 log_path = /var/log/dovecot.log

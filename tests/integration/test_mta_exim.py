@@ -14,7 +14,7 @@ from tests.mta import place, site, trial
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = ("exim4-daemon-light", "exim4-base", "exim4-config", "libidn12")
+PACKAGES = ("exim4-daemon-light",)
 DEBIAN = """dc_eximconfig_configtype='internet'
 dc_other_hostnames='example.org'
 dc_local_interfaces='127.0.0.1'

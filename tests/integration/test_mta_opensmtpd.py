@@ -16,7 +16,7 @@ from tests.mta import place, site, trial
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = ("opensmtpd", "libevent-2.1-7", "libdb5.3")
+PACKAGES = ("opensmtpd",)
 MAIN = """table aliases file:/etc/aliases
 listen on socket
 action "local" mda "cat >/dev/null" alias <aliases>
