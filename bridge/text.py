@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 ELLIPSIS = "…"
 
@@ -56,7 +57,7 @@ def paragraphs(text: str, *, limit: int) -> str:
     """Readable text of several lines: NFC, LF between lines, at most one empty line in a row."""
     text = text[:limit].replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", text)
-    text = _UNSHOWABLE.sub("", text.replace("\t", "    "))
+    text = _UNSHOWABLE.sub("", text.replace("\t", "    ")[:limit])
     lines = [line.rstrip() for line in unicodedata.normalize("NFC", _without_towers(text)).split("\n")]
     kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
     return "\n".join(kept).strip("\n")
@@ -101,10 +102,18 @@ def _without_towers(text: str) -> str:
     """
     if text.isascii():
         return text
-    kept: list[str] = []
-    run = 0
-    for character in text:
-        run = run + 1 if unicodedata.combining(character) else 0
-        if run <= _STREAM_SAFE:
-            kept.append(character)
-    return "".join(kept)
+    likely, certain = _towers()
+    return likely.sub(lambda run: certain.sub(lambda tower: tower[0][:_STREAM_SAFE], run[0]), text)
+
+
+@lru_cache(maxsize=1)
+def _towers() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Runs of combining marks that are too long: what may be one, and what is.
+
+    Beyond U+FFFF the engine compares with one range after the other, so the first pattern has only
+    one for all the marks there, and scripts between them.
+    """
+    marks = [chr(code) for code in range(0x300, 0x20000) if unicodedata.combining(chr(code))]
+    near, far = [mark for mark in marks if mark <= "\uffff"], [mark for mark in marks if mark > "\uffff"]
+    likely, certain = f"{''.join(near)}{far[0]}-{far[-1]}", "".join(marks)
+    return re.compile(f"[{likely}][{likely}]{{{_STREAM_SAFE},}}+"), re.compile(f"[{certain}]{{{_STREAM_SAFE + 1},}}+")

@@ -96,3 +96,19 @@ def test_wrongly_declared_bytes_still_become_text():
 @given(st.binary(), st.sampled_from(sorted({*charsets._CODECS, "", "nonsense"})))
 def test_no_bytes_and_no_charset_raise(data, name):
     assert isinstance(charsets.decode(data, name), str)
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0327", "\U0001d165\u0301", "\U0001e944\U000101fd"])
+def test_a_run_of_marks_is_cut_to_what_is_stream_safe_whatever_its_script(marks):
+    told = text.paragraphs("." + marks * 100 + "/" + marks * 10, limit=1000)
+    runs = told.removeprefix(".").split("/")
+    assert [len(run) for run in runs] == [30, 20]
+
+
+def test_scripts_between_the_marks_are_left_alone():
+    told = chr(0x12000) * 100 + "é" * 100
+    assert text.paragraphs(told, limit=1000) == told
+
+
+def test_tabs_do_not_make_text_longer_than_its_limit():
+    assert text.paragraphs("a" + "\t" * 100 + "b", limit=101) == "a"
