@@ -42,13 +42,18 @@ class Turns:
 
     def _look(self) -> None:
         self._began = time.thread_time()
-        asyncio.get_running_loop().call_later(self.SECONDS, self._looked)
+        self._next = asyncio.get_running_loop().call_later(self.SECONDS, self._looked)
 
     def _looked(self) -> None:
         self.longest = max(self.longest, time.thread_time() - self._began)
         self._look()
 
+    def stop(self) -> None:
+        """Look no more."""
+        self._next.cancel()
+
     def take(self) -> float:
+        """Milliseconds of the longest turn since last asked."""
         longest, self.longest = self.longest, 0.0
         return longest * 1000
 
