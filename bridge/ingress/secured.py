@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
-from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
+from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword, syntax
 
 from bridge.ingress import replies
-from bridge.ingress.session import Conversation
+from bridge.ingress.reading import LineTooLongError
+from bridge.ingress.session import LONGEST_LINE, Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -100,7 +102,7 @@ class SecuredConversation(Conversation):
         else:
             result = await self.mechanisms[words[0].upper()](self, self, words)
             if not result.success:
-                self._errors += 1  # the library has said why
+                self._errors += 1  # why was said already
             elif isinstance(result.auth_data, LoginPassword) and await check(*_texts(result.auth_data)):
                 self._authenticated = True
                 self.say(replies.AUTHENTICATED)
@@ -108,13 +110,32 @@ class SecuredConversation(Conversation):
                 log.warning("smtp_login_failed", peer=self._address)
                 self.refuse(replies.AUTH_INVALID)
 
-    async def challenge_auth(self, *arguments: Any, **options: Any) -> Any:
-        """Ask the sender for more; its time runs while it is its turn."""
+    async def challenge_auth(self, challenge: str | bytes, *_: Any, **__: Any) -> Any:
+        """Ask the sender for more (RFC 4954 §4): the decoded answer, or MISSING when there is none.
+
+        Its time runs while it is its turn, and its line is read with the bounds of a command.
+        """
+        said = challenge.encode() if isinstance(challenge, str) else challenge
+        self._said.append(b"334 " + base64.b64encode(said) + b"\r\n")
         self._await_sender()
         try:
-            return await super().challenge_auth(*arguments, **options)
+            await self._flush()
+            line = await self._reader.line(LONGEST_LINE)
+        except LineTooLongError:
+            self.say(replies.AUTH_LINE_TOO_LONG)
+            return MISSING
         finally:
             self._deadline.lift()
+        if not line.endswith(b"\r\n"):
+            self.say(replies.BARE_LF)
+        elif line == b"*\r\n":
+            self.say(replies.AUTH_ABANDONED)
+        else:
+            try:
+                return base64.b64decode(line[:-2], validate=True)
+            except ValueError:
+                self.say(replies.AUTH_UNREADABLE)
+        return MISSING
 
     def _authenticate(self, mechanism: str, auth_data: Any) -> AuthResult:
         """Pass on what the library has decoded; whether it is right is asked off the event loop."""
