@@ -1,4 +1,4 @@
-"""An ingress as a process of its own, so that its memory and its event loop can be watched.
+"""Ingress and intake as a process of their own, so that their memory and their event loop can be watched.
 
 `python -m tests.integration.abused_sink DIRECTORY` prints its SMTP address, and for every line on
 standard input the longest turn of the event loop since the line before, in milliseconds of the
@@ -11,24 +11,27 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.directory import Directory, User
 from bridge.ingress import Ingress, IngressSettings, Limits
-from bridge.model import Envelope, Recipient, Reply
+from bridge.intake import Intake
 from bridge.spool import Spool
+from bridge.store.messages import Kept
+
+if TYPE_CHECKING:
+    from bridge.model import Envelope
+
+DIRECTORY = Directory.of([User(1, "alice")], [("alice@example.org", 1)])
 
 
 class Forgetful:
-    """An intake that keeps nothing."""
+    """A store that keeps nothing."""
 
-    def resolve(self, address: str) -> Recipient:
-        return Recipient(address, 1, "alice")
-
-    async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
-        if envelope.body.spooled is not None:
-            envelope.body.spooled.unlink()
-        return (Reply(250, "2.0.0", "Forgotten"),) * len(envelope.recipients)
+    async def keep(self, envelope: Envelope, *_: object, **__: object) -> tuple[Kept, ...]:
+        return tuple(Kept(to.user_id, to.user, 1, copy_of_known=True) for to in envelope.recipients)
 
 
 class Turns:
@@ -68,7 +71,8 @@ async def main(directory: Path) -> None:
     spool = Spool(directory)
     limits = Limits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
     settings = IngressSettings(hostname="sink.example", smtp_listen="127.0.0.1:0", limits=limits)
-    ingress = Ingress(intake=Forgetful(), spool=spool, settings=settings)
+    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, forget=lambda path: path.unlink(missing_ok=True))
+    ingress = Ingress(intake=intake, spool=spool, settings=settings)
     await ingress.start()
     say(ingress.addresses["smtp"])
     turns = Turns()

@@ -134,6 +134,28 @@ def test_50_megabytes_of_any_lines_take_little_memory_and_never_hold_the_loop(si
     assert sink.peak() - before <= 8
 
 
+HEAD = b"From: a@example.net\r\nContent-Type: "
+CONTENTS = {
+    "fields": (b"", b"From: a\r\n"),
+    "folds": (b"From: a\r\n", b" b\r\n"),
+    "encoded-words": (b"Subject: ", b"=?utf-8?q?a?= "),
+    "lists": (HEAD + b"text/html\r\n\r\n", b"<ul><li>x"),
+    "elements": (HEAD + b"text/html\r\n\r\n", b"<div>"),
+    "delimiters": (HEAD + b"multipart/mixed; boundary=b\r\n\r\n", b"\r\n--b\r\n\r\n"),
+    "quoted-printable": (HEAD + b"text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", b"=E4=A3"),
+}
+
+
+@pytest.mark.parametrize(("head", "unit"), CONTENTS.values(), ids=CONTENTS.keys())
+def test_no_content_holds_the_loop(sink, head, unit):
+    for size in (30_000, 60_000, 1_000_000):
+        sink.longest_turn()
+        with contextlib.closing(sink.sender.begin()) as connection:
+            connection.sendall(head + unit * (size // len(unit)) + b"\r\n.\r\n")
+            expect(connection, b"250 ")
+        assert sink.longest_turn() <= 50
+
+
 FLOODS = {
     "commands": b"NOOP\r\n",
     "nothing": b"\r\n",
