@@ -22,7 +22,7 @@ import structlog
 from bridge import control, runfile, topics
 from bridge.backoff import Backoff
 from bridge.child import BrokerChild
-from bridge.errors import ConfigurationError, LinkDownError, RefusedError, StoreUnavailableError
+from bridge.errors import ConfigurationError, LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.lifetimes import Lifetimes
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from bridge.store.messages import StoredBody
 
 CONNECT_ONCE_S = 6.0
-STORE_RETRY_S = 1.0
+SUBSCRIBE_AGAIN_S = 30.0
+DRAINED_S = 0.05
 
 
 def wall_ms() -> int:
@@ -164,11 +165,10 @@ class Bridge:
 
         async def look(connection: Connection) -> None:
             deadline.reschedule(None)
-            repair = await self.replay.run(connection, dry_run=dry_run)
-            if not dry_run:
-                pump = asyncio.create_task(self.outbox.run(connection), name="outbox")
-                await self.outbox.drained.wait()
-                pump.cancel()
+            if dry_run:
+                repair = await self.replay.run(connection, dry_run=True)
+            else:
+                repair = await self._repair_all(connection)
             if not found.done():
                 found.set_result(repair)
 
@@ -190,6 +190,19 @@ class Bridge:
             await self.store.close()
             self.spool.close()
 
+    async def _repair_all(self, connection: Connection) -> Repair:
+        """Reconcile and publish until nothing waits any more."""
+        pump = asyncio.create_task(self.outbox.run(connection), name="outbox")
+        try:
+            repair = await self.replay.run(connection)
+            while await self.store.waiting():
+                await asyncio.wait({pump}, timeout=DRAINED_S)
+                if pump.done():
+                    pump.result()
+            return repair
+        finally:
+            pump.cancel()
+
     async def _reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
         """What the control socket asks for."""
         if self._connection is None:
@@ -208,30 +221,23 @@ class Bridge:
         ready()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(connection), name="reconcile")
+                tasks.create_task(self._listen(connection), name="requests")
+                tasks.create_task(self.replay.keep(connection), name="reconcile")
                 tasks.create_task(self.outbox.run(connection), name="outbox")
         finally:
             self._connection, self._connected = None, False
             self._tell()
 
     async def _listen(self, connection: Connection) -> None:
-        """Hear requests, and look at what the broker holds."""
-        try:
-            await connection.subscribe([topics.request_filter(self._settings.mqtt.root)], qos=1)
-            await self._repair(connection)
-        except LinkDownError:
-            return
-        except (RefusedError, TimeoutError) as error:
-            self._log.error("broker_not_checked", reason=str(error) or "the replay did not end in time")
-
-    async def _repair(self, connection: Connection) -> None:
-        """Look at what the broker holds, again and again until the store takes the findings."""
+        """Hear requests: asked for until the broker has confirmed it."""
         while True:
             try:
-                await self.replay.run(connection)
-            except StoreUnavailableError as error:
-                self._log.warning("reconcile_waits_for_store", reason=str(error))
-                await asyncio.sleep(STORE_RETRY_S)
+                await connection.subscribe([topics.request_filter(self._settings.mqtt.root)], qos=1)
+            except LinkDownError:
+                return
+            except (RefusedError, TimeoutError) as error:
+                self._log.error("requests_not_heard", reason=str(error) or "no answer to the subscription")
+                await asyncio.sleep(SUBSCRIBE_AGAIN_S)
             else:
                 return
 

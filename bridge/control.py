@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "bridge.sock"
-ANSWER_DEADLINE_S = 120.0
+ANSWER_DEADLINE_S = 900.0
+"""Long enough to repair the topics of many users on a slow broker."""
 
 
 class ControlError(PostbellError):

@@ -40,12 +40,13 @@ def difference(desired: Mapping[str, int], observed: Mapping[str, int]) -> Diffe
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The retained set as the broker replayed it: path to fingerprint of the payload.
+    """The retained topics of some users as the broker replayed them: path to fingerprint of the payload.
 
     `settled` are paths that the broker acknowledged on the same connection since the replay began:
     there the acknowledgement is newer than the replay, and right.
     """
 
+    users: frozenset[str]
     retained: Mapping[str, int]
     settled: frozenset[str]
     now_ms: int
@@ -60,6 +61,15 @@ class Repair:
     different: int
     stale: int
     held: int
+
+    def __add__(self, other: Repair) -> Repair:
+        """Both together."""
+        return Repair(
+            missing=self.missing + other.missing,
+            different=self.different + other.different,
+            stale=self.stale + other.stale,
+            held=self.held + other.held,
+        )
 
     @property
     def marked(self) -> int:

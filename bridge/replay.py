@@ -1,10 +1,13 @@
 """Looking at what the broker holds, and marking what is wrong there: reconciliation.
 
-Every user's retained topics are replayed in turn, a bounded number of topics at once: mosquitto
-drops what exceeds its queue limit from a replay without a word. Topics of users we do not know
-are found by their views. A marker published behind each SUBSCRIBE comes back behind the replay and
-proves that it is complete; where a broker does not keep that order (NATS), a topic that comes late
-counts as missing and is published once more, which no device minds.
+A few users at a time have their retained topics replayed and compared, so that memory, the replay
+and each look into the store are bounded however many topics there are, and live mail goes on
+between them; what was marked is published before more is. Mosquitto also drops what exceeds its
+queue limit from a replay without a word. Topics of users we do not know are found by their views.
+
+A marker published behind each SUBSCRIBE comes back behind the replay and proves that it is
+complete; where a broker does not keep that order, a topic that comes late counts as missing and is
+published once more, which no device minds.
 """
 
 from __future__ import annotations
@@ -15,18 +18,26 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge import topics
-from bridge.reconcile import Observed, fingerprint
+from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
+from bridge.reconcile import Observed, Repair, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bridge.mqtt import Connection
     from bridge.outbox import Outbox
-    from bridge.reconcile import Repair
     from bridge.store.store import Store
 
 TOPICS_AT_ONCE = 800
 MARKER_DEADLINE_S = 60.0
+LOOK_AGAIN_S = 3600.0
+"""How often a connection that lasts is looked at: what was lost without breaking it comes back then."""
+TRY_AGAIN_S = 30.0
+"""After a look that the broker did not let us finish."""
+STORE_RETRY_S = 1.0
+WAITING_AT_MOST = 200
+"""Topics that may wait in the outbox before more are looked at: live mail stands in the same queue behind them."""
+PACE_S = 0.05
 
 
 class Replay:
@@ -52,27 +63,51 @@ class Replay:
         self._days = days
         self._now_ms = now_ms
         self._new_token = new_token
-        self._markers: dict[bytes, asyncio.Event] = {}
+        self._markers: dict[bytes, asyncio.Future[None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._log = structlog.get_logger()
 
     def marker_received(self, payload: bytes) -> None:
         """A message on the bridge's own marker topic came back."""
-        if payload in self._markers:
-            self._markers[payload].set()
+        marker = self._markers.get(payload)
+        if marker is not None and not marker.done():
+            marker.set_result(None)
 
     @property
     def marker_topic(self) -> str:
         """Where the markers come back."""
         return self._marker_topic
 
+    async def keep(self, connection: Connection) -> None:
+        """Reconcile now and from time to time, until cancelled or the connection is lost.
+
+        A look that fails is taken again, since what it would have found is still wrong.
+        """
+        while True:
+            try:
+                await self.run(connection)
+            except LinkDownError:
+                return
+            except StoreUnavailableError as error:
+                self._log.warning("reconcile_waits_for_store", reason=str(error))
+                await asyncio.sleep(STORE_RETRY_S)
+            except (RefusedError, TimeoutError) as error:
+                self._log.error("broker_not_checked", reason=str(error) or "the replay did not end in time")
+                await asyncio.sleep(TRY_AGAIN_S)
+            else:
+                await asyncio.sleep(LOOK_AGAIN_S)
+
     async def run(self, connection: Connection, *, dry_run: bool = False) -> Repair:
         """Observe the whole retained set and mark every difference.
 
+        Without `dry_run` the outbox has to be at work on the same connection.
         Raises LinkDownError, RefusedError, TimeoutError or StoreUnavailableError.
         """
         async with self._one_at_a_time:
-            repair = await self._run(connection, dry_run=dry_run)
+            try:
+                repair = await self._run(connection, dry_run=dry_run)
+            finally:
+                connection.on_retained = lambda _topic, _payload: None
         self._log.info(
             "reconciled",
             held=repair.held,
@@ -84,46 +119,75 @@ class Replay:
         return repair
 
     async def _run(self, connection: Connection, *, dry_run: bool) -> Repair:
+        await connection.subscribe([self._marker_topic], qos=1)
+        known = sorted(user.name for user in (await self._store.directory()).users.values())
+        repair = Repair(0, 0, 0, 0)
+        for users in self._some_at_a_time(known):
+            repair += await self._look_at(connection, users, dry_run=dry_run)
+            if not dry_run:
+                await self._pace(connection)
+        strangers = await self._strangers(connection, set(known))
+        for users in self._some_at_a_time(strangers):
+            repair += await self._look_at(connection, users, dry_run=dry_run)
+            if not dry_run:
+                await self._pace(connection)
+        return repair
+
+    def _some_at_a_time(self, users: Sequence[str]) -> Iterator[frozenset[str]]:
+        for start in range(0, len(users), self._users_at_once):
+            yield frozenset(users[start : start + self._users_at_once])
+
+    async def _look_at(self, connection: Connection, users: frozenset[str], *, dry_run: bool) -> Repair:
+        """Compare these users' topics with what they should be."""
         observed: dict[str, int] = {}  # paho's thread adds to it: copied, never iterated
         settled: set[str] = set()
         prefix = len(self._root) + 1
 
         def remember(topic: str, payload: bytes) -> None:
-            if topic.startswith(self._root + "/"):
-                observed[topic[prefix:]] = fingerprint(payload)
+            path = topic[prefix:]
+            if path.partition("/")[0] in users:  # what comes late is another look's
+                observed[path] = fingerprint(payload)
 
         connection.on_retained = remember
         self._outbox.witnesses.append(settled)
         try:
-            await connection.subscribe([self._marker_topic], qos=1)
-            known = sorted(user.name for user in (await self._store.directory()).users.values())
-            await self._observe_users(connection, known)
-            for view in topics.STATE_VIEWS:  # one by one: a topic for each user is as much as some brokers replay
-                await self._observe(connection, [f"{self._root}/+/{view}"])
-            unknown = sorted({path.partition("/")[0] for path in observed.copy()} - set(known))
-            await self._observe_users(connection, unknown)
-            return await self._store.repair(
-                Observed(observed.copy(), frozenset(settled), self._now_ms(), self._days), dry_run=dry_run
-            )
+            await self._replay(connection, list(_filters(self._root, sorted(users))))
+            seen = Observed(users, observed.copy(), frozenset(settled), self._now_ms(), self._days)
+            return await self._store.repair(seen, dry_run=dry_run)
         finally:
             self._outbox.witnesses.remove(settled)
-            connection.on_retained = lambda _topic, _payload: None
 
-    async def _observe_users(self, connection: Connection, users: Sequence[str]) -> None:
-        for start in range(0, len(users), self._users_at_once):
-            await self._observe(connection, list(_filters(self._root, users[start : start + self._users_at_once])))
+    async def _pace(self, connection: Connection) -> None:
+        while await self._store.waiting() > WAITING_AT_MOST:
+            await asyncio.wait({connection.closed}, timeout=PACE_S)
+            if connection.closed.done():
+                raise LinkDownError(connection.closed.result())
 
-    async def _observe(self, connection: Connection, filters: list[str]) -> None:
+    async def _strangers(self, connection: Connection, known: set[str]) -> list[str]:
+        """Names that are no user's and have views: a topic for each user is as much as some brokers replay at once."""
+        strangers: set[str] = set()
+        prefix = len(self._root) + 1
+
+        def remember(topic: str, _payload: bytes) -> None:
+            name = topic[prefix:].partition("/")[0]
+            if name not in known:
+                strangers.add(name)
+
+        connection.on_retained = remember
+        for view in topics.STATE_VIEWS:
+            await self._replay(connection, [f"{self._root}/+/{view}"])
+        return sorted(strangers.copy())
+
+    async def _replay(self, connection: Connection, filters: list[str]) -> None:
         """Have these filters replayed once, and wait until the replay is complete."""
-        if not filters:
-            return
         token = self._new_token().encode()
-        self._markers[token] = asyncio.Event()
+        marker = self._markers[token] = asyncio.get_running_loop().create_future()
+        ends: set[asyncio.Future[None] | asyncio.Future[str]] = {marker, connection.closed}
         try:
             await connection.subscribe(filters, qos=0)
-            await connection.publish(self._marker_topic, token, retain=False)
             async with asyncio.timeout(MARKER_DEADLINE_S):
-                await self._markers[token].wait()
+                await connection.publish(self._marker_topic, token, retain=False)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             await connection.unsubscribe(filters)
         finally:
             del self._markers[token]

@@ -32,7 +32,7 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
     """
     connection = transaction.connection
     found = _difference(connection, observed)
-    users = dict(connection.execute("SELECT name, user_id FROM user"))
+    users = {name: user_id for name in observed.users for user_id in _user_ids(connection, name)}
     for path in sorted(found.missing | found.different | found.stale):
         name, _, rest = path.partition("/")
         user_id, kind = users.get(name), rest.partition("/")[0]
@@ -52,23 +52,49 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
 def _difference(connection: sqlite3.Connection, observed: Observed) -> Difference:
     desired = {path: state for path, state in _desired(connection, observed) if path not in observed.settled}
     held = {path: state for path, state in observed.retained.items() if path not in observed.settled}
-    return difference(desired, held)
+    found = difference(desired, held)
+    return Difference(
+        missing=frozenset(path for path in found.missing if not _under_way(connection, path)),
+        different=found.different,
+        stale=found.stale,
+    )
+
+
+def _under_way(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether what is missing waits in the outbox already, or is in flight: marked anew it would be published twice.
+
+    Not so the text: its row may be about to go without a publish, for the broker is thought to hold it.
+    """
+    row = connection.execute("SELECT kind FROM outbox WHERE path = ?", (path,)).fetchone()
+    return row is not None and row[0] != "text"
 
 
 def _desired(connection: sqlite3.Connection, observed: Observed) -> Iterator[tuple[str, int]]:
-    """Path and fingerprint of everything that the broker should hold."""
-    for name, number, header in connection.execute(
-        "SELECT u.name, m.number, m.header FROM message m JOIN user u USING (user_id) WHERE m.live = 1"
+    """Path and fingerprint of everything that the broker should hold of these users."""
+    for name in observed.users:
+        for user_id in _user_ids(connection, name):
+            yield from _desired_of(connection, user_id, name, observed)
+
+
+def _desired_of(
+    connection: sqlite3.Connection, user_id: int, name: str, observed: Observed
+) -> Iterator[tuple[str, int]]:
+    for number, header in connection.execute(
+        "SELECT number, header FROM message WHERE user_id = ? AND live = 1", (user_id,)
     ):
         yield topics.message(name, ids.encode(number)), fingerprint(header)
-    for user_id, name, views in connection.execute("SELECT user_id, name, views FROM user"):
-        on = set(views.split(",")) | {"box"}
-        for view in topics.STATE_VIEWS:
-            payload = b""
-            if view in on:
-                payload = view_payload(connection, user_id, view, now_ms=observed.now_ms, days=observed.days)
-            if payload:  # an empty one clears the topic: nothing is held
-                yield topics.view(name, view), fingerprint(payload)
+    views = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()[0]
+    for view in topics.STATE_VIEWS:
+        payload = b""
+        if view == "box" or view in views.split(","):
+            payload = view_payload(connection, user_id, view, now_ms=observed.now_ms, days=observed.days)
+        if payload:  # an empty one clears the topic: nothing is held
+            yield topics.view(name, view), fingerprint(payload)
+
+
+def _user_ids(connection: sqlite3.Connection, name: str) -> list[int]:
+    """The user of that name, if there is one."""
+    return [row[0] for row in connection.execute("SELECT user_id FROM user WHERE name = ?", (name,))]
 
 
 def _number(rest: str) -> int | None:

@@ -94,9 +94,13 @@ class Store:
         await self._writer.submit(lambda transaction: outbox.doubt(transaction, paths, limit=limit))
 
     async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:
-        """Compare what the broker holds with what it should hold, and mark every difference."""
-        if dry_run:
-            return await self._read(lambda connection: repair.compare(connection, observed))
+        """Compare what the broker holds with what it should hold, and mark every difference.
+
+        Mail that comes in waits for the writer only when there is something to mark.
+        """
+        found = await self._read(lambda connection: repair.compare(connection, observed))
+        if dry_run or not found.marked:
+            return found
         return await self._writer.submit(lambda transaction: repair.mark(transaction, observed))
 
     async def expire(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SUITES = ("pipeline", "broker_throughput", "broker_idle", "broker_siege")
+SUITES = ("pipeline", "reconcile", "broker_throughput", "broker_idle", "broker_siege")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Whatever a broker holds, it ends up holding exactly the live set: against mosquitto and the embedded broker."""
+"""Whatever a broker holds, it ends up holding exactly the live set: mosquitto, NATS and the embedded broker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import time
 from contextlib import ExitStack, contextmanager
 
 import paho.mqtt.client as paho
+import pytest
 
 from bridge import ids
 from bridge.store import offline, people
 from bridge.store.live import live_numbers
 from tests.integration.mosquitto import mosquitto
+from tests.integration.nats import nats
 from tests.integration.stored import Clock, header, mail, storing, to
 from tests.system import ROOT, System, until
 
@@ -64,9 +66,9 @@ def external(port):
 
 
 @contextmanager
-def settled(tmp_path, mails=3, **overrides):
-    """A running system on mosquitto, with alice and her mail published, and an onlooker."""
-    with mosquitto(tmp_path) as port, System(tmp_path, **external(port), **overrides) as system, Onlooker(port) as seen:
+def settled(tmp_path, mails=3, broker=mosquitto, **overrides):
+    """A running system on a broker, with alice and her mail published, and an onlooker."""
+    with broker(tmp_path) as port, System(tmp_path, **external(port), **overrides) as system, Onlooker(port) as seen:
         system.run("user", "add", "alice", "--address", ALICE)
         bridge = system.serve()
         for number in range(mails):
@@ -96,8 +98,9 @@ def reconcile(system, *options):
 NOTHING = {"missing": 0, "different": 0, "stale": 0}
 
 
-def test_a_bridge_that_connects_repairs_whatever_the_broker_came_back_with(tmp_path):
-    with settled(tmp_path) as (system, bridge, seen):
+@pytest.mark.parametrize("broker", [mosquitto, nats], ids=["mosquitto", "nats"])
+def test_a_bridge_that_connects_repairs_whatever_the_broker_came_back_with(tmp_path, broker):
+    with settled(tmp_path, broker=broker) as (system, bridge, seen):
         wanted = dict(seen.retained)
         system.stop(bridge)
         tamper(seen)

@@ -25,6 +25,7 @@ from bridge.store.store import Store
 from tests.integration.stored import DAY_MS, Clock, add_user, header, mail, storing, to, told
 
 NAMES = ("alice", "bob", "carol")
+EVERYBODY = frozenset({*NAMES, "stranger"})
 VIEWS = ("box", "last", "text", "unread")
 
 
@@ -215,7 +216,7 @@ class LiveSet(RuleBasedStateMachine):
 
     def reconnect(self):
         retained = {topic: fingerprint(payload) for topic, payload in self.broker.items()}
-        observed = Observed(retained, frozenset(), self.clock.now_ms, self.days)
+        observed = Observed(EVERYBODY, retained, frozenset(), self.clock.now_ms, self.days)
         would = self.runner.run(self.store.repair(observed, dry_run=True))
         assert self.runner.run(self.store.repair(observed)) == would
 
@@ -257,7 +258,7 @@ class LiveSet(RuleBasedStateMachine):
         assert self.runner.run(self.store.waiting()) == 0
         observed = {topic: fingerprint(payload) for topic, payload in self.broker.items()}
         repair = self.runner.run(
-            self.store.repair(Observed(observed, frozenset(), self.clock.now_ms, self.days), dry_run=True)
+            self.store.repair(Observed(EVERYBODY, observed, frozenset(), self.clock.now_ms, self.days), dry_run=True)
         )
         assert repair.marked == 0
 
