@@ -61,7 +61,7 @@ class Device:
         if session.up and self._inbox.check(self._clock()):
             self._display.notice("the box disagrees with its digest; asking for all of it again")
             self._inbox.subscribed(self._clock())
-            session.subscribe((self._mailbox.headers, self._mailbox.box))
+            session.subscribe(self._mailbox.filters)
         self._journal.compact()
 
     def release_held(self) -> None:

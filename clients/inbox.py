@@ -146,7 +146,7 @@ class Inbox:
         return min(self._quiet_since + wait, self._astray_since + max(wait, BUSY_GRACE_S))
 
     def check(self, now: float) -> bool:
-        """Whether `msg/+` and `box` have to be subscribed again, because the box has gone astray."""
+        """Whether `msg/+` and `box` have to be subscribed to again, because the box has gone astray."""
         deadline = self.deadline()
         if deadline is None or now < deadline:
             return False

@@ -77,8 +77,10 @@ class Listener(Protocol):
 class Session:
     """A persistent session. The client id follows from the username, as the session belongs to the login.
 
-    `subscription` is what `Listener.subscribed` said last, in this process or an earlier one;
-    `asleep` tells the seconds that the machine spent asleep since it was started.
+    `renewed` are those of the filters that are subscribed to at each connection, though the broker has
+    them: what is retained there says whether something was missed, and a broker that kept the session
+    without its filters is found out. `subscription` is what `Listener.subscribed` said last, in this
+    process or an earlier one; `asleep` tells the seconds that the machine spent asleep since it was started.
     Raises UsageError if the CA file cannot be used.
     """
 
@@ -87,13 +89,14 @@ class Session:
         login: Login,
         *,
         filters: Sequence[str],
+        renewed: Sequence[str] = (),
         subscription: str,
         listener: Listener,
         clock: Callable[[], float],
         asleep: Callable[[], float],
         backoff: Backoff,
     ) -> None:
-        self._login, self._filters, self._listener = login, filters, listener
+        self._login, self._filters, self._renewed, self._listener = login, filters, renewed, listener
         self._subscription = subscription
         self._wanted = " ".join((str(login.endpoint), login.username, *filters))
         self._clock, self._asleep, self._backoff = clock, asleep, backoff
@@ -243,6 +246,8 @@ class Session:
             self._subscription = ""
             self._listener.subscribing()
             _, self._subscribe_mid = self._client.subscribe([(each, 1) for each in self._filters])
+        elif self._renewed:
+            self.subscribe(self._renewed)
 
     def _refused(self, code: Any) -> None:
         self._reason = f"the broker refused the connection: {code}"

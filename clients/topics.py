@@ -78,6 +78,11 @@ class Mailbox:
         return (self.headers, self.box, self.replies)
 
     @property
+    def renewed(self) -> tuple[str, ...]:
+        """What it subscribes to at every connection: all that costs no more than the digest to hear again."""
+        return (self.box, self.replies)
+
+    @property
     def username(self) -> str:
         """The MQTT login of the device."""
         return f"{self.user}.{self.device}"

@@ -133,6 +133,7 @@ def _channel(place: Place) -> Iterator[Channel]:
         session = Session(
             login_of(place, mailbox),
             filters=mailbox.filters,
+            renewed=mailbox.renewed,
             subscription=journal.snapshot.subscription,
             listener=device,
             clock=time.monotonic,

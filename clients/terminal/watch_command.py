@@ -91,6 +91,7 @@ def watch_mail(place: Place, manner: Manner) -> None:
         session = Session(
             login,
             filters=mailbox.filters,
+            renewed=mailbox.renewed,
             subscription=journal.snapshot.subscription,
             listener=device,
             clock=clock,

@@ -13,7 +13,9 @@ import threading
 import time
 from collections import Counter
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from clients.backoff import Backoff
 from clients.endpoint import parse_endpoint
@@ -67,7 +69,8 @@ def test_shows_all_once_over_restarts_and_subscribes_once(tmp_path, broker, play
         player.deliver(6)
         assert ids_in(watch.await_lines(7)) == ids_of(*range(7))
         assert watch.end() == 0
-    assert broker.logged("Received SUBSCRIBE from alice:phone") == 1
+    assert broker.logged("mail/alice/msg/+ (QoS 1)") == 1, "nothing was told twice"
+    assert broker.logged("mail/alice/box (QoS 1)") == 3, "but the digest is, at each connection"
 
 
 def test_json_line_has_the_documented_keys(tmp_path, broker, player):
@@ -120,7 +123,7 @@ def test_killed_at_any_instant_it_shows_each_message_once(tmp_path, broker, play
     shown = Counter(ids_in(watch.lines))
     assert [each for each, times in shown.items() if times > 1] == []
     assert set(shown) == set(ids_of(*range(count)))
-    assert broker.logged("Received SUBSCRIBE from alice:phone") <= 2
+    assert broker.logged("mail/alice/msg/+ (QoS 1)") <= 2
 
 
 class DyingListener:
@@ -212,13 +215,51 @@ def test_heals_what_the_broker_lost_and_drops_leftovers(tmp_path):
         player.settle()
         with watch:
             until(lambda: len(watch.lines) > 3, what="what the broker had kept")
-            assert len(watch.lines) < 13
-            player.digest()
             lines = [json.loads(line) for line in watch.await_lines(16)]
         shown = [line["id"] for line in lines if "gone" not in line]
         assert sorted(shown) == ids_of(*range(13))
         assert len(shown) == len(set(shown))
         assert sorted(line["id"] for line in lines if line.get("gone")) == ids_of(0, 1, 2)
+
+
+def test_journal_that_lost_its_end_with_the_power_is_found_out_without_new_mail(tmp_path, broker, player):
+    player.deliver(0)
+    watch, journal = Command(tmp_path, broker, "--json"), tmp_path / "state"
+    with watch:
+        watch.await_lines(1)
+        until(lambda: b"subscribed" in journal.read_bytes(), what="the subscription on record")
+        before = journal.read_bytes()
+        player.deliver(1)
+        watch.await_lines(2)
+        player.settle()
+        assert watch.end() == 0, "and the broker was told that both are on record"
+    journal.write_bytes(before)
+    with watch:
+        assert ids_in(watch.await_lines(3)) == ids_of(0, 1, 1), "rather again than never"
+
+
+def test_session_without_its_filters_is_found_out(tmp_path, broker, player):
+    """A broker that was killed between saving the session and saving its filters comes back like this."""
+    player.deliver(0)
+    watch = Command(tmp_path, broker, "--json")
+    with watch:
+        watch.await_lines(1)
+        watch.end()
+    saboteur = paho.Client(CallbackAPIVersion.VERSION2, client_id="alice:phone", clean_session=False)
+    undone = threading.Event()
+    saboteur.on_unsubscribe = lambda *_: undone.set()
+    saboteur.connect("127.0.0.1", broker.port)
+    saboteur.loop_start()
+    saboteur.unsubscribe(["mail/alice/msg/+", "mail/alice/box", "mail/alice/re/phone"])
+    assert undone.wait(30)
+    saboteur.disconnect()
+    saboteur.loop_stop()
+    player.deliver(1)
+    with watch:
+        assert ids_in(watch.await_lines(2)) == ids_of(0, 1), "the digest told"
+        player.deliver(2)
+        assert ids_in(watch.await_lines(3)) == ids_of(0, 1, 2), "and all is subscribed to again"
+    assert broker.logged("mail/alice/re/phone (QoS 1)") >= 2
 
 
 def test_plain_lines_in_a_pipe_are_silent_about_what_vanishes(tmp_path, broker, player):
