@@ -41,7 +41,7 @@ class Options:
 
 
 class Installation:
-    """The parts of a run. Everything that MQTT carries goes through a link that can be disturbed.
+    """The parts of a run. Everything that MQTT and SMTP carry goes through a link that can be disturbed.
 
     Disk and network namespace, if the schedule needs them, are there until `stack` is closed.
     """
@@ -60,13 +60,14 @@ class Installation:
             self.site, history=self.history, points=schedule.points.get("broker", ()), environment=self._mutation
         )
         self.links = {"bridge": Proxy(self.broker.address), "devices": Proxy(self.broker.address)}
+        self.links["smtp"] = Proxy(self._ingress)
         if self.namespace is not None:
             self.links["netns"] = Proxy(self.broker.address, host=self.namespace.host)
         self.bridge = self._bridge(options)
         self.terminals = [self._terminal(user) for user in self.site.users]
         self.phones: list[Phone] = []
         self.sender = Sender(
-            listener=lambda name: self.site.address("bridge", name),
+            listener=self._listener,
             history=self.history,
             sessions=SESSIONS,
             pause=0.7 * SESSIONS * schedule.seconds / schedule.messages,
@@ -94,6 +95,17 @@ class Installation:
             history=self.history,
             points=points,
         )
+
+    def _ingress(self) -> tuple[str, int]:
+        at = self.site.address("bridge", "smtp")
+        if at is None:
+            raise ConnectionRefusedError
+        return at
+
+    def _listener(self, name: str) -> tuple[str, int] | None:
+        """Where senders find the bridge: SMTP through its link, LMTP directly."""
+        at = self.site.address("bridge", name)
+        return ("127.0.0.1", self.links["smtp"].port) if at is not None and name == "smtp" else at
 
     def _terminal(self, user: str) -> Terminal:
         """The user's terminal; the first one's is in the network namespace, if there is one."""

@@ -20,10 +20,12 @@ def reply_before_commit() -> None:
     from bridge.store.store import Store
     from bridge.store.writer import Writer
 
-    keep, commit = Store.keep, Writer._commit
+    keep, commit, later = Store.keep, Writer._commit, set()
 
     async def hasty(self: Any, envelope: Any, header: Any, **found: str) -> tuple[Kept, ...]:
-        self.later = asyncio.ensure_future(keep(self, envelope, header, **found))
+        task = asyncio.ensure_future(keep(self, envelope, header, **found))
+        later.add(task)  # it is lost with the process, and not with the collector of garbage
+        task.add_done_callback(later.discard)
         number = ids.at(time.time_ns() // 1_000_000)
         return tuple(Kept(each.user_id, each.user, number) for each in envelope.recipients)
 
@@ -47,6 +49,13 @@ def settle_before_acknowledgement() -> None:
         return done
 
     Connection.publish = careless
+
+
+def no_recognition() -> None:
+    """The bridge takes a delivery that is tried again for new mail."""
+    from bridge.store import messages
+
+    messages._known_copy = lambda *_: None
 
 
 def no_deduplication() -> None:
@@ -80,6 +89,7 @@ def no_reconciliation() -> None:
 MUTATIONS: dict[str, Callable[[], None]] = {
     "reply_before_commit": reply_before_commit,
     "settle_before_acknowledgement": settle_before_acknowledgement,
+    "no_recognition": no_recognition,
     "no_deduplication": no_deduplication,
     "no_reconciliation": no_reconciliation,
 }

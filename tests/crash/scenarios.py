@@ -67,33 +67,32 @@ def _schedule(*actions: Action, points: dict[str, tuple[str, ...]] | None = None
 STALLS = (0.2, 0.8, 1.4, 2.0, 2.6, 3.2)
 """So many that mail is under way in some of them, however slow the machine is."""
 
+DYING = Hunt(_schedule(points={"bridge": tuple(f"{point}:4" for point in BRIDGE_POINTS[:4])}), broker="embedded")
+"""The bridge dies again and again between taking a mail and answering for it."""
+STUCK = Hunt(
+    _schedule(
+        *(Action(at, "stall", "bridge", 0.5) for at in STALLS),
+        *(Action(at + 0.4, "cut", "bridge") for at in STALLS),
+    ),
+    broker="embedded",
+    without_reconciliation=True,
+)
+"""Publishes get stuck on their way to the broker and are lost with the connection; what the outbox does about it is
+seen with reconciliation, which would mend it as well, switched off."""
+FORGETTING = Hunt(
+    _schedule(
+        *(Action(at, "kill", "broker") for at in (1.0, 2.5)),
+        *(Action(at, "cut", "devices") for at in (0.7, 1.5, 2.0, 3.0)),
+        points={"alice/terminal": ("before_ack:5", "after_record:5")},
+    ),
+    broker="mosquitto-forgetful",
+)
+"""Deliveries are lost before they are acknowledged, and repeated; the broker forgets everything it acknowledged."""
+
 HUNTS = {
-    # the bridge dies again and again with mail under way
-    "reply_before_commit": Hunt(
-        _schedule(points={"bridge": tuple(f"{point}:4" for point in BRIDGE_POINTS[:4])}),
-        broker="embedded",
-    ),
-    # publishes get stuck on their way to the broker and are lost with the connection; what the
-    # outbox does about it is seen with reconciliation, which would mend it as well, switched off
-    "settle_before_acknowledgement": Hunt(
-        _schedule(
-            *(Action(at, "stall", "bridge", 0.5) for at in STALLS),
-            *(Action(at + 0.4, "cut", "bridge") for at in STALLS),
-        ),
-        broker="embedded",
-        without_reconciliation=True,
-    ),
-    # deliveries are lost before they are acknowledged, and repeated
-    "no_deduplication": Hunt(
-        _schedule(
-            *(Action(at, "kill", "broker") for at in (1.0, 2.5)),
-            *(Action(at, "cut", "devices") for at in (0.7, 1.5, 2.0, 3.0)),
-            points={"alice/terminal": ("before_ack:5", "after_record:5")},
-        ),
-        broker="mosquitto-forgetful",
-    ),
-    # the broker forgets everything it acknowledged
-    "no_reconciliation": Hunt(
-        _schedule(*(Action(at, "kill", "broker") for at in (1.0, 2.5))), broker="mosquitto-forgetful"
-    ),
+    "reply_before_commit": DYING,
+    "no_recognition": DYING,
+    "settle_before_acknowledgement": STUCK,
+    "no_deduplication": FORGETTING,
+    "no_reconciliation": FORGETTING,
 }

@@ -20,7 +20,7 @@ BRIDGE_POINTS = (
 )
 WATCHER_POINTS = ("before_record", "after_record", "after_print", "after_mark", "before_ack", "after_ack")
 BROKER_POINTS = ("before_queue_commit", "after_queue_commit", "after_fan_out", "before_done")
-LINKS = ("bridge", "devices")
+LINKS = ("bridge", "devices", "smtp")
 LINK_FAULTS = ("cut", "delay", "stall", "half_close", "refuse")
 
 

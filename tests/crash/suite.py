@@ -41,7 +41,8 @@ class Job:
 def seeded(broker: str, seed: int, scope: Scope, *, mutation: str = "", extra: str = "") -> Job:
     """A seed on a broker."""
     options = Options(broker=broker, mutation=mutation)
-    return Job(broker, str(seed), draw(seed, scope), send_drawn, options, f"--seed {seed} --broker {broker}{extra}")
+    again = f"--seed {seed} --broker {broker}{f' --mutation {mutation}' if mutation else ''}{extra}"
+    return Job(broker, str(seed), draw(seed, scope), send_drawn, options, again)
 
 
 def scenario(name: str, broker: str) -> Job:
