@@ -178,7 +178,7 @@ class Limits(SharedSection):
     """Bounds on what strangers and devices can make the bridge do."""
 
     payload: int = Field(512, ge=192, le=65_536)
-    chunk: int = Field(8192, ge=256, le=262_144)
+    chunk: int = Field(8192, ge=256, le=65_536)
     request_rate: float = Field(50, gt=0)
     connections: int = Field(500, ge=1)
     connections_per_address: int = Field(100, ge=1)

@@ -155,7 +155,7 @@ class Uplink:
                 await self._stream(path, request.request_id, wire.pack_recent(newest), rest)
             case "parts", str(message_id):
                 answer = await self._body_of(user_id, message_id, "parts", None)
-                await self._stream(path, request.request_id, answer, [])
+                await self._stream(path, request.request_id, answer, [], whole=True)
             case ("text" | "raw") as operation, str(message_id), *rest if rest:
                 answer = await self._body_of(user_id, message_id, operation, None)
                 await self._stream(path, request.request_id, answer, rest)
@@ -165,9 +165,15 @@ class Uplink:
             case _:
                 raise BadRequestError(BAD_REQUEST, "no such operation, or not with these arguments")
 
-    async def _stream(self, path: ReturnPath, request_id: int, answer: bytes, window: Sequence[Any]) -> None:
-        """Send the chunks from an offset on: up to its limit, the end, or as many as one request gets."""
-        offset, limit = _window(window, total=len(answer), most=CHUNKS_PER_REQUEST * self._chunk)
+    async def _stream(
+        self, path: ReturnPath, request_id: int, answer: bytes, window: Sequence[Any], *, whole: bool = False
+    ) -> None:
+        """Send the chunks from an offset on: up to its limit, the end, or as many as one request gets.
+
+        `whole` is for what has no offset to be asked for by: the list of parts, which is bounded.
+        """
+        most = max(1, len(answer)) if whole else CHUNKS_PER_REQUEST * self._chunk
+        offset, limit = _window(window, total=len(answer), most=most)
         end = min(len(answer), offset + limit)
         while True:
             chunk = answer[offset : min(end, offset + self._chunk)]

@@ -166,6 +166,20 @@ def test_an_answer_comes_in_chunks_and_no_more_than_one_request_is_worth(path):
     calling(path, story)
 
 
+def test_the_list_of_parts_comes_whole_however_long_it_is(path):
+    many = "".join(
+        f"--b\r\nContent-Type: image/png; name={'x' * 200}{number}.png\r\n\r\n.\r\n" for number in range(300)
+    )
+
+    async def story(phones):
+        message_id = await phones.keep(f"Content-Type: multipart/mixed; boundary=b\r\n\r\n{many}--b--\r\n")
+        replies = await phones.ask("parts", message_id)
+        assert len(replies) > CHUNKS_PER_REQUEST
+        assert len(msgpack.unpackb(b"".join(reply[5] for reply in replies))) == 300
+
+    calling(path, story)
+
+
 @given(st.data())
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_piece_can_be_asked_for_again(tmp_path_factory, data):
