@@ -98,7 +98,7 @@ def test_json_line_has_the_documented_keys(tmp_path, broker, player):
 
 @pytest.mark.crash
 def test_killed_at_any_instant_it_shows_each_message_once(tmp_path, broker, player):
-    count, choose = 600, random.Random(7)
+    count, choose = 300, random.Random(7)
     watch = Command(tmp_path, broker, "--json")
 
     def publish():
