@@ -36,8 +36,10 @@ TRY_AGAIN_S = 30.0
 """After a look that the broker did not let us finish."""
 STORE_RETRY_S = 1.0
 WAITING_AT_MOST = 200
-"""Topics that may wait in the outbox before more are looked at: live mail stands in the same queue behind them."""
+"""Messages that may wait in the outbox before more are looked at: live mail stands in the same queue behind them."""
 PACE_S = 0.05
+PACES_AT_MOST = 200
+"""An outbox that does not empty for so many paces is waited for no longer: there is more of the broker to look at."""
 
 
 class Replay:
@@ -158,7 +160,9 @@ class Replay:
             self._outbox.witnesses.remove(settled)
 
     async def _pace(self, connection: Connection) -> None:
-        while await self._store.waiting() > WAITING_AT_MOST:
+        for _ in range(PACES_AT_MOST):
+            if await self._store.waiting_messages() <= WAITING_AT_MOST:
+                break
             await asyncio.wait({connection.closed}, timeout=PACE_S)
             if connection.closed.done():
                 raise LinkDownError(connection.closed.result())

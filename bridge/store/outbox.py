@@ -173,3 +173,9 @@ def waiting(connection: sqlite3.Connection) -> int:
     """How many rows wait."""
     count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
     return count
+
+
+def waiting_messages(connection: sqlite3.Connection) -> int:
+    """How many rows wait that go before the views."""
+    count: int = connection.execute("SELECT count(*) FROM outbox WHERE kind IN ('msg', 'event', 'stray')").fetchone()[0]
+    return count

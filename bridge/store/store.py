@@ -167,6 +167,10 @@ class Store:
         """Rows in the outbox."""
         return await self._read(outbox.waiting)
 
+    async def waiting_messages(self) -> int:
+        """Rows in the outbox without the views, which new mail does not have to wait for."""
+        return await self._read(outbox.waiting_messages)
+
     async def directory(self) -> Directory:
         """Users and addresses as they are now."""
         return await self._read(people.read_directory)

@@ -146,6 +146,18 @@ def test_an_empty_broker_is_filled_bit_by_bit_so_that_live_mail_does_not_wait_be
     looking(path, story, users=USERS)
 
 
+def test_an_outbox_that_never_empties_holds_up_no_look_for_ever(path, monkeypatch):
+    monkeypatch.setattr(replay, "PACES_AT_MOST", 2)
+
+    async def story(store, broker, looker):
+        await fill(store, mails=30)
+        await publish_all(store, broker)
+        broker.retained.clear()
+        assert (await looker.run(broker)).missing == 40 * 34
+
+    looking(path, story, users=USERS)
+
+
 def test_filling_ends_with_its_connection(path):
     async def story(store, broker, looker):
         await fill(store, mails=30)
