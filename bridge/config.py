@@ -11,76 +11,56 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bridge import topics
 from bridge.errors import ConfigurationError
+from bridge.notation import Address, Listen, Name, Networks, Root, Size, Texts, Url
 from bridge.rules import SpamAction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 FILE_NAME = "postbell.toml"
+PREFIX = "POSTBELL_"
 _PLACES = (Path(FILE_NAME), Path("/etc/postbell") / FILE_NAME)
-_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\[\]\s]+):\d{1,5}")
-_SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
-_FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+_LOGIN_IN_URL = re.compile(r"//[^/@\s]*@")
+_UNKNOWN = "extra_forbidden"
 
+Problem = tuple[tuple[int | str, ...], str, Any, str]
+"""What is wrong with the configuration: where, the kind, the value, and the text that tells the cure."""
 
-def _listen(value: str) -> str:
-    if not value or value.startswith("unix:/"):
-        return value
-    if not _ADDRESS.fullmatch(value) or int(value.rpartition(":")[2]) > 65_535:
-        raise ValueError('write host:port with a port up to 65535, [IPv6]:port, unix:/path, or "" for off')
-    return value
-
-
-def _address(value: str) -> str:
-    if value.startswith("unix:"):
-        raise ValueError("a broker listens on host:port, not on a UNIX socket")
-    return _listen(value)
-
-
-def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        known = parts.scheme in {"mqtt", "mqtts", "ws", "wss"} and parts.hostname and parts.port != 0
-    except ValueError:
-        known = False
-    if value and not known:
-        raise ValueError('write mqtt://host:port, mqtts://, ws:// or wss://, or "" for the embedded broker')
-    return value
-
-
-def _size(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value.strip())
-    if match is None:
-        raise ValueError("write a number of bytes, or one with k, M or G behind it")
-    return int(match[1]) * _FACTOR[match[2].lower()]
-
-
-def _name(value: str) -> str:
-    if not topics.valid_name(value):
-        raise ValueError("use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
-    return value
-
-
-def _root(value: str) -> str:
-    if not value or any(not topics.valid_name(level) for level in value.split("/")):
-        raise ValueError("use one or more topic levels of a-z 0-9 _ - without wildcards")
-    return value
-
-
-Listen = Annotated[str, AfterValidator(_listen)]
-Address = Annotated[str, AfterValidator(_address)]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
-Name = Annotated[str, AfterValidator(_name)]
+BROKERS_KEYS = {
+    "broker": frozenset(
+        {
+            "tls_listen",
+            "secure_websocket",
+            "tls_cert",
+            "tls_key",
+            "tls_client_ca",
+            "insecure",
+            "session_days",
+        }
+    ),
+    "limits": frozenset(
+        {
+            "packet",
+            "clients",
+            "clients_per_address",
+            "connect_timeout",
+            "login_failures",
+            "queue",
+            "queue_bytes",
+            "inflight",
+            "subscriptions",
+            "publish_rate",
+            "write_buffer",
+            "stall_timeout",
+        }
+    ),
+}
+"""Keys that the broker alone reads, in the sections that both read (broker/settings.py)."""
 
 
 class Section(BaseModel):
@@ -90,9 +70,9 @@ class Section(BaseModel):
 
 
 class SharedSection(BaseModel):
-    """A section that the broker reads too: keys for the other side are left alone."""
+    """A section that the broker reads too: keys of the other side are left alone, and what is nobody's is found."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Smtp(Section):
@@ -104,15 +84,15 @@ class Smtp(Section):
     tls_listen: Listen = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
-    proxies: tuple[str, ...] = ()
-    authserv_ids: tuple[str, ...] = ()
+    networks: Networks = ("127.0.0.0/8", "::1/128")
+    proxies: Networks = ()
+    authserv_ids: Texts = ()
 
 
 class Spam(Section):
     """Whose word on spam is believed, and what becomes of such mail (docs/rules.md)."""
 
-    headers: tuple[str, ...] = ()
+    headers: Texts = ()
     action: SpamAction = SpamAction.MARK
 
 
@@ -130,16 +110,17 @@ class Broker(SharedSection):
     embedded: bool = True
     listen: Address = "127.0.0.1:1883"
     websocket: Address = ""
+    public_url: Url = ""
 
 
 class Mqtt(Section):
     """How the bridge reaches its broker, and under which root it publishes."""
 
-    url: Annotated[str, AfterValidator(_url)] = ""
+    url: Url = ""
     username: str = "bridge"
     password_file: Path | None = None
     ca_file: Path | None = None
-    root: Annotated[str, AfterValidator(_root)] = "mail"
+    root: Root = "mail"
     version: str = Field("3.1.1", pattern=r"^(3\.1\.1|5)$")
     keepalive: int = Field(60, ge=5, le=65535)
     window: int = Field(256, ge=1, le=10_000)
@@ -198,16 +179,10 @@ def default_state_dir() -> Path:
     return Path(home) / "postbell"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All that the bridge is told from outside."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="POSTBELL_",
-        env_nested_delimiter="__",
-        extra="ignore",
-        frozen=True,
-        nested_model_default_partial_update=True,
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     state_dir: Path = Field(default_factory=default_state_dir)
     node: Name = "main"
@@ -221,19 +196,6 @@ class Settings(BaseSettings):
     http: Http = Http()
     log: Log = Log()
     limits: Limits = Limits()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over what `load` read from the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
 
     @property
     def database(self) -> Path:
@@ -249,6 +211,10 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Where running processes say how they are reached."""
         return self.state_dir / "run"
+
+
+_SECTIONS = {name for name, field in Settings.model_fields.items() if isinstance(field.default, BaseModel)}
+_NO_SECTION = f"no such section or key; there are {', '.join(sorted(Settings.model_fields))}"
 
 
 def find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -272,25 +238,63 @@ def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.enviro
             raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from error
     unknown = sorted(values.keys() - Settings.model_fields.keys())
     if unknown:
-        known = ", ".join(sorted(Settings.model_fields))
-        raise ConfigurationError(f"{path}: {unknown[0]}: no such section or key; there are {known}")
+        raise ConfigurationError(f"{path}: {unknown[0]}: {_NO_SECTION}")
+    _override(values, environ)
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, path, environ)) from error
-    except SettingsError as error:
-        raise ConfigurationError(f"environment: {error}; write POSTBELL_SECTION__KEY=value") from error
+        problems = [(problem["loc"], problem["type"], problem["input"], problem["msg"]) for problem in error.errors()]
+        raise ConfigurationError(_explain(problems, path, environ)) from error
+    problems = list(_nobodys_keys(settings)) or list(_unreachable_broker(settings))
+    if problems:
+        raise ConfigurationError(_explain(problems, path, environ))
+    return settings
 
 
-def _explain(error: ValidationError, path: Path | None, environ: Mapping[str, str]) -> str:
+def _override(values: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Put POSTBELL_SECTION__KEY and POSTBELL_KEY over what the file says."""
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        section, nested, key = variable.removeprefix(PREFIX).lower().partition("__")
+        if section not in Settings.model_fields:
+            if nested:
+                raise ConfigurationError(f"{variable}: {section}: {_NO_SECTION}")
+        elif nested:
+            values[section] = {**there, key: value} if isinstance(there := values.get(section, {}), dict) else there
+        elif section in _SECTIONS:
+            raise ConfigurationError(f"{variable} = {value!r}: a section; write {PREFIX}{section.upper()}__KEY")
+        else:
+            values[section] = value
+
+
+def _nobodys_keys(settings: Settings) -> Iterator[Problem]:
+    """Keys of the shared sections that neither the bridge nor the broker knows."""
+    for name, theirs in BROKERS_KEYS.items():
+        for key, value in (getattr(settings, name).model_extra or {}).items():
+            if key not in theirs:
+                yield (name, key), _UNKNOWN, value, ""
+
+
+def _unreachable_broker(settings: Settings) -> Iterator[Problem]:
+    """A bridge has to reach its broker: the embedded one over TCP, or another by its URL."""
+    if settings.mqtt.url:
+        return
+    if not settings.broker.embedded:
+        yield ("mqtt", "url"), "", "", "with broker.embedded = false, write where the broker is, as mqtt://host:port"
+    elif not settings.broker.listen:
+        yield ("broker", "listen"), "", "", "the bridge itself comes this way: write host:port, as 127.0.0.1:1883"
+
+
+def _explain(problems: Iterable[Problem], path: Path | None, environ: Mapping[str, str]) -> str:
     lines = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        variable = "POSTBELL_" + "__".join(str(part) for part in problem["loc"]).upper()
+    for where, kind, value, message in problems:
+        key = ".".join(str(part) for part in where)
+        variable = PREFIX + "__".join(str(part) for part in where[:2]).upper()
         place = variable if variable in environ else str(path or "defaults")
-        if problem["type"] == "extra_forbidden":
+        if kind == _UNKNOWN:
             lines.append(f"{place}: {key}: no such key; remove it or mend its spelling")
         else:
-            cure = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{place}: {key} = {problem['input']!r}: {cure}")
+            shown = _LOGIN_IN_URL.sub("//***@", repr(value))
+            lines.append(f"{place}: {key} = {shown}: {message.removeprefix('Value error, ')}")
     return "\n".join(lines)

@@ -49,6 +49,7 @@ def bridge(context: typer.Context, config: shared.Config = None) -> None:
 
 def broker(context: typer.Context, config: shared.Config = None) -> None:
     """Run the embedded MQTT broker alone."""
+    shared.settings(context, config)  # the broker tells what is wrong in its own sections only
     chosen = shared.chosen(context, config)
     arguments = [] if chosen is None else ["--config", str(chosen)]
     os.execv(sys.executable, [sys.executable, "-m", "broker", *arguments])  # noqa: S606 - becomes the broker

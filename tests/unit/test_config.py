@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from pydantic import BaseModel
 
 from bridge import config
 from bridge.errors import ConfigurationError
+from broker import settings
+
+
+def everything():
+    """All keys of the bridge, as `section.key` or `key`."""
+    for name, value in config.Settings():
+        yield from (f"{name}.{key}" for key in type(value).model_fields) if isinstance(value, BaseModel) else (name,)
 
 
 @pytest.fixture(autouse=True)
@@ -60,11 +70,11 @@ def test_a_file_is_found_in_its_places_in_order(written, environ):
 
 def test_the_environment_wins_key_by_key(written, environ):
     written('[retain]\ncount = 50\ndays = 3\n[mqtt]\nroot = "home/mail"\n')
-    settings = config.load(environ=environ(POSTBELL_RETAIN__COUNT="7", POSTBELL_STATE_DIR="/srv/bell"))
-    assert (settings.retain.count, settings.retain.days) == (7, 3)
-    assert settings.mqtt.root == "home/mail"
-    assert str(settings.database) == "/srv/bell/postbell.db"
-    assert str(settings.run_dir) == "/srv/bell/run"
+    told = config.load(environ=environ(POSTBELL_RETAIN__COUNT="7", POSTBELL_STATE_DIR="/srv/bell"))
+    assert (told.retain.count, told.retain.days) == (7, 3)
+    assert told.mqtt.root == "home/mail"
+    assert str(told.database) == "/srv/bell/postbell.db"
+    assert str(told.run_dir) == "/srv/bell/run"
 
 
 @pytest.mark.parametrize(
@@ -110,13 +120,73 @@ def test_a_bad_value_is_told_with_file_key_value_and_cure(written, text, key, va
     assert cure in message
 
 
+def test_the_configuration_knows_every_key_of_the_broker():
+    for name, theirs in config.BROKERS_KEYS.items():
+        fields = getattr(settings, name.capitalize()).model_fields.keys()
+        assert theirs == fields - getattr(config, name.capitalize()).model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("[broker]\nlistn = 3", "broker.listn"), ("[limits]\nqueu = 3", "limits.queu")]
+)
+def test_a_key_of_a_shared_section_that_neither_side_knows_is_told(written, text, key):
+    path = written(text)
+    with pytest.raises(ConfigurationError, match=rf"^{path}: {key}: no such key"):
+        config.load()
+
+
+def test_a_variable_for_a_key_that_nobody_knows_is_told_by_its_name():
+    for name, key in (("POSTBELL_LIMITS__QUEU", "limits.queu"), ("POSTBELL_SMTP__LISTN", "smtp.listn")):
+        with pytest.raises(ConfigurationError, match=f"^{name}: {key}: no such key"):
+            config.load(environ={name: "1"})
+    with pytest.raises(ConfigurationError, match=r"^POSTBELL_STMP__LISTEN: stmp: no such section"):
+        config.load(environ={"POSTBELL_STMP__LISTEN": "1"})
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8, fd00::/8", '["10.0.0.0/8", "fd00::/8"]', "10.0.0.0/8,fd00::/8,"])
+def test_a_variable_holds_a_list_with_commas_or_as_json(text):
+    assert config.load(environ={"POSTBELL_SMTP__NETWORKS": text}).smtp.networks == ("10.0.0.0/8", "fd00::/8")
+    assert config.load(environ={"POSTBELL_SMTP__NETWORKS": ""}).smtp.networks == ()
+
+
+@pytest.mark.parametrize("key", list(everything()))
+def test_every_key_can_be_overridden_by_a_variable(key):
+    section, _, name = key.rpartition(".")
+    default = getattr(config.Settings(), section, None) or config.Settings()
+    value = getattr(default, name)
+    text = ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    variable = "POSTBELL_" + key.upper().replace(".", "__")
+    told = config.load(environ={variable: text})
+    assert getattr(getattr(told, section, None) or told, name) in {value, Path()}
+    if not isinstance(value, (str, tuple, Path)) and value is not None:
+        with pytest.raises(ConfigurationError, match=f"^{variable}: {key} = 'x-': "):
+            config.load(environ={variable: "x-"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[broker]\nembedded = false", "mqtt.url = '': with broker.embedded = false, write where the broker is"),
+        ('[broker]\nlisten = ""', "broker.listen = '': the bridge itself comes this way"),
+        ('[mqtt]\nurl = "mqtt://me:secret@host"', r"mqtt.url = 'mqtt://\*\*\*@host': the login does not belong here"),
+        ("[smtp]\nlisten = 25", "smtp.listen = 25: write host:port"),
+        ('[smtp]\nnetworks = ["10.0.0.0/99"]', r"smtp.networks.0 = '10.0.0.0/99': write a network"),
+    ],
+)
+def test_what_cannot_work_is_told_with_the_cure(written, text, message):
+    path = written(text)
+    with pytest.raises(ConfigurationError, match=f"^{path}: {message}") as told:
+        config.load()
+    assert "secret" not in str(told.value)
+
+
 def test_a_bad_variable_is_told_by_its_name(environ):
     with pytest.raises(ConfigurationError, match=r"^POSTBELL_RETAIN__COUNT: retain.count = 'many': "):
         config.load(environ=environ(POSTBELL_RETAIN__COUNT="many"))
 
 
 def test_a_section_given_as_one_variable_is_told_with_the_right_form(environ):
-    with pytest.raises(ConfigurationError, match="POSTBELL_SECTION__KEY"):
+    with pytest.raises(ConfigurationError, match="POSTBELL_SMTP__KEY"):
         config.load(environ=environ(POSTBELL_SMTP="127.0.0.1:25"))
 
 
