@@ -155,9 +155,8 @@ class Bridge:
                 tasks.create_task(self.link.run(self._serve), name="link")
                 tasks.create_task(self.phonebook.run(), name="phonebook")
                 tasks.create_task(self.lifetimes.run(), name="lifetimes")
-                tasks.create_task(
-                    control.listen(self._settings.run_dir, {"reconcile": self._reconcile}), name="control"
-                )
+                actions = {"reconcile": self._reconcile, "look": self._look}
+                tasks.create_task(control.listen(self._settings.run_dir, actions), name="control")
 
     async def reconcile_once(self, *, dry_run: bool) -> Repair:
         """Connect, reconcile, publish what was marked, and be done; raises ControlError."""
@@ -212,6 +211,12 @@ class Bridge:
         except (LinkDownError, RefusedError, TimeoutError) as error:
             raise control.ControlError(f"the broker was lost meanwhile: {error or 'timed out'}") from error
         return asdict(repair)
+
+    async def _look(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have a change of people taken up now: who made it by a command may rely on it from then on."""
+        del request
+        await self.phonebook.look()
+        return {}
 
     async def _serve(self, connection: Connection) -> None:
         """What is done on one connection to the broker, until it is lost."""
@@ -271,7 +276,8 @@ class Bridge:
                 return settings.mqtt.password_file.read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise ConfigurationError(
-                    f"mqtt.password_file = {str(settings.mqtt.password_file)!r}: {error.strerror}"
+                    f"mqtt.password_file = {str(settings.mqtt.password_file)!r}: {error.strerror}; "
+                    "write the bridge's password into it, or leave the key out"
                 ) from error
         if settings.broker.embedded:
             return await self.store.grant(logins.BRIDGE_USERNAME, label=settings.node, role="bridge")

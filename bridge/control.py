@@ -52,11 +52,11 @@ async def listen(run_dir: Path, actions: Mapping[str, Callable[[dict[str, Any]],
             await server.serve_forever()
 
 
-def ask(run_dir: Path, request: dict[str, Any]) -> dict[str, Any]:
+def ask(run_dir: Path, request: dict[str, Any], *, deadline_s: float = ANSWER_DEADLINE_S) -> dict[str, Any]:
     """What a running bridge answers; raises ControlError."""
     try:
         with _reachable(run_dir) as path, socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_DEADLINE_S)
+            connection.settimeout(deadline_s)
             connection.connect(path)
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile() as lines:

@@ -36,10 +36,16 @@ class UnusableDirectoryError(ConfigurationError):
 
 def write(directory: Path, name: str, facts: Mapping[str, Any]) -> None:
     """Replace what the process says about itself."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make(directory)
     temporary = directory / f".{name}.json.{os.getpid()}"
     temporary.write_text(json.dumps(facts), encoding="utf-8")
     temporary.replace(directory / f"{name}.json")
+
+
+def _make(directory: Path) -> None:
+    """Make the run directory, and the state directory above it, for this user alone."""
+    for each in (directory.parent, directory):
+        each.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def read(directory: Path, name: str) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def read(directory: Path, name: str) -> dict[str, Any]:
 def only_one(directory: Path, name: str) -> Iterator[None]:
     """Hold the lock of a process; raises AlreadyRunningError when another holds it, or UnusableDirectoryError."""
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make(directory)
         file = (directory / f"{name}.lock").open("a")
     except OSError as error:
         raise UnusableDirectoryError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import config as configuration
+from bridge import control, runfile
 from bridge.store import offline
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+LOOK_S = 2.0
 
 
 def chosen(context: typer.Context, config: Path | None) -> Path | None:
@@ -45,11 +48,14 @@ def now_ms() -> int:
 
 @contextmanager
 def changing(given: Settings) -> Iterator[Transaction]:
-    """One transaction on the store; a running bridge and broker notice it within a second."""
+    """One transaction on the store. A running bridge knows of it when this returns, the broker within a second."""
     with offline.transaction(
         given.database, now_ms=now_ms(), count=given.retain.count, days=given.retain.days
     ) as transaction:
         yield transaction
+    if runfile.running(given.run_dir, runfile.BRIDGE):
+        with suppress(control.ControlError):  # it looks by itself as well, a little later
+            control.ask(given.run_dir, {"do": "look"}, deadline_s=LOOK_S)
 
 
 def print_json(value: Any) -> None:

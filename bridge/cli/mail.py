@@ -1,21 +1,18 @@
-"""`postbell send`: hand a mail to the sink as a mail server would; `watch` and `read`: the client."""
+"""`postbell send`: hand a mail to the sink as a mail server would."""
 
 from __future__ import annotations
 
-import os
 import re
 import smtplib
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
 
 from bridge import runfile
 from bridge.cli import context as shared
-from bridge.cli.people import mqtt_url
 from bridge.errors import PostbellError
-from bridge.store import logins, offline, people
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _BARE_CR = re.compile(rb"\r(?!\n)")
@@ -86,46 +83,3 @@ def _deliver(address: str, sender: str, to: list[str], raw: bytes) -> tuple[int,
             return code, answer.decode(errors="replace"), refused
     except (OSError, smtplib.SMTPException) as error:
         raise SendError(f"the sink at {address} did not take the mail: {error}") from error
-
-
-# --- the client -----------------------------------------------------------------------------------
-
-PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-
-
-def client(context: typer.Context) -> None:
-    """Become the reference client. On the server itself it needs no password: it is given one."""
-    command = str(context.info_name)
-    arguments, config = _without_config(context.args)
-    os.environ |= _local_login(context, config, arguments)
-    os.execv(  # noqa: S606 - becomes the client
-        sys.executable, [sys.executable, "-m", "clients", command, *arguments]
-    )
-
-
-def _without_config(arguments: list[str]) -> tuple[list[str], Path | None]:
-    """The client's own arguments, and the configuration file that was named among them."""
-    rest, config, values = [], None, iter(arguments)
-    for argument in values:
-        if argument == "--config":
-            config = Path(next(values, ""))
-        elif argument.startswith("--config="):
-            config = Path(argument.partition("=")[2])
-        else:
-            rest.append(argument)
-    return rest, config
-
-
-def _local_login(context: typer.Context, config: Path | None, arguments: list[str]) -> dict[str, str]:
-    """A login for the device if this process may write the store and nothing else says how to log in."""
-    told = {"--url", "--password-file", "--help"} & {argument.partition("=")[0] for argument in arguments}
-    device = re.fullmatch(r"([^/]+)/([^/]+)", next((a for a in arguments if "/" in a and not a.startswith("-")), ""))
-    settings = shared.settings(context, config)
-    if told or os.environ.get("POSTBELL_PASSWORD") or device is None or not os.access(settings.database, os.W_OK):
-        return {}
-    with offline.reading(settings.database) as connection:
-        people.require_device(connection, device[1], device[2])
-    with shared.changing(settings) as transaction:
-        login = people.username(device[1], device[2])
-        password = logins.grant(transaction, login, label="local", role="device")
-    return {"POSTBELL_PASSWORD": password, "POSTBELL_URL": mqtt_url(settings)}

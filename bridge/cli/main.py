@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bridge.cli import client, logins, mail, people, rules, salvage, serving, setup, status
 from bridge.cli import context as shared
-from bridge.cli import logins, mail, people, rules, salvage, serving, setup, status
 from bridge.errors import ConfigurationError, MalformedAddressError, PostbellError
 
 app = typer.Typer(
@@ -29,10 +29,10 @@ app.add_typer(logins.sender_app, name="sender")
 app.add_typer(logins.admin_app, name="admin")
 app.command()(mail.send)
 app.command(
-    "watch", context_settings=mail.PASS_THROUGH, help="Show mail as it comes: the reference client (terminal)."
-)(mail.client)
-app.command("read", context_settings=mail.PASS_THROUGH, help="Read a body or save an attachment over MQTT.")(
-    mail.client
+    "watch", context_settings=client.PASS_THROUGH, help="Show mail as it comes: the reference client (terminal)."
+)(client.client)
+app.command("read", context_settings=client.PASS_THROUGH, help="Read a body or save an attachment over MQTT.")(
+    client.client
 )
 app.command()(status.status)
 app.command()(serving.reconcile)

@@ -162,7 +162,12 @@ def device_revoke(context: typer.Context, user: UserName, device: DeviceName, co
 
 
 def mqtt_url(settings: Settings) -> str:
-    """How a device on this machine reaches the broker: as configured, else where it listens."""
+    """What a device is told of where the broker is: as configured for devices, else as it is reached from here."""
+    return settings.broker.public_url or local_url(settings)
+
+
+def local_url(settings: Settings) -> str:
+    """How the broker is reached from this machine: as configured, else where it listens."""
     if settings.mqtt.url:
         return settings.mqtt.url
     return f"mqtt://{runfile.read(settings.run_dir, 'broker').get('mqtt') or settings.broker.listen}"

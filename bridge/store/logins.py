@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bridge.store.writer import Transaction
 
-PASSWORD_BYTES = 20
+PASSWORD_BYTES, SALT_BYTES = 20, 16
 BRIDGE_USERNAME = "bridge"
 
 
@@ -30,11 +30,23 @@ class LoginError(PostbellError):
 def grant(transaction: Transaction, username: str, *, label: str, role: str) -> str:
     """A new password for an MQTT login, replacing the one with the same label."""
     password, salt, digest = _generate()
-    transaction.connection.execute(
-        "INSERT OR REPLACE INTO login (username, label, role, salt, hash) VALUES (?, ?, ?, ?, ?)",
-        (username, label, role, salt, digest),
-    )
+    _put(transaction, username, label=label, role=role, salt=salt, digest=digest)
     return password
+
+
+def admit(transaction: Transaction, username: str, password: str, *, label: str, role: str) -> None:
+    """Have a generated password open an MQTT login, as the one with its label.
+
+    A row that it opens already stays as it is: the broker would end the sessions of a new one.
+    """
+    connection = transaction.connection
+    row = connection.execute(
+        "SELECT salt, hash FROM login WHERE username = ? AND label = ?", (username, label)
+    ).fetchone()
+    if row is not None and hmac.compare_digest(_digest(row[0] or b"", password), row[1]):
+        return
+    salt = secrets.token_bytes(SALT_BYTES)
+    _put(transaction, username, label=label, role=role, salt=salt, digest=_digest(salt, password))
 
 
 def add_admin(transaction: Transaction, name: str) -> str:
@@ -84,9 +96,20 @@ def check_sender(connection: sqlite3.Connection, name: str, password: str) -> bo
     """Whether this is a sender's password; takes the same time whether the name is known or not."""
     row = connection.execute("SELECT salt, hash FROM sender WHERE name = ?", (name,)).fetchone()
     salt, expected = row or (b"", bytes(32))
-    return hmac.compare_digest(hashlib.sha256(salt + password.encode(errors="surrogateescape")).digest(), expected)
+    return hmac.compare_digest(_digest(salt, password), expected)
+
+
+def _put(transaction: Transaction, username: str, *, label: str, role: str, salt: bytes, digest: bytes) -> None:
+    transaction.connection.execute(
+        "INSERT OR REPLACE INTO login (username, label, role, salt, hash) VALUES (?, ?, ?, ?, ?)",
+        (username, label, role, salt, digest),
+    )
 
 
 def _generate() -> tuple[str, bytes, bytes]:
-    password, salt = secrets.token_urlsafe(PASSWORD_BYTES), secrets.token_bytes(16)
-    return password, salt, hashlib.sha256(salt + password.encode()).digest()
+    password, salt = secrets.token_urlsafe(PASSWORD_BYTES), secrets.token_bytes(SALT_BYTES)
+    return password, salt, _digest(salt, password)
+
+
+def _digest(salt: bytes, password: str) -> bytes:
+    return hashlib.sha256(salt + password.encode(errors="surrogateescape")).digest()

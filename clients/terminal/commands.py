@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from clients.errors import ClientError, UsageError
@@ -32,6 +34,8 @@ from clients.terminal.options import (
 from clients.terminal.read_command import Wish, read_message
 from clients.terminal.watch_command import Manner, watch_mail
 
+PROGRAM_VARIABLE = "POSTBELL_PROGRAM"
+"""The program that became this one, if the user called another: its name is the one to show in `--help`."""
 READING_KEEPALIVE_S = 10
 """Short, as the connection of `read` lasts only as long as something is being read."""
 
@@ -97,7 +101,7 @@ def read(
 def run() -> int:
     """Run the command line; the result is the exit code: 0 fine, 1 failed, 2 usage."""
     try:
-        app()
+        app(prog_name=os.environ.get(PROGRAM_VARIABLE))
     except UsageError as error:
         notice(str(error))
         return 2
