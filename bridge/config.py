@@ -143,7 +143,7 @@ class Body(Section):
 
 
 class Http(Section):
-    """Health and metrics over HTTP."""
+    """Where HTTP is to be served; the bridge says so while it has nothing to serve there."""
 
     listen: Address = ""
 

@@ -17,6 +17,7 @@ from bridge.errors import PostbellError
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 TIMEOUT_S = 60
+UNIX = "unix:"
 
 
 class SendError(PostbellError):
@@ -28,15 +29,17 @@ def send(
     file: Annotated[Path, typer.Argument(metavar="FILE.eml", help="The mail; - for standard input.", allow_dash=True)],
     to: Annotated[list[str], typer.Option("--to", metavar="ADDR", help="A recipient. Repeatable.")],
     sender: Annotated[str, typer.Option("--from", metavar="ADDR", help="The envelope sender.")] = "",
-    server: Annotated[str, typer.Option(metavar="HOST:PORT", help="The SMTP listener.", show_default=False)] = "",
+    server: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The SMTP listener; or unix:/PATH.", show_default=False)
+    ] = "",
     config: shared.Config = None,
     as_json: shared.AsJson = False,
 ) -> None:
     """Hand a mail to the sink over SMTP, as a mail server would."""
     settings = shared.settings(context, config)
     address = server or runfile.read(settings.run_dir, "bridge").get("smtp") or settings.smtp.listen
-    if runfile.port_of(address) is None:
-        raise typer.BadParameter(f"{address!r}: write HOST:PORT", param_hint="--server")
+    if not address.startswith(UNIX) and runfile.port_of(address) is None:
+        raise typer.BadParameter(f"{address!r}: write HOST:PORT or unix:/PATH", param_hint="--server")
     raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
     code, answer, refused = _deliver(address, sender, to, with_crlf(raw))
     if as_json:
@@ -61,12 +64,24 @@ def _read(file: Path) -> bytes:
         raise typer.BadParameter(f"{file}: {error.strerror}") from error
 
 
+class UnixSmtp(smtplib.LMTP):
+    """SMTP over a UNIX socket, which the library knows for LMTP only."""
+
+    ehlo_msg = "ehlo"
+
+
+def _connected(address: str) -> smtplib.SMTP:
+    if address.startswith(UNIX):
+        return UnixSmtp(address.removeprefix(UNIX), timeout=TIMEOUT_S)
+    host, _, port = address.rpartition(":")
+    return smtplib.SMTP(host.strip("[]"), int(port), timeout=TIMEOUT_S)
+
+
 def _deliver(address: str, sender: str, to: list[str], raw: bytes) -> tuple[int, str, dict[str, str]]:
     """The reply to the mail, and the recipients that were refused with their replies."""
-    host, _, port = address.rpartition(":")
     refused: dict[str, str] = {}
     try:
-        with smtplib.SMTP(host.strip("[]"), int(port), timeout=TIMEOUT_S) as smtp:
+        with _connected(address) as smtp:
             smtp.ehlo_or_helo_if_needed()
             utf8 = ["SMTPUTF8"] if any(not recipient.isascii() for recipient in [sender, *to]) else []
             smtp.command_encoding = "utf-8" if utf8 else "ascii"

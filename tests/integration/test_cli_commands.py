@@ -200,7 +200,7 @@ def test_other_logins_are_added_listed_and_removed(within, kind):
         ("admin add bridge", 1, "'bridge' cannot be an administrator's login"),
         ("watch taken/phone", 1, "taken has no device 'phone'; add it with: postbell device add taken phone"),
         ("send absent.eml --to a@x.org", 2, "absent.eml: No such file or directory"),
-        ("send - --to a@x.org --server localhost", 2, "'localhost': write HOST:PORT"),
+        ("send - --to a@x.org --server localhost", 2, "'localhost': write HOST:PORT or unix:/PATH"),
         ("send - --to a@x.org --server 127.0.0.1:1", 1, "the sink at 127.0.0.1:1 did not take the mail"),
         ("--config absent.toml status", 2, "absent.toml: no such file; create it or name another with --config"),
         ("nonsense", 2, "No such command 'nonsense'"),
@@ -242,11 +242,16 @@ def test_status_tells_what_programs_need(running):
 
 
 def test_status_of_a_system_that_does_not_run_says_so(tmp_path):
-    with System(tmp_path) as system:
+    socket = f"unix:{tmp_path / 'smtp.sock'}"
+    with System(tmp_path, POSTBELL_SMTP__LISTEN=socket) as system:
         status = asked(system, "status")
         assert (status["running"], status["broker"]["connected"], status["store"]) == (False, False, "ok")
         assert set(status["listeners"].values()) == {None}
         serving = system.serve()
+        assert asked(system, "status")["listeners"]["smtp"] == socket
+        system.run("user", "add", "alice", "--address", "alice@example.org")
+        (tmp_path / "mail.eml").write_bytes(b"Subject: over a UNIX socket\n\nhello\n")
+        assert asked(system, "send", "mail.eml", "--to", "alice@example.org")["code"] == 250
         system.stop(serving)
         status = asked(system, "status")
         assert status["running"] is False
