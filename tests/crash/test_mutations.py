@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.crash.scenarios import Hunt
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
-AT_ONCE = 3
+AT_ONCE = 2
 
 
 PLANS = {"dying": DYING, "stuck": STUCK, "forgetting": FORGETTING}
