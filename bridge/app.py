@@ -90,6 +90,7 @@ class Bridge:
                 authserv_ids=frozenset(settings.smtp.authserv_ids),
                 spam_headers=settings.spam.headers,
                 received_limit=settings.limits.received,
+                full=lambda: self.lifetimes.full,
             ),
             spool=self.spool,
             settings=ingress_settings(settings, before=runfile.read(settings.run_dir, runfile.BRIDGE)),
@@ -119,6 +120,7 @@ class Bridge:
             store=self.store,
             spool_dir=settings.spool_dir,
             keeping=Keeping(settings.body.days, settings.body.quota, settings.body.total, settings.body.headers_days),
+            most_messages=settings.limits.messages,
             now_ms=wall_ms,
             monotonic=time.monotonic,
         )

@@ -169,6 +169,7 @@ class Limits(SharedSection):
     command_timeout: float = Field(300, gt=0)
     session_timeout: float = Field(3600, gt=0)
     received: int = Field(50, ge=1)
+    messages: int = Field(500_000, ge=1)
 
 
 def default_state_dir() -> Path:

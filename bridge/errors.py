@@ -39,6 +39,12 @@ class TooLargeError(SmtpError):
     reply = Reply(552, "5.3.4", "Message too big")
 
 
+class OverQuotaError(SmtpError):
+    """This user has as many messages as one user may have; others get theirs (RFC 3463 X.2.2)."""
+
+    reply = Reply(452, "4.2.2", "Mailbox full, try again later")
+
+
 class LoopError(SmtpError):
     """Too many Received fields (RFC 5321 §6.3)."""
 

@@ -7,17 +7,25 @@ knows nothing of sockets.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from bridge.errors import LoopError, SmtpError, StoreCorruptError, StoreUnavailableError, UnknownUserError
+from bridge.errors import (
+    LoopError,
+    OverQuotaError,
+    SmtpError,
+    StoreCorruptError,
+    StoreUnavailableError,
+    UnknownUserError,
+)
 from bridge.headers import extract, received_count
 from bridge.model import Header, Reply
 from bridge.rules import Alert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from bridge.directory import Directory
@@ -36,7 +44,10 @@ class Keeper(Protocol):
 
 
 class Intake:
-    """Accepts envelopes. `directory` is called anew for each address; `forget` drops a spool file."""
+    """Accepts envelopes. `directory` is called anew for each address; `forget` drops a spool file.
+
+    `full` are the ids of users who have as many messages as one may have.
+    """
 
     def __init__(
         self,
@@ -47,6 +58,7 @@ class Intake:
         authserv_ids: frozenset[str] = frozenset(),
         spam_headers: tuple[str, ...] = (),
         received_limit: int = 50,
+        full: Callable[[], Collection[int]] = frozenset,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -54,11 +66,15 @@ class Intake:
         self._authserv_ids = authserv_ids
         self._spam_headers = spam_headers
         self._received_limit = received_limit
+        self._full = full
         self._log = structlog.get_logger()
 
     def resolve(self, address: str) -> Recipient:
-        """Whose address it is; raises UnknownUserError or MalformedAddressError."""
-        return self._directory().resolve(address)
+        """Whose address it is; raises UnknownUserError, OverQuotaError or MalformedAddressError."""
+        recipient = self._directory().resolve(address)
+        if recipient.user_id in self._full():
+            raise OverQuotaError(f"{recipient.user} has too many messages")
+        return recipient
 
     async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
         """Keep a message for all its recipients; one reply each, in their order (RFC 2033 §4.2).
@@ -66,8 +82,12 @@ class Intake:
         A reply of 250 means that the message is on disk for that recipient. Never raises SmtpError.
         With a 250 the spool file is ours: it is dropped again when nobody's message needs it.
         """
+        full = self._full()
+        fit = tuple(recipient for recipient in envelope.recipients if recipient.user_id not in full)
+        if not fit:
+            return tuple(OverQuotaError.reply for _ in envelope.recipients)
         try:
-            kept = await self._keep(envelope)
+            kept = await self._keep(replace(envelope, recipients=fit))
         except StoreCorruptError as error:
             self._log.error("store_damaged", reason=str(error))
             return tuple(StoreUnavailableError.reply for _ in envelope.recipients)
@@ -76,7 +96,7 @@ class Intake:
             return tuple(error.reply for _ in envelope.recipients)
         if envelope.body.spooled is not None and all(copy.copy_of_known for copy in kept):
             self._forget(envelope.body.spooled)
-        return self._answer(envelope, kept)
+        return self._answer(envelope, kept, full)
 
     async def _keep(self, envelope: Envelope) -> tuple[Kept, ...]:
         body = envelope.body
@@ -109,7 +129,7 @@ class Intake:
             spam_headers=self._spam_headers,
         )
 
-    def _answer(self, envelope: Envelope, kept: tuple[Kept, ...]) -> tuple[Reply, ...]:
+    def _answer(self, envelope: Envelope, kept: tuple[Kept, ...], full: Collection[int]) -> tuple[Reply, ...]:
         by_user = {copy.user_id: copy for copy in kept}
         for copy in kept:
             self._log.info(
@@ -123,7 +143,10 @@ class Intake:
             )
             if copy.alert is Alert.UNRULED:
                 self._log.error("rules_unreadable", user=copy.user, cure=f"postbell user rules {copy.user} --clear")
-        return tuple(self._reply(by_user.get(recipient.user_id)) for recipient in envelope.recipients)
+        return tuple(
+            OverQuotaError.reply if to.user_id in full else self._reply(by_user.get(to.user_id))
+            for to in envelope.recipients
+        )
 
     @staticmethod
     def _reply(copy: Kept | None) -> Reply:

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 LOOK_S = 2.0
 CLEAR_S = 60.0
+COUNT_S = 15.0
 STEP_MS = 5_000
 TRUST_CLOCK_AFTER_S = 86_400.0
 
 
 class Lifetimes:
-    """The task; `now_ms` is the wall clock, `monotonic` the one that never steps."""
+    """The task; `now_ms` is the wall clock, `monotonic` the one that never steps.
+
+    A user who has `most_messages` or more is one of `full` when the next count is done.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class Lifetimes:
         store: Store,
         spool_dir: Path,
         keeping: Keeping,
+        most_messages: int,
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
@@ -44,7 +49,9 @@ class Lifetimes:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._offset_ms = self._offset()
-        self._clear_at = monotonic()
+        self._most_messages = most_messages
+        self._clear_at = self._count_at = monotonic()
+        self.full: dict[int, str] = {}
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -71,9 +78,17 @@ class Lifetimes:
         told = await self._store.close_storms()
         if told:
             self._log.info("storms_told", storms=told)
+        if self._monotonic() >= self._count_at:
+            self._count_at = self._monotonic() + COUNT_S
+            await self._count()
         if self._monotonic() >= self._clear_at:
             self._clear_at = self._monotonic() + CLEAR_S
             await self._clear()
+
+    async def _count(self) -> None:
+        before, self.full = self.full, await self._store.users_with(self._most_messages)
+        for user_id in self.full.keys() - before.keys():
+            self._log.warning("mailbox_full", user=self.full[user_id], messages=self._most_messages)
 
     async def _clear(self) -> None:
         while dropped := await self._store.clear(self._keeping):

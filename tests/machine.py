@@ -110,7 +110,8 @@ def machine(shared: Path, cache: Path, *packages: str) -> Iterator[Machine]:
             scratch.rename(folder)
         except (OSError, subprocess.CalledProcessError) as error:
             shutil.rmtree(scratch, ignore_errors=True)
-            unfit(f"needs the packages {' '.join(packages)}: {error}")
+            if not folder.is_dir():  # by another worker, meanwhile
+                unfit(f"needs the packages {' '.join(packages)}: {error}")
     made = Machine(shared, folder)
     try:
         yield made

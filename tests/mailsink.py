@@ -159,7 +159,9 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def sink(directory: Path, *, check_login: Any = None, **settings: Any) -> AsyncIterator[Running]:
+async def sink(
+    directory: Path, *, check_login: Any = None, intake: Any = None, **settings: Any
+) -> AsyncIterator[Running]:
     """An ingress with SMTP on a free port and LMTP on a UNIX socket, unless `settings` say else."""
     chosen = {
         "hostname": HOST,
@@ -168,7 +170,7 @@ async def sink(directory: Path, *, check_login: Any = None, **settings: Any) -> 
         "limits": Limits(),
         **settings,
     }
-    intake, spool = Recorder(), Spool(directory / "spool")
+    intake, spool = intake or Recorder(), Spool(directory / "spool")
     ingress = Ingress(intake=intake, spool=spool, settings=IngressSettings(**chosen), check_login=check_login)
     await ingress.start()
     try:

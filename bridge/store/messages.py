@@ -186,6 +186,17 @@ def recent(connection: sqlite3.Connection, user_id: int, limit: int) -> list[tup
     )
 
 
+def users_with(connection: sqlite3.Connection, count: int) -> dict[int, str]:
+    """Id and name of all users who have at least so many messages."""
+    return dict(
+        connection.execute(
+            "SELECT user_id, name FROM user JOIN (SELECT user_id, count(*) AS kept FROM message GROUP BY user_id)"
+            " USING (user_id) WHERE kept >= ?",
+            (count,),
+        )
+    )
+
+
 def body(connection: sqlite3.Connection, user_id: int, number: int) -> StoredBody | None:
     """Where the bytes of a message are, or None when this user has no such message."""
     row = connection.execute(

@@ -191,6 +191,10 @@ class Store:
         """Newest messages with their headers, seen or not."""
         return await self._read(lambda connection: messages.recent(connection, user_id, limit))
 
+    async def users_with(self, count: int) -> dict[int, str]:
+        """Id and name of all users who have at least so many messages."""
+        return await self._read(lambda connection: messages.users_with(connection, count))
+
     async def body(self, user_id: int, number: int) -> StoredBody | None:
         """Where the bytes of a message are."""
         return await self._read(lambda connection: messages.body(connection, user_id, number))

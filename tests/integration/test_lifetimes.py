@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.lifetimes import CLEAR_S, LOOK_S, TRUST_CLOCK_AFTER_S, Lifetimes
+from bridge.lifetimes import CLEAR_S, COUNT_S, LOOK_S, TRUST_CLOCK_AFTER_S, Lifetimes
 from bridge.store.bodies import Keeping
 from tests.integration.stored import DAY_MS, Clock, add_user, header, mail, storing, to
 
@@ -18,13 +18,18 @@ def path(tmp_path):
     return tmp_path / "postbell.db"
 
 
-def living(path, story, *, clock, keeping=ROOMY, count=100):
+def living(path, story, *, clock, keeping=ROOMY, count=100, most_messages=1000):
     """Run a story with a store and its lifetimes; spool files lie beside the database."""
 
     async def run():
         async with storing(path, clock=clock, count=count) as store:
             lifetimes = Lifetimes(
-                store=store, spool_dir=path.parent, keeping=keeping, now_ms=clock.wall, monotonic=clock.monotonic
+                store=store,
+                spool_dir=path.parent,
+                keeping=keeping,
+                most_messages=most_messages,
+                now_ms=clock.wall,
+                monotonic=clock.monotonic,
             )
             await story(store, lifetimes)
 
@@ -69,6 +74,28 @@ def test_a_message_leaves_the_live_set_when_it_is_too_old_and_its_header_stays(p
         assert await headers(store, alice) == [number]
 
     living(path, story, clock=clock)
+
+
+def test_who_has_too_many_messages_is_full_until_old_ones_are_gone(path):
+    alice, bob, clock = add_user(path, "alice"), add_user(path, "bob"), Clock()
+    keeping = Keeping(days=1, quota=10**9, total=10**9, headers_days=10)
+
+    async def story(store, lifetimes):
+        for _ in range(3):
+            await keep(store, alice)
+        await keep(store, bob)
+        await lifetimes.look()
+        assert lifetimes.full == {alice: "alice"}
+        await store.set_seen(alice, await headers(store, alice), seen=True)
+        await store._writer.submit(lambda transaction: transaction.connection.execute("UPDATE message SET held = 0"))
+        for _ in range(12):
+            clock.pass_(86_400)
+            await lifetimes.look()
+        clock.pass_(COUNT_S)
+        await lifetimes.look()
+        assert lifetimes.full == {}
+
+    living(path, story, clock=clock, keeping=keeping, most_messages=3)
 
 
 def test_bodies_go_by_age_and_their_files_with_them(path):
