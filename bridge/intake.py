@@ -100,8 +100,6 @@ class Intake:
 
     async def _keep(self, envelope: Envelope) -> tuple[Kept, ...]:
         body = envelope.body
-        if received_count(body.head) > self._received_limit:
-            raise LoopError(f"more than {self._received_limit} Received fields")
         if len(body.head) <= INLINE_BYTES:
             found = self._read(envelope)
         else:
@@ -121,6 +119,8 @@ class Intake:
 
     def _read(self, envelope: Envelope) -> Extract:
         body = envelope.body
+        if received_count(body.head) > self._received_limit:
+            raise LoopError(f"more than {self._received_limit} Received fields")
         return extract(
             body.head,
             size=body.size,
