@@ -1,16 +1,21 @@
 """The brokers that the MQTT 3.1.1 suite runs against: ours, mosquitto, and any other by its URL.
 
-    MQTT_CONFORMANCE_URL='mqtt://broker.example:1883?one:secret,two:secret,three:secret' pytest tests/conformance/mqtt
+    MQTT_CONFORMANCE_URL='mqtt://broker.example:1883?ann:secret,ben:secret,cid:secret' \\
+        .venv/bin/python -m pytest tests/conformance/mqtt -k url
 
-The three logins may publish, retain and subscribe below `mail/`; each has a session of its own, whatever
-client id it sends. A wrong test shows as a failure on every broker.
+The three logins may publish, retain and subscribe below `mail/`; what a URL cannot hold as it is (`:`, `,`, `%`)
+is percent-encoded. Without logins the suite comes as anonymous clients, and the tests that need a refused password
+are skipped. `mqtts://` uses TLS and trusts what the system trusts, or the CA in SSL_CERT_FILE. Client ids are the
+usernames, so it does not matter to which of the two a broker ties its sessions. A wrong test shows as a failure on
+every broker.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from urllib.parse import urlsplit
+import ssl
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -19,16 +24,21 @@ from tests.conformance.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
 from tests.conftest import need
 
 LOGINS = ("one", "two", "three")
-_PATIENCE = 2.0  # seconds until a missing answer is a failure
+_PATIENCE = 10.0  # seconds until a missing answer is a failure
+_SHORT = 1.0  # the same where it is known to be missing
 
 
 class Remote:
     """A broker that already runs somewhere."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url):
         parts = urlsplit(url)
-        self._address = (parts.hostname or "127.0.0.1", parts.port or 1883)
-        self._logins = [login.partition(":") for login in parts.query.split(",")]
+        tls = parts.scheme == "mqtts"
+        self._address = (parts.hostname or "127.0.0.1", parts.port or (8883 if tls else 1883))
+        self._tls = ssl.create_default_context() if tls else None
+        logins = [login.partition(":") for login in parts.query.split(",") if login]
+        assert len(logins) in (0, len(LOGINS)), f"the URL names {len(logins)} logins, not {len(LOGINS)}"
+        self._logins = [(unquote(name), unquote(password)) for name, _, password in logins]
 
     def __enter__(self):
         return self
@@ -36,12 +46,35 @@ class Remote:
     def __exit__(self, *_):
         return None
 
-    def address(self):
-        return self._address
+    def raw(self, **options):
+        return mqtt.Raw(self._address, tls=self._tls, **options)
 
-    def client(self, username, **options):
-        name, _, password = self._logins[LOGINS.index(username)]
-        return EmbeddedBroker.client(self, name, password=password, **options)
+    def credentials(self, number):
+        if not self._logins:
+            return {"client_id": LOGINS[number]}
+        name, password = self._logins[number]
+        return {"client_id": name, "username": name, "password": password}
+
+
+class Started:
+    """A broker that was started for the suite."""
+
+    def __init__(self, broker):
+        self._broker = broker
+
+    def __enter__(self):
+        self._broker.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        self._broker.__exit__(*exception)
+
+    def raw(self, **options):
+        return mqtt.Raw(self._broker.address(), **options)
+
+    def credentials(self, number):
+        name = LOGINS[number]
+        return {"client_id": name, "username": name, "password": password_of(name)}
 
 
 class Target:
@@ -51,23 +84,33 @@ class Target:
         self.name = name
         self._broker = broker
         self._opened = []
+        self.patience = _PATIENCE
 
     def raw(self):
         """A connection on which nothing was sent."""
-        return self._open(mqtt.Raw(self._broker.address()))
+        return self._open(self._broker.raw())
 
     def client(self, number=0, **options):
         """A client that was let in; `present` is what CONNACK said."""
-        return self._open(self._broker.client(LOGINS[number], **options))
+        client = self.raw()
+        client.send(self.connect(number, **options))
+        connack = client.expect(mqtt.CONNACK)
+        assert connack.body[1] == 0, f"CONNACK code {connack.body[1]}"
+        client.present = bool(connack.body[0])
+        return client
 
     def connect(self, number=0, **options):
-        """The bytes of a CONNECT that this broker would accept."""
-        name = LOGINS[number]
-        options = {"client_id": name, "username": name, "password": password_of(name), **options}
-        return mqtt.connect(**options)
+        """The bytes of a CONNECT that this broker would accept, unless the options make it unacceptable."""
+        return mqtt.connect(**{**self._broker.credentials(number), **options})
+
+    def wrong_password(self, **options):
+        """The bytes of a CONNECT of the first login with another password."""
+        if "password" not in self._broker.credentials(0):
+            pytest.skip("anonymous clients have no password that could be wrong")
+        return self.connect(password="wrong", **options)
 
     def _open(self, client):
-        client.socket.settimeout(_PATIENCE)
+        client.socket.settimeout(self.patience)
         self._opened.append(client)
         return client
 
@@ -76,7 +119,7 @@ class Target:
         for client in self._opened:
             client.close()
         for number in range(len(LOGINS)):
-            self._broker.client(LOGINS[number]).close()
+            self.client(number).close()
 
 
 def _names():
@@ -89,11 +132,12 @@ def running(request, tmp_path_factory):
     if request.param == "url":
         broker = Remote(os.environ["MQTT_CONFORMANCE_URL"])
     elif request.param == "mosquitto":
-        broker = Mosquitto(need("mosquitto"), state, dict.fromkeys(LOGINS, "bridge"))
+        broker = Started(Mosquitto(need("mosquitto"), state, dict.fromkeys(LOGINS, "bridge")))
     else:
-        broker = EmbeddedBroker(state)
+        embedded = EmbeddedBroker(state)
         for name in LOGINS:
-            broker.logins.add(name, "bridge")
+            embedded.logins.add(name, "bridge")
+        broker = Started(embedded)
     with broker:
         yield request.param, broker
 
@@ -115,11 +159,12 @@ def topic():
 
 
 @pytest.fixture
-def unlike(request, running):
+def unlike(request, broker):
     """Mark where a broker is known to differ: `unlike("mosquitto", why)` expects the test to fail there."""
 
     def declare(name, why):
-        if running[0] == name:
+        if broker.name == name:
+            broker.patience = _SHORT
             request.applymarker(pytest.mark.xfail(reason=why, strict=True))
 
     return declare

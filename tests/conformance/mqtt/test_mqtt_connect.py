@@ -212,8 +212,7 @@ def test_client_ids_of_all_kinds_are_served(broker, client_id):
 def test_client_id_must_be_utf8(broker):
     """[MQTT-3.1.3-4] [MQTT-1.5.3-1]"""
     client = broker.raw()
-    good = broker.connect()
-    client.send(good.replace(b"\x00\x03one", b"\x00\x03\xff\xfe\xfd", 1))
+    client.send(broker.connect(client_id=b"\xff\xfe\xfd"))
     assert refused(client)
 
 
@@ -230,7 +229,7 @@ def test_what_follows_a_refused_connect_is_not_processed(broker, topic):
     watcher = broker.client(1)
     watcher.subscribe(topic)
     client = broker.raw()
-    client.send(mqtt.connect("one", username="one", password="wrong") + mqtt.publish(topic, b"x"))
+    client.send(broker.wrong_password() + mqtt.publish(topic, b"x"))
     assert client.expect(mqtt.CONNACK).body[1] in (4, 5)
     assert client.receive() is None
     assert watcher.flush() == []
@@ -261,7 +260,7 @@ def test_a_refusal_never_says_session_present(broker):
     """[MQTT-3.2.2-4]"""
     broker.client(clean=False).close()
     client = broker.raw()
-    client.send(mqtt.connect("one", username="one", password="wrong", clean=False))
+    client.send(broker.wrong_password(clean=False))
     assert client.expect(mqtt.CONNACK).body[0] == 0
 
 

@@ -198,6 +198,24 @@ def test_what_was_not_acknowledged_comes_again_in_order_with_its_id(broker, topi
     assert broker.client(clean=False).flush() == []
 
 
+def test_a_takeover_loses_nothing(broker, topic):
+    """[MQTT-3.1.4-2] [MQTT-4.4.0-1]: the new connection gets what the old one had not acknowledged, and what is new"""
+    old, sender = broker.client(clean=False), broker.client(1)
+    old.subscribe(topic)
+    for number in range(3):
+        sender.send(mqtt.publish(topic, b"%d" % number, qos=1))
+        sender.expect(mqtt.PUBACK)
+    first = old.flush(acknowledge=False)
+    old.send(mqtt.puback(first[0].packet_id))
+    old.flush(acknowledge=False)
+    new = broker.client(clean=False)
+    assert new.present
+    assert old.receive() is None
+    sender.send(mqtt.publish(topic, b"3", qos=1))
+    sender.expect(mqtt.PUBACK)
+    assert [(one.payload, one.dup) for one in new.flush()] == [(b"1", True), (b"2", True), (b"3", False)]
+
+
 def test_packet_ids_in_flight_are_different_and_not_zero(broker, topic):
     """[MQTT-2.3.1-1] [MQTT-2.3.1-2] [MQTT-2.3.1-4]"""
     subscriber, sender = broker.client(), broker.client(1)

@@ -16,6 +16,15 @@ def test_each_filter_gets_its_code_in_order(broker, topic):
     assert list(suback.body[2:]) == [0, 1, 0]
 
 
+def test_less_than_was_asked_for_may_be_granted_and_is_then_kept_to(broker, topic):
+    """[MQTT-3.8.4-6] [MQTT-3.9.3-2]"""
+    client, sender = broker.client(), broker.client(1)
+    (granted,) = client.subscribe(topic, qos=2)
+    assert granted in (0, 1, 2)
+    sender.send(mqtt.publish(topic, b"x", qos=1))
+    assert client.expect(mqtt.PUBLISH).qos == min(granted, 1)
+
+
 def test_a_filter_that_cannot_be_is_refused_with_0x80_or_ends_the_connection(broker):
     """[MQTT-4.7.1-2] [MQTT-4.7.1-3] [MQTT-4.7.3-1] [MQTT-3.9.3-2]"""
     for wrong in ("mail/#/x", "mail/x#", "mail/+x", "mail/x+/y", ""):
