@@ -292,7 +292,7 @@ class Bridge:
         url = settings.mqtt.url
         if not url:
             listening = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
-            if not listening:
+            if not listening or not runfile.running(settings.run_dir, runfile.BROKER):
                 raise LinkDownError("the broker has not said yet where it listens")
             url = f"mqtt://{listening}"
         return Target(url, settings.mqtt.username, self._password, settings.mqtt.ca_file)

@@ -79,6 +79,7 @@ def test_the_five_lines_of_make_run_are_true(tmp_path: Path) -> None:
         assert '"subject": "👩‍👩‍👧‍👦 family 🏳️‍🌈"' in watched.stdout, watched
         first_login = named(screen, "Demo login")
     with demo(tmp_path) as screen:
+        assert len(screen) == 5, "nothing is said of a broker that is only starting"
         assert named(screen, "Demo login") == first_login, "the data is kept"
         listed = command("env POSTBELL_STATE_DIR=.demo .venv/bin/postbell user list --json", tmp_path)
         assert '"live": 1' in listed.stdout
