@@ -27,6 +27,9 @@ class Display(Protocol):
     def show(self, message: Shown) -> None:
         """A message that was never shown before."""
 
+    def come_back(self, message_id: str) -> None:
+        """A message that was shown, and left the box, is in it again: older mail returns as newer is seen."""
+
     def vanish(self, message: Gone) -> None:
         """A message left the box; that is on record already."""
 
@@ -51,6 +54,11 @@ class Device:
     def live(self) -> list[str]:
         """The ids in the box, oldest first."""
         return self._inbox.live
+
+    @property
+    def shown(self) -> list[str]:
+        """The ids in the box that were on the screen, oldest first."""
+        return self._inbox.shown
 
     def deadline(self) -> float | None:
         """When `tend` has something to do, at the latest."""
@@ -120,6 +128,8 @@ class Device:
                     self._display.show(change)
                 case Live(message_id):
                     self._journal.append(record.live(message_id))
+                    if self._inbox.was_shown(message_id):
+                        self._display.come_back(message_id)
                 case Gone(message_id, shown):
                     self._journal.append(record.gone(message_id, was_shown=shown))
                     self._display.vanish(change)

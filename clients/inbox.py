@@ -94,6 +94,15 @@ class Inbox:
         return sorted(self._memory.live)
 
     @property
+    def shown(self) -> list[str]:
+        """The ids in the box that were on the screen, oldest first."""
+        return sorted(message_id for message_id, shown in self._memory.live.items() if shown)
+
+    def was_shown(self, message_id: str) -> bool:
+        """Whether the message was on the screen before; one in the box may not be, if its header is unreadable."""
+        return self._memory.was_shown(message_id)
+
+    @property
     def agrees(self) -> bool:
         """Whether the box is exactly what its digest says."""
         return self._digest is not None and self._memory.box.matches(self._digest)

@@ -47,6 +47,9 @@ class HoldingDisplay:
         """Keep the message."""
         self._journal.append(record.held(message.message_id, message.payload))
 
+    def come_back(self, message_id: str) -> None:
+        """Nothing: that is on record."""
+
     def vanish(self, message: Gone) -> None:
         """Nothing: that is on record."""
 

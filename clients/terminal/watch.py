@@ -84,6 +84,11 @@ class WatchDisplay:
         if self._ringing.mark_seen:
             self._seen.want([message.message_id])
 
+    def come_back(self, message_id: str) -> None:
+        """It was pushed out before it could be marked as seen, perhaps by an earlier process that died."""
+        if self._ringing.mark_seen:
+            self._seen.want([message_id])
+
     def vanish(self, message: Gone) -> None:
         """Say that the message vanished, if it was shown."""
         header = self._headers.pop(message.message_id, None)
@@ -134,7 +139,7 @@ class Watch:
             stack.callback(self._session.close)
             self._device.release_held()
             if self._ringing.mark_seen:
-                self._seen.want(self._device.live)
+                self._seen.want(self._device.shown)
             while not self._ended:
                 self._step(signals)
         if self._ringing.hook is not None:

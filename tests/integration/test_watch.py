@@ -306,6 +306,25 @@ def test_ack_marks_all_that_was_shown_as_seen_also_after_a_crash(tmp_path, broke
     assert set(asked) == set(ids_of(0, 1, 2))
 
 
+def test_ack_marks_what_comes_back_after_it_was_shown(tmp_path, broker, player):
+    """A ring full of messages that nobody marks any more would let nothing else back in."""
+    player.deliver(0)
+    watch = Command(tmp_path, broker, "--json", "--gone")
+    with watch:
+        watch.await_lines(1)
+        player.clear(message_id(0))
+        watch.await_lines(2)
+        watch.end(signal.SIGKILL)
+    player.on_request = player.mark_seen
+    watch.arguments.append("--ack")
+    with watch:
+        until(lambda: watch.complaints.count("connected") == 2, what="the second watcher")
+        player.deliver(0)
+        until(lambda: player.requests and not player.live, what="the message to be marked as seen")
+        watch.await_lines(3)
+    assert [json.loads(line).get("gone", False) for line in watch.lines] == [False, True, True]
+
+
 def test_ack_asks_again_when_the_bridge_says_later(tmp_path, broker, player):
     refusals = iter([5, 6])
 
