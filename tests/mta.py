@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 SITE_ADDRESSES = ("alice@example.org", "bob@example.org", "nobody@example.org")
 MAIL = b"From: Carol <carol@example.net>\nTo: alice@example.org\nSubject: %s\n\nHello\n"
 PATIENCE = 60
+POSTFIX_SERVICES = """pickup unix n - n 1 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 2 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+error unix - - n - - error
+retry unix - - n - - error
+showq unix n - n - - showq
+postlog unix-dgram n - n - 1 postlogd
+"""
+"""The part of a master.cf that any Postfix needs."""
 
 
 class MailServer(Protocol):

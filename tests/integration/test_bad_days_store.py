@@ -16,7 +16,6 @@ from bridge import config
 from bridge.app import Bridge
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.intake import Intake
-from bridge.store import database
 from tests.integration.stored import add_user, mail, to
 from tests.system import System, until
 
@@ -38,21 +37,6 @@ def hand_in(address, raw, *recipients):
             assert smtp.rcpt(recipient)[0] == 250
         code, text = smtp.data(raw)
         return f"{code} {text.decode()}"
-
-
-@pytest.fixture
-def restricted(monkeypatch):
-    """Connections to the database run these pragmas first."""
-    pragmas, connect = set(), database.connect
-
-    def restrict(path):
-        connection = connect(path)
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    monkeypatch.setattr(database, "connect", restrict)
-    return pragmas
 
 
 def hiccup(_transaction):

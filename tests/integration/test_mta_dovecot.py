@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.setup import dovecot
 from tests.conftest import need
 from tests.machine import Machine, machine
-from tests.mta import place, site, trial
+from tests.mta import POSTFIX_SERVICES, place, site, trial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,19 +49,7 @@ default_transport = error:no mail leaves this test
 minimal_backoff_time = 1s
 queue_run_delay = 2s
 """
-MASTER = """pickup unix n - n 1 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 2 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-error unix - - n - - error
-retry unix - - n - - error
-lmtp unix - - n - - lmtp
-showq unix n - n - - showq
-postlog unix-dgram n - n - 1 postlogd
-"""
+MASTER = POSTFIX_SERVICES + "lmtp unix - - n - - lmtp\n"
 
 
 class Mailboxes:

@@ -11,7 +11,7 @@ import pytest
 from bridge.setup import postfix
 from tests.conftest import need
 from tests.machine import run
-from tests.mta import Place, follow, place, site, trial
+from tests.mta import POSTFIX_SERVICES, Place, follow, place, site, trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,19 +34,7 @@ alias_database =
 minimal_backoff_time = 1s
 queue_run_delay = 2s
 """
-MASTER = """pickup unix n - n 1 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 2 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-showq unix n - n - - showq
-postlog unix-dgram n - n - 1 postlogd
-"""
+MASTER = POSTFIX_SERVICES + "discard unix - - n - - discard\n"
 
 
 class Postfix:

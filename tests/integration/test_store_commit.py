@@ -147,21 +147,6 @@ def test_closing_finishes_what_waits(path):
 # --- when the file cannot be written --------------------------------------------------------------
 
 
-@pytest.fixture
-def restricted(monkeypatch):
-    """Connections that are opened while this set has entries run these pragmas first."""
-    pragmas, connect = set(), database.connect
-
-    def restrict(path):
-        connection = connect(path)
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    monkeypatch.setattr(database, "connect", restrict)
-    return pragmas
-
-
 @pytest.mark.parametrize(
     ("pragma", "error", "reply"),
     [
