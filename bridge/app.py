@@ -11,17 +11,15 @@ import gc
 import os
 import random
 import secrets
-import signal
 import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from bridge import control, runfile, topics
 from bridge.backoff import Backoff
-from bridge.child import BrokerChild
 from bridge.errors import ConfigurationError, LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake
@@ -42,12 +40,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config import Settings
-    from bridge.reconcile import Repair
     from bridge.store.messages import StoredBody
 
-CONNECT_ONCE_S = 6.0
 SUBSCRIBE_AGAIN_S = 30.0
-DRAINED_S = 0.05
 
 
 def wall_ms() -> int:
@@ -67,8 +62,25 @@ class Bridge:
         self._log = structlog.get_logger()
         self._password = ""
         self._connected = False
+        self._connection: Connection | None = None
         database.prepare(settings.database, check=True)
-        self.store = Store(
+        self.store = self._make_store()
+        self.outbox = Outbox(
+            rows=self.store, root=settings.mqtt.root, window=settings.mqtt.window, monotonic=time.monotonic
+        )
+        self.phonebook = Phonebook(store=self.store, changed=self.outbox.wake)
+        self.spool = Spool(settings.spool_dir)
+        self.lifetimes = self._make_lifetimes()
+        self.ingress = self._make_ingress()
+        self.replay = self._make_replay()
+        self.uplink = self._make_uplink()
+        self.link = self._make_link()
+
+    # --- the parts --------------------------------------------------------------------------------
+
+    def _make_store(self) -> Store:
+        settings = self._settings
+        return Store(
             settings.database,
             now_ms=wall_ms,
             count=settings.retain.count,
@@ -77,26 +89,39 @@ class Bridge:
             changed=self._committed,
             spam=settings.spam.action,
         )
-        self.outbox = Outbox(
-            rows=self.store, root=settings.mqtt.root, window=settings.mqtt.window, monotonic=time.monotonic
+
+    def _make_lifetimes(self) -> Lifetimes:
+        settings = self._settings
+        return Lifetimes(
+            store=self.store,
+            spool_dir=settings.spool_dir,
+            keeping=Keeping(settings.body.days, settings.body.quota, settings.body.total, settings.body.headers_days),
+            most_messages=settings.limits.messages,
+            now_ms=wall_ms,
+            monotonic=time.monotonic,
         )
-        self.phonebook = Phonebook(store=self.store, changed=self.outbox.wake)
-        self.spool = Spool(settings.spool_dir)
-        self.ingress = Ingress(
-            intake=Intake(
-                store=self.store,
-                directory=self.phonebook.current,
-                forget=lambda path: path.unlink(missing_ok=True),
-                authserv_ids=frozenset(settings.smtp.authserv_ids),
-                spam_headers=settings.spam.headers,
-                received_limit=settings.limits.received,
-                full=lambda: self.lifetimes.full,
-            ),
+
+    def _make_ingress(self) -> Ingress:
+        settings = self._settings
+        intake = Intake(
+            store=self.store,
+            directory=self.phonebook.current,
+            forget=lambda path: path.unlink(missing_ok=True),
+            authserv_ids=frozenset(settings.smtp.authserv_ids),
+            spam_headers=settings.spam.headers,
+            received_limit=settings.limits.received,
+            full=lambda: self.lifetimes.full,
+        )
+        return Ingress(
+            intake=intake,
             spool=self.spool,
             settings=ingress_settings(settings, before=runfile.read(settings.run_dir, runfile.BRIDGE)),
             check_login=self.store.check_sender,
         )
-        self.replay = Replay(
+
+    def _make_replay(self) -> Replay:
+        settings = self._settings
+        return Replay(
             store=self.store,
             outbox=self.outbox,
             root=settings.mqtt.root,
@@ -106,7 +131,10 @@ class Bridge:
             now_ms=wall_ms,
             new_token=secrets.token_hex,
         )
-        self.uplink = Uplink(
+
+    def _make_uplink(self) -> Uplink:
+        settings = self._settings
+        return Uplink(
             store=self.store,
             directory=self.phonebook.current,
             load=self._load,
@@ -116,15 +144,10 @@ class Bridge:
             rate=settings.limits.request_rate,
             monotonic=time.monotonic,
         )
-        self.lifetimes = Lifetimes(
-            store=self.store,
-            spool_dir=settings.spool_dir,
-            keeping=Keeping(settings.body.days, settings.body.quota, settings.body.total, settings.body.headers_days),
-            most_messages=settings.limits.messages,
-            now_ms=wall_ms,
-            monotonic=time.monotonic,
-        )
-        self.link = Link(
+
+    def _make_link(self) -> Link:
+        settings = self._settings
+        return Link(
             target=self._target,
             client_id=f"postbell-{settings.node}",
             keepalive_s=settings.mqtt.keepalive,
@@ -134,7 +157,8 @@ class Bridge:
             jitter=random.random,
             on_message=self._on_message,
         )
-        self._connection: Connection | None = None
+
+    # --- at work ----------------------------------------------------------------------------------
 
     def _committed(self) -> None:
         self.outbox.wake()
@@ -147,7 +171,7 @@ class Bridge:
             self.spool.sweep(await self.store.spooled_files())
             await self.store.refresh_all()
             await self.phonebook.look()
-            self._password = await self._bridge_password()
+            await self.learn_password()
             stack.push_async_callback(self.ingress.close)
             await self.ingress.start()
             self._tell()
@@ -161,50 +185,6 @@ class Bridge:
                 tasks.create_task(self.lifetimes.run(), name="lifetimes")
                 actions = {"reconcile": self._reconcile, "look": self._look}
                 tasks.create_task(control.listen(self._settings.run_dir, actions), name="control")
-
-    async def reconcile_once(self, *, dry_run: bool) -> Repair:
-        """Connect, reconcile, publish what was marked, and be done; raises ControlError."""
-        found: asyncio.Future[Repair] = asyncio.get_running_loop().create_future()
-
-        async def look(connection: Connection) -> None:
-            deadline.reschedule(None)
-            if dry_run:
-                repair = await self.replay.run(connection, dry_run=True)
-            else:
-                repair = await self._repair_all(connection)
-            if not found.done():
-                found.set_result(repair)
-
-        self._password = await self._bridge_password()
-        if not dry_run:
-            await self.store.refresh_all()
-        deadline = asyncio.timeout(CONNECT_ONCE_S)
-        linking = asyncio.create_task(self.link.run(look), name="link")
-        try:
-            async with deadline:
-                ends: set[asyncio.Future[Any]] = {found, linking}
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-                return found.result() if found.done() else await _failed(linking)
-        except TimeoutError as error:
-            raise control.ControlError(f"the broker cannot be reached: {self.link.trouble or 'timed out'}") from error
-        finally:
-            linking.cancel()
-            await asyncio.gather(linking, return_exceptions=True)
-            await self.store.close()
-            self.spool.close()
-
-    async def _repair_all(self, connection: Connection) -> Repair:
-        """Reconcile and publish until nothing waits any more."""
-        pump = asyncio.create_task(self.outbox.run(connection), name="outbox")
-        try:
-            repair = await self.replay.run(connection)
-            while await self.store.waiting():
-                await asyncio.wait({pump}, timeout=DRAINED_S)
-                if pump.done():
-                    pump.result()
-            return repair
-        finally:
-            pump.cancel()
 
     async def _reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
         """What the control socket asks for."""
@@ -272,6 +252,10 @@ class Bridge:
         path = self._settings.spool_dir / stored.file
         return await asyncio.to_thread(_read_if_there, path)
 
+    async def learn_password(self) -> None:
+        """Get ready to log in to the broker. Raises ConfigurationError or StoreUnavailableError."""
+        self._password = await self._bridge_password()
+
     async def _bridge_password(self) -> str:
         """The password for the broker: from its file, or a fresh one that the embedded broker will know."""
         settings = self._settings
@@ -311,41 +295,6 @@ class Bridge:
             runfile.write(self._settings.run_dir, runfile.BRIDGE, facts)
         except OSError as error:  # a full disk is no reason to end: mail is refused until there is room again
             self._log.warning("run_file_not_written", reason=str(error))
-
-
-async def serve(
-    settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None] = lambda: None
-) -> None:
-    """Run the bridge, and the broker beside it, until SIGTERM or SIGINT."""
-    with runfile.only_one(settings.run_dir, runfile.BRIDGE):
-        bridge = Bridge(settings, ready=ready)
-        work = asyncio.create_task(_run(bridge, config=config, with_broker=with_broker), name="bridge")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.cancel)
-        try:
-            await work
-        except asyncio.CancelledError:
-            structlog.get_logger().info("stopped")
-
-
-async def _run(bridge: Bridge, *, config: Path | None, with_broker: bool) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(bridge.run(), name="bridge")
-        if with_broker:
-            child = BrokerChild(config=config, backoff=Backoff(), jitter=random.random, monotonic=time.monotonic)
-            tasks.create_task(child.run(), name="broker")
-
-
-async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
-    """Reconcile while no bridge runs; raises AlreadyRunningError or ControlError."""
-    with runfile.only_one(settings.run_dir, runfile.BRIDGE):
-        return await Bridge(settings).reconcile_once(dry_run=dry_run)
-
-
-async def _failed(task: asyncio.Task[None]) -> NoReturn:
-    await task
-    raise control.ControlError("the link to the broker ended")
 
 
 def _read_if_there(path: Path) -> bytes | None:

@@ -66,10 +66,10 @@ def reconcile(
     if runfile.running(settings.run_dir, runfile.BRIDGE):
         repair = control.ask(settings.run_dir, {"do": "reconcile", "dry_run": dry_run})
     else:
-        from bridge import app as composition  # noqa: PLC0415 - most commands do without, and it takes a third of a second
+        from bridge import process  # noqa: PLC0415 - most commands do without, and it takes a third of a second
 
         logs.configure(level="error", style=settings.log.format)
-        repair = asdict(_run_loop(composition.reconcile_once(settings, dry_run=dry_run)))
+        repair = asdict(_run_loop(process.reconcile_once(settings, dry_run=dry_run)))
     if as_json:
         shared.print_json(repair)
         return
@@ -81,10 +81,10 @@ def reconcile(
 
 
 def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None]) -> None:
-    from bridge import app as composition  # noqa: PLC0415 - the same
+    from bridge import process  # noqa: PLC0415 - the same
 
     logs.configure(level=settings.log.level, style=settings.log.format)
-    _run_loop(composition.serve(settings, config=config, with_broker=with_broker, ready=ready))
+    _run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready))
 
 
 def _run_loop(work: Coroutine[Any, Any, T]) -> T:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import app as composition
-from bridge import config
+from bridge import config, runfile
 from bridge.app import Bridge
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.intake import Intake
@@ -209,7 +208,7 @@ def test_a_run_file_that_cannot_be_written_does_not_end_the_bridge(tmp_path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(composition.runfile, "write", full)
+    monkeypatch.setattr(runfile, "write", full)
 
     async def story():
         bridge = Bridge(config.load())

@@ -1,0 +1,110 @@
+"""What a process does with a bridge: run it until a signal, with the broker beside it, or reconcile once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import structlog
+
+from bridge import control, runfile
+from bridge.app import Bridge
+from bridge.backoff import Backoff
+from bridge.child import BrokerChild
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.config import Settings
+    from bridge.mqtt import Connection
+    from bridge.reconcile import Repair
+
+CONNECT_ONCE_S = 6.0
+DRAINED_S = 0.05
+
+
+async def serve(
+    settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run the bridge, and the broker beside it, until SIGTERM or SIGINT."""
+    with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        bridge = Bridge(settings, ready=ready)
+        work = asyncio.create_task(_run(bridge, config=config, with_broker=with_broker), name="bridge")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, work.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            structlog.get_logger().info("stopped")
+
+
+async def _run(bridge: Bridge, *, config: Path | None, with_broker: bool) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bridge.run(), name="bridge")
+        if with_broker:
+            child = BrokerChild(config=config, backoff=Backoff(), jitter=random.random, monotonic=time.monotonic)
+            tasks.create_task(child.run(), name="broker")
+
+
+async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
+    """Reconcile while no bridge runs, and publish what was marked; raises AlreadyRunningError or ControlError."""
+    with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        bridge = Bridge(settings)
+        try:
+            return await _reconcile(bridge, dry_run=dry_run)
+        finally:
+            await bridge.store.close()
+            bridge.spool.close()
+
+
+async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
+    found: asyncio.Future[Repair] = asyncio.get_running_loop().create_future()
+
+    async def look(connection: Connection) -> None:
+        deadline.reschedule(None)
+        if dry_run:
+            repair = await bridge.replay.run(connection, dry_run=True)
+        else:
+            repair = await _repair_all(bridge, connection)
+        if not found.done():
+            found.set_result(repair)
+
+    await bridge.learn_password()
+    if not dry_run:
+        await bridge.store.refresh_all()
+    deadline = asyncio.timeout(CONNECT_ONCE_S)
+    linking = asyncio.create_task(bridge.link.run(look), name="link")
+    try:
+        async with deadline:
+            ends: set[asyncio.Future[Any]] = {found, linking}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return found.result() if found.done() else await _failed(linking)
+    except TimeoutError as error:
+        raise control.ControlError(f"the broker cannot be reached: {bridge.link.trouble or 'timed out'}") from error
+    finally:
+        linking.cancel()
+        await asyncio.gather(linking, return_exceptions=True)
+
+
+async def _repair_all(bridge: Bridge, connection: Connection) -> Repair:
+    """Reconcile and publish until nothing waits any more."""
+    pump = asyncio.create_task(bridge.outbox.run(connection), name="outbox")
+    try:
+        repair = await bridge.replay.run(connection)
+        while await bridge.store.waiting():
+            await asyncio.wait({pump}, timeout=DRAINED_S)
+            if pump.done():
+                pump.result()
+        return repair
+    finally:
+        pump.cancel()
+
+
+async def _failed(task: asyncio.Task[None]) -> NoReturn:
+    await task
+    raise control.ControlError("the link to the broker ended")
