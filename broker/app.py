@@ -80,7 +80,8 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
     store.start()
     await logins.refresh()
     try:
-        await broker.start()
+        if not await _started(broker, stop):
+            return
         run_file.write(broker.addresses)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(logins.follow())]
@@ -94,6 +95,20 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         await store.close()
         reader.close()
         structlog.get_logger().info("stopped")
+
+
+async def _started(broker: DeviceBroker, stop: asyncio.Event) -> bool:
+    """Listen, unless told to stop meanwhile: an address that is in use is waited for."""
+    starting = asyncio.create_task(broker.start(), name="start")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if starting.done():
+        starting.result()
+        return True
+    starting.cancel()
+    await asyncio.wait({starting})
+    return False
 
 
 def _restore(exchange: Exchange, store: SessionStore, waiting: dict[str, SavedSession], table: LoginTable) -> None:

@@ -108,15 +108,17 @@ async def bind(listener: Listener, last_port: int | None, create: Callable[[int]
     if listener.port == 0 and last_port:
         with contextlib.suppress(OSError):
             return await create(last_port)
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    loop = asyncio.get_running_loop()
+    deadline, told, place = loop.time() + _PATIENCE, False, f"{listener.host}:{listener.port}"
     while True:
         try:
             return await create(listener.port)
         except OSError as error:
-            busy = error.errno == errno.EADDRINUSE
-            if not busy or asyncio.get_running_loop().time() > deadline:
-                place = f"{listener.host}:{listener.port}"
+            if error.errno != errno.EADDRINUSE or loop.time() > deadline:
                 raise ListenError(f"cannot listen on {place} ({listener.name}): {error.strerror}") from error
+            if not told:
+                structlog.get_logger().warning("address_in_use", listener=listener.name, address=place)
+                told = True
         await asyncio.sleep(_RETRY)
 
 

@@ -104,6 +104,27 @@ def test_a_busy_fixed_port_is_waited_for(tmp_path):
             assert broker.told["mqtt"] == address
 
 
+def test_a_wait_for_a_busy_port_is_told_of_and_ends_when_told(tmp_path):
+    (tmp_path / "postbell.toml").write_text(f"state_dir = {json.dumps(str(tmp_path))}\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "broker", "--config", str(tmp_path / "postbell.toml")],
+            cwd=ROOT,
+            env={**os.environ, "POSTBELL_BROKER__LISTEN": address},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            told = json.loads(next(line for line in process.stderr if "address_in_use" in line))
+            process.terminate()
+            said = process.stderr.read()
+        assert told["address"] == address
+        assert process.returncode == 0
+        assert "cannot listen" not in said, "it did not wait to the end"
+
+
 def test_an_address_that_is_not_ours_is_a_failure(tmp_path):
     ended = run(tmp_path, '[broker]\nlisten = "192.0.2.1:0"\ninsecure = true')
     assert ended.returncode == 1
