@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.2  # seconds between looks; the change must take effect within a second
 _DUTY = 10  # a look is followed by a pause this many times as long, however many ask for the next one
-_LONGEST = 0.5  # seconds that such a pause may last
+_SHORTEST, _LONGEST = 0.05, 0.5  # seconds that such a pause may last
 _REMEMBERED = 4096
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\.[a-z0-9][a-z0-9_-]{0,31}")
 _HASHERS = 2  # argon2 takes 64 MB each
@@ -160,7 +160,7 @@ class Logins:
             this_look, self._next_look = self._next_look, asyncio.Event()
             await self.refresh()
             this_look.set()
-            pause = min(_DUTY * (loop.time() - begun), _LONGEST)
+            pause = max(_SHORTEST, min(_DUTY * (loop.time() - begun), _LONGEST))
             await asyncio.sleep(pause)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll - pause):

@@ -73,6 +73,8 @@ class Publish:
 class Packets:
     """Cuts a stream of bytes into packets. At most `limit` bytes and one chunk are ever held."""
 
+    __slots__ = ("_buffer", "limit", "reader")
+
     def __init__(self, reader: ChunkReader, limit: int) -> None:
         self.reader = reader
         self.limit = limit
@@ -81,10 +83,7 @@ class Packets:
     async def read(self) -> Frame | None:
         """The next packet, or None when the stream ends. Raises ProtocolError as `next` does."""
         while (frame := self.next()) is None:
-            try:
-                chunk = await self.reader.chunk()
-            except ConnectionError:
-                return None
+            chunk = await self.reader.chunk()
             if not chunk:
                 return None
             self.feed(chunk)

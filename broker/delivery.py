@@ -62,6 +62,10 @@ class Delivery:
     waiting or in flight; what is in flight never exceeds the window.
     """
 
+    __slots__ = (
+        "_bounds", "_current", "_ids", "_in_flight", "_newest_state", "_next_seq", "_octets", "_replays", "_waiting",
+    )  # fmt: skip
+
     def __init__(self, bounds: Bounds, *, current: Callable[[str], Message | None], next_seq: int = 1) -> None:
         self._bounds = bounds
         self._current = current

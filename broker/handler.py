@@ -1,8 +1,8 @@
 """One connection of one logged-in client: packets in, packets out, until it ends.
 
-amqtt's handler with its lossy parts replaced: packets are handled in order, one after the other;
-silence ends the connection after 1.5 keepalives; nothing in flight is ever given up; what the client
-does not read is bounded.
+In place of amqtt's handler: packets are handled in order, one after the other; silence ends the
+connection after 1.5 keepalives; nothing in flight is ever given up; what the client does not read is
+bounded. What amqtt's keeps for each connection (two queues, four tables of waiters, a lock) is not needed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from amqtt.mqtt.packet import DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, UNSUBSCRIBE, MQTTPacket
-from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.mqtt.packet import DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, UNSUBSCRIBE
+from amqtt.mqtt.suback import SubackPacket
+from amqtt.mqtt.unsuback import UnsubackPacket
 
 from broker import codec
 from broker.acl import Role
@@ -21,9 +22,6 @@ from broker.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from amqtt.broker import BrokerContext
-    from amqtt.plugins.manager import PluginManager
 
     from broker.codec import Connect, Frame, Packets
     from broker.exchange import Exchange
@@ -35,20 +33,26 @@ if TYPE_CHECKING:
 
 _HIGH_WATER = 65_536  # bytes unsent at which asyncio's transports ask a writer to pause
 _TURN = 64  # packets of one client that are handled before others get a turn
+_ACKS_TOGETHER = 16  # PUBACKs in one write; more would make the publisher idle until they come
 _ACKS_WAITING = 4096  # PUBLISHes of one client that may wait for the disk
 
 _log = structlog.get_logger()  # one for all: a logger of its own would cost each connection half a kilobyte
 
 
-class DeviceHandler(BrokerProtocolHandler):
+class DeviceHandler:
     """The protocol from CONNACK to the end. `start` is called once; `evict`, `pump`, `release` at any time.
 
     `address` is the client's; `gone` is called when the connection has ended, whatever ended it.
     """
 
+    __slots__ = (  # in one piece of memory: of ten thousand connections none is in the processor's cache
+        "_acks", "_draining", "_due", "_ended", "_exchange", "_gone", "_heard",
+        "_limits", "_loop", "_out", "_paced", "_packets", "_patience", "_room",
+        "_statistics", "_store", "_task", "_timer", "_will", "address", "owner",
+    )  # fmt: skip
+
     def __init__(
         self,
-        plugins_manager: PluginManager[BrokerContext],
         *,
         session: DeviceSession,
         connect: Connect,
@@ -61,9 +65,8 @@ class DeviceHandler(BrokerProtocolHandler):
         address: str,
         gone: Callable[[DeviceHandler], None],
     ) -> None:
-        super().__init__(plugins_manager)
-        # Never used here, and together as heavy as all the rest of an idle connection's Python objects.
-        del self._pending_subscriptions, self._pending_unsubscriptions, self._write_lock, self._reader_stopped
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None  # the loop itself holds its tasks only weakly
         self.owner = session
         self.address = address
         self._gone = gone
@@ -81,19 +84,20 @@ class DeviceHandler(BrokerProtocolHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._heard = 0.0
         self._due = 0.0
+        self._paced = False
         self._ended = False
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Serve the client from a task of its own, which tells `gone` when the connection has ended."""
         session = self.owner
         session.handler = self
         self._heard = self._loop.time()
         if self._patience:
-            self._timer = self._loop.call_later(self._patience, self.handle_read_timeout)
+            self._timer = self._loop.call_later(self._patience, self._check_silence)
         for entry in session.delivery.resume():
             self._publish(entry)
         self.pump()
-        self._reader_task = self._loop.create_task(self._reader_loop())
+        self._task = self._loop.create_task(self._read())
 
     def evict(self, reason: str | None) -> None:
         """End the connection and free the session; the will is sent unless the client said goodbye.
@@ -152,21 +156,22 @@ class DeviceHandler(BrokerProtocolHandler):
         if self._out.unsent > _HIGH_WATER + self._limits.packet + self._limits.write_buffer:
             self.evict("slow_reader")
 
-    def handle_read_timeout(self) -> None:
+    def _check_silence(self) -> None:
         """Nothing came for a while: end the connection [MQTT-3.1.2-24], or look again when it would be time."""
         left = self._heard + self._patience - self._loop.time()
         if left <= 0:
             self.evict("keepalive")
         else:
-            self._timer = self._loop.call_later(left, self.handle_read_timeout)
+            self._timer = self._loop.call_later(left, self._check_silence)
 
-    async def _reader_loop(self) -> None:
+    async def _read(self) -> None:
         """Handle packets until the end. Idle connections wait here, so it awaits no deeper than it must."""
         packets, handled = self._packets, 0
         try:
             while not self._ended:
                 frame = packets.next()
                 if frame is None:
+                    self.release()  # one write for all that came together
                     chunk = await packets.reader.chunk()
                     if not chunk:
                         return
@@ -174,17 +179,17 @@ class DeviceHandler(BrokerProtocolHandler):
                     self._heard = self._loop.time()
                     continue
                 if frame.kind == DISCONNECT:
+                    self.release()
                     self.discard_will()
                     return
                 await self._handle(frame)
                 handled += 1
                 if handled % _TURN == 0:
+                    self.release()
                     await asyncio.sleep(0)
         except ProtocolError as error:
             self._statistics.drop("protocol_error")
             _log.warning("protocol_error", username=self.owner.who.username, error=str(error))
-        except ConnectionError:
-            return
         finally:
             self.evict(None)
             self._gone(self)
@@ -202,13 +207,13 @@ class DeviceHandler(BrokerProtocolHandler):
             packet_id, wanted = codec.subscribe(frame)
             codes = self._exchange.subscribe(session, wanted)
             await self._settled()
-            await self.mqtt_acknowledge_subscription(packet_id, codes)
+            self.send(SubackPacket.build(packet_id, codes).to_bytes())
             self.pump()
         elif frame.kind == UNSUBSCRIBE:
             packet_id, filters = codec.unsubscribe(frame)
             self._exchange.unsubscribe(session, filters)
             await self._settled()
-            await self.mqtt_acknowledge_unsubscription(packet_id)
+            self.send(UnsubackPacket.build(packet_id).to_bytes())
         else:
             raise ProtocolError("MQTT-3.1.0-2", f"packet type {frame.kind} has no place here")
 
@@ -229,7 +234,8 @@ class DeviceHandler(BrokerProtocolHandler):
             if self._acks is None:
                 self._acks = deque()
             self._acks.append((ticket, publish.packet_id))
-            self.release()
+            if len(self._acks) >= _ACKS_TOGETHER:
+                self.release()
             if len(self._acks) >= _ACKS_WAITING and not self._ended:
                 self._room = self._loop.create_future()
                 await self._room
@@ -241,6 +247,10 @@ class DeviceHandler(BrokerProtocolHandler):
         each, now = 1 / self._limits.publish_rate, self._loop.time()
         self._due = max(self._due, now - 1) + each  # a second's worth may come at once
         if self._due > now:
+            if not self._paced:
+                self._paced = True
+                _log.warning("publish_slowed", username=self.owner.who.username, reason="publish_rate")
+            self.release()
             await asyncio.sleep(self._due - now)
             self._heard = self._loop.time()
 
@@ -256,11 +266,6 @@ class DeviceHandler(BrokerProtocolHandler):
                 await self._out.drain()
         except TimeoutError:
             self.evict("slow_reader")
-        except ConnectionError:
-            return  # the reader sees the end, too
         finally:
             self._draining = None
         self.pump()
-
-    async def _send_packet(self, packet: MQTTPacket[Any, Any, Any]) -> None:
-        self.send(packet.to_bytes())

@@ -30,20 +30,20 @@ from amqtt.mqtt.connack import (
 from broker import codec
 from broker.errors import LoginsUnavailableError, ProtocolError
 from broker.handler import DeviceHandler
-from broker.links import SocketReader, SocketWriter, StreamReader, StreamWriter
+from broker.links import SocketReader, SocketWriter, StreamLink
 from broker.listeners import bind
 from broker.retained import Message
 
 if TYPE_CHECKING:
     import ssl
 
-    from amqtt.adapters import ReaderAdapter, WriterAdapter
     from websockets.asyncio.server import ServerConnection
 
     from broker.auth import Grant, Logins, LoginTable
     from broker.codec import Connect
     from broker.exchange import Exchange
     from broker.guard import Guard
+    from broker.links import ChunkReader, Writer
     from broker.listeners import Listener
     from broker.sessions import SessionStore
     from broker.settings import Limits
@@ -85,7 +85,8 @@ class DeviceBroker(Broker):
         self._exchange = exchange
         self._store = store
         self._statistics = statistics
-        self._serving: set[DeviceHandler] = set()  # asyncio itself holds its tasks only weakly
+        self._greeting: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks only weakly
+        self._serving: set[DeviceHandler] = set()
         self._log = structlog.get_logger()
         self._begun = self._loop.time()
 
@@ -106,17 +107,18 @@ class DeviceBroker(Broker):
             handler.evict("shutdown")
         await super().shutdown()
 
-    async def stream_connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
-    ) -> None:
+    def stream_accepted(self, link: StreamLink, transport: asyncio.Transport) -> None:
         """Serve a TCP or TLS connection."""
-        _bound_send_buffer(writer.get_extra_info("socket"))
-        await self._client_connected(listener_name, StreamReader(reader), StreamWriter(writer))
+        _bound_send_buffer(transport.get_extra_info("socket"))
+        task = self._loop.create_task(self._serve(link, link, _address(transport)))
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
 
     async def ws_connected(self, websocket: ServerConnection, listener_name: str) -> None:
         """Serve a WebSocket; without the subprotocol `mqtt` it was refused before [MQTT-6.0.0-3]."""
+        del listener_name  # all listeners have the same rules
         _bound_send_buffer(websocket.transport.get_extra_info("socket"))
-        await self._client_connected(listener_name, SocketReader(websocket), SocketWriter(websocket))
+        await self._serve(SocketReader(websocket), SocketWriter(websocket), _address(websocket.transport))
         await websocket.wait_closed()
 
     async def _start_listeners(self) -> None:
@@ -144,8 +146,8 @@ class DeviceBroker(Broker):
                 close_timeout=_LINGER,
                 backlog=_BACKLOG,
             )
-        return await asyncio.start_server(
-            partial(self.stream_connected, listener_name=listener.name),
+        return await self._loop.create_server(
+            partial(StreamLink, self.stream_accepted),
             listener.host,
             port,
             ssl=tls,
@@ -153,12 +155,9 @@ class DeviceBroker(Broker):
             backlog=_BACKLOG,
         )
 
-    async def _client_connected(self, listener_name: str, reader: ReaderAdapter, writer: WriterAdapter) -> None:
-        del listener_name  # all listeners have the same rules
-        assert isinstance(reader, StreamReader | SocketReader)
-        assert isinstance(writer, StreamWriter | SocketWriter)
+    async def _serve(self, reader: ChunkReader, writer: Writer, address: str) -> None:
+        """From the first byte to a handler that goes on by itself, or to the end."""
         packets = codec.Packets(reader, min(self._limits.packet, _CONNECT_SIZE))
-        address = (writer.get_peer_info() or ("", 0))[0]
         refusal = self._guard.enter(address)
         self._statistics.connections += 1
         handler = None
@@ -173,10 +172,10 @@ class DeviceBroker(Broker):
                 writer.abort()
         if handler is not None:
             self._serving.add(handler)
-            await handler.start()
+            handler.start()
 
     async def _greet(
-        self, packets: codec.Packets, writer: StreamWriter | SocketWriter, address: str, *, refused: bool
+        self, packets: codec.Packets, writer: Writer, address: str, *, refused: bool
     ) -> DeviceHandler | None:
         """Read CONNECT and answer it. Returns the handler when the client was let in."""
         try:
@@ -222,7 +221,7 @@ class DeviceBroker(Broker):
             self._log.warning("login_failed", address=address)
         return BAD_USERNAME_PASSWORD, None
 
-    async def _refuse(self, packets: codec.Packets, writer: StreamWriter | SocketWriter, code: int) -> None:
+    async def _refuse(self, packets: codec.Packets, writer: Writer, code: int) -> None:
         """Send the CONNACK, and wait until the client has seen it and gone, or for a short while."""
         writer.write(ConnackPacket.build(0, code).to_bytes())  # [MQTT-3.2.2-4]
         writer.finish()
@@ -238,7 +237,7 @@ class DeviceBroker(Broker):
         grant: Grant,
         connect: Connect,
         packets: codec.Packets,
-        writer: StreamWriter | SocketWriter,
+        writer: Writer,
         address: str,
     ) -> DeviceHandler:
         """Give the client its session [MQTT-3.2.2-2]. From here until it is started nothing comes between."""
@@ -248,7 +247,6 @@ class DeviceBroker(Broker):
         self._log.info("client_connected", username=grant.who.username, session_present=present)
         writer.write(ConnackPacket.build(int(present), CONNECTION_ACCEPTED).to_bytes())
         return DeviceHandler(
-            self.plugins_manager,
             session=session,
             connect=connect,
             packets=packets,
@@ -310,3 +308,8 @@ class DeviceBroker(Broker):
 
 def _bound_send_buffer(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+
+
+def _address(transport: asyncio.BaseTransport) -> str:
+    """The client's address without its port; empty when it is gone already."""
+    return str((transport.get_extra_info("peername") or ("",))[0])

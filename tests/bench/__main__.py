@@ -9,16 +9,16 @@ SUITES = ("pipeline", "reconcile", "broker_throughput", "broker_idle", "broker_s
 
 
 def main(arguments: list[str]) -> int:
-    """Run the suites that are named, with the other arguments; all of them without a name."""
+    """Run the suites that are named, with the other arguments; all of them without a name. 1 if any failed."""
     named = [argument for argument in arguments if argument in SUITES]
     rest = [argument for argument in arguments if argument not in SUITES]
+    failed = 0
     for suite in named or SUITES:
         sys.stdout.write(f"== {suite}\n")
         sys.stdout.flush()
         code = subprocess.run([sys.executable, "-m", f"tests.bench.{suite}", *rest], check=False).returncode
-        if code:
-            return code
-    return 0
+        failed |= code != 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -150,6 +150,7 @@ def test_a_device_that_publishes_too_fast_waits_and_loses_nothing(running):
         eager.send(b"".join(mqtt.publish("mail/u7/do/phone", b"x", qos=1, packet_id=n) for n in range(1, 351)))
         assert [eager.expect(mqtt.PUBACK).packet_id for _ in range(350)] == list(range(1, 351))
         assert time.monotonic() - begun > 2  # a second's worth at once, the rest at its pace
+    assert running.logged().count('"publish_slowed"') == 1
 
 
 def test_a_flood_of_one_client_leaves_turns_to_others(running):
