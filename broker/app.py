@@ -25,7 +25,7 @@ from broker.statistics import Statistics
 if TYPE_CHECKING:
     from broker.auth import LoginTable
     from broker.sessions import SavedSession
-    from broker.settings import Settings
+    from broker.settings import Limits, Settings
 
 
 async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
@@ -43,29 +43,16 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
     await run_file.claim()
     store = SessionStore(settings.state_dir / "sessions.db")
     reader = LoginReader(settings.state_dir / "postbell.db")
-    limits = settings.limits
     logins, statistics = Logins(reader), Statistics()
-    exchange = Exchange(
-        rules=Rules(settings.mqtt.root),
-        bounds=Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
-        subscriptions=limits.subscriptions,
-        store=store,
-        statistics=statistics,
-        clock=time.time,
-    )
-    guard = Guard(
-        clients=limits.clients,
-        clients_per_address=limits.clients_per_address,
-        login_failures=limits.login_failures,
-    )
+    exchange = _exchange(settings, store, statistics)
     broker = DeviceBroker(
         listeners=listeners,
         ports=run_file.ports(),
         tls=certificates.context if certificates else None,
-        limits=limits,
+        limits=settings.limits,
         session_seconds=settings.broker.session_days * 86_400,
         logins=logins,
-        guard=guard,
+        guard=_guard(settings.limits),
         exchange=exchange,
         store=store,
         statistics=statistics,
@@ -84,9 +71,9 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
             return
         run_file.write(broker.addresses)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(logins.follow())]
+            running = [tasks.create_task(logins.follow(), name="logins")]
             if certificates is not None:
-                running.append(tasks.create_task(certificates.follow()))
+                running.append(tasks.create_task(certificates.follow(), name="certificates"))
             await stop.wait()
             for task in running:
                 task.cancel()
@@ -95,6 +82,26 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         await store.close()
         reader.close()
         structlog.get_logger().info("stopped")
+
+
+def _exchange(settings: Settings, store: SessionStore, statistics: Statistics) -> Exchange:
+    limits = settings.limits
+    return Exchange(
+        rules=Rules(settings.mqtt.root),
+        bounds=Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
+        subscriptions=limits.subscriptions,
+        store=store,
+        statistics=statistics,
+        clock=time.time,
+    )
+
+
+def _guard(limits: Limits) -> Guard:
+    return Guard(
+        clients=limits.clients,
+        clients_per_address=limits.clients_per_address,
+        login_failures=limits.login_failures,
+    )
 
 
 async def _started(broker: DeviceBroker, stop: asyncio.Event) -> bool:
