@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from broker.delivery import Entry
     from broker.links import ChunkReader
 
-CONNACK_UNAVAILABLE = b"\x20\x02\x00\x03"
 PINGRESP = b"\xd0\x00"
 
 _FLAGS_OF_TWO = (6, 8, 10)  # PUBREL, SUBSCRIBE, UNSUBSCRIBE [MQTT-2.2.2-2]
