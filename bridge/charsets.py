@@ -7,8 +7,12 @@ offer him codecs that are no charsets.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import importlib
 import re
 from encodings.aliases import aliases
+from functools import cache
 
 _NO_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 _NO_CHARSETS |= {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
@@ -60,7 +64,7 @@ _MEANT = {
 
 def _table() -> dict[str, str]:
     table = {name: codec for name, codec in aliases.items() if codec not in _NO_CHARSETS}
-    table |= {codec: codec for codec in table.values()}
+    table |= {codec: codec for codec in (*table.values(), *_MEANT.values())}
     table |= {f"windows_125{digit}": f"cp125{digit}" for digit in range(9)}
     table |= {f"cp125{digit}": f"cp125{digit}" for digit in range(9)}
     table |= {f"iso_8859_{part}": f"iso8859_{part}" for part in (*range(2, 12), *range(13, 17))}
@@ -70,6 +74,7 @@ def _table() -> dict[str, str]:
 _CODECS = _table()
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 _SNIFFED = {"", "ascii", "utf_8", "utf_8_sig"}
+_BEYOND_ASCII = re.compile("[^\x00-\x7f\ufffd]")
 
 
 def codec(name: str) -> str:
@@ -81,13 +86,15 @@ def codec(name: str) -> str:
 def decode(data: bytes, charset: str, *, hint: str = "") -> str:
     """`data` in the charset that was declared for it, else as its bytes suggest.
 
-    What is not valid in the declared charset is replaced by U+FFFD; only ASCII, UTF-8 and unknown
-    names are doubted, since these are what senders declare without looking.
+    What is not valid in the declared charset is replaced by U+FFFD; only ASCII, UTF-8, UTF-7 and
+    unknown names are doubted, since these are what senders declare without looking.
     """
     declared = codec(charset)
     if declared in _SNIFFED:
         return sniff(data, hint=hint, utf8=declared.startswith("utf_8"))
-    return data.decode(declared, errors="replace")
+    if declared == "utf_7":
+        return _utf_7(data, hint=hint)
+    return _replacing(data, declared)
 
 
 def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
@@ -100,10 +107,37 @@ def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = data.decode("utf-8", errors="replace")
-    if utf8 and any(character > "\x7f" and character != "\ufffd" for character in text):
+        text = data.decode("utf-8", errors="replace") if utf8 else ""
+    if _BEYOND_ASCII.search(text):
         return text
     hinted = codec(hint)
-    if hinted not in _SNIFFED:
-        return data.decode(hinted, errors="replace")
-    return data.decode("cp1252", errors="replace")
+    return _replacing(data, "cp1252" if hinted in _SNIFFED else hinted)
+
+
+def _utf_7(data: bytes, *, hint: str) -> str:
+    """What is not valid to its end is no UTF-7; replacing what is wrong would cost a call for each byte."""
+    for final in (True, False):  # data that was cut ends before its last run of shifted characters
+        with contextlib.suppress(UnicodeDecodeError):
+            return codecs.utf_7_decode(data, "strict", final)[0]
+    return sniff(data, hint=hint)
+
+
+def _replacing(data: bytes, codec: str) -> str:
+    table = _single_bytes(codec)
+    if table:
+        return codecs.charmap_decode(data, "strict", table)[0]
+    try:
+        return data.decode(codec, errors="replace")
+    except RuntimeError:  # CPython's iso2022_jp_2, when it meets ESC . J and ESC N
+        return _replacing(data, "cp1252")
+
+
+@cache
+def _single_bytes(codec: str) -> str:
+    """The characters of all 256 bytes, U+FFFD for those that have none; "" for other codecs.
+
+    With it no byte is an error: the codecs themselves call a handler for each one, which took half a
+    second for a mebibyte.
+    """
+    table: str = getattr(importlib.import_module(f"encodings.{codec}"), "decoding_table", "")
+    return table.replace("\ufffe", "\ufffd")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PARTS = 500
 DEEPEST = 50
-LONGEST_TEXT = 1_048_576
+LONGEST_TEXT = 262_144
 """Characters of readable text that are made of one message at most."""
 
 _LONGEST_MARKUP = 262_144
@@ -122,7 +122,7 @@ def decoded_text(raw: Raw, part: Part, *, limit: int) -> str:
 
 
 def readable_text(raw: Raw) -> str:
-    """The whole body as lines of text, at most a mebibyte of characters. Never raises.
+    """The whole body as lines of text, at most its first 262,144 characters. Never raises.
 
     Text parts that follow one another are joined; of alternatives the plain one is taken, unless it
     is empty. Attachments are left out.

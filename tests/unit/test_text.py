@@ -6,7 +6,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge import charsets, text
@@ -74,6 +74,7 @@ def test_clean_text_stays_within_its_limit(value, limit):
         ("ISO-8859-1", "cp1252"),
         ('"utf-8"', "utf_8"),
         ("Windows-1251", "cp1251"),
+        ("cp874", "cp874"),
         ("x-nonsense", ""),
         ("rot13", ""),
         ("unicode_escape", ""),
@@ -93,9 +94,32 @@ def test_wrongly_declared_bytes_still_become_text():
     assert charsets.decode(b"\xef\xbb\xbfa", "utf-8") == "a"
 
 
-@given(st.binary(), st.sampled_from(sorted({*charsets._CODECS, "", "nonsense"})))
+SHIFTS = [b"\x1b" + shift for shift in (b"$B", b"(B", b"$A", b"$(C", b"$(D", b"$)C", b".A", b".F", b".J", b"N", b"O")]
+SHIFTS += [b"\x0e", b"\x0f", b"~{", b"~}", b"+", b"-", b"\xd8\x00", b"\xff", b"a"]
+
+
+@given(
+    st.one_of(st.binary(), st.lists(st.sampled_from(SHIFTS), max_size=6).map(b"".join)),
+    st.sampled_from(sorted({*charsets._CODECS, "", "nonsense"})),
+)
+@example(b"\x1b.J\x1bN@", "iso-2022-jp-2")  # CPython's codec raises a RuntimeError
 def test_no_bytes_and_no_charset_raise(data, name):
     assert isinstance(charsets.decode(data, name), str)
+
+
+@pytest.mark.parametrize("name", sorted(set(charsets._CODECS.values())))
+def test_a_charset_reads_as_its_codec_does(name):
+    """Whatever is valid, and byte for byte what is not, where there is no reason to doubt the declaration."""
+    data = bytes(range(256))
+    if charsets.codec(name) == name and name not in charsets._SNIFFED | {"utf_7"}:
+        assert charsets.decode(data, name) == data.decode(name, errors="replace")
+
+
+def test_utf_7_is_believed_when_all_of_it_is_valid_and_may_have_been_cut():
+    assert charsets.decode("Grüße".encode("utf-7"), "utf-7") == "Grüße"
+    assert charsets.decode(b"Gr+APw", "utf-7") == "Grü"
+    assert charsets.decode(b"Gr+APwA3", "utf-7") == "Gr"
+    assert charsets.decode("Grüße".encode(), "utf-7") == "Grüße"
 
 
 @pytest.mark.parametrize("marks", ["\u0301\u0327", "\U0001d165\u0301", "\U0001e944\U000101fd"])
