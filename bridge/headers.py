@@ -67,6 +67,7 @@ def extract(
         date=dates.epoch(top.first("date")),
         message_id=_message_id(top),
         list_id=_list_id(top),
+        hops=len(_RECEIVED.findall(b"\n" + head[: top.body])),
     )
 
 
@@ -74,12 +75,6 @@ def extract(
 def _reader(spam: tuple[str, ...]) -> FieldReader:
     """A reader of all that is looked at; its pattern costs more to make than to use."""
     return FieldReader((*READ.split(), *spam))
-
-
-def received_count(head: bytes) -> int:
-    """How many Received fields the header section has: more than 50 are a loop (RFC 5321 §6.3)."""
-    top = _reader(()).read(head)
-    return len(_RECEIVED.findall(b"\n" + head[: top.body]))
 
 
 def _from(top: Fields) -> bytes:

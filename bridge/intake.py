@@ -20,7 +20,7 @@ from bridge.errors import (
     StoreUnavailableError,
     UnknownUserError,
 )
-from bridge.headers import extract, received_count
+from bridge.headers import extract
 from bridge.model import Header, Reply
 from bridge.rules import Alert
 
@@ -119,15 +119,16 @@ class Intake:
 
     def _read(self, envelope: Envelope) -> Extract:
         body = envelope.body
-        if received_count(body.head) > self._received_limit:
-            raise LoopError(f"more than {self._received_limit} Received fields")
-        return extract(
+        found = extract(
             body.head,
             size=body.size,
             complete=body.spooled is None,
             authserv_ids=self._authserv_ids,
             spam_headers=self._spam_headers,
         )
+        if found.hops > self._received_limit:
+            raise LoopError(f"more than {self._received_limit} Received fields")
+        return found
 
     def _answer(self, envelope: Envelope, kept: tuple[Kept, ...], full: Collection[int]) -> tuple[Reply, ...]:
         by_user = {copy.user_id: copy for copy in kept}

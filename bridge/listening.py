@@ -34,7 +34,6 @@ def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> Ingres
             errors=limits.errors,
             command_timeout=limits.command_timeout,
             session_timeout=limits.session_timeout,
-            received=limits.received,
         ),
         trust=Trust.of(settings.smtp.networks, settings.smtp.proxies),
         tls_certificate=settings.smtp.tls_cert,

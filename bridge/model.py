@@ -32,7 +32,8 @@ class Extract:
     """What header extraction reads out of a raw message. Text is NFC, one line, without controls.
 
     `date` is the sender's Date in epoch seconds or None; `message_id` is the Message-ID field as
-    sent, stripped, empty when there is none; `list_id` the id of the mailing list in lower case.
+    sent, stripped, empty when there is none; `list_id` the id of the mailing list in lower case;
+    `hops` counts the Received fields (RFC 5321 §6.3).
     """
 
     from_name: str
@@ -43,6 +44,7 @@ class Extract:
     date: int | None
     message_id: str
     list_id: str = ""
+    hops: int = 0
 
 
 @dataclass(frozen=True, slots=True)

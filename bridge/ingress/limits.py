@@ -27,7 +27,6 @@ class Limits:
     errors: int = 20
     command_timeout: float = 300
     session_timeout: float = 3600
-    received: int = 50
 
 
 class Gate:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiosmtpd.smtp import syntax
 
-from bridge.errors import LoopError, MalformedAddressError, SmtpError, TooLargeError
-from bridge.headers import received_count
+from bridge.errors import MalformedAddressError, SmtpError, TooLargeError
 from bridge.ingress import replies
 from bridge.ingress.addresses import check_recipient_parameters, mail_parameters, parse_path
 from bridge.ingress.reading import DataDecoder
@@ -181,10 +180,7 @@ class SmtpConversation(SecuredConversation):
         self._owed = self._answers_due(recipients)
         if problem is not None:
             raise problem
-        body = await message.finish()
-        if received_count(body.head) > self._limits.received:
-            raise LoopError
-        return body
+        return await message.finish()
 
     async def _append(self, message: SpooledMessage, content: bytes) -> SmtpError | None:
         """Add to the message; with the first problem nothing of it is left."""

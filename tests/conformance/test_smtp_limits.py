@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from bridge.ingress import Limits
+from bridge.intake import Intake
+from tests.integration.abused_sink import DIRECTORY, Forgetful
 from tests.mailsink import Running, told
 
 
@@ -190,6 +192,7 @@ def test_a_slow_commit_does_not_count_as_the_senders_time(tmp_path):
 @pytest.mark.parametrize(("hops", "expected"), [(50, "250 2.0.0 "), (51, "554 5.4.6 ")])
 def test_a_loop_ends_by_counting_received_fields(tmp_path, hops, expected):
     """RFC 5321 §6.3."""
+    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, forget=lambda _: None)
 
     async def story(sink: Running) -> None:
         wire = await (await sink.dial()).greet()
@@ -197,4 +200,4 @@ def test_a_loop_ends_by_counting_received_fields(tmp_path, hops, expected):
         mail = field * hops + b"Subject: x\r\n\r\nReceived: no field\r\n"
         assert (await wire.mail(mail)).startswith(expected)
 
-    told(tmp_path, story)
+    told(tmp_path, story, intake=intake)
