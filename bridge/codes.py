@@ -46,7 +46,7 @@ def find(*texts: str) -> str:
     for text in texts:
         searched = text[:_SEARCHED]
         lowered = searched.lower()
-        if not any(hint in lowered for hint in _HINTS):
+        if not any(map(lowered.__contains__, _HINTS)):
             continue
         for announced in _ANNOUNCED.finditer(searched):
             code = _near(searched, announced.start(), announced.end())

@@ -41,7 +41,9 @@ def parse(raw: bytes) -> Parameterized:
     raw = raw[:_LONGEST_FIELD]
     if b"(" in raw:
         raw = b"".join(piece if piece[:1] == b'"' else without_comments(piece) for piece in _QUOTED.split(raw))
-    value, _, _ = raw.partition(b";")
+    value, semicolon, _ = raw.partition(b";")
+    if not semicolon:
+        return Parameterized(_plain(value))
     plain: dict[str, bytes] = {}
     sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
     for match in _PARAMETER.finditer(raw):

@@ -8,16 +8,16 @@ of the body.
 from __future__ import annotations
 
 import re
+from itertools import chain, pairwise
 
 from bridge import codes, text
 from bridge.boilerplate import is_noise
 
 LONGEST = 200
 _SEARCHED = 16_384
-_ENOUGH = 600
+_ENOUGH = 300
 _LONGEST_URL = 48
 
-_LINE_OR_CELL = re.compile(r"[\n\t]")
 _URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])]?", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\[(?:image|cid|bild|imagen?|inline image)\b[^\]\n]{0,200}\]", re.IGNORECASE)
 _FORWARDED = re.compile(
@@ -63,9 +63,9 @@ def _lead(body: str, subject: str) -> str:
         return ""
     kept: list[str] = []
     length = 0
-    lines = [line.strip() for line in _LINE_OR_CELL.split(body)]
+    lines = map(str.strip, body.replace("\t", "\n").split("\n"))
     in_header, quoted = False, 0
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise(chain(lines, [""])):
         quoted = max(quoted - 1, _quote_lines(line, following))
         if (quoted and kept) or _ends(line) or length > _ENOUGH:
             break
@@ -105,7 +105,11 @@ def _ends(line: str) -> bool:
 
 def _without_links(line: str) -> str:
     """Short plain addresses stay, without their scheme; long ones and those that track vanish."""
-    return _PLACEHOLDER.sub("", _URL.sub(_short, line)).strip()
+    if "://" in line:
+        line = _URL.sub(_short, line)
+    if "[" in line:
+        line = _PLACEHOLDER.sub("", line)
+    return line.strip()
 
 
 def _short(match: re.Match[str]) -> str:

@@ -33,8 +33,10 @@ def one_line(text: str, *, limit: int) -> str:
     NFC; line ends and runs of spaces become one space, controls and surrogates vanish. Everything
     else stays as the sender wrote it, so that scripts and emoji come out whole.
     """
-    text = _LINE_ENDS.sub(" ", text[: limit * 4 + 256])
-    text = _UNSHOWABLE.sub("", text)
+    text = text[: limit * 4 + 256]
+    if text.isascii() and text.isprintable():
+        return clip(_SPACES.sub(" ", text).strip(" "), limit)
+    text = _UNSHOWABLE.sub("", _LINE_ENDS.sub(" ", text))
     text = unicodedata.normalize("NFC", _without_towers(text))
     return clip(_SPACES.sub(" ", text).strip(" "), limit)
 
@@ -45,12 +47,14 @@ def identity(text: str, *, limit: int) -> str:
     Beside `one_line`: no bidirectional controls, nothing of zero width but the joiners that emoji
     and Arabic or Indic letters need to look right.
     """
-    return one_line(_visible(_DIRECTION_MARKS.sub("", text[: limit * 4 + 256])), limit=limit)
+    text = text[: limit * 4 + 256]
+    return one_line(text if text.isascii() else _visible(_DIRECTION_MARKS.sub("", text)), limit=limit)
 
 
 def prose(text: str, *, limit: int) -> str:
     """A snippet as one line: like `identity`, with the direction marks of right-to-left text kept."""
-    return one_line(_visible(text[: limit * 4 + 256]), limit=limit)
+    text = text[: limit * 4 + 256]
+    return one_line(text if text.isascii() else _visible(text), limit=limit)
 
 
 def paragraphs(text: str, *, limit: int) -> str:

@@ -23,6 +23,8 @@ def decode(raw: bytes, *, hint: str = "") -> str:
     Adjacent encoded-words of one charset are joined as bytes before they are decoded, because
     senders split characters between them; white space between any two encoded-words is dropped.
     """
+    if not raw:
+        return ""
     if b"=?" not in raw:
         return charsets.sniff(raw, hint=hint)
     pieces: list[str] = []
