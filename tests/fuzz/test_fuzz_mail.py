@@ -47,8 +47,9 @@ PIECES = [
     b"&#8238;", b"<blockquote type=cite>", b"<body>", b"<!--", b"-- \n", b"> ", b"On Mon, Bob wrote:\n",
     b"-----Original Message-----\n", b"your code is ", b"123456", b"https://", b"example.org/?x",
     b"BEGIN:VEVENT\n", b"SUMMARY:", b"DTSTART;TZID=", b"20250612T", b"-----BEGIN PGP MESSAGE-----",
-    b"View in browser\n", b"\xff", b"\xf0\x9f\x91\xa9", b"\xe2\x80\x8d", b"\xed\xa0\x80", b"\xcc\x81",
-    b"\x1b$B", b"~{", b"+2AA-", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"9" * 40, b"a" * 300,
+    b"View in browser\n", b"\xff", b"\x8d" * 300, b"\xf0\x9f\x91\xa9", b"\xe2\x80\x8d", b"\xed\xa0\x80", b"\xcc\x81",
+    b"\x1b$B", b"iso-2022-jp-2", b"\x1b.J\x1bN", b"~{", b"+2AA-", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"9" * 40,
+    b"a" * 300,
 ]  # fmt: skip
 
 

@@ -142,6 +142,11 @@ def test_readable_text_of_a_page_is_lines():
     assert [line for line in text.split("\n") if line] == ["Offer", "One", "two", "• x", "• y"]
 
 
+def test_readable_text_has_an_end():
+    """Also when all of it is bytes that have no character in any charset that fits."""
+    assert mime.readable_text(b"Subject: x\r\n\r\n" + b"\x8d" * 1_048_576) == "\ufffd" * mime.LONGEST_TEXT
+
+
 def test_a_page_may_declare_its_own_charset():
     page = '<meta http-equiv=Content-Type content="text/html; charset=windows-1251"><p>Привет'.encode("cp1251")
     assert mime.readable_text(entity("Content-Type: text/html", body=page)) == "Привет"
