@@ -148,20 +148,21 @@ class Uplink:
     async def _answer(self, user_id: int, request: wire.Request, path: ReturnPath) -> None:
         match request.operation, *request.arguments:
             case ("seen" | "unseen") as operation, *message_ids:
-                await self._store.set_seen(user_id, _numbers(message_ids), seen=operation == "seen")
+                await self._store.set_seen(user_id, _message_numbers(message_ids), seen=operation == "seen")
                 await self._send(path, wire.pack_reply(request.request_id))
-            case ("recent", int(count), *rest) if count > 0:
+            case ("recent", int(count), *rest) if type(count) is int and count > 0:  # True is a number to Python
                 newest = await self._store.recent(user_id, min(count, RECENT_AT_MOST))
                 await self._stream(path, request.request_id, wire.pack_recent(newest), rest)
-            case "parts", str(message_id):
+            case "parts", str(message_id), *_:
                 answer = await self._body_of(user_id, message_id, "parts", None)
                 await self._stream(path, request.request_id, answer, [], whole=True)
-            case ("text" | "raw") as operation, str(message_id), *rest if rest:
+            case ("text" | "raw") as operation, str(message_id), *rest:
                 answer = await self._body_of(user_id, message_id, operation, None)
                 await self._stream(path, request.request_id, answer, rest)
-            case "part", str(message_id), int(index), *rest if rest:
+            case "part", str(message_id), *rest:
+                (index,) = _numbers(rest[:1], defaults=(0,))
                 answer = await self._body_of(user_id, message_id, "part", index)
-                await self._stream(path, request.request_id, answer, rest)
+                await self._stream(path, request.request_id, answer, rest[1:])
             case _:
                 raise BadRequestError(BAD_REQUEST, "no such operation, or not with these arguments")
 
@@ -190,7 +191,7 @@ class Uplink:
 
     async def _body_of(self, user_id: int, message_id: str, operation: str, index: int | None) -> bytes:
         """What an operation gives of a message, from a small cache, for it is asked for in pieces."""
-        number = _numbers([message_id])[0]
+        number = _message_numbers([message_id])[0]
         key = (user_id, number, operation, index)
         if key in self._cache:
             self._cache.move_to_end(key)
@@ -208,7 +209,7 @@ class Uplink:
         return answer
 
 
-def _numbers(message_ids: Sequence[Any]) -> list[int]:
+def _message_numbers(message_ids: Sequence[Any]) -> list[int]:
     try:
         numbers = [ids.decode(message_id) for message_id in message_ids]
     except (ValueError, TypeError) as error:
@@ -219,18 +220,20 @@ def _numbers(message_ids: Sequence[Any]) -> list[int]:
 
 
 def _window(arguments: Sequence[Any], *, total: int, most: int) -> tuple[int, int]:
-    match list(arguments):
-        case []:
-            offset, limit = 0, most
-        case [int(offset)]:
-            limit = most
-        case [int(offset), int(limit)]:
-            pass
-        case _:
-            raise BadRequestError(BAD_REQUEST, "offset and limit are numbers")
-    if not 0 <= offset <= total or limit < 1:
-        raise BadRequestError(BAD_REQUEST, "offset beyond the end")
+    offset, limit = _numbers(arguments, defaults=(0, most))
+    if not 0 <= offset <= total:
+        raise BadRequestError(BAD_REQUEST, "the offset is not within the answer")
+    if limit < 1:
+        raise BadRequestError(BAD_REQUEST, "the limit is less than 1")
     return offset, min(limit, most)
+
+
+def _numbers(arguments: Sequence[Any], *, defaults: tuple[int, ...]) -> tuple[int, ...]:
+    """As many numbers as there are defaults: what was left out is its default, what is more is ignored."""
+    given = tuple(arguments[: len(defaults)])
+    if any(type(number) is not int for number in given):  # True is a number to Python
+        raise BadRequestError(BAD_REQUEST, "index, offset and limit are numbers")
+    return given + defaults[len(given) :]
 
 
 def _view(raw: bytes, operation: str, index: int | None) -> bytes:

@@ -244,10 +244,10 @@ def parse_request(payload: bytes) -> Request:
             type(array[0]) is type(request_id) is int and 0 <= request_id < 2**32  # True is a number to Python
         ):
             return Request(request_id, operation, tuple(arguments))
-        case [1, *_]:
-            raise BadRequestError(1, "not a request")
-        case _:
+        case [int(version), *_] if type(version) is int and version != VERSION:
             raise BadRequestError(1, "unknown version")
+        case _:
+            raise BadRequestError(1, "not a request")
 
 
 def pack_reply(request_id: int, *, offset: int = 0, total: int = 0, chunk: bytes = b"") -> bytes:

@@ -203,7 +203,7 @@ def test_an_empty_answer_is_one_empty_chunk(path):
         message_id = await phones.keep("Subject: nothing\r\n\r\n")
         assert await phones.ask("text", message_id, 0) == DONE
         [[_, _, status, _, _, text]] = await phones.ask("text", message_id, 1)
-        assert (status, text) == (BAD_REQUEST, "offset beyond the end")
+        assert (status, text) == (BAD_REQUEST, "the offset is not within the answer")
 
     calling(path, story)
 

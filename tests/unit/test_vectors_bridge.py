@@ -147,6 +147,27 @@ def test_a_request_that_cannot_be_answered_gets_status_1_under_its_own_id(vector
     assert text
 
 
+@pytest.mark.parametrize("vector", [v for v in vectors("requests.json", canonical=False) if "canonical" in v.values[0]])
+def test_what_a_request_leaves_out_is_0_and_what_it_has_more_is_ignored(vector):
+    [(version, request_id, status, offset, *_)] = answer(bytes.fromhex(vector["packed"]))
+    assert (version, request_id, status, offset) == (1, vector["request_id"], 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [
+        ([2, 5, "parts", "00t64ks8n"], "unknown version"),
+        ([], "not a request"),
+        ({}, "not a request"),
+        ([True, 5, "parts", "00t64ks8n"], "not a request"),
+        ([1, 5, "text", "00t64ks8n", -1], "the offset is not within the answer"),
+        ([1, 5, "text", "00t64ks8n", 0, 0], "the limit is less than 1"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(payload, text):
+    assert answer(msgpack.packb(payload))[0][5] == text
+
+
 @pytest.mark.parametrize("vector", vectors("replies.json", kind="reply"))
 def test_a_reply_is_written_as_the_vector_says(vector):
     if vector["status"]:
