@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge import ids
+from bridge import ids, topics
 from bridge.store import marks
 
 if TYPE_CHECKING:
@@ -79,9 +79,13 @@ def _change(connection: sqlite3.Connection, user_id: int, *, leaves: set[int], e
 
 
 def _mark_views(connection: sqlite3.Connection, user_id: int) -> None:
-    name = _name(connection, user_id)
-    if name is not None:
-        marks.views(connection, user_id, name)
+    """Mark the digest and the views that are on: one that is off was cleared, and is not cleared again at each mail."""
+    row = connection.execute("SELECT name, views FROM user WHERE user_id = ?", (user_id,)).fetchone()
+    if row is not None:
+        switched_on = {"box", *row[1].split(",")}
+        for view in topics.STATE_VIEWS:
+            if view in switched_on:
+                marks.view(connection, user_id, row[0], view)
 
 
 def _name(connection: sqlite3.Connection, user_id: int) -> str | None:

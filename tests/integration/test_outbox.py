@@ -11,7 +11,7 @@ import pytest
 from bridge import outbox as module
 from bridge.errors import LinkDownError, StoreUnavailableError
 from bridge.outbox import VIEWS_AT_LEAST, Outbox
-from bridge.store import marks
+from bridge.store import marks, offline, people
 from tests.integration.stored import Clock, add_user, header, mail, storing, to
 
 VIEWS = {"box", "last", "text", "unread"}
@@ -336,6 +336,27 @@ def test_the_first_mail_after_a_pause_has_its_views_at_once(path):
             module.VIEW_INTERVAL_S = 3600
             await pump.keep(alice, subject="now")
             await eventually(lambda: b"now" in broker.retained.get("mail/alice/text", b""))
+
+    pumping(path, story)
+
+
+def test_a_view_that_is_off_is_cleared_once_and_not_at_each_mail(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        async with pump.connected(Broker()) as broker:
+            await pump.keep(alice)
+            await pump.drained()
+            with offline.transaction(path, now_ms=pump.clock.now_ms, count=1000, days=7) as transaction:
+                for view in ("last", "unread"):
+                    people.set_view(transaction, "alice", view, on=False)
+            pump.outbox.wake()
+            await pump.drained()
+            assert broker.retained["mail/alice/last"] == broker.retained["mail/alice/unread"] == b""
+            broker.sent.clear()
+            await pump.keep(alice, subject="silence")
+            await pump.drained()
+        assert {sent.what for sent in broker.sent} == {"msg", "event", "box", "text"}
 
     pumping(path, story)
 
