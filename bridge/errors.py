@@ -15,6 +15,10 @@ class ConfigurationError(PostbellError):
     """The configuration cannot be used; the text names file, key, value and cure."""
 
 
+class MalformedNameError(PostbellError):
+    """The operator asked for a name that cannot be: wrong usage, not a failure."""
+
+
 class SmtpError(PostbellError):
     """An error with a reply for the mail sender; the reply never shows internals."""
 

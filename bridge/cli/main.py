@@ -10,7 +10,7 @@ import typer
 
 from bridge.cli import client, logins, mail, people, rules, salvage, serving, setup, status
 from bridge.cli import context as shared
-from bridge.errors import ConfigurationError, MalformedAddressError, PostbellError
+from bridge.errors import ConfigurationError, MalformedAddressError, MalformedNameError, PostbellError
 
 app = typer.Typer(
     name="postbell",
@@ -83,4 +83,4 @@ def _leaves(group: BaseExceptionGroup[PostbellError]) -> list[PostbellError]:
 
 def _report(error: PostbellError) -> int:
     print(f"postbell: {error}", file=sys.stderr)  # noqa: T201 - this is what standard error is for
-    return 2 if isinstance(error, ConfigurationError | MalformedAddressError) else 1
+    return 2 if isinstance(error, ConfigurationError | MalformedAddressError | MalformedNameError) else 1

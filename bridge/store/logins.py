@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from bridge import topics
-from bridge.errors import PostbellError
+from bridge.errors import MalformedNameError, PostbellError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,7 @@ BRIDGE_USERNAME = "bridge"
 
 
 class LoginError(PostbellError):
-    """A login that is there already, is not there, or cannot be named so."""
+    """A login that is there already, or is not there."""
 
 
 def grant(transaction: Transaction, username: str, *, label: str, role: str) -> str:
@@ -52,7 +52,7 @@ def admit(transaction: Transaction, username: str, password: str, *, label: str,
 def add_admin(transaction: Transaction, name: str) -> str:
     """An MQTT login that reads all mail topics and $SYS and writes nothing; its password."""
     if not topics.valid_name(name) or name == BRIDGE_USERNAME:
-        raise LoginError(f"{name!r} cannot be an administrator's login")
+        raise MalformedNameError(f"{name!r} cannot be an administrator's login")
     if transaction.connection.execute("SELECT 1 FROM login WHERE username = ?", (name,)).fetchone():
         raise LoginError(f"there is a login {name!r} already")
     return grant(transaction, name, label="admin", role="admin")
@@ -73,7 +73,7 @@ def list_admins(connection: sqlite3.Connection) -> list[str]:
 def add_sender(transaction: Transaction, name: str) -> str:
     """A sender that may hand in mail over TLS from anywhere; its password."""
     if not topics.valid_name(name):
-        raise LoginError(f"{name!r} cannot be a sender: use 1 to 32 of a-z 0-9 _ -")
+        raise MalformedNameError(f"{name!r} cannot be a sender: use 1 to 32 of a-z 0-9 _ -")
     if transaction.connection.execute("SELECT 1 FROM sender WHERE name = ?", (name,)).fetchone():
         raise LoginError(f"there is a sender {name!r} already")
     password, salt, digest = _generate()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge import topics
 from bridge.directory import Directory, User, normalise
-from bridge.errors import PostbellError
+from bridge.errors import MalformedNameError, PostbellError
 from bridge.store import logins, marks
 
 if TYPE_CHECKING:
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from bridge.store.writer import Transaction
 
 
+_NAME_RULE = "use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit"
+
+
 class PeopleError(PostbellError):
-    """A user, address or device that is there already, is not there, or cannot be named so."""
+    """A user, address or device that is there already, or is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,9 @@ def username(user: str, device: str) -> str:
 
 
 def add_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> None:
-    """Add a user with addresses; raises PeopleError or MalformedAddressError and changes nothing."""
+    """Add a user with addresses; raises PeopleError or, for a name or address that cannot be, Malformed…Error."""
     if not topics.valid_name(name):
-        raise PeopleError(f"{name!r} cannot be a user: use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
+        raise MalformedNameError(f"{name!r} cannot be a user: {_NAME_RULE}")
     connection = transaction.connection
     if connection.execute("SELECT 1 FROM user WHERE name = ?", (name,)).fetchone():
         raise PeopleError(f"there is a user {name!r} already")
@@ -99,7 +102,7 @@ def remove_address(transaction: Transaction, name: str, address: str) -> None:
 def set_view(transaction: Transaction, name: str, view: str, *, on: bool) -> None:
     """Switch one of a user's optional views on or off; what is off is cleared on the broker."""
     if view not in topics.OPTIONAL_VIEWS:
-        raise PeopleError(f"{view!r} is no view; there are {', '.join(topics.OPTIONAL_VIEWS)}")
+        raise MalformedNameError(f"{view!r} is no view; there are {', '.join(topics.OPTIONAL_VIEWS)}")
     connection, user_id = transaction.connection, _user_id(transaction.connection, name)
     views = set(connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()[0].split(","))
     views = (views | {view} if on else views - {view}) - {""}
@@ -173,7 +176,7 @@ def _user_id(connection: sqlite3.Connection, name: str) -> int:
 def add_device(transaction: Transaction, user: str, device: str) -> str:
     """Add a device and return its password, which is shown this once and kept only as a hash."""
     if not topics.valid_name(device):
-        raise PeopleError(f"{device!r} cannot be a device: use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
+        raise MalformedNameError(f"{device!r} cannot be a device: {_NAME_RULE}")
     connection, user_id = transaction.connection, _user_id(transaction.connection, user)
     if connection.execute("SELECT 1 FROM device WHERE user_id = ? AND name = ?", (user_id, device)).fetchone():
         raise PeopleError(f"{user} has a device {device!r} already; revoke it to pair it anew")
