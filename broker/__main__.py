@@ -15,6 +15,7 @@ import structlog
 import uvloop
 
 from broker import mosquitto
+from broker.acl import Identity, Role
 from broker.app import serve
 from broker.auth import LoginReader
 from broker.errors import BrokerError, ConfigurationError
@@ -62,7 +63,11 @@ def _print_mosquitto_acl(settings: Settings) -> int:
     except (sqlite3.Error, OSError) as error:
         sys.stderr.write(f"broker: {settings.state_dir / 'postbell.db'}: {error}\n")
         return FAILED
-    sys.stdout.write(mosquitto.acl_file(table.identities() if table else (), root=settings.mqtt.root))
+    # Where the broker is not ours the bridge has no login of ours, and mosquitto drops without a word
+    # what a login without rules publishes.
+    bridge = Identity(settings.mqtt.username, Role.BRIDGE)
+    others = [who for who in (table.identities() if table else ()) if who.username != bridge.username]
+    sys.stdout.write(mosquitto.acl_file([bridge, *others], root=settings.mqtt.root))
     return FINE
 
 

@@ -81,8 +81,9 @@ class Limits(Section):
 
 
 class Mqtt(Section):
-    """The root of all mail topics."""
+    """The root of all mail topics, and the bridge's login at a broker that is not ours."""
 
+    username: str = "bridge"
     root: str = Field("mail", pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")
 
 
