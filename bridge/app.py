@@ -11,6 +11,7 @@ import gc
 import os
 import random
 import secrets
+import ssl
 import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -254,6 +255,7 @@ class Bridge:
 
     async def learn_password(self) -> None:
         """Get ready to log in to the broker. Raises ConfigurationError or StoreUnavailableError."""
+        _require_certificates(self._settings.mqtt.ca_file)
         self._password = await self._bridge_password()
 
     async def _bridge_password(self) -> str:
@@ -295,6 +297,18 @@ class Bridge:
             runfile.write(self._settings.run_dir, runfile.BRIDGE, facts)
         except OSError as error:  # a full disk is no reason to end: mail is refused until there is room again
             self._log.warning("run_file_not_written", reason=str(error))
+
+
+def _require_certificates(ca_file: Path | None) -> None:
+    """No broker can be trusted by a file without certificates: to try again for ever would not help."""
+    try:
+        if ca_file is not None:
+            ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"mqtt.ca_file = {str(ca_file)!r}: {error.strerror or error}; "
+            "name a PEM file of certificates, or leave the key out to trust the system's"
+        ) from error
 
 
 def _read_if_there(path: Path) -> bytes | None:

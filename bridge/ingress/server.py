@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bridge.spool import Spool
 
 STOP_SECONDS = 5.0
+KEYS = {"smtp": "smtp.listen", "smtps": "smtp.tls_listen", "lmtp": "lmtp.listen"}
+"""The key that each listener is configured by."""
 
 log = structlog.get_logger()
 
@@ -102,18 +104,19 @@ class Ingress:
             ),
             "lmtp": (self._settings.lmtp_listen, functools.partial(LmtpConversation, self._sink)),
         }
-        try:
-            for name, (listen, factory) in wanted.items():
-                if listen:
-                    self._listeners[name] = await open_listener(
-                        factory,
-                        parse_listen(listen),
-                        preferred_port=self._settings.preferred_ports.get(name, 0),
-                        socket_file=self._settings.socket_file,
-                    )
-        except ConfigurationError:
-            await self.close(grace=0)
-            raise
+        for name, (listen, factory) in wanted.items():
+            if not listen:
+                continue
+            try:
+                self._listeners[name] = await open_listener(
+                    factory,
+                    parse_listen(listen),
+                    preferred_port=self._settings.preferred_ports.get(name, 0),
+                    socket_file=self._settings.socket_file,
+                )
+            except ConfigurationError as error:
+                await self.close(grace=0)
+                raise ConfigurationError(f"{KEYS[name]} = {listen!r}: {error}") from error
         log.info("ingress_listening", **self.addresses)
 
     def reload_tls(self) -> None:
@@ -122,7 +125,7 @@ class Ingress:
             try:
                 self._sink.tls.load_cert_chain(*_pair(self._settings))
             except OSError as error:
-                raise ConfigurationError(f"the TLS certificate or key cannot be used: {error}") from error
+                raise _unusable(self._settings, error) from error
 
     async def close(self, *, grace: float = 10) -> None:
         """Accept nobody any more, end idle sessions, and give mail under way `grace` seconds."""
@@ -151,9 +154,20 @@ def _pair(settings: IngressSettings) -> tuple[str, str]:
 def _tls(settings: IngressSettings) -> ssl.SSLContext | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         if settings.smtps_listen:
-            raise ConfigurationError("SMTP over TLS needs a certificate and a key")
+            raise ConfigurationError(
+                f"smtp.tls_listen = {settings.smtps_listen!r}: needs a certificate; "
+                "set smtp.tls_cert and smtp.tls_key to PEM files"
+            )
         return None
     try:
         return server_context(*_pair(settings))
     except OSError as error:
-        raise ConfigurationError(f"the TLS certificate or key cannot be used: {error}") from error
+        raise _unusable(settings, error) from error
+
+
+def _unusable(settings: IngressSettings, error: OSError) -> ConfigurationError:
+    certificate, key = _pair(settings)
+    return ConfigurationError(
+        f"smtp.tls_cert = {certificate!r}, smtp.tls_key = {key!r}: cannot be used: {error.strerror or error}; "
+        "name a PEM file with the certificate and one with its key, both readable by this user"
+    )

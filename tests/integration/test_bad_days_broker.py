@@ -169,6 +169,18 @@ def test_a_password_file_that_is_not_there_is_a_matter_of_configuration(tmp_path
     assert "absent" in refused.stderr
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_ca_file_without_certificates_is_a_matter_of_configuration(tmp_path, content):
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+    overrides = external(1) | {"POSTBELL_MQTT__CA_FILE": str(tmp_path / "ca.pem")}
+    with System(tmp_path, **overrides) as system:
+        refused = system.run("bridge", check=False)
+    assert refused.returncode == 2
+    assert f"mqtt.ca_file = '{tmp_path / 'ca.pem'}'" in refused.stderr
+    assert "leave the key out" in refused.stderr
+
+
 def test_without_any_broker_mail_is_kept(tmp_path):
     with System(tmp_path, **external(free_port())) as system:
         system.run("user", "add", "alice", "--address", ALICE)

@@ -138,7 +138,7 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
             running.ingress.reload_tls()
             await starttls(await (await running.dial()).greet(), newer)
             files["tls_key"].write_text("nonsense")
-            with pytest.raises(ConfigurationError, match="certificate or key"):
+            with pytest.raises(ConfigurationError, match=r"smtp\.tls_cert = .*cannot be used"):
                 running.ingress.reload_tls()
             await starttls(await (await running.dial()).greet(), newer)
 
@@ -147,11 +147,23 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
 
 def test_tls_without_a_certificate_is_refused_at_the_start(tmp_path):
     settings = {"hostname": "x", "smtps_listen": "127.0.0.1:0"}
-    with pytest.raises(ConfigurationError, match="needs a certificate"):
+    with pytest.raises(ConfigurationError, match=r"smtp\.tls_listen = .*needs a certificate"):
         Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
     settings |= {"tls_certificate": tmp_path / "none", "tls_key": tmp_path / "none"}
-    with pytest.raises(ConfigurationError, match="cannot be used"):
+    with pytest.raises(ConfigurationError, match=r"smtp\.tls_key = .*cannot be used: No such file"):
         Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
+
+
+def test_an_address_that_cannot_be_is_told_with_its_key():
+    settings = {"hostname": "x", "smtp_listen": "127.0.0.1:0", "lmtp_listen": "192.0.2.1:24"}
+
+    async def story():
+        ingress = Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
+        with pytest.raises(ConfigurationError, match=r"^lmtp\.listen = '192\.0\.2\.1:24': cannot listen"):
+            await ingress.start()
+        assert not ingress.addresses
+
+    asyncio.run(story())
 
 
 def test_a_stranger_must_log_in_over_tls(tmp_path, certificate):
