@@ -184,6 +184,7 @@ class Bridge:
                 tasks.create_task(self.link.run(self._serve), name="link")
                 tasks.create_task(self.phonebook.run(), name="phonebook")
                 tasks.create_task(self.lifetimes.run(), name="lifetimes")
+                tasks.create_task(self.ingress.follow(), name="certificate")
                 actions = {"reconcile": self._reconcile, "look": self._look}
                 tasks.create_task(control.listen(self._settings.run_dir, actions), name="control")
 

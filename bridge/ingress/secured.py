@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ssl
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
@@ -145,11 +144,3 @@ class SecuredConversation(Conversation):
 
 def _texts(login: LoginPassword) -> tuple[str, str]:
     return login.login.decode(errors="replace"), login.password.decode(errors="replace")
-
-
-def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer with this certificate chain and key (PEM files); raises OSError."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, key)
-    return context

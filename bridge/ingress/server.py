@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.errors import ConfigurationError
+from bridge.ingress.certificate import LOOK_S, Certificate
 from bridge.ingress.limits import Gate, Limits
 from bridge.ingress.listeners import Listener, SocketFile, open_listener, parse_listen
 from bridge.ingress.lmtp import LmtpConversation
-from bridge.ingress.secured import server_context
 from bridge.ingress.sink import Sink
 from bridge.ingress.smtp import SmtpConversation
 from bridge.ingress.trust import Trust
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -71,6 +70,7 @@ class Ingress:
         Raises ConfigurationError when certificate or key cannot be used.
         """
         self._settings = settings
+        self._certificate = _certificate(settings)
         self._listeners: dict[str, Listener] = {}
         self._sink = Sink(
             intake=intake,
@@ -80,7 +80,7 @@ class Ingress:
             trust=settings.trust,
             hostname=settings.hostname,
             max_size=settings.max_size,
-            tls=_tls(settings),
+            tls=None if self._certificate is None else self._certificate.context,
             check_login=check_login,
         )
 
@@ -119,13 +119,10 @@ class Ingress:
                 raise ConfigurationError(f"{KEYS[name]} = {listen!r}: {error}") from error
         log.info("ingress_listening", **self.addresses)
 
-    def reload_tls(self) -> None:
-        """Use the certificate and key as they are on disk now, for connections from now on."""
-        if self._sink.tls is not None:
-            try:
-                self._sink.tls.load_cert_chain(*_pair(self._settings))
-            except OSError as error:
-                raise _unusable(self._settings, error) from error
+    async def follow(self, *, every_s: float = LOOK_S) -> None:
+        """Use a renewed certificate as soon as its files change, until cancelled; returns when there is none."""
+        if self._certificate is not None:
+            await self._certificate.follow(every_s=every_s)
 
     async def close(self, *, grace: float = 10) -> None:
         """Accept nobody any more, end idle sessions, and give mail under way `grace` seconds."""
@@ -147,11 +144,7 @@ class Ingress:
             await asyncio.wait(ends, timeout=seconds)
 
 
-def _pair(settings: IngressSettings) -> tuple[str, str]:
-    return str(settings.tls_certificate), str(settings.tls_key)
-
-
-def _tls(settings: IngressSettings) -> ssl.SSLContext | None:
+def _certificate(settings: IngressSettings) -> Certificate | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         if settings.smtps_listen:
             raise ConfigurationError(
@@ -159,15 +152,4 @@ def _tls(settings: IngressSettings) -> ssl.SSLContext | None:
                 "set smtp.tls_cert and smtp.tls_key to PEM files"
             )
         return None
-    try:
-        return server_context(*_pair(settings))
-    except OSError as error:
-        raise _unusable(settings, error) from error
-
-
-def _unusable(settings: IngressSettings, error: OSError) -> ConfigurationError:
-    certificate, key = _pair(settings)
-    return ConfigurationError(
-        f"smtp.tls_cert = {certificate!r}, smtp.tls_key = {key!r}: cannot be used: {error.strerror or error}; "
-        "name a PEM file with the certificate and one with its key, both readable by this user"
-    )
+    return Certificate(settings.tls_certificate, settings.tls_key)

@@ -11,6 +11,7 @@ import struct
 import subprocess
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, Limits, Trust
@@ -127,6 +128,13 @@ def test_a_handshake_that_fails_costs_nobody_else(tmp_path, certificate, said):
     told(tmp_path, story, smtps_listen="127.0.0.1:0", **certificate)
 
 
+async def logged(logs, event):
+    """Wait until an event was logged."""
+    async with asyncio.timeout(30):
+        while event not in [entry["event"] for entry in logs]:  # noqa: ASYNC110 - the log calls nobody
+            await asyncio.sleep(0.02)
+
+
 def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
     async def story() -> None:
         files = {key: tmp_path / path.name for key, path in certificate.items()}
@@ -134,13 +142,15 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
             shutil.copy(path, files[key])
         async with sink(tmp_path, **files) as running:
             await starttls(await (await running.dial()).greet(), certificate)
-            newer = self_signed(tmp_path)
-            running.ingress.reload_tls()
-            await starttls(await (await running.dial()).greet(), newer)
-            files["tls_key"].write_text("nonsense")
-            with pytest.raises(ConfigurationError, match=r"smtp\.tls_cert = .*cannot be used"):
-                running.ingress.reload_tls()
-            await starttls(await (await running.dial()).greet(), newer)
+            following = asyncio.create_task(running.ingress.follow(every_s=0.05))
+            with capture_logs() as logs:
+                newer = self_signed(tmp_path)
+                await logged(logs, "certificate_loaded")
+                await starttls(await (await running.dial()).greet(), newer)
+                files["tls_key"].write_text("nonsense")
+                await logged(logs, "certificate_not_loaded")
+                await starttls(await (await running.dial()).greet(), newer)
+            following.cancel()
 
     asyncio.run(story())
 
