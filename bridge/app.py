@@ -7,6 +7,7 @@ store knows where to go on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import random
@@ -264,7 +265,7 @@ class Bridge:
         settings = self._settings
         if settings.mqtt.password_file is not None:
             try:
-                return settings.mqtt.password_file.read_text(encoding="utf-8").strip()
+                return _secret(settings.mqtt.password_file)
             except OSError as error:
                 raise ConfigurationError(
                     f"mqtt.password_file = {str(settings.mqtt.password_file)!r}: {error.strerror}; "
@@ -282,6 +283,9 @@ class Bridge:
             if not listening or not runfile.running(settings.run_dir, runfile.BROKER):
                 raise LinkDownError("the broker has not said yet where it listens")
             url = f"mqtt://{listening}"
+        if settings.mqtt.password_file is not None:  # it may have been put right since the last try
+            with contextlib.suppress(OSError):
+                self._password = _secret(settings.mqtt.password_file)
         return Target(url, settings.mqtt.username, self._password, settings.mqtt.ca_file)
 
     def _tell(self) -> None:
@@ -310,6 +314,10 @@ def _require_certificates(ca_file: Path | None) -> None:
             f"mqtt.ca_file = {str(ca_file)!r}: {error.strerror or error}; "
             "name a PEM file of certificates, or leave the key out to trust the system's"
         ) from error
+
+
+def _secret(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _read_if_there(path: Path) -> bytes | None:
