@@ -7,12 +7,10 @@ store knows where to go on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import random
 import secrets
-import ssl
 import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -21,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bridge import control, runfile, topics
+from bridge.access import Access
 from bridge.backoff import Backoff
-from bridge.errors import ConfigurationError, LinkDownError, RefusedError
+from bridge.errors import LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.lifetimes import Lifetimes
 from bridge.listening import ingress_settings
-from bridge.mqtt import Connection, Incoming, Link, Target
+from bridge.mqtt import Connection, Incoming, Link
 from bridge.outbox import Outbox
 from bridge.phonebook import Phonebook
 from bridge.replay import Replay
@@ -62,7 +61,6 @@ class Bridge:
         self._settings = settings
         self._ready = ready
         self._log = structlog.get_logger()
-        self._password = ""
         self._connected = False
         self._connection: Connection | None = None
         database.prepare(settings.database, check=True)
@@ -76,6 +74,7 @@ class Bridge:
         self.ingress = self._make_ingress()
         self.replay = self._make_replay()
         self.uplink = self._make_uplink()
+        self.access = Access(settings, grant=self._grant)
         self.link = self._make_link()
 
     # --- the parts --------------------------------------------------------------------------------
@@ -147,10 +146,13 @@ class Bridge:
             monotonic=time.monotonic,
         )
 
+    async def _grant(self) -> str:
+        return await self.store.grant(logins.BRIDGE_USERNAME, label=self._settings.node, role="bridge")
+
     def _make_link(self) -> Link:
         settings = self._settings
         return Link(
-            target=self._target,
+            target=self.access.target,
             client_id=f"postbell-{settings.node}",
             keepalive_s=settings.mqtt.keepalive,
             mqtt5=settings.mqtt.version == "5",
@@ -173,7 +175,7 @@ class Bridge:
             self.spool.sweep(await self.store.spooled_files())
             await self.store.refresh_all()
             await self.phonebook.look()
-            await self.learn_password()
+            await self.access.prepare()
             stack.push_async_callback(self.ingress.close)
             await self.ingress.start()
             self._tell()
@@ -255,39 +257,6 @@ class Bridge:
         path = self._settings.spool_dir / stored.file
         return await asyncio.to_thread(_read_if_there, path)
 
-    async def learn_password(self) -> None:
-        """Get ready to log in to the broker. Raises ConfigurationError or StoreUnavailableError."""
-        _require_certificates(self._settings.mqtt.ca_file)
-        self._password = await self._bridge_password()
-
-    async def _bridge_password(self) -> str:
-        """The password for the broker: from its file, or a fresh one that the embedded broker will know."""
-        settings = self._settings
-        if settings.mqtt.password_file is not None:
-            try:
-                return _secret(settings.mqtt.password_file)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"mqtt.password_file = {str(settings.mqtt.password_file)!r}: {error.strerror}; "
-                    "write the bridge's password into it, or leave the key out"
-                ) from error
-        if settings.broker.embedded:
-            return await self.store.grant(logins.BRIDGE_USERNAME, label=settings.node, role="bridge")
-        return ""
-
-    def _target(self) -> Target:
-        settings = self._settings
-        url = settings.mqtt.url
-        if not url:
-            listening = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
-            if not listening or not runfile.running(settings.run_dir, runfile.BROKER):
-                raise LinkDownError("the broker has not said yet where it listens")
-            url = f"mqtt://{listening}"
-        if settings.mqtt.password_file is not None:  # it may have been put right since the last try
-            with contextlib.suppress(OSError):
-                self._password = _secret(settings.mqtt.password_file)
-        return Target(url, settings.mqtt.username, self._password, settings.mqtt.ca_file)
-
     def _tell(self) -> None:
         """Say in the run directory how this process is reached."""
         listening = self.ingress.addresses
@@ -302,22 +271,6 @@ class Bridge:
             runfile.write(self._settings.run_dir, runfile.BRIDGE, facts)
         except OSError as error:  # a full disk is no reason to end: mail is refused until there is room again
             self._log.warning("run_file_not_written", reason=str(error))
-
-
-def _require_certificates(ca_file: Path | None) -> None:
-    """No broker can be trusted by a file without certificates: to try again for ever would not help."""
-    try:
-        if ca_file is not None:
-            ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise ConfigurationError(
-            f"mqtt.ca_file = {str(ca_file)!r}: {error.strerror or error}; "
-            "name a PEM file of certificates, or leave the key out to trust the system's"
-        ) from error
-
-
-def _secret(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _read_if_there(path: Path) -> bytes | None:

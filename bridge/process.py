@@ -74,7 +74,7 @@ async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
         if not found.done():
             found.set_result(repair)
 
-    await bridge.learn_password()
+    await bridge.access.prepare()
     if not dry_run:
         await bridge.store.refresh_all()
     deadline = asyncio.timeout(CONNECT_ONCE_S)

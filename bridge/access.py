@@ -1,0 +1,71 @@
+"""How the bridge gets to its broker: where that is, and with which password."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from typing import TYPE_CHECKING
+
+from bridge import runfile
+from bridge.errors import ConfigurationError, LinkDownError
+from bridge.mqtt import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from bridge.config import Settings
+
+
+class Access:
+    """The way to the broker of these settings; `grant` makes a fresh password that the embedded broker will know."""
+
+    def __init__(self, settings: Settings, *, grant: Callable[[], Awaitable[str]]) -> None:
+        self._settings = settings
+        self._grant = grant
+        self._password = ""
+
+    async def prepare(self) -> None:
+        """Get ready to log in. Raises ConfigurationError, or what `grant` raises."""
+        settings = self._settings
+        _require_certificates(settings.mqtt.ca_file)
+        if settings.mqtt.password_file is not None:
+            try:
+                self._password = _secret(settings.mqtt.password_file)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"mqtt.password_file = {str(settings.mqtt.password_file)!r}: {error.strerror}; "
+                    "write the bridge's password into it, or leave the key out"
+                ) from error
+        elif settings.broker.embedded:
+            self._password = await self._grant()
+
+    def target(self) -> Target:
+        """Where to connect to now; raises LinkDownError while the embedded broker has not said where it listens."""
+        settings = self._settings
+        url = settings.mqtt.url
+        if not url:
+            listening = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
+            if not listening or not runfile.running(settings.run_dir, runfile.BROKER):
+                raise LinkDownError("the broker has not said yet where it listens")
+            url = f"mqtt://{listening}"
+        if settings.mqtt.password_file is not None:  # it may have been put right since the last try
+            with contextlib.suppress(OSError):
+                self._password = _secret(settings.mqtt.password_file)
+        return Target(url, settings.mqtt.username, self._password, settings.mqtt.ca_file)
+
+
+def _require_certificates(ca_file: Path | None) -> None:
+    """No broker can be trusted by a file without certificates: to try again for ever would not help."""
+    try:
+        if ca_file is not None:
+            ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"mqtt.ca_file = {str(ca_file)!r}: {error.strerror or error}; "
+            "name a PEM file of certificates, or leave the key out to trust the system's"
+        ) from error
+
+
+def _secret(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace").strip()
