@@ -47,6 +47,12 @@ _NO_MIME = re.compile(
     r"|(?:please )?add .{1,60} to your (?:address ?book|safe sender).{0,60}|to ensure (?:delivery|you).{0,100}",
     re.IGNORECASE,
 )
+_OUTSIDE = re.compile(
+    r".{0,60}\b(?:e-?mail|mail|message|sender)\b.{0,30}\b(?:originat\w+|came|comes|is|was sent|sent) (?:from )?outside"
+    r"(?: of)? (?:the|your|our) (?:organi[sz]ation|company|network|institution|university|agency)\b.{0,150}",
+    re.IGNORECASE,
+)
+"""What companies put above whatever strangers write to them."""
 _ARMOUR = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----|(?:Hash|Charset): [\w, -]{1,80}")
 
 
@@ -56,7 +62,7 @@ def is_noise(line: str) -> bool:
         return True
     if len(line) > LONGEST:
         return False
-    if _DEVICE.fullmatch(line) or _NO_MIME.fullmatch(line) or _ARMOUR.fullmatch(line):
+    if any(form.fullmatch(line) for form in (_DEVICE, _NO_MIME, _OUTSIDE, _ARMOUR)):
         return True
     words = _WORD.findall(line.casefold())
     return not _TRIGGERS.isdisjoint(words) and _VOCABULARY.issuperset(words)

@@ -20,6 +20,7 @@ _LONGEST_HTML = 196_608
 _LONGEST_ARMOUR = 256
 _MOST_TEXTS = 4
 _LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
+_PAGE = re.compile(r"\s*+<(?:!doctype html|html)\b", re.IGNORECASE)
 _RECEIVED = re.compile(rb"\nreceived[ \t]*+:", re.IGNORECASE)
 _PREFIX = re.compile(
     r"\s*(?:(?P<reply>re|aw|antw|antwort|sv|odp)|(?P<forward>fwd?|wg|rv|enc|tr))\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
@@ -145,7 +146,8 @@ def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
 
 def _lines(head: bytes, part: mime.Part) -> str:
     if part.content_type == "text/plain":
-        return mime.decoded_text(head, part, limit=_LONGEST_PLAIN)
+        plain = mime.decoded_text(head, part, limit=_LONGEST_PLAIN)
+        return markup.plain(plain) if _PAGE.match(plain) else plain
     page = mime.decoded_text(head, part, limit=_LONGEST_HTML)
     own = markup.plain(page, skip=markup.QUOTES)
     return own if own.strip() else markup.plain(page)

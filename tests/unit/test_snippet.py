@@ -53,6 +53,9 @@ def test_quotes_signatures_and_marks_are_left_out(body, said):
         "Unsubscribe | Manage preferences",
         "Your email client does not support HTML.",
         "This is a multi-part message in MIME format.",
+        "CAUTION: This email originated from outside of the organization. Do not click links or open attachments.",
+        "[EXTERNAL] This message came from outside your organisation.",
+        "The sender of this message is outside our company.",
         "[image: Logo]",
         "https://click.example.com/t?id=0123456789abcdef",
         "\u034f \u200c\u00a0\u034f \u200c\u00a0\u00ad",
@@ -67,6 +70,8 @@ def test_boilerplate_is_left_out(line):
     [
         "I can't open it in the browser, help",
         "The browser crashed",
+        "Your mail is outside the scope of this list",
+        "We met outside the company",
         "Sent from Paris with love",
         "Please read the report about version 2 of our website today",
         "On Monday we wrote a test",
@@ -172,3 +177,9 @@ def test_any_body_gives_a_bounded_line(body, subject):
     said = snippet.make(body, subject=subject)
     assert len(said) <= snippet.LONGEST
     assert len(said.splitlines()) <= 1
+
+
+def test_a_page_that_calls_itself_plain_text_is_read_as_a_page():
+    page = b"\n<!DOCTYPE html><html><body><p>Hello <b>world</b></p></body></html>"
+    assert extract(b"Content-Type: text/plain\n\n" + page, size=99).snippet == "Hello world"
+    assert extract(b"Content-Type: text/plain\n\nThe <html> tag", size=99).snippet == "The <html> tag"
