@@ -148,9 +148,7 @@ def _lines(head: bytes, part: mime.Part) -> str:
     if part.content_type == "text/plain":
         plain = mime.decoded_text(head, part, limit=_LONGEST_PLAIN)
         return markup.plain(plain) if _PAGE.match(plain) else plain
-    page = mime.decoded_text(head, part, limit=_LONGEST_HTML)
-    own = markup.plain(page, skip=markup.QUOTES)
-    return own if own.strip() else markup.plain(page)
+    return markup.own(mime.decoded_text(head, part, limit=_LONGEST_HTML))
 
 
 def _without_text(head: bytes, walk: mime.Walk) -> str:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from bridge.model import Envelope, Extract, Recipient
     from bridge.store.messages import Kept
 
-INLINE_BYTES = 32_768
-"""A head up to this size is read on the loop, a larger one in a thread: twice as much took up to 26 ms."""
+INLINE_BYTES = 16_384
+"""A head up to this size is read on the loop, a larger one in a thread. The worst known takes a slow machine 23 ms."""
 
 
 class Keeper(Protocol):

@@ -16,9 +16,9 @@ from bridge import charsets
 LONGEST = 65_536
 """Characters of markup that are read for a snippet."""
 
-QUOTES = ("blockquote[type=cite]", ".gmail_quote", ".moz-cite-prefix", ".yahoo_quoted", "#divRplyFwdMsg")
+_QUOTES = ("blockquote[type=cite]", ".gmail_quote", ".moz-cite-prefix", ".yahoo_quoted", "#divRplyFwdMsg")
 """What mail programs put around the message that is answered."""
-
+_QUOTING = re.compile("blockquote|gmail_quote|moz-cite-prefix|yahoo_quoted|divRplyFwdMsg", re.IGNORECASE)
 _LIST = re.compile(r"<(/?)(?:ul|ol|menu|dir)\b", re.IGNORECASE)
 _ITEM = re.compile(r"<li\b", re.IGNORECASE)
 _ITEM_END = re.compile(r"</li\b", re.IGNORECASE)
@@ -35,12 +35,21 @@ def decode(data: bytes, charset: str) -> str:
     return charsets.decode(data, charset)
 
 
-def plain(markup: str, *, limit: int = LONGEST, skip: tuple[str, ...] = ()) -> str:
+def own(markup: str) -> str:
+    """The visible text of a page without the messages it quotes, or all of it when that is nothing."""
+    said = _plain(markup, limit=LONGEST, skip=_QUOTES) if _QUOTING.search(markup) else ""
+    return said if said.strip() else plain(markup)
+
+
+def plain(markup: str, *, limit: int = LONGEST) -> str:
     """The visible text of a page in lines; at most `limit` characters from `<body` on are read.
 
-    `skip` are CSS selectors of elements to leave out. Links, scripts, styles and pictures are left
-    out always. Never raises.
+    Links, scripts, styles and pictures are left out always. Never raises.
     """
+    return _plain(markup, limit=limit, skip=())
+
+
+def _plain(markup: str, *, limit: int, skip: tuple[str, ...]) -> str:
     body = _BODY.search(markup)
     markup = markup[body.start() if body else 0 :][:limit]
     markup = _SURROGATES.sub("", markup).replace("\x00", "")

@@ -16,6 +16,7 @@ from bridge.boilerplate import is_noise
 LONGEST = 200
 _SEARCHED = 16_384
 _ENOUGH = 300
+_MOST_LINES = 1_000
 _LONGEST_URL = 48
 
 _URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])]?", re.IGNORECASE)
@@ -63,7 +64,7 @@ def _lead(body: str, subject: str) -> str:
         return ""
     kept: list[str] = []
     length = 0
-    lines = map(str.strip, body.replace("\t", "\n").split("\n"))
+    lines = map(str.strip, body.replace("\t", "\n").split("\n")[:_MOST_LINES])
     in_header, quoted = False, 0
     for line, following in pairwise(chain(lines, [""])):
         quoted = max(quoted - 1, _quote_lines(line, following))
