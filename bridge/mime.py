@@ -26,7 +26,7 @@ DEEPEST = 50
 LONGEST_TEXT = 262_144
 """Characters of readable text that are made of one message at most."""
 
-_LONGEST_MARKUP = 262_144
+_LONGEST_MARKUP = 131_072
 _LONGEST_NAME = 200
 _MOST_LOOKALIKES = 2_000
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
