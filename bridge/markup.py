@@ -19,7 +19,7 @@ LONGEST = 65_536
 _QUOTES = ("blockquote[type=cite]", ".gmail_quote", ".moz-cite-prefix", ".yahoo_quoted", "#divRplyFwdMsg")
 """What mail programs put around the message that is answered."""
 _QUOTING = re.compile("blockquote|gmail_quote|moz-cite-prefix|yahoo_quoted|divRplyFwdMsg", re.IGNORECASE)
-_LIST = re.compile(r"<(/?)(?:ul|ol|menu|dir)\b", re.IGNORECASE)
+_LIST = re.compile(r"(?:(?<=<)|(?<=</))(?:ul|ol|menu|dir)\b", re.IGNORECASE)
 _ITEM = re.compile(r"<li\b", re.IGNORECASE)
 _ITEM_END = re.compile(r"</li\b", re.IGNORECASE)
 _BODY = re.compile(r"<body\b", re.IGNORECASE)
@@ -53,7 +53,7 @@ def _plain(markup: str, *, limit: int, skip: tuple[str, ...]) -> str:
     body = _BODY.search(markup)
     markup = markup[body.start() if body else 0 :][:limit]
     markup = _SURROGATES.sub("", markup).replace("\x00", "")
-    markup = _LIST.sub(r"<\1div", _ITEM_END.sub("</span", _ITEM.sub("<br>• <span", markup)))
+    markup = _LIST.sub("div", _ITEM_END.sub("</span", _ITEM.sub("<br>• <span", markup)))
     extracted: str = extract_plain_text(
         markup, preserve_formatting=True, alt_texts=False, list_bullets=False, skip_elements=list(skip)
     )
