@@ -21,6 +21,7 @@ from clients.protocol import decode_header
 from tests.integration.mosquitto import mosquitto
 from tests.integration.stored import add_user
 from tests.machine import run, unfit
+from tests.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -145,17 +146,9 @@ def place() -> Iterator[Place]:
         for user in ("alice", "bob"):
             add_user(store, user)
         with mosquitto(directory / "broker") as port, contextlib.closing(Devices(port, "alice", "bob")) as devices:
-            yield Place(directory, *free_ports(2), port, devices)
+            yield Place(directory, free_port(), free_port(), port, devices)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def free_ports(count: int) -> list[int]:
-    import socket
-
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [opened.getsockname()[1] for opened in sockets]
 
 
 def follow(recipe: Recipe) -> None:

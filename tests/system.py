@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import signal
 import smtplib
 import socket
@@ -35,10 +37,16 @@ def until(holds: Callable[[], Any], *, what: str, patience_s: float = PATIENCE_S
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on now.
+
+    It is below those that the kernel gives to whoever asks for any: while the test's own server is down
+    nobody else gets it, and no client meets a stranger there.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class System:
