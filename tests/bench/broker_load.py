@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 
 from tests.conformance import mqtt_client as mqtt
 from tests.conformance.mqtt_broker import EmbeddedBroker, password_of
+from tests.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,12 +109,6 @@ def say(line: str) -> None:
 
 def username(number: int) -> str:
     return f"u{number}.phone"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def resident(pid: int) -> int:

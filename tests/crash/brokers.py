@@ -13,6 +13,7 @@ from broker.acl import Identity, Role
 from tests.conftest import need
 from tests.crash.processes import ENTRY, Service, until
 from tests.crash.site import BRIDGE, OBSERVER
+from tests.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -116,14 +117,6 @@ def identities(site: Site) -> list[Identity]:
     """Everyone who may log in, with their roles."""
     roles = {BRIDGE: Role.BRIDGE, OBSERVER: Role.ADMIN}
     return [Identity(username, roles.get(username, Role.DEVICE)) for username in site.passwords]
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def listening(address: Callable[[], tuple[str, int]], *, seconds: float = 30) -> None:

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.conftest import need
-from tests.crash.brokers import free_port, listening
+from tests.crash.brokers import listening
 from tests.crash.processes import Service, until
 from tests.crash.site import BRIDGE, OBSERVER
+from tests.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
