@@ -74,6 +74,7 @@ def _table() -> dict[str, str]:
 _CODECS = _table()
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 _SNIFFED = {"", "ascii", "utf_8", "utf_8_sig"}
+_WESTERN = {"cp1252", "iso8859_15"}
 _BEYOND_ASCII = re.compile("[^\x00-\x7f\ufffd]")
 
 
@@ -86,15 +87,17 @@ def codec(name: str) -> str:
 def decode(data: bytes, charset: str, *, hint: str = "") -> str:
     """`data` in the charset that was declared for it, else as its bytes suggest.
 
-    What is not valid in the declared charset is replaced by U+FFFD; only ASCII, UTF-8, UTF-7 and
-    unknown names are doubted, since these are what senders declare without looking.
+    What is not valid in the declared charset is replaced by U+FFFD. Only ASCII, UTF-8, UTF-7, Latin-1 and
+    unknown names are doubted, since these are what senders declare without looking: UTF-8 under the
+    name of Latin-1 is common, while Latin-1 that happens to be valid UTF-8 is not written by people.
     """
     declared = codec(charset)
     if declared in _SNIFFED:
         return sniff(data, hint=hint, utf8=declared.startswith("utf_8"))
     if declared == "utf_7":
         return _utf_7(data, hint=hint)
-    return _replacing(data, declared)
+    text = _utf8(data) if declared in _WESTERN and not data.isascii() else None
+    return _replacing(data, declared) if text is None else text
 
 
 def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
@@ -104,14 +107,25 @@ def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
     """
     if b"\x1b$" in data and data.isascii():
         return data.decode("iso2022_jp_ext", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", errors="replace") if utf8 else ""
+    valid = _utf8(data)
+    if valid is not None:
+        return valid
+    text = data.decode("utf-8", errors="replace") if utf8 else ""
     if _BEYOND_ASCII.search(text):
         return text
     hinted = codec(hint)
     return _replacing(data, "cp1252" if hinted in _SNIFFED else hinted)
+
+
+def _utf8(data: bytes) -> str | None:
+    """`data` as UTF-8 if it is. A last character that was cut off is no objection: bodies are read in part."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        whole = data[: error.start]
+        if error.reason != "unexpected end of data" or whole.isascii():
+            return None
+    return whole.decode("utf-8-sig")
 
 
 def _utf_7(data: bytes, *, hint: str) -> str:

@@ -94,6 +94,21 @@ def test_wrongly_declared_bytes_still_become_text():
     assert charsets.decode(b"\xef\xbb\xbfa", "utf-8") == "a"
 
 
+def test_utf8_that_calls_itself_latin_1_is_utf8():
+    assert charsets.decode("Grüße aus Köln – schön".encode(), "iso-8859-1") == "Grüße aus Köln – schön"
+    assert charsets.decode("5 € für Ø".encode(), "iso-8859-15") == "5 € für Ø"
+    assert charsets.decode("Grüße, café".encode("cp1252"), "iso-8859-1") == "Grüße, café"
+    assert charsets.decode("café".encode("cp1252"), "iso-8859-1") == "café"
+    assert charsets.decode("Р°".encode("cp1251"), "windows-1251") == "Р°"
+
+
+def test_text_that_was_cut_within_a_character_is_still_utf8():
+    whole = "Привет мир".encode()
+    for charset in ("", "us-ascii", "iso-8859-1", "nonsense"):
+        assert charsets.decode(whole[:-1], charset) == "Привет ми"
+    assert charsets.decode(b"caf\xe9", "") == "café"
+
+
 SHIFTS = [b"\x1b" + shift for shift in (b"$B", b"(B", b"$A", b"$(C", b"$(D", b"$)C", b".A", b".F", b".J", b"N", b"O")]
 SHIFTS += [b"\x0e", b"\x0f", b"~{", b"~}", b"+", b"-", b"\xd8\x00", b"\xff", b"a"]
 
