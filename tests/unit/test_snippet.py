@@ -119,6 +119,22 @@ def test_scripts_come_out_intact_and_cut_between_characters():
         ("Login", "Enter this code to sign in:\n\nABC-123\n\nIf it was not you, ignore it.", "ABC-123"),
         ("Login", "Here is your single-use code:\n7Q2K9X", "7Q2K9X"),
         ("Bank", "Your OTP: 8812 for ₹500.00", "8812"),
+        ("Login", "Enter the following code:\n\n    4 8 2 9 1 3\n\nThanks", "4 8 2 9 1 3"),
+        ("Login", "Here is the Steam Guard code you need to login to account ann:\n\nR7XKP", "R7XKP"),
+        ("Connexion", "Voici votre code à usage unique :\n\n84 12 09\n\nIl est valable 5 minutes.", "84 12 09"),
+        ("Logowanie", "Twój kod jednorazowy to: 112358", "112358"),
+        ("Вход", "Ваш код для входа: 447712. Никому его не сообщайте.", "447712"),
+        ("Giriş", "Doğrulama kodunuz: 774411. Kimseyle paylaşmayın.", "774411"),
+        ("دخول", "رمز التحقق الخاص بك هو 660123.", "660123"),
+        ("כניסה", "קוד האימות שלך הוא 660123", "660123"),
+        ("Logga in", "Din engångskod är 660123.", "660123"),
+        ("TAN", "TAN für 1.250,00 EUR auf das Konto DE12 3456 7890 1234 5678 90 lautet: 736281", "736281"),
+        ("OTP", "OTP for transaction of Rs. 4500 at SHOP on card XX1234 is 889900. Do not share.", "889900"),
+        ("OTP", "Your One Time Password for Rs 4500 on the card ending 1234 is 889900", "889900"),
+        ("Login", "Your verification code has been sent to the phone ending 4321.", ""),
+        ("PIN", "Your PIN was changed. If this was not you call 0800 123456.", ""),
+        ("Security", "Your security code was changed. Reference 99887766", ""),
+        ("Review", "Here is your code review: 1234 files changed", ""),
         ("Sale", "Use promo code SAVE2024 to get 20% off", ""),
         ("Address", "Your zip code 90210 was updated", ""),
         ("Notes", "See the code review at line 4821", ""),
@@ -131,6 +147,12 @@ def test_one_time_codes_stand_first(subject, body, code):
     assert codes.find(subject, body) == code
     said = snippet.make(body, subject=subject)
     assert said.startswith(f"{code} · " if code else body[:8])
+
+
+def test_a_code_is_never_part_of_a_longer_number():
+    for gap in range(40, 120):
+        assert codes.find(f"Your code {'x' * gap} 482913 y") in {"482913", ""}
+        assert codes.find(f"4829137 {'x' * gap} is your code") in {"4829137", ""}
 
 
 INVITATION = b"""BEGIN:VCALENDAR
