@@ -43,7 +43,7 @@ _DEVICE = re.compile(
 _NO_MIME = re.compile(
     r"this is a multi-?part message in mime format\.?"
     r"|.{0,60}\be-?mail (?:client|program|reader) (?:does not|doesn.t|can ?not) (?:support|display|show|read)\b.{0,80}"
-    r"|this (?:e-?mail|message) (?:requires|contains|is in|was sent in) (?:an? )?html\b.{0,80}"
+    r"|this (?:e-?mail|message) (?:requires|contains|is in|was sent in) (?:an? )?html\b.{0,140}"
     r"|(?:please )?add .{1,60} to your (?:address ?book|safe sender).{0,60}|to ensure (?:delivery|you).{0,100}",
     re.IGNORECASE,
 )
@@ -53,6 +53,17 @@ _OUTSIDE = re.compile(
     re.IGNORECASE,
 )
 """What companies put above whatever strangers write to them."""
+_ADDED_ABOVE = re.compile(
+    r"\W*(?:please )?(?:type|write|reply|respond|add)\b.{0,30}\babove this line\W*"
+    r"|you don.t often get e-?mail from .{3,120}|\W*external(?: e-?mail| message| sender)?\W*",
+    re.IGNORECASE,
+)
+_FROM_OUTSIDE = re.compile(r"\b(?:outside|external)\b", re.IGNORECASE)
+_BEWARE = re.compile(
+    r"\b(?:do not|don.t|avoid) (?:click|open)"
+    r"|\bunless you (?:recogni[sz]e|trust|know|are expecting)|\bexercise caution",
+    re.IGNORECASE,
+)
 _ARMOUR = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----|(?:Hash|Charset): [\w, -]{1,80}")
 
 
@@ -62,7 +73,9 @@ def is_noise(line: str) -> bool:
         return True
     if len(line) > LONGEST:
         return False
-    if any(form.fullmatch(line) for form in (_DEVICE, _NO_MIME, _OUTSIDE, _ARMOUR)):
+    if any(form.fullmatch(line) for form in (_DEVICE, _NO_MIME, _OUTSIDE, _ADDED_ABOVE, _ARMOUR)):
+        return True
+    if _FROM_OUTSIDE.search(line) and _BEWARE.search(line):
         return True
     words = _WORD.findall(line.casefold())
     return not _TRIGGERS.isdisjoint(words) and _VOCABULARY.issuperset(words)

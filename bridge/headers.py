@@ -23,7 +23,8 @@ _LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
 _PAGE = re.compile(r"\s*+<(?:!doctype html|html)\b", re.IGNORECASE)
 _RECEIVED = re.compile(rb"\nreceived[ \t]*+:", re.IGNORECASE)
 _PREFIX = re.compile(
-    r"\s*(?:(?P<reply>re|aw|antw|antwort|sv|odp)|(?P<forward>fwd?|wg|rv|enc|tr))\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
+    r"\s*(?:(?P<reply>re|aw|antw|antwort|sv|vs|odp|res|ynt|回复|回覆|答复)|(?P<forward>fwd?|wg|rv|vl|enc|tr|转发|轉寄))"
+    r"\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
     re.IGNORECASE,
 )
 
@@ -134,14 +135,26 @@ def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
                 return text.prose(said, limit=snippet.LONGEST)
     if Flag.ENCRYPTED in found and not any(part.inline_text for part in walk.parts):
         return ""
+    return _words(head, walk, subject) or _without_text(head, walk)
+
+
+def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
+    """What the texts say, plain ones first; else what the page's pictures say; else where a link leads."""
     readable = [part for part in walk.parts if part.inline_text]
     plain = [part for part in readable if part.content_type == "text/plain"]
     html = [part for part in readable if part.content_type == "text/html"]
+    bodies: list[str] = []
     for part in (*plain[:_MOST_TEXTS], *html[:1]):
-        said = snippet.make(_lines(head, part), subject=subject)
+        bodies.append(_lines(head, part))
+        said = snippet.make(bodies[-1], subject=subject)
         if said:
             return said
-    return _without_text(head, walk)
+    for part in html[:1]:
+        pictures = markup.with_pictures(mime.decoded_text(head, part, limit=_LONGEST_HTML))
+        said = snippet.make(pictures, subject=subject)
+        if said:
+            return said
+    return next(filter(None, (snippet.instead(body, subject=subject) for body in bodies)), "")
 
 
 def _lines(head: bytes, part: mime.Part) -> str:
@@ -152,7 +165,12 @@ def _lines(head: bytes, part: mime.Part) -> str:
 
 
 def _without_text(head: bytes, walk: mime.Walk) -> str:
-    """For a mail without words: the subject of the message that it forwards, or the names of its files."""
+    """For a mail without words: its event, the subject of what it forwards, or the names of its files."""
+    for part in walk.parts[:_MOST_TEXTS]:
+        if part.content_type in {"text/calendar", "application/ics"}:
+            said = invitation.describe(mime.decoded(head, part, limit=invitation.LONGEST), part.charset)
+            if said:
+                return text.prose(said, limit=snippet.LONGEST)
     for part in walk.parts[:_MOST_TEXTS]:
         if part.content_type == "message/rfc822":
             enclosed = FieldReader(READ).read(mime.decoded(head, part, limit=_LONGEST_PLAIN))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bridge import charsets
 
@@ -47,11 +47,12 @@ def _when(found: dict[str, tuple[str, str]]) -> str:
     if start is None:
         return ""
     day = f"{_DAYS[start.weekday()]} {start:%Y-%m-%d}"
+    end, _, _ = _moment(found.get("DTEND", ("", ""))[1])
     if not timed:
-        return day
+        last = end - timedelta(days=1) if end else start  # DTEND is the day after (RFC 5545 §3.6.1)
+        return f"{day}–{last:%Y-%m-%d}" if last > start else day
     zone = _ZONE.search(parameters)
     name = " UTC" if utc else f" {zone[1]}" if zone else ""
-    end, _, _ = _moment(found.get("DTEND", ("", ""))[1])
     if end is None or end <= start:
         return f"{day} {start:%H:%M}{name}"
     until = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M}"

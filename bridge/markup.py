@@ -24,6 +24,7 @@ _ITEM = re.compile(r"<li\b", re.IGNORECASE)
 _ITEM_END = re.compile(r"</li\b", re.IGNORECASE)
 _BODY = re.compile(r"<body\b", re.IGNORECASE)
 _META = re.compile(rb"<meta[^>]{1,200}charset\s{0,8}=[\s\"']{0,8}([\w.:-]{2,40})", re.IGNORECASE)
+_PICTURE_TEXT = re.compile(r"\balt\s?=", re.IGNORECASE)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -49,12 +50,17 @@ def plain(markup: str, *, limit: int = LONGEST) -> str:
     return _plain(markup, limit=limit, skip=())
 
 
-def _plain(markup: str, *, limit: int, skip: tuple[str, ...]) -> str:
+def with_pictures(markup: str) -> str:
+    """The visible text of a page and what its pictures say instead; "" when none of them says anything."""
+    return _plain(markup, limit=LONGEST, skip=(), pictures=True) if _PICTURE_TEXT.search(markup) else ""
+
+
+def _plain(markup: str, *, limit: int, skip: tuple[str, ...], pictures: bool = False) -> str:
     body = _BODY.search(markup)
     markup = markup[body.start() if body else 0 :][:limit]
     markup = _SURROGATES.sub("", markup).replace("\x00", "")
     markup = _LIST.sub("div", _ITEM_END.sub("</span", _ITEM.sub("<br>• <span", markup)))
     extracted: str = extract_plain_text(
-        markup, preserve_formatting=True, alt_texts=False, list_bullets=False, skip_elements=list(skip)
+        markup, preserve_formatting=True, alt_texts=pictures, list_bullets=False, skip_elements=list(skip)
     )
     return extracted

@@ -18,9 +18,12 @@ _SEARCHED = 16_384
 _ENOUGH = 300
 _MOST_LINES = 1_000
 _LONGEST_URL = 48
+_LIST_RULE = 20
 
 _URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])]?", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\[(?:image|cid|bild|imagen?|inline image)\b[^\]\n]{0,200}\]", re.IGNORECASE)
+_MAILTO = re.compile(r"[<\[]mailto:[^<>\[\]\s]{1,320}[>\]]", re.IGNORECASE)
+_MARKS = re.compile(r"^[*#=_~-]{2,}\s+|\s+[*#=_~-]{2,}$")
 _FORWARDED = re.compile(
     r"[-_*>\s]*(?:begin forwarded message|forwarded message|original message|original appointment"
     r"|(?:anfang der )?weitergeleiteten? (?:nachricht|e-?mail)|ursprüngliche nachricht"
@@ -33,6 +36,10 @@ _ATTRIBUTION = re.compile(
     r"(?:on|am|le|el|il|em|op|den|de|w dniu|dne|tor|в|在)\s.{4,200}"
     r"(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał\S*|napsal\S*|kirjoitti"
     r"|пишет|написал\S*|写道).{0,80}[:\uff1a]\s*$",
+    re.IGNORECASE,
+)
+_SOMEBODY_WROTE = re.compile(
+    r"[^.!?]{2,80}\s(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|пишет|写道)\s?[:\uff1a]",
     re.IGNORECASE,
 )
 _FROM_LINE = re.compile(r"\*?(?:from|von|de|da|van|от|发件人)\s?\*?[:\uff1a]", re.IGNORECASE)
@@ -51,7 +58,20 @@ def make(body: str, *, subject: str = "") -> str:
     left out.
     """
     body = body[:_SEARCHED]
-    line = text.prose(_lead(body, subject), limit=LONGEST * 2)
+    return _line(_lead(body, subject), body, subject)
+
+
+def instead(body: str, *, subject: str = "") -> str:
+    """For a body without words of its own: its subject if it repeats it, or where its first link leads."""
+    body = body[:_SEARCHED]
+    if subject and body.strip() == subject:
+        return _line(subject, body, subject)
+    link = _URL.search(body)
+    return _line(link[1] if link else "", body, subject)
+
+
+def _line(lead: str, body: str, subject: str) -> str:
+    line = text.prose(lead, limit=LONGEST * 2)
     code = codes.find(subject, line, body)
     if code and not line.startswith(code):
         line = f"{code} · {line}".rstrip(" ·")
@@ -68,24 +88,16 @@ def _lead(body: str, subject: str) -> str:
     in_header, quoted = False, 0
     for line, following in pairwise(chain(lines, [""])):
         quoted = max(quoted - 1, _quote_lines(line, following))
-        if (quoted and kept) or _ends(line) or length > _ENOUGH:
+        if (quoted and kept) or _ends(line, following) or length > _ENOUGH:
             break
         in_header = quoted > 0 or (in_header and (not line or _HEADER_LINE.match(line) is not None))
         if in_header or is_noise(line) or (not kept and line == subject):
             continue
-        shown = _without_links(line)
-        if shown:
+        shown = _MARKS.sub("", _without_links(line))
+        if shown and not (shown != line and is_noise(shown.strip(" :()[]<>"))):
             kept.append(shown)
             length += len(shown)
-    return " ".join(kept) or _instead(body, subject)
-
-
-def _instead(body: str, subject: str) -> str:
-    """For a body that only repeats its subject: the subject; of nothing but links: where the first leads."""
-    if subject and body.strip() == subject:
-        return subject
-    link = _URL.search(body)
-    return link[1] if link else ""
+    return " ".join(kept)
 
 
 def _quote_lines(line: str, following: str) -> int:
@@ -94,13 +106,17 @@ def _quote_lines(line: str, following: str) -> int:
         return 0
     if _FORWARDED.match(line) or _ATTRIBUTION.match(line):
         return 1
+    if following.startswith(">") and _SOMEBODY_WROTE.fullmatch(line):
+        return 1
     if line[-1] != ":" and _ATTRIBUTION.match(f"{line} {following[:120]}"):
         return 2
     return 1 if _FROM_LINE.match(line) and _HEADER_LINE.match(following) else 0
 
 
-def _ends(line: str) -> bool:
-    """Whether a signature begins here (RFC 3676 §4.3), of a person or of PGP."""
+def _ends(line: str, following: str) -> bool:
+    """Whether a signature begins here (RFC 3676 §4.3), of a person, of PGP or of a mailing list."""
+    if len(line) >= _LIST_RULE and not line.strip("_") and "mailing list" in following[:LONGEST].lower():
+        return True
     return line == "--" or line.startswith("-----BEGIN PGP SIGNATURE")
 
 
@@ -110,6 +126,8 @@ def _without_links(line: str) -> str:
         line = _URL.sub(_short, line)
     if "[" in line:
         line = _PLACEHOLDER.sub("", line)
+    if "mailto:" in line:
+        line = _MAILTO.sub("", line)
     return line.strip()
 
 
