@@ -32,6 +32,7 @@ _MOST_LOOKALIKES = 2_000
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
 _READER = FieldReader("content-type content-transfer-encoding content-disposition content-id")
 _PADDING = re.compile(rb"=+")
+_MOST_PADDINGS = 1_000
 _TEXT = params.Parameterized("text/plain")
 
 
@@ -107,7 +108,7 @@ def decoded(raw: Raw, part: Part, *, limit: int | None = None) -> bytes:
     end = part.end if limit is None else min(part.end, part.start + limit)
     body = raw[part.start : end]
     if part.encoding == "base64":
-        return b"".join(words.base64_bytes(piece) for piece in _PADDING.split(body))
+        return b"".join(words.base64_bytes(piece) for piece in _PADDING.split(body, _MOST_PADDINGS))
     if part.encoding == "quoted-printable":
         return binascii.a2b_qp(body)
     return body

@@ -9,6 +9,7 @@ from bridge import charsets, words
 from bridge.mailbox import without_comments
 
 _LONGEST_FIELD = 16_384
+_LONGEST_TEXT = 2_000
 _PARAMETER = re.compile(
     rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))|"(?:[^"\\]|\\.)*+"?', re.DOTALL
 )
@@ -33,7 +34,7 @@ class Parameterized:
         """A parameter as text, encoded-words decoded as too many senders use them; "" without it."""
         if name in self.decoded:
             return self.decoded[name]
-        return words.decode(self.raw.get(name, b""), hint=hint)
+        return words.decode(self.raw.get(name, b"")[:_LONGEST_TEXT], hint=hint)
 
 
 def parse(raw: bytes) -> Parameterized:
