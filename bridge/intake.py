@@ -92,7 +92,13 @@ class Intake:
             self._log.error("store_damaged", reason=str(error))
             return tuple(StoreUnavailableError.reply for _ in envelope.recipients)
         except SmtpError as error:
-            self._log.warning("message_refused", code=error.reply.code, status=error.reply.status, reason=str(error))
+            self._log.warning(
+                "message_refused",
+                code=error.reply.code,
+                status=error.reply.status,
+                reason=str(error),
+                peer=envelope.peer,
+            )
             return tuple(error.reply for _ in envelope.recipients)
         if envelope.body.spooled is not None and all(copy.copy_of_known for copy in kept):
             self._forget(envelope.body.spooled)

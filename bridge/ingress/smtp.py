@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
 from aiosmtpd.smtp import syntax
 
 from bridge.errors import MalformedAddressError, SmtpError, TooLargeError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 64 * 1024
 """So much is read at once; a message that is longer goes through the turnstile."""
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -151,7 +154,9 @@ class SmtpConversation(SecuredConversation):
             body = await self._receive(message, len(mail.recipients))
         except SmtpError as error:
             message.discard()
-            return [error.reply] * len(mail.recipients)
+            reply, reason = error.reply, str(error) or error.reply.text
+            log.warning("message_refused", code=reply.code, status=reply.status, reason=reason, peer=self._address)
+            return [reply] * len(mail.recipients)
         except BaseException:
             message.discard()
             raise

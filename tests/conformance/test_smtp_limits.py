@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.ingress import Limits
 from bridge.intake import Intake
@@ -30,10 +31,13 @@ def test_the_size_limit_holds_for_what_is_sent_not_for_what_is_said(tmp_path, li
     told(tmp_path, story, max_size=1000)
 
 
-def test_nothing_of_a_message_too_large_stays_on_disk(tmp_path):
+def test_nothing_of_a_message_too_large_stays_on_disk_but_the_log_tells_of_it(tmp_path):
     async def story(sink: Running) -> None:
         wire = await (await sink.dial()).greet()
-        assert (await wire.mail(b"x" * 400_000 + b"\r\n")).startswith("552 5.3.4 ")
+        with capture_logs() as logs:
+            assert (await wire.mail(b"x" * 400_000 + b"\r\n")).startswith("552 5.3.4 ")
+        told_of = [(line["code"], line["status"], line["peer"]) for line in logs if line["event"] == "message_refused"]
+        assert told_of == [(552, "5.3.4", "127.0.0.1")]
 
     told(tmp_path, story, max_size=300_000)
     assert not list((tmp_path / "spool").iterdir())
