@@ -95,7 +95,9 @@ async def open_listener(
                 return await _listen_tcp(factory, TcpAddress(address.host, preferred_port))
         return await _listen_tcp(factory, address)
     except OSError as error:
-        raise ConfigurationError(f"cannot listen on {address}: {error.strerror or error}; {_cure(error)}") from error
+        raise ConfigurationError(
+            f"cannot listen on {address}: {error.strerror or error}; {_cure(error, address)}"
+        ) from error
 
 
 async def _listen_tcp(factory: Callable[[], asyncio.BaseProtocol], address: TcpAddress) -> Listener:
@@ -157,9 +159,11 @@ def _inode(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _cure(error: OSError) -> str:
+def _cure(error: OSError, address: TcpAddress | UnixAddress) -> str:
     if error.errno == errno.EADDRINUSE:
         return "end the other program or choose another address"
     if error.errno in {errno.EACCES, errno.EPERM}:
         return "choose a port from 1024 up, another path, or grant the right to use it"
-    return "choose an address that this machine has"
+    if error.errno == errno.EEXIST:
+        return "remove it or choose another path"
+    return "choose an address that this machine has" if isinstance(address, TcpAddress) else "choose another path"
