@@ -9,6 +9,7 @@ recipient (§4.5.1): whoever registered it, else the first user.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -25,6 +26,9 @@ COPY_DOMAIN = "postbell.invalid"
 """Mail servers address copies for Postbell to `local=domain@` here (see `bridge.setup`); RFC 2606 §2 keeps it free."""
 
 DETAIL_CHARACTERS = 64
+_DOMAIN = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-z.:-]+\]"
+)
 _LONGEST = 320  # RFC 3696 erratum 1690 says 254; addresses with SMTPUTF8 may take more bytes
 
 
@@ -97,6 +101,8 @@ def normalise(address: str) -> str:
     if address.startswith("@"):
         return "@" + _domain(address[1:])
     local, domain = split(address)
+    if local == "*":
+        raise MalformedAddressError(f"for all addresses of a domain write @{domain}")
     return f"{local}@{domain}"
 
 
@@ -131,8 +137,8 @@ def _domain(domain: str) -> str:
             domain = domain.encode("idna").decode("ascii")
         except UnicodeError as error:
             raise MalformedAddressError("the domain is not a valid international name") from error
-    if not domain or any(not ("!" <= character <= "~") or character == "@" for character in domain):
-        raise MalformedAddressError("the domain is empty or has characters that no domain has")
+    if not _DOMAIN.fullmatch(domain):
+        raise MalformedAddressError(f"{domain[:80]!r} is not a domain; write an address alone, as alice@example.org")
     return domain
 
 

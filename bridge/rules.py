@@ -92,7 +92,9 @@ class Rate:
 
 def _pattern(text: str) -> str:
     """An address, `@domain` or a list id (RFC 2919 §3), in lower case."""
-    plain = text.strip().removeprefix("<").removesuffix(">")
+    plain = text.strip()
+    if plain.startswith("<") and plain.endswith(">"):
+        plain = plain[1:-1]
     if "@" in plain:
         try:
             return normalise(plain).casefold()

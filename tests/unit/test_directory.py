@@ -128,7 +128,11 @@ def test_what_is_no_address_is_malformed(address):
         HOME.resolve(address)
 
 
-@pytest.mark.parametrize("address", ["@", "@exa mple.org", "alice", "@a@b"])
+@pytest.mark.parametrize(
+    "address",
+    ["@", "@exa mple.org", "alice", "@a@b", "Alice <alice@example.org>", "alice@example.org,", "alice@example.org>",
+     "alice@example..org", "alice@-", "*@example.org"],
+)  # fmt: skip
 def test_what_is_no_address_cannot_be_registered(address):
     with pytest.raises(MalformedAddressError):
         normalise(address)
@@ -143,7 +147,7 @@ def test_any_text_is_resolved_or_refused(address):
     assert found.user in {"alice", "bob", "carol"}
 
 
-locals_ = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters='"\\@'), min_size=1, max_size=20)
+locals_ = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters='"\\@*'), min_size=1, max_size=20)
 domains = st.from_regex(r"[a-z0-9]{1,10}(\.[a-z0-9]{1,10}){0,2}", fullmatch=True)
 
 

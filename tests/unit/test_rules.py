@@ -276,6 +276,8 @@ def test_what_is_added_twice_is_there_once_and_what_is_removed_is_gone(given_rul
         (Change(mute=("bob",)), "mute = 'bob': write an address"),
         (Change(vip=("",)), "vip = '': write an address"),
         (Change(vip=("a@b@",)), "vip = 'a@b@': write an address"),
+        (Change(vip=("Boss <boss@x.example>",)), "write an address"),
+        (Change(mute=("*@x.example",)), "write an address"),
         (Change(mute=("@",)), "mute = '@': write an address"),
         (Change(mute=("two words.example",)), "write an address"),
         (Change(quiet=("22-7",), zone="UTC"), "quiet = '22-7': write it as 22:00-07:00"),
