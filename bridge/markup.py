@@ -59,7 +59,7 @@ def _plain(markup: str, *, limit: int, skip: tuple[str, ...], pictures: bool = F
     body = _BODY.search(markup)
     markup = markup[body.start() if body else 0 :][:limit]
     markup = _SURROGATES.sub("", markup).replace("\x00", "")
-    markup = _LIST.sub("div", _ITEM_END.sub("</span", _ITEM.sub("<br>• <span", markup)))
+    markup = _LIST.sub("div", _ITEM_END.sub("</span", _ITEM.sub("<br>• <span", markup)))[:limit]
     extracted: str = extract_plain_text(
         markup, preserve_formatting=True, alt_texts=pictures, list_bullets=False, skip_elements=list(skip)
     )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Raw: TypeAlias = bytes | mmap
 
 MOST_PARTS = 500
+MOST_HEADER_BYTES = 131_072
+"""Bytes of the parts' own header sections that one walk reads; the walk ends with the part that exceeds them."""
 DEEPEST = 50
 LONGEST_TEXT = 262_144
 """Characters of readable text that are made of one message at most."""
@@ -89,7 +91,7 @@ class Walk:
 
 
 def parts(raw: Raw) -> tuple[Part, ...]:
-    """The leaves of a message, at most 500 of them, at most 50 levels deep. Never raises."""
+    """The leaves of a message, at most 500 of them, at most 50 levels deep, with 128 KiB of headers. Never raises."""
     return walk(raw).parts
 
 
@@ -161,10 +163,12 @@ class _Walker:
         self.stack: list[_Open] = []
         self._lookalikes = 0
         self._alternatives = 0
+        self._header_room = MOST_HEADER_BYTES
 
     def run(self, fields: Fields) -> None:
+        """Walk from the message's own fields on; leaves go to `found`, what was not closed stays in `stack`."""
         limit = len(self._raw)
-        while len(self.found) < MOST_PARTS:
+        while len(self.found) < MOST_PARTS and self._header_room >= 0:
             kind = self._kind(fields)
             if not kind.value.startswith("multipart/"):
                 self._leaf(fields, kind, limit)
@@ -175,6 +179,7 @@ class _Walker:
                 break
             limit, _ = self._next(position)
             fields = _READER.read(self._raw, position, limit)
+            self._header_room -= fields.body - position
 
     def _kind(self, fields: Fields) -> params.Parameterized:
         kind = params.parse(fields.first("content-type"))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
+from urllib.parse import unquote_to_bytes
 
 from bridge import charsets, words
 from bridge.mailbox import without_comments
 
 _LONGEST_FIELD = 16_384
-_LONGEST_TEXT = 2_000
+_LONGEST_TEXT = 2_400
+"""Bytes of one parameter that are decoded: 200 characters of four bytes, each written as %F0."""
+_MOST_PARAMETERS = 48
+"""Parameters and sections of parameters of one field: that many lines of 50 characters make a name of 2,400 bytes."""
 _PARAMETER = re.compile(
     rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))|"(?:[^"\\]|\\.)*+"?', re.DOTALL
 )
 _QUOTED = re.compile(rb'("(?:[^"\\]|\\.)*+"?)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*?)")
 
 
@@ -47,7 +51,7 @@ def parse(raw: bytes) -> Parameterized:
         return Parameterized(_plain(value))
     plain: dict[str, bytes] = {}
     sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
-    for match in _PARAMETER.finditer(raw):
+    for match in islice(_PARAMETER.finditer(raw), _MOST_PARAMETERS):
         if match[1] is None:
             continue
         quoted, token = match[2], match[3]
@@ -71,12 +75,14 @@ def _joined(sections: dict[int, tuple[bytes, bool]]) -> str:
     """Continuations in order (RFC 2231 §3), percent-decoded by the charset of the first (§4)."""
     charset = ""
     pieces: list[bytes] = []
+    room = _LONGEST_TEXT
     for number, (content, extended) in sorted(sections.items()):
         value = content
-        if extended:
-            if number == 0 and content.count(b"'") >= 2:
-                declared, _, value = content.split(b"'", 2)
-                charset = declared.decode("ascii", "replace")
-            value = _PERCENT.sub(lambda match: bytes([int(match[1], 16)]), value)
-        pieces.append(value)
+        if extended and number == 0 and content.count(b"'") >= 2:
+            declared, _, value = content.split(b"'", 2)
+            charset = declared.decode("ascii", "replace")
+        value, room = value[:room], room - len(value)
+        pieces.append(unquote_to_bytes(value) if extended else value)
+        if room <= 0:
+            break
     return charsets.decode(b"".join(pieces), charset)

@@ -142,6 +142,26 @@ def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
     return bytes(raw[:LONGEST_INPUT])
 
 
+MANY = b"; name" + b"".join(b"; n*%d*=a" % number for number in range(48))
+PART = b"--b\r\nContent-Type: a/x%s\r\n\r\n"
+MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+GROWN = {
+    "base64 in pieces": b"Content-Transfer-Encoding: base64\r\n\r\n" + b"YQ==" * 262_144,
+    "no characters": b"\r\n" + b"\x8d" * 1_048_576,
+    "a codec that raises": b"Content-Type: text/plain; charset=iso-2022-jp-2\r\n\r\n\x1b.J\x1bN@",
+    "list items": b"Content-Type: text/html\r\n\r\n" + b"<ul><li>x" * 116_000,
+    "names of encoded-words": MIXED + PART % (b'; name="' + b"=?utf-8?Q?=C3=A9?= " * 842 + b'"') * 64,
+    "names of escapes": MIXED + PART % (b"; name*=utf-8''" + b"%C3%A9" * 2_666) * 64,
+    "names in sections": MIXED + PART % b"".join(b"; n*%d=a" % (number % 1_000) for number in range(1_800)) * 60,
+    "parameters": MIXED + PART % (MANY + b"\r\nContent-Disposition: a" + MANY) * 800,
+}
+
+
+@pytest.mark.parametrize("raw", GROWN.values(), ids=GROWN)
+def test_what_was_too_dear_stays_cheap(raw):
+    check(raw)
+
+
 @pytest.mark.parametrize("path", sorted(REGRESSIONS.iterdir()), ids=lambda path: path.name)
 def test_what_once_went_wrong_stays_right(path):
     check(path.read_bytes())

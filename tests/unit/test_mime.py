@@ -227,3 +227,16 @@ def test_a_file_name_is_read_no_longer_than_a_name_can_be():
     head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
     assert cost(lambda: mime.parts(head + long)) < 3 * cost(lambda: mime.parts(head + short))
     assert len(mime.parts(head + long)[0].file_name) > 90
+
+
+def test_a_name_in_many_sections_is_read_up_to_its_bound():
+    sections = b"".join(b"; name*%d*=%s" % (number, b"%C3%A9" * 8) for number in range(40))
+    assert params.parse(b"a/b" + sections).text("name") == "é" * 320
+    assert params.parse(b"a/b; name*=utf-8''" + b"%C3%A9" * 2_000).text("name") == "é" * 400
+    assert len(params.parse(b"a/b" + b"".join(b"; n%d=a" % number for number in range(1_000))).raw) == 48
+
+
+def test_the_walk_ends_when_headers_are_all_there_is():
+    part = b"--b\nContent-Type: a/b\nX: " + b"x" * 1_000 + b"\n\nbody\n"
+    found = mime.parts(b"Content-Type: multipart/mixed; boundary=b\n\n" + part * 400)
+    assert 100 < len(found) < 140
