@@ -20,7 +20,7 @@ from bridge.errors import (
     StoreUnavailableError,
     UnknownUserError,
 )
-from bridge.headers import extract
+from bridge.mail.headers import extract
 from bridge.model import Header, Reply
 from bridge.rules import Alert
 

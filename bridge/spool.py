@@ -15,8 +15,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.digest import ContentDigest
 from bridge.errors import StoreFullError, StoreUnavailableError
+from bridge.mail.digest import ContentDigest
 from bridge.model import Body
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from bridge import ids, mime, topics, wire
+from bridge import ids, topics, wire
 from bridge.errors import BadRequestError, LinkDownError, StoreUnavailableError
+from bridge.mail import mime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

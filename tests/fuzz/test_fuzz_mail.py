@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from bridge import mime
-from bridge.digest import ContentDigest, content_digest
-from bridge.headers import extract
+from bridge.mail import mime
+from bridge.mail.digest import ContentDigest, content_digest
+from bridge.mail.headers import extract
 from tests.conftest import MAIL
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.flags import SPAM_HEADERS
-from bridge.headers import extract
+from bridge.mail.flags import SPAM_HEADERS
+from bridge.mail.headers import extract
 from bridge.model import Flag
 
 NONE = Flag(0)

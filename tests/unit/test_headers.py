@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.headers import extract
+from bridge.mail.headers import extract
 from bridge.model import Flag
 
 FIELDS = {"from_name": "from_name", "from_addr": "from_address", "subject": "subject", "date": "date"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import markup, mime, params
+from bridge.mail import markup, mime, params
 
 
 def entity(*fields: str, body: bytes = b"") -> bytes:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import codes, invitation, snippet
-from bridge.headers import extract
+from bridge.mail import codes, invitation, snippet
+from bridge.mail.headers import extract
 
 FORWARDED = "From: A <a@b.example>\nDate: today\nSubject: y\nTo: z\n\nThe forwarded text"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.digest import content_digest
 from bridge.errors import StoreFullError, StoreUnavailableError
+from bridge.mail.digest import content_digest
 from bridge.spool import HEAD_BYTES, MEMORY_BYTES, Spool
 
 

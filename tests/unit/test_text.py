@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge import charsets, text
+from bridge.mail import charsets, text
 
 
 def test_one_line_keeps_what_the_sender_wrote_but_controls():

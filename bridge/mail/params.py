@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-from bridge import charsets, words
-from bridge.mailbox import without_comments
+from bridge.mail import charsets, words
+from bridge.mail.mailbox import without_comments
 
 _LONGEST_FIELD = 16_384
 _LONGEST_TEXT = 2_400

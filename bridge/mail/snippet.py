@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from itertools import chain, pairwise
 
-from bridge import codes, text
-from bridge.boilerplate import is_noise
+from bridge.mail import codes, text
+from bridge.mail.boilerplate import is_noise
 
 LONGEST = 200
 _SEARCHED = 16_384

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge.mailbox import without_comments
+from bridge.mail.mailbox import without_comments
 from bridge.model import Flag
 
 if TYPE_CHECKING:
-    from bridge.fields import Fields
-    from bridge.mime import Part, Walk
-    from bridge.params import Parameterized
+    from bridge.mail.fields import Fields
+    from bridge.mail.mime import Part, Walk
+    from bridge.mail.params import Parameterized
 
 SPAM_HEADERS = ("X-Spam-Flag", "X-Spam-Status", "X-Spam", "X-Spamd-Result")
 """The verdicts of SpamAssassin and rspamd, for a configuration that trusts its own filter."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from bridge import dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
-from bridge.fields import READ, FieldReader, Fields
+from bridge.mail import dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
+from bridge.mail.fields import READ, FieldReader, Fields
 from bridge.model import Extract, Flag
 
 LONGEST_SUBJECT = 500

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from bridge import charsets, markup, params, text, words
-from bridge.fields import FieldReader, Fields
+from bridge.mail import charsets, markup, params, text, words
+from bridge.mail.fields import FieldReader, Fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from bridge import charsets
+from bridge.mail import charsets
 
 LONGEST = 65_536
 _FOLD = re.compile(rb"\r?\n[ \t]")  # senders fold inside characters, so before decoding

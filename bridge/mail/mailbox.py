@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bridge import charsets, text, words
+from bridge.mail import charsets, text, words
 
 LONGEST_NAME = 200
 LONGEST_ADDRESS = 320  # 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)

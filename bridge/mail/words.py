@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 
-from bridge import charsets
+from bridge.mail import charsets
 
 WORD = rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*+(?:(?<!=)\?(?!=)[^?]*+){0,3}+)\?="
 """An encoded-word; spaces and question marks inside, which the RFC forbids, are common and allowed."""

@@ -11,7 +11,7 @@ import re
 
 from resiliparse.extract.html2text import extract_plain_text
 
-from bridge import charsets
+from bridge.mail import charsets
 
 LONGEST = 65_536
 """Characters of markup that are read for a snippet."""
