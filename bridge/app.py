@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bridge import control, runfile, topics
+from bridge import control, runfile
 from bridge.access import Access
 from bridge.backoff import Backoff
+from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake

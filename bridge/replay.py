@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge import topics
+from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
 from bridge.reconcile import Observed, Repair, fingerprint
 

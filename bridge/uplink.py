@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from bridge import ids, topics, wire
+from bridge.contract import ids, topics, wire
 from bridge.errors import BadRequestError, LinkDownError, StoreUnavailableError
 from bridge.mail import mime
 

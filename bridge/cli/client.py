@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bridge import topics
 from bridge.cli import context as shared
 from bridge.cli.people import local_url
+from bridge.contract import topics
 from bridge.store import logins, offline, people
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge import ids, topics
+from bridge.contract import ids, topics
 from bridge.store import marks
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING
 
-from bridge import topics
+from bridge.contract import topics
 from bridge.errors import MalformedNameError, PostbellError
 
 if TYPE_CHECKING:

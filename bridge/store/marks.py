@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge import ids, topics
+from bridge.contract import ids, topics
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bridge import ids, wire
+from bridge.contract import ids, wire
 from bridge.rules import Alert, SpamAction
 from bridge.store import marks, rules
 from bridge.store.live import DAY_MS

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge import ids, wire
+from bridge.contract import ids, wire
 from bridge.model import Storm
 from bridge.store import storms
 from bridge.store.live import live_numbers, newest_live, unread

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge import topics
+from bridge.contract import topics
 from bridge.directory import Directory, User, normalise
 from bridge.errors import MalformedNameError, PostbellError
 from bridge.store import logins, marks

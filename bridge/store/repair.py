@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge import ids, topics
+from bridge.contract import ids, topics
 from bridge.reconcile import Difference, Observed, Repair, difference, fingerprint
 from bridge.store import marks
 from bridge.store.outbox import view_payload

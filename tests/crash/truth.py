@@ -14,7 +14,7 @@ import msgpack
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bridge import ids
+from bridge.contract import ids
 from tests.crash.history import Live, Wrong
 from tests.crash.site import OBSERVER
 

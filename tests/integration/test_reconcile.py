@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 import paho.mqtt.client as paho
 import pytest
 
-from bridge import ids
+from bridge.contract import ids
 from bridge.store import offline, people
 from bridge.store.live import live_numbers
 from tests.integration.mosquitto import mosquitto

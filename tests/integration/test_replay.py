@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge import ids, replay, topics
+from bridge import replay
+from bridge.contract import ids, topics
 from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
 from bridge.replay import TOPICS_AT_ONCE, WAITING_AT_MOST, Replay
 from tests.integration.stored import Clock, add_user, header, mail, storing, to

@@ -9,7 +9,7 @@ from itertools import chain
 
 import pytest
 
-from bridge import wire
+from bridge.contract import wire
 from bridge.model import Flag
 from bridge.rules import Alert, Change, Rules, RulesError, SpamAction
 from bridge.store import offline, people

@@ -7,7 +7,7 @@ import sqlite3
 import msgpack
 import pytest
 
-from bridge import ids, wire
+from bridge.contract import ids, wire
 from bridge.store import offline, outbox, people
 from tests.integration.stored import COUNT, DAY_MS, DAYS, NOON_MS, Clock, add_user, header, mail, to, told
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridge import ids, wire
+from bridge.contract import ids, wire
 from bridge.reconcile import Observed, fingerprint
 from bridge.store import database, offline, people
 from bridge.store.store import Store

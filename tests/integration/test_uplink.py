@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge import ids
+from bridge.contract import ids
 from bridge.errors import LinkDownError, StoreUnavailableError
 from bridge.uplink import (
     BAD_REQUEST,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import ids
+from bridge.contract import ids
 
 NUMBERS = st.integers(0, 2**45 - 1)
 MOMENTS = st.integers(-(2**45), 2**46)

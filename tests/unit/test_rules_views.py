@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import wire
+from bridge.contract import wire
 from bridge.mail import headers
 from bridge.model import Flag, Header, Storm
 from clients import protocol

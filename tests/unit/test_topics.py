@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import topics
+from bridge.contract import topics
 
 names = st.from_regex(topics.NAME, fullmatch=True)
 roots = st.lists(names, min_size=1, max_size=3).map("/".join)

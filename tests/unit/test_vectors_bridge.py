@@ -10,7 +10,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from bridge import ids, topics, wire
+from bridge.contract import ids, topics, wire
 from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge import ids, wire
+from bridge.contract import ids, wire
 from bridge.errors import BadRequestError
 from bridge.model import Header
 

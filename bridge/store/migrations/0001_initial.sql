@@ -1,4 +1,4 @@
--- The first schema. Numbers of messages are milliseconds since 2025-01-01 (bridge/ids.py).
+-- The first schema. Numbers of messages are milliseconds since 2025-01-01 (bridge/contract/ids.py).
 
 CREATE TABLE user (
     user_id     INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice, so nothing left over can reach a new user

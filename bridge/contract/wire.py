@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from bridge import ids
+from bridge.contract import ids
 from bridge.errors import BadRequestError
 from bridge.model import Flag, Header, Storm
 

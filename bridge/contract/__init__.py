@@ -1,0 +1,1 @@
+"""What goes over MQTT, as the bridge writes and reads it: names of topics and messages, bytes of payloads. Pure."""
