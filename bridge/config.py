@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.errors import ConfigurationError
 from bridge.notation import Address, Listen, Name, Networks, Root, Size, Texts, Url
-from bridge.rules import SpamAction
+from bridge.rules.rules import SpamAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -22,7 +22,7 @@ from bridge.errors import (
 )
 from bridge.mail.headers import extract
 from bridge.model import Header, Reply
-from bridge.rules import Alert
+from bridge.rules.rules import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

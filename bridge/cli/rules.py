@@ -8,12 +8,12 @@ import typer
 
 from bridge.cli import context as shared
 from bridge.cli import people
-from bridge.rules import Change, Hide
+from bridge.rules.rules import Change, Hide
 from bridge.store import offline
 from bridge.store import rules as stored
 
 if TYPE_CHECKING:
-    from bridge.rules import Rules
+    from bridge.rules.rules import Rules
 
 Several = list[str] | None
 

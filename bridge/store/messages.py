@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, wire
-from bridge.rules import Alert, SpamAction
+from bridge.rules.rules import Alert, SpamAction
 from bridge.store import marks, rules
 from bridge.store.live import DAY_MS
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge import rules
-from bridge.rules import Alert, Rules
+from bridge.rules import rules
+from bridge.rules.rules import Alert, Rules
 from bridge.store import storms
 from bridge.store.people import PeopleError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from bridge.model import Header
-    from bridge.rules import Change, Rate, SpamAction
+    from bridge.rules.rules import Change, Rate, SpamAction
     from bridge.store.writer import Transaction
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import rules
 from bridge.model import Flag, Header
-from bridge.rules import Alert, Change, Hide, Rules, RulesError, SpamAction
+from bridge.rules import rules
+from bridge.rules.rules import Alert, Change, Hide, Rules, RulesError, SpamAction
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BOB = Header(Flag.ATTACHMENT, "Bob", "bob@news.example", "Code 4711", "Your code is 4711", 9, "shop", 5)
