@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge import runfile
 from bridge.errors import ConfigurationError, LinkDownError
-from bridge.mqtt import Target
+from bridge.publish.mqtt import Target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

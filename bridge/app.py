@@ -20,17 +20,17 @@ import structlog
 
 from bridge import control, runfile
 from bridge.access import Access
-from bridge.backoff import Backoff
 from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.lifetimes import Lifetimes
 from bridge.listening import ingress_settings
-from bridge.mqtt import Connection, Incoming, Link
-from bridge.outbox import Outbox
 from bridge.phonebook import Phonebook
-from bridge.replay import Replay
+from bridge.publish.backoff import Backoff
+from bridge.publish.mqtt import Connection, Incoming, Link
+from bridge.publish.outbox import Outbox
+from bridge.publish.replay import Replay
 from bridge.spool import Spool
 from bridge.store import database, logins
 from bridge.store.bodies import Keeping

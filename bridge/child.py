@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.backoff import Backoff
+    from bridge.publish.backoff import Backoff
 
 USAGE = 2
 STEADY_S = 30.0

@@ -12,15 +12,15 @@ import structlog
 
 from bridge import control, runfile
 from bridge.app import Bridge
-from bridge.backoff import Backoff
 from bridge.child import BrokerChild
+from bridge.publish.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from bridge.config import Settings
-    from bridge.mqtt import Connection
+    from bridge.publish.mqtt import Connection
     from bridge.reconcile import Repair
 
 CONNECT_ONCE_S = 6.0

@@ -38,7 +38,7 @@ def reply_before_commit() -> None:
 
 def settle_before_acknowledgement() -> None:
     """The bridge takes a row out of its outbox as soon as the publish is handed to the socket."""
-    from bridge.mqtt import Connection
+    from bridge.publish.mqtt import Connection
 
     publish = Connection.publish
 
@@ -76,8 +76,8 @@ def no_deduplication() -> None:
 
 def no_reconciliation() -> None:
     """The bridge never looks at what its broker holds."""
+    from bridge.publish.replay import Replay
     from bridge.reconcile import Repair
-    from bridge.replay import Replay
 
     async def blind(_self: Any, _connection: Any, *, dry_run: bool = False) -> Repair:
         del dry_run

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bridge import outbox as module
 from bridge.errors import LinkDownError, StoreUnavailableError
-from bridge.outbox import VIEWS_AT_LEAST, Outbox
+from bridge.publish import outbox as module
+from bridge.publish.outbox import VIEWS_AT_LEAST, Outbox
 from bridge.store import marks, offline, people
 from tests.integration.stored import Clock, add_user, header, mail, storing, to
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge import replay
 from bridge.contract import ids, topics
 from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
-from bridge.replay import TOPICS_AT_ONCE, WAITING_AT_MOST, Replay
+from bridge.publish import replay
+from bridge.publish.replay import TOPICS_AT_ONCE, WAITING_AT_MOST, Replay
 from tests.integration.stored import Clock, add_user, header, mail, storing, to
 
 RING = 100

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.backoff import Backoff
+from bridge.publish.backoff import Backoff
 
 JITTER = st.floats(0, 1, exclude_max=True)
 

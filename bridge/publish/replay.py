@@ -24,8 +24,8 @@ from bridge.reconcile import Observed, Repair, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bridge.mqtt import Connection
-    from bridge.outbox import Outbox
+    from bridge.publish.mqtt import Connection
+    from bridge.publish.outbox import Outbox
     from bridge.store.store import Store
 
 TOPICS_AT_ONCE = 800

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from bridge.backoff import Backoff
+    from bridge.publish.backoff import Backoff
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 CONNECT_DEADLINE_S = 15.0
