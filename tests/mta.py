@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import paho.mqtt.client as paho
 import pytest
 
-from bridge.app import Bridge
 from bridge.config import Settings
+from bridge.daemon.app import Bridge
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import database, offline
 from clients.protocol import decode_header

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import config as configuration
-from bridge import control, runfile
+from bridge.daemon import control, runfile
 from bridge.store import offline
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge import runfile
 from bridge.cli import context as shared
+from bridge.daemon import runfile
 from bridge.store import logins, offline, people
 
 if TYPE_CHECKING:

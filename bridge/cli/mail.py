@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from bridge import runfile
 from bridge.cli import context as shared
+from bridge.daemon import runfile
 from bridge.errors import PostbellError
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import segno
 import typer
 
-from bridge import runfile
 from bridge.cli import context as shared
+from bridge.daemon import runfile
 from bridge.store import offline, people
 from bridge.store.live import horizon
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from bridge import runfile
 from bridge.cli import context as shared
+from bridge.daemon import runfile
 from bridge.store import salvage as store_salvage
 
 

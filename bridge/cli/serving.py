@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 import uvloop
 
-from bridge import control, logs, runfile
 from bridge.cli import context as shared
 from bridge.cli import demo
+from bridge.daemon import control, logs, runfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -66,7 +66,7 @@ def reconcile(
     if runfile.running(settings.run_dir, runfile.BRIDGE):
         repair = control.ask(settings.run_dir, {"do": "reconcile", "dry_run": dry_run})
     else:
-        from bridge import process  # noqa: PLC0415 - most commands do without, and it takes a third of a second
+        from bridge.daemon import process  # noqa: PLC0415 - most commands do without, and it takes a third of a second
 
         logs.configure(level="error", style=settings.log.format)
         repair = asdict(_run_loop(process.reconcile_once(settings, dry_run=dry_run)))
@@ -81,7 +81,7 @@ def reconcile(
 
 
 def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None]) -> None:
-    from bridge import process  # noqa: PLC0415 - the same
+    from bridge.daemon import process  # noqa: PLC0415 - the same
 
     logs.configure(level=settings.log.level, style=settings.log.format)
     _run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge import runfile
 from bridge.cli import context as shared
+from bridge.daemon import runfile
 from bridge.setup import dovecot, exim, opensmtpd, postfix
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import offline, people

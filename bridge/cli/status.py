@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge import runfile
 from bridge.cli import context as shared
+from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.store import database, live, offline, outbox, people
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge import config, runfile
-from bridge.app import Bridge
+from bridge import config
+from bridge.daemon import runfile
+from bridge.daemon.app import Bridge
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.intake import Intake
 from tests.integration.stored import add_user, mail, to

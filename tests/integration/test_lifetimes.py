@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.lifetimes import CLEAR_S, COUNT_S, LOOK_S, TRUST_CLOCK_AFTER_S, Lifetimes
+from bridge.daemon.lifetimes import CLEAR_S, COUNT_S, LOOK_S, TRUST_CLOCK_AFTER_S, Lifetimes
 from bridge.store.bodies import Keeping
 from tests.integration.stored import DAY_MS, Clock, add_user, header, mail, storing, to
 

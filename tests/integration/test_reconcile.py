@@ -230,7 +230,7 @@ def test_ten_thousand_topics_are_looked_at_without_missing_one_or_holding_up_liv
 
 REPEATED = """
 import os, pathlib, select, sys
-from bridge import control
+from bridge.daemon import control
 run_dir, times = pathlib.Path(os.environ["RUN_DIR"]), 0
 print("ready", flush=True)
 while not select.select([sys.stdin], [], [], 0)[0] or not times:

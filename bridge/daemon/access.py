@@ -6,7 +6,7 @@ import contextlib
 import ssl
 from typing import TYPE_CHECKING
 
-from bridge import runfile
+from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, LinkDownError
 from bridge.publish.mqtt import Target
 

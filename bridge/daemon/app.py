@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bridge import control, runfile
-from bridge.access import Access
 from bridge.contract import topics
+from bridge.daemon import control, runfile
+from bridge.daemon.access import Access
+from bridge.daemon.lifetimes import Lifetimes
+from bridge.daemon.listening import ingress_settings
+from bridge.daemon.phonebook import Phonebook
 from bridge.errors import LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake
-from bridge.lifetimes import Lifetimes
-from bridge.listening import ingress_settings
-from bridge.phonebook import Phonebook
 from bridge.publish.backoff import Backoff
 from bridge.publish.mqtt import Connection, Incoming, Link
 from bridge.publish.outbox import Outbox

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
-from bridge import control, runfile
-from bridge.app import Bridge
-from bridge.child import BrokerChild
+from bridge.daemon import control, runfile
+from bridge.daemon.app import Bridge
+from bridge.daemon.child import BrokerChild
 from bridge.publish.backoff import Backoff
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
-from bridge import runfile
+from bridge.daemon import runfile
 from bridge.ingress import IngressSettings, Limits, SocketFile, Trust
 
 if TYPE_CHECKING:
