@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import paho.mqtt.client as paho
 import pytest
 
-from bridge.config import Settings
+from bridge.config.settings import Settings
 from bridge.daemon.app import Bridge
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import database, offline

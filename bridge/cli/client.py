@@ -28,7 +28,7 @@ from bridge.store import logins, offline, people
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 SWITCHES = frozenset({"--json", "--gone", "--ack", "--bell", "--no-bell", "--raw", "--parts", "--help"})

@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bridge import config as configuration
+from bridge.config import settings as configuration
 from bridge.daemon import control, runfile
 from bridge.store import offline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
     from bridge.store.writer import Transaction
 
 Config = Annotated[

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 DIRECTORY = ".demo"
 USER, DEVICE, ADDRESS = "demo", "phone", "demo@localhost"

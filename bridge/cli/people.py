@@ -16,7 +16,7 @@ from bridge.store import offline, people
 from bridge.store.live import horizon
 
 if TYPE_CHECKING:
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 user_app = typer.Typer(help="People: who gets mail, under which addresses.", no_args_is_help=True)
 device_app = typer.Typer(help="Devices: what a person is told on.", no_args_is_help=True)

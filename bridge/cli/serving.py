@@ -19,7 +19,7 @@ from bridge.daemon import control, logs, runfile
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 T = TypeVar("T")
 

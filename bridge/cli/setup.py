@@ -16,7 +16,7 @@ from bridge.setup.recipe import Recipe, Site
 from bridge.store import offline, people
 
 if TYPE_CHECKING:
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 
 class Server(StrEnum):

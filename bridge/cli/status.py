@@ -12,7 +12,7 @@ from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.store import database, live, offline, outbox, people
 
 if TYPE_CHECKING:
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 
 def status(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:

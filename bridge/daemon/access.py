@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 
 class Access:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
     from bridge.store.messages import StoredBody
 
 SUBSCRIBE_AGAIN_S = 30.0

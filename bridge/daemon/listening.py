@@ -11,7 +11,7 @@ from bridge.ingress import IngressSettings, Limits, SocketFile, Trust
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
 
 
 def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> IngressSettings:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.config import Settings
+    from bridge.config.settings import Settings
     from bridge.publish.mqtt import Connection
     from bridge.reconcile import Repair
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import config
+from bridge.config import settings as config
 from bridge.daemon import runfile
 from bridge.daemon.app import Bridge
 from bridge.errors import StoreCorruptError, StoreUnavailableError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bridge import config
+from bridge.config import settings as config
 from bridge.errors import ConfigurationError
 from broker import settings
 

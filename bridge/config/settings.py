@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bridge.config.values import Address, Listen, Name, Networks, Root, Size, Texts, Url
 from bridge.errors import ConfigurationError
-from bridge.notation import Address, Listen, Name, Networks, Root, Size, Texts, Url
 from bridge.rules.rules import SpamAction
 
 if TYPE_CHECKING:

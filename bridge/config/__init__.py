@@ -1,0 +1,1 @@
+"""The configuration: every key, and how its values are written and read."""
