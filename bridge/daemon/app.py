@@ -31,11 +31,11 @@ from bridge.publish.backoff import Backoff
 from bridge.publish.mqtt import Connection, Incoming, Link
 from bridge.publish.outbox import Outbox
 from bridge.publish.replay import Replay
+from bridge.requests import ReturnPath, Uplink
 from bridge.spool import Spool
 from bridge.store import database, logins
 from bridge.store.bodies import Keeping
 from bridge.store.store import Store
-from bridge.uplink import ReturnPath, Uplink
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.contract import ids
 from bridge.errors import LinkDownError, StoreUnavailableError
-from bridge.uplink import (
+from bridge.requests import (
     BAD_REQUEST,
     BODY_GONE,
     BURST_S,

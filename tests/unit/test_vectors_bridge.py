@@ -14,7 +14,7 @@ from bridge.contract import ids, topics, wire
 from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header
-from bridge.uplink import BAD_REQUEST, ReturnPath, Uplink
+from bridge.requests import BAD_REQUEST, ReturnPath, Uplink
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
