@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from broker.acl import Rules
+from broker.admission import Guard
 from broker.auth import LoginReader, Logins
 from broker.delivery import Bounds
-from broker.exchange import Exchange
-from broker.guard import Guard
 from broker.listeners import Certificates, RunFile, configured
+from broker.router import Exchange
 from broker.server import DeviceBroker
 from broker.sessions import SessionStore
 from broker.statistics import Statistics

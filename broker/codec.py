@@ -23,7 +23,7 @@ from broker.topics import valid_name
 
 if TYPE_CHECKING:
     from broker.delivery import Entry
-    from broker.links import ChunkReader
+    from broker.transport import ChunkReader
 
 PINGRESP = b"\xd0\x00"
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.codec import Connect, Frame, Packets
-    from broker.exchange import Exchange
-    from broker.links import Writer
+    from broker.router import Exchange
     from broker.session import DeviceSession
     from broker.sessions import SessionStore
     from broker.settings import Limits
     from broker.statistics import Statistics
+    from broker.transport import Writer
 
 _HIGH_WATER = 65_536  # bytes unsent at which asyncio's transports ask a writer to pause
 _TURN = 64  # packets of one client that are handled before others get a turn

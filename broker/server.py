@@ -30,24 +30,24 @@ from amqtt.mqtt.connack import (
 from broker import codec
 from broker.errors import LoginsUnavailableError, ProtocolError
 from broker.handler import DeviceHandler
-from broker.links import SocketReader, SocketWriter, StreamLink
 from broker.listeners import bind
 from broker.retained import Message
+from broker.transport import SocketReader, SocketWriter, StreamLink
 
 if TYPE_CHECKING:
     import ssl
 
     from websockets.asyncio.server import ServerConnection
 
+    from broker.admission import Guard
     from broker.auth import Grant, Logins, LoginTable
     from broker.codec import Connect
-    from broker.exchange import Exchange
-    from broker.guard import Guard
-    from broker.links import ChunkReader, Writer
     from broker.listeners import Listener
+    from broker.router import Exchange
     from broker.sessions import SessionStore
     from broker.settings import Limits
     from broker.statistics import Statistics
+    from broker.transport import ChunkReader, Writer
 
 _BACKLOG = 1024
 _CONNECT_SIZE = 16_384  # bytes that a stranger may make the broker hold

@@ -63,7 +63,7 @@ PLACES = {
     # the embedded broker: fan out, make durable, forget
     "before_queue_commit": Place("broker.sessions", "SessionStore._commit"),
     "after_queue_commit": Place("broker.sessions", "SessionStore._commit", after=True),
-    "after_fan_out": Place("broker.exchange", "Exchange.publish", after=True),
+    "after_fan_out": Place("broker.router", "Exchange.publish", after=True),
     "before_done": Place("broker.sessions", "SessionStore.done"),
 }
 

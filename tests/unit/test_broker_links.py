@@ -8,7 +8,7 @@ import contextlib
 import pytest
 import uvloop
 
-from broker.links import StreamLink
+from broker.transport import StreamLink
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 

@@ -6,9 +6,9 @@ import pytest
 
 from broker import mosquitto, settings
 from broker.acl import Identity, Role
+from broker.admission import Guard
 from broker.auth import LoginTable
 from broker.errors import ConfigurationError
-from broker.guard import Guard
 from broker.statistics import Statistics
 
 

@@ -10,8 +10,8 @@ import pytest
 from broker.acl import Identity, Role, Rules
 from broker.codec import Will
 from broker.delivery import Bounds
-from broker.exchange import Exchange
 from broker.retained import Message
+from broker.router import Exchange
 from broker.sessions import SessionStore
 from broker.statistics import Statistics
 
