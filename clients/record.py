@@ -12,7 +12,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clients.memory import Memory
+from clients.box.memory import Memory
 from clients.protocol import Digest
 
 if TYPE_CHECKING:

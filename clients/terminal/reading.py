@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from clients.box.inbox import Gone, Shown
     from clients.device import Device
     from clients.download import Download
-    from clients.inbox import Gone, Shown
     from clients.journal import Journal
     from clients.protocol import Reply
     from clients.session import Session

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
 
+    from clients.box.inbox import Gone, Shown
     from clients.device import Device
-    from clients.inbox import Gone, Shown
     from clients.journal import Journal
     from clients.protocol import Header
     from clients.relay import Relay

@@ -60,7 +60,7 @@ def no_recognition() -> None:
 
 def no_deduplication() -> None:
     """The client shows whatever is delivered."""
-    from clients.inbox import Inbox, Shown
+    from clients.box.inbox import Inbox, Shown
     from clients.protocol import decode_header
 
     apply_header = Inbox.apply_header

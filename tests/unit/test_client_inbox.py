@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from clients.inbox import GRACE_S, LONGEST_WAIT_S, DigestHeard, Gone, Inbox, Live, Shown, Skipped
-from clients.memory import GONE_IDS, Memory
+from clients.box.inbox import GRACE_S, LONGEST_WAIT_S, DigestHeard, Gone, Inbox, Live, Shown, Skipped
+from clients.box.memory import GONE_IDS, Memory
 from clients.protocol import Digest, Header, digest_of
 
 A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"

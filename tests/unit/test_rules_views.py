@@ -15,7 +15,7 @@ from bridge.contract import wire
 from bridge.mail import headers
 from bridge.model import Flag, Header, Storm
 from clients import protocol
-from clients.inbox import Shown
+from clients.box.inbox import Shown
 from clients.journal import Journal
 from clients.relay import Relay
 from clients.seen import SeenRequests

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clients.memory import IdSet
+from clients.box.memory import IdSet
 from clients.protocol import (
     ContractError,
     Digest,
@@ -21,7 +21,7 @@ from clients.protocol import (
 )
 
 if TYPE_CHECKING:
-    from clients.memory import Memory
+    from clients.box.memory import Memory
 
 GRACE_S = 4.0
 """How long the box may disagree with its digest after the last change before it is healed."""
