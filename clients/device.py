@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from clients import record, topics
+from clients import topics
 from clients.box.inbox import DigestHeard, Gone, Inbox, Live, Shown, Skipped
+from clients.journal import record
 from clients.protocol import ContractError, MalformedError, Reply, UnknownVersionError, decode_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.box.inbox import Change
-    from clients.journal import Journal
+    from clients.journal.journal import Journal
     from clients.session import Session
     from clients.topics import Mailbox
 

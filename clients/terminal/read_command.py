@@ -20,7 +20,7 @@ from clients.backoff import Backoff
 from clients.device import Device
 from clients.download import Download
 from clients.errors import RequestError, StateLockedError, UsageError
-from clients.journal import Journal
+from clients.journal.journal import Journal
 from clients.protocol import ContractError, decode_parts, valid_id
 from clients.relay import join, relay_path
 from clients.session import Session

@@ -5,8 +5,8 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Protocol
 
-from clients import record
 from clients.errors import RequestError
+from clients.journal import record
 from clients.protocol import ContractError, decode_reply
 from clients.relay import PACKET_BYTES
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clients.box.inbox import Gone, Shown
     from clients.device import Device
     from clients.download import Download
-    from clients.journal import Journal
+    from clients.journal.journal import Journal
     from clients.protocol import Reply
     from clients.session import Session
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from clients.backoff import Backoff
 from clients.device import Device
-from clients.journal import Journal
+from clients.journal.journal import Journal
 from clients.relay import Relay, relay_path
 from clients.seen import SeenRequests
 from clients.session import Session

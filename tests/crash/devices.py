@@ -10,7 +10,7 @@ import msgpack
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from clients import record
+from clients.journal import record
 from tests.crash.history import Box, Gone, Overheard, SeenAsked, SeenDone, Shown
 from tests.crash.messages import marker_in
 from tests.crash.processes import ENTRY, Service

@@ -55,9 +55,9 @@ PLACES = {
     "after_repair": Place("bridge.store.repair", "mark", after=True),
     # the watcher: record, print, note, acknowledge
     "before_record": Place("clients.terminal.watch", "WatchDisplay.show"),
-    "after_record": Place("clients.journal", "Journal.announce", after=True),
-    "after_print": Place("clients.journal", "Journal.printed"),
-    "after_mark": Place("clients.journal", "Journal.printed", after=True),
+    "after_record": Place("clients.journal.journal", "Journal.announce", after=True),
+    "after_print": Place("clients.journal.journal", "Journal.printed"),
+    "after_mark": Place("clients.journal.journal", "Journal.printed", after=True),
     "before_ack": Place("clients.device", "Device.received", after=True),
     "after_ack": Place("clients.session", "Session._on_message", after=True),
     # the embedded broker: fan out, make durable, forget

@@ -10,9 +10,9 @@ import time
 import msgpack
 import pytest
 
-from clients import journal as journal_module
 from clients.device import Device
-from clients.journal import Journal
+from clients.journal import journal as journal_module
+from clients.journal.journal import Journal
 from clients.protocol import digest_of
 from clients.relay import Relay
 from clients.seen import SeenRequests

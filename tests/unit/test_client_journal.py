@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients import record
 from clients.box.memory import GONE_IDS
 from clients.errors import StateError, StateLockedError
-from clients.journal import COMPACT_BYTES, Journal
+from clients.journal import record
+from clients.journal.journal import COMPACT_BYTES, Journal
 from clients.protocol import Digest
 
 A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"

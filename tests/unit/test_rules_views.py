@@ -16,7 +16,7 @@ from bridge.mail import headers
 from bridge.model import Flag, Header, Storm
 from clients import protocol
 from clients.box.inbox import Shown
-from clients.journal import Journal
+from clients.journal.journal import Journal
 from clients.relay import Relay
 from clients.seen import SeenRequests
 from clients.terminal.output import Output

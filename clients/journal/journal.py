@@ -13,14 +13,14 @@ import os
 import struct
 from typing import TYPE_CHECKING, Self
 
-from clients import record
 from clients.errors import StateError, StateLockedError
+from clients.journal import record
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from clients.record import Entry, Record, Snapshot
+    from clients.journal.record import Entry, Record, Snapshot
 
 COMPACT_BYTES = 256 * 1024
 """The journal is rewritten when it grew by this much and by its own size since the last time."""
