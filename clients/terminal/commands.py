@@ -31,8 +31,8 @@ from clients.terminal.options import (
     UrlOption,
     UsernameOption,
 )
-from clients.terminal.read_command import Wish, read_message
-from clients.terminal.watch_command import Manner, watch_mail
+from clients.terminal.read.command import Wish, read_message
+from clients.terminal.watch.command import Manner, watch_mail
 
 PROGRAM_VARIABLE = "POSTBELL_PROGRAM"
 """The program that became this one, if the user called another: its name is the one to show in `--help`."""

@@ -19,7 +19,7 @@ from clients.seen import SeenRequests
 from clients.terminal import output as output_module
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen
-from clients.terminal.watch import Ringing, WatchDisplay
+from clients.terminal.watch.watch import Ringing, WatchDisplay
 from clients.topics import Mailbox
 
 IDS = ("00t64ks8n", "00t64ks8p", "00t64ks8q")

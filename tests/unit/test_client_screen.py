@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from clients.protocol import Header, decode_header
-from clients.terminal.destination import FileDestination, ReadableDestination
 from clients.terminal.output import Output
+from clients.terminal.read.destination import FileDestination, ReadableDestination
 from clients.terminal.screen import JsonScreen, PlainScreen, TerminalScreen, readable
 
 ID = "00t64ks8n"

@@ -21,7 +21,7 @@ from clients.relay import Relay
 from clients.seen import SeenRequests
 from clients.terminal.output import Output
 from clients.terminal.screen import PlainScreen
-from clients.terminal.watch import Ringing, WatchDisplay
+from clients.terminal.watch.watch import Ringing, WatchDisplay
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 STORMS = [pytest.param(item, id=item["name"]) for item in json.loads((VECTORS / "storms.json").read_text("utf-8"))]

@@ -24,15 +24,15 @@ from clients.journal.journal import Journal
 from clients.protocol import ContractError, decode_parts, valid_id
 from clients.relay import join, relay_path
 from clients.session import Session
-from clients.terminal.destination import (
+from clients.terminal.notice import notice
+from clients.terminal.output import Output
+from clients.terminal.read.destination import (
     FileDestination,
     MemoryDestination,
     ReadableDestination,
     StreamDestination,
 )
-from clients.terminal.notice import notice
-from clients.terminal.output import Output
-from clients.terminal.reading import GuestChannel, HoldingDisplay, OwnChannel, fetch
+from clients.terminal.read.reading import GuestChannel, HoldingDisplay, OwnChannel, fetch
 from clients.terminal.screen import readable
 from clients.terminal.settings import login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clients.protocol import Part
-    from clients.terminal.destination import Destination
     from clients.terminal.options import Place
-    from clients.terminal.reading import Channel
+    from clients.terminal.read.destination import Destination
+    from clients.terminal.read.reading import Channel
 
 
 @dataclass(frozen=True, slots=True)

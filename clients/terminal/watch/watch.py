@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from clients.relay import Relay
     from clients.seen import SeenRequests
     from clients.session import Session
-    from clients.terminal.hook import Hook
-    from clients.terminal.keys import Keys
     from clients.terminal.output import Output
     from clients.terminal.screen import Screen
+    from clients.terminal.watch.hook import Hook
+    from clients.terminal.watch.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)

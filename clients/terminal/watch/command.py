@@ -18,14 +18,14 @@ from clients.journal.journal import Journal
 from clients.relay import Relay, relay_path
 from clients.seen import SeenRequests
 from clients.session import Session
-from clients.terminal.hook import Hook
-from clients.terminal.keys import Keys
 from clients.terminal.notice import notice
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen, PlainScreen, Screen, TerminalScreen
 from clients.terminal.settings import PASSWORD_VARIABLE, login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep
-from clients.terminal.watch import Ringing, Watch, WatchDisplay
+from clients.terminal.watch.hook import Hook
+from clients.terminal.watch.keys import Keys
+from clients.terminal.watch.watch import Ringing, Watch, WatchDisplay
 
 if TYPE_CHECKING:
     from clients.terminal.options import Place

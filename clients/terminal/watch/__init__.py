@@ -1,0 +1,1 @@
+"""The command `watch`: each message once, as it comes."""
