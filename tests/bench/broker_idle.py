@@ -35,7 +35,7 @@ from tests.bench.broker_load import (
     resident,
     say,
 )
-from tests.conformance import mqtt_client as mqtt
+from tests.support import mqtt_client as mqtt
 
 _MESSAGES = 4000
 _LEAST = 0.5  # of the rate at the smallest size, at the largest

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker, password_of
-from tests.system import free_port
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker, password_of
+from tests.support.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

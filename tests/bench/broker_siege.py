@@ -19,7 +19,7 @@ import time
 import uvloop
 
 from tests.bench.broker_load import BROKERS, Client, Running, allow_files, client, crowd, open_files, say, username
-from tests.conformance import mqtt_client as mqtt
+from tests.support import mqtt_client as mqtt
 
 _BURST, _SILENT, _DEAF, _WRONG = 1000, 200, 50, 100
 _MOST = 3.0  # times the quiet 99th percentile

@@ -18,9 +18,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from tests.integration.mosquitto import mosquitto
 from tests.integration.test_reconcile import Onlooker, external, fill, live_of, mail_of, reconcile
-from tests.system import System, until
+from tests.support.mosquitto import mosquitto
+from tests.support.system import System, until
 
 RING = 100
 NUMBERS = itertools.count()

@@ -11,8 +11,8 @@ import pytest
 
 from bridge.intake import Intake
 from bridge.store import offline, people
-from tests.integration.stored import COUNT, DAYS, Clock, add_user, storing
-from tests.mailsink import Wire, sink
+from tests.support.mailsink import Wire, sink
+from tests.support.stored import COUNT, DAYS, Clock, add_user, storing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

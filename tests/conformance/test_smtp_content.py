@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from tests.mailsink import Running, told
+from tests.support.mailsink import Running, told
 
 
 def stuffed(raw: bytes) -> bytes:

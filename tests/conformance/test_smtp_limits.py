@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from bridge.ingress import Limits
 from bridge.intake import Intake
-from tests.integration.abused_sink import DIRECTORY, Forgetful
-from tests.mailsink import Running, told
+from tests.support.abused_sink import DIRECTORY, Forgetful
+from tests.support.mailsink import Running, told
 
 
 @pytest.mark.parametrize("listener", ["smtp", "lmtp"])

@@ -1,4 +1,4 @@
-"""SMTP as readable transcripts, each named after the clause it shows (see `tests/mailsink.py`: play)."""
+"""SMTP as readable transcripts, each named after the clause it shows (see `tests/support/mailsink.py`: play)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mailsink import Running, play, told
+from tests.support.mailsink import Running, play, told
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts" / "smtp").glob("*.txt"))
 

@@ -13,7 +13,7 @@ from broker.acl import Identity, Role
 from tests.conftest import need
 from tests.crash.processes import ENTRY, Service, until
 from tests.crash.site import BRIDGE, OBSERVER
-from tests.system import free_port
+from tests.support.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

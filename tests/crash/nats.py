@@ -9,7 +9,7 @@ from tests.conftest import need
 from tests.crash.brokers import listening
 from tests.crash.processes import Service, until
 from tests.crash.site import BRIDGE, OBSERVER
-from tests.system import free_port
+from tests.support.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

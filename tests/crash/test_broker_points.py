@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker
 
 pytestmark = pytest.mark.crash
 DEVICE = "alice.phone"

@@ -17,9 +17,9 @@ import pytest
 
 from broker import codec
 from broker.errors import ProtocolError
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
 from tests.conftest import need
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
 
 pytestmark = pytest.mark.fuzz
 

@@ -19,8 +19,8 @@ import pytest
 
 from bridge.ingress import Limits
 from tests.fuzz.test_fuzz_mail import CLEAR, MEGABYTES_PER_INPUT, TRIES, resident
-from tests.integration.abused_sink import Turns
-from tests.mailsink import Running, told
+from tests.support.abused_sink import Turns
+from tests.support.mailsink import Running, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

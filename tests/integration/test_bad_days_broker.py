@@ -14,8 +14,8 @@ import paho.mqtt.client as paho
 import pytest
 
 from tests.conftest import need
-from tests.integration.mosquitto import mosquitto
-from tests.system import System, free_port, until
+from tests.support.mosquitto import mosquitto
+from tests.support.system import System, free_port, until
 
 ALICE = "alice@example.org"
 

@@ -8,9 +8,9 @@ import time
 import paho.mqtt.client as paho
 import pytest
 
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker, password_of
-from tests.conformance.mqtt_link import BadLink
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker, password_of
+from tests.support.mqtt_link import BadLink
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker, password_of
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker, password_of
 
 SECRET = b"for alice only"
 

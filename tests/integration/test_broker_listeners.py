@@ -13,9 +13,9 @@ import paho.mqtt.client as paho
 import pytest
 import websockets
 
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker, password_of
 from tests.conftest import need
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker, password_of
 
 
 def certificate(directory, name, *, authority=None):

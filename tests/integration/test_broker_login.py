@@ -7,8 +7,8 @@ import time
 import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker, password_of
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker, password_of
 
 
 @pytest.fixture

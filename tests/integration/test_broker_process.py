@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from tests.conformance.mqtt_broker import ROOT, EmbeddedBroker, LoginTable
+from tests.support.mqtt_broker import ROOT, EmbeddedBroker, LoginTable
 
 
 def run(tmp_path, config, *arguments, environ=None):

@@ -13,7 +13,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from bridge.cli import main
-from tests.system import System, until
+from tests.support.system import System, until
 
 COMMANDS = [
     (),

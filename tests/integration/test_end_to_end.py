@@ -14,8 +14,8 @@ import pytest
 
 from clients.protocol import decode_header
 from tests.conftest import need
-from tests.integration.mosquitto import mosquitto
-from tests.system import Subscriber, System, until
+from tests.support.mosquitto import mosquitto
+from tests.support.system import Subscriber, System, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -68,7 +68,7 @@ class Sink:
 
     def __init__(self, directory: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.abused_sink", directory],
+            [sys.executable, "-m", "tests.support.abused_sink", directory],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -10,8 +10,8 @@ import pytest
 from bridge.ingress import Trust
 from tests.conftest import need
 from tests.integration.test_ingress_trust import check, self_signed
-from tests.machine import run
-from tests.mailsink import Running, told
+from tests.support.machine import run
+from tests.support.mailsink import Running, told
 
 
 async def program(name: str, *arguments: str, **options: object) -> str:

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from tests.mailsink import Running, sink, told
+from tests.support.mailsink import Running, sink, told
 
 
 def test_idle_sessions_end_at_once_and_mail_under_way_is_finished(tmp_path):

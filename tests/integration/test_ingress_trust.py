@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, Limits, Trust
 from tests.conftest import need
-from tests.mailsink import Running, Wire, sink, told
+from tests.support.mailsink import Running, Wire, sink, told
 
 NOBODY = Trust.of(networks=[])
 LOGIN = base64.b64encode(b"\0alice\0secret").decode()

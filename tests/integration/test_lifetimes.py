@@ -8,7 +8,7 @@ import pytest
 
 from bridge.daemon.lifetimes import CLEAR_S, COUNT_S, LOOK_S, TRUST_CLOCK_AFTER_S, Lifetimes
 from bridge.store.bodies import Keeping
-from tests.integration.stored import DAY_MS, Clock, add_user, header, mail, storing, to
+from tests.support.stored import DAY_MS, Clock, add_user, header, mail, storing, to
 
 ROOMY = Keeping(days=30, quota=10**9, total=10**9, headers_days=365)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import need
-from tests.system import ROOT, until
+from tests.support.system import ROOT, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

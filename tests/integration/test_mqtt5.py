@@ -11,8 +11,8 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from tests.integration.mosquitto import mosquitto
-from tests.system import System, until
+from tests.support.mosquitto import mosquitto
+from tests.support.system import System, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from bridge.setup import dovecot
 from tests.conftest import need
-from tests.machine import Machine, machine
-from tests.mta import POSTFIX_SERVICES, place, site, trial
+from tests.support.machine import Machine, machine
+from tests.support.mta import POSTFIX_SERVICES, place, site, trial
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.setup import exim
-from tests.machine import Machine, machine
-from tests.mta import place, site, trial
+from tests.support.machine import Machine, machine
+from tests.support.mta import place, site, trial
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.setup import opensmtpd
 from bridge.setup.recipe import Site
-from tests.machine import Machine, machine
-from tests.mta import place, site, trial
+from tests.support.machine import Machine, machine
+from tests.support.mta import place, site, trial
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 
 from bridge.setup import postfix
 from tests.conftest import need
-from tests.machine import run
-from tests.mta import POSTFIX_SERVICES, Place, follow, place, site, trial
+from tests.support.machine import run
+from tests.support.mta import POSTFIX_SERVICES, Place, follow, place, site, trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from bridge.errors import LinkDownError, StoreUnavailableError
 from bridge.publish import outbox as module
 from bridge.publish.outbox import VIEWS_AT_LEAST, Outbox
 from bridge.store import marks, offline, people
-from tests.integration.stored import Clock, add_user, header, mail, storing, to
+from tests.support.stored import Clock, add_user, header, mail, storing, to
 
 VIEWS = {"box", "last", "text", "unread"}
 

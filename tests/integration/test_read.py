@@ -10,8 +10,8 @@ import signal
 import msgpack
 import pytest
 
-from tests.integration.contract_player import Command, Mosquitto, Player, message_id
-from tests.system import until
+from tests.support.contract_player import Command, Mosquitto, Player, message_id
+from tests.support.system import until
 
 CHUNK = 8192
 ID = message_id(0)

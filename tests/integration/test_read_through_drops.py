@@ -10,7 +10,7 @@ import random
 import sys
 
 from tests.crash.proxy import Proxy
-from tests.system import ROOT, System
+from tests.support.system import ROOT, System
 
 PLAN = random.Random(1).randbytes(800_000)
 MAIL = (

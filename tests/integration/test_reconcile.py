@@ -16,10 +16,10 @@ import pytest
 from bridge.contract import ids
 from bridge.store import offline, people
 from bridge.store.live import live_numbers
-from tests.integration.mosquitto import mosquitto
-from tests.integration.nats import nats
-from tests.integration.stored import Clock, header, mail, storing, to
-from tests.system import ROOT, System, until
+from tests.support.mosquitto import mosquitto
+from tests.support.nats import nats
+from tests.support.stored import Clock, header, mail, storing, to
+from tests.support.system import ROOT, System, until
 
 ALICE = "alice@example.org"
 

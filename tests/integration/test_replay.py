@@ -12,7 +12,7 @@ from bridge.contract import ids, topics
 from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
 from bridge.publish import replay
 from bridge.publish.replay import TOPICS_AT_ONCE, WAITING_AT_MOST, Replay
-from tests.integration.stored import Clock, add_user, header, mail, storing, to
+from tests.support.stored import Clock, add_user, header, mail, storing, to
 
 RING = 100
 

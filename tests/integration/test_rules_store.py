@@ -15,7 +15,7 @@ from bridge.rules.rules import Alert, Change, Rules, RulesError, SpamAction
 from bridge.store import offline, people
 from bridge.store import rules as stored
 from bridge.store.people import PeopleError
-from tests.integration.stored import COUNT, DAYS, Clock, add_user, header, mail, to, told
+from tests.support.stored import COUNT, DAYS, Clock, add_user, header, mail, to, told
 
 WINDOW_S = 600
 

@@ -11,7 +11,7 @@ import pytest
 
 from clients.protocol import Header, decode_header
 from tests.conftest import need
-from tests.system import Subscriber, System, until
+from tests.support.system import Subscriber, System, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

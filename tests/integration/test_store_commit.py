@@ -10,7 +10,7 @@ import pytest
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.store import database
-from tests.integration.stored import Clock, add_user, header, mail, storing, to, told
+from tests.support.stored import Clock, add_user, header, mail, storing, to, told
 
 SENDERS = 50
 

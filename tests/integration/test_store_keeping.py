@@ -9,7 +9,7 @@ import pytest
 
 from bridge.contract import ids, wire
 from bridge.store import offline, outbox, people
-from tests.integration.stored import COUNT, DAY_MS, DAYS, NOON_MS, Clock, add_user, header, mail, to, told
+from tests.support.stored import COUNT, DAY_MS, DAYS, NOON_MS, Clock, add_user, header, mail, to, told
 
 
 @pytest.fixture

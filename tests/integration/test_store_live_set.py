@@ -22,7 +22,7 @@ from bridge.contract import ids, wire
 from bridge.reconcile import Observed, fingerprint
 from bridge.store import database, offline, people
 from bridge.store.store import Store
-from tests.integration.stored import DAY_MS, Clock, add_user, header, mail, storing, to, told
+from tests.support.stored import DAY_MS, Clock, add_user, header, mail, storing, to, told
 
 NAMES = ("alice", "bob", "carol")
 EVERYBODY = frozenset({*NAMES, "stranger"})

@@ -10,7 +10,7 @@ import pytest
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.store import database, offline, people
 from bridge.store.salvage import salvage
-from tests.integration.stored import COUNT, DAYS, NOON_MS, add_user, header, mail, to, told
+from tests.support.stored import COUNT, DAYS, NOON_MS, add_user, header, mail, to, told
 
 MAILS = 400
 PAGE = 4096

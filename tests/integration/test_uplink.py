@@ -22,7 +22,7 @@ from bridge.requests import (
     TOO_MANY,
     Uplink,
 )
-from tests.integration.stored import Clock, add_user, header, mail, storing, to
+from tests.support.stored import Clock, add_user, header, mail, storing, to
 
 CHUNK = 1000
 RAW = (

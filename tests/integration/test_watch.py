@@ -21,14 +21,14 @@ from clients.backoff import Backoff
 from clients.endpoint import parse_endpoint
 from clients.session import Login, Session
 from tests.conftest import need
-from tests.integration.contract_player import (
+from tests.support.contract_player import (
     Command,
     Mosquitto,
     Player,
     header,
     message_id,
 )
-from tests.system import free_port, until
+from tests.support.system import free_port, until
 
 
 @pytest.fixture

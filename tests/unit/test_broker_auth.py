@@ -12,8 +12,8 @@ import pytest
 from broker.acl import Identity, Role
 from broker.auth import LoginReader, Logins, LoginTable
 from broker.errors import LoginsUnavailableError
-from tests.conformance.mqtt_broker import LoginTable as WrittenTable
-from tests.conformance.mqtt_broker import password_of
+from tests.support.mqtt_broker import LoginTable as WrittenTable
+from tests.support.mqtt_broker import password_of
 
 NEVER = 3600.0
 

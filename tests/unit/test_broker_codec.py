@@ -10,7 +10,7 @@ from broker import codec
 from broker.delivery import Entry
 from broker.errors import ProtocolError
 from broker.retained import Message
-from tests.conformance import mqtt_client as mqtt
+from tests.support import mqtt_client as mqtt
 
 
 class Chunks:

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.ingress.listeners import SocketFile, TcpAddress, UnixAddress, open_listener, parse_listen
-from tests.mailsink import Running, told
+from tests.support.mailsink import Running, told
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.conformance import mqtt_client as mqtt
-from tests.conformance.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
 from tests.conftest import need
+from tests.support import mqtt_client as mqtt
+from tests.support.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
 
 LOGINS = ("one", "two", "three")
 _PATIENCE = 10.0  # seconds until a missing answer is a failure

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.conformance import mqtt_client as mqtt
+from tests.support import mqtt_client as mqtt
 
 
 def refused(client, code=None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance import mqtt_client as mqtt
+from tests.support import mqtt_client as mqtt
 
 
 @pytest.mark.parametrize(("sent", "granted"), [(0, 0), (0, 1), (1, 0), (1, 1)])

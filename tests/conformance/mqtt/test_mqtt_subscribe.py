@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance import mqtt_client as mqtt
+from tests.support import mqtt_client as mqtt
 
 
 def test_each_filter_gets_its_code_in_order(broker, topic):

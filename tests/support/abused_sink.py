@@ -1,6 +1,6 @@
 """Ingress and intake as a process of their own, so that their memory and their event loop can be watched.
 
-`python -m tests.integration.abused_sink DIRECTORY` prints its SMTP address, and for every line on
+`python -m tests.support.abused_sink DIRECTORY` prints its SMTP address, and for every line on
 standard input the longest turn of the event loop since the line before, in milliseconds of the
 thread's own processor time, so that a busy machine does not count.
 """

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.conftest import need
-from tests.system import free_port, until
+from tests.support.system import free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

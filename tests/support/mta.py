@@ -19,10 +19,10 @@ from bridge.daemon.app import Bridge
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import database, offline
 from clients.protocol import decode_header
-from tests.integration.mosquitto import mosquitto
-from tests.integration.stored import add_user
-from tests.machine import run
-from tests.system import free_port
+from tests.support.machine import run
+from tests.support.mosquitto import mosquitto
+from tests.support.stored import add_user
+from tests.support.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

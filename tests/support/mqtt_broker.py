@@ -18,7 +18,7 @@ from typing import Self
 
 from broker import mosquitto
 from broker.acl import Identity, Role
-from tests.conformance import mqtt_client as mqtt
+from tests.support import mqtt_client as mqtt
 
 ROOT = Path(__file__).resolve().parents[2]
 SALT = b"0123456789abcdef"

@@ -16,7 +16,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.conftest import need
-from tests.system import free_port, until
+from tests.support.system import free_port, until
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 FIRST = 28_123_456_789
