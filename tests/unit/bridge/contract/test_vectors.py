@@ -16,7 +16,7 @@ from bridge.errors import BadRequestError
 from bridge.model import Header
 from bridge.requests import BAD_REQUEST, ReturnPath, Uplink
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
 KNOWN_FLAGS = 4095
 

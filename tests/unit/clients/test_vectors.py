@@ -11,7 +11,7 @@ import pytest
 
 from clients import protocol, topics
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 ERRORS = {"version": protocol.UnknownVersionError, "malformed": protocol.MalformedError}
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
 

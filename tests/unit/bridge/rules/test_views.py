@@ -23,7 +23,7 @@ from clients.terminal.output import Output
 from clients.terminal.screen import PlainScreen
 from clients.terminal.watch.watch import Ringing, WatchDisplay
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 STORMS = [pytest.param(item, id=item["name"]) for item in json.loads((VECTORS / "storms.json").read_text("utf-8"))]
 TURNS = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 
