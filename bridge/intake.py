@@ -141,7 +141,7 @@ class Intake:
         for copy in kept:
             self._log.info(
                 "message_kept",
-                id=copy.message_id,
+                id=copy.mail_id,
                 user=copy.user,
                 size=envelope.body.size,
                 protocol=envelope.protocol,
@@ -157,4 +157,4 @@ class Intake:
 
     @staticmethod
     def _reply(copy: Kept | None) -> Reply:
-        return UnknownUserError.reply if copy is None else Reply(250, "2.0.0", f"{copy.message_id} kept")
+        return UnknownUserError.reply if copy is None else Reply(250, "2.0.0", f"{copy.mail_id} kept")

@@ -62,7 +62,7 @@ class _Allowance:
     refilled: float
 
 
-class Uplink:
+class Requests:
     """Answers requests. `reply` publishes a reply; `load` reads a stored body or gives None."""
 
     def __init__(
@@ -148,21 +148,21 @@ class Uplink:
 
     async def _answer(self, user_id: int, request: wire.Request, path: ReturnPath) -> None:
         match request.operation, *request.arguments:
-            case ("seen" | "unseen") as operation, *message_ids:
-                await self._store.set_seen(user_id, _message_numbers(message_ids), seen=operation == "seen")
+            case ("seen" | "unseen") as operation, *mail_ids:
+                await self._store.set_seen(user_id, _mail_numbers(mail_ids), seen=operation == "seen")
                 await self._send(path, wire.pack_reply(request.request_id))
             case ("recent", int(count), *rest) if type(count) is int and count > 0:  # True is a number to Python
                 newest = await self._store.recent(user_id, min(count, RECENT_AT_MOST))
                 await self._stream(path, request.request_id, wire.pack_recent(newest), rest)
-            case "parts", str(message_id), *_:
-                answer = await self._body_of(user_id, message_id, "parts", None)
+            case "parts", str(mail_id), *_:
+                answer = await self._body_of(user_id, mail_id, "parts", None)
                 await self._stream(path, request.request_id, answer, [], whole=True)
-            case ("text" | "raw") as operation, str(message_id), *rest:
-                answer = await self._body_of(user_id, message_id, operation, None)
+            case ("text" | "raw") as operation, str(mail_id), *rest:
+                answer = await self._body_of(user_id, mail_id, operation, None)
                 await self._stream(path, request.request_id, answer, rest)
-            case "part", str(message_id), *rest:
+            case "part", str(mail_id), *rest:
                 (index,) = _numbers(rest[:1], defaults=(0,))
-                answer = await self._body_of(user_id, message_id, "part", index)
+                answer = await self._body_of(user_id, mail_id, "part", index)
                 await self._stream(path, request.request_id, answer, rest[1:])
             case _:
                 raise BadRequestError(BAD_REQUEST, "no such operation, or not with these arguments")
@@ -190,9 +190,9 @@ class Uplink:
         except LinkDownError:
             self._log.info("reply_dropped", reason="broker lost")
 
-    async def _body_of(self, user_id: int, message_id: str, operation: str, index: int | None) -> bytes:
+    async def _body_of(self, user_id: int, mail_id: str, operation: str, index: int | None) -> bytes:
         """What an operation gives of a message, from a small cache, for it is asked for in pieces."""
-        number = _message_numbers([message_id])[0]
+        number = _mail_numbers([mail_id])[0]
         key = (user_id, number, operation, index)
         if key in self._cache:
             self._cache.move_to_end(key)
@@ -210,9 +210,9 @@ class Uplink:
         return answer
 
 
-def _message_numbers(message_ids: Sequence[Any]) -> list[int]:
+def _mail_numbers(mail_ids: Sequence[Any]) -> list[int]:
     try:
-        numbers = [ids.decode(message_id) for message_id in message_ids]
+        numbers = [ids.decode(mail_id) for mail_id in mail_ids]
     except (ValueError, TypeError) as error:
         raise BadRequestError(BAD_REQUEST, "not a message id") from error
     if not numbers:

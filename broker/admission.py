@@ -15,7 +15,7 @@ class _Failures:
     count: int = 0
 
 
-class Guard:
+class Admission:
     """Bounds on connections, all and from one address, and on failed logins from one address a minute."""
 
     def __init__(self, *, clients: int, clients_per_address: int, login_failures: int) -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from broker.acl import Rules
-from broker.admission import Guard
+from broker.admission import Admission
 from broker.auth import LoginReader, Logins
 from broker.delivery import Bounds
 from broker.listeners import Certificates, RunFile, configured
-from broker.router import Exchange
+from broker.router import Router
 from broker.server import DeviceBroker
 from broker.sessions import SessionStore
 from broker.statistics import Statistics
@@ -25,7 +25,7 @@ from broker.statistics import Statistics
 if TYPE_CHECKING:
     from broker.auth import LoginTable
     from broker.sessions import SavedSession
-    from broker.settings import Limits, Settings
+    from broker.settings import BrokerLimits, Settings
 
 
 async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
@@ -44,7 +44,7 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
     store = SessionStore(settings.state_dir / "sessions.db")
     reader = LoginReader(settings.state_dir / "postbell.db")
     logins, statistics = Logins(reader), Statistics()
-    exchange = _exchange(settings, store, statistics)
+    router = _router(settings, store, statistics)
     broker = DeviceBroker(
         listeners=listeners,
         ports=run_file.ports(),
@@ -52,15 +52,15 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         limits=settings.limits,
         session_seconds=settings.broker.session_days * 86_400,
         logins=logins,
-        guard=_guard(settings.limits),
-        exchange=exchange,
+        admission=_admission(settings.limits),
+        router=router,
         store=store,
         statistics=statistics,
     )
     waiting = {session.username: session for session in store.load()}
 
     def logins_changed(table: LoginTable) -> None:
-        _restore(exchange, store, waiting, table)
+        _restore(router, store, waiting, table)
         broker.apply_logins(table)
 
     logins.on_change = logins_changed
@@ -84,9 +84,9 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         structlog.get_logger().info("stopped")
 
 
-def _exchange(settings: Settings, store: SessionStore, statistics: Statistics) -> Exchange:
+def _router(settings: Settings, store: SessionStore, statistics: Statistics) -> Router:
     limits = settings.limits
-    return Exchange(
+    return Router(
         rules=Rules(settings.mqtt.root),
         bounds=Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
         subscriptions=limits.subscriptions,
@@ -96,8 +96,8 @@ def _exchange(settings: Settings, store: SessionStore, statistics: Statistics) -
     )
 
 
-def _guard(limits: Limits) -> Guard:
-    return Guard(
+def _admission(limits: BrokerLimits) -> Admission:
+    return Admission(
         clients=limits.clients,
         clients_per_address=limits.clients_per_address,
         login_failures=limits.login_failures,
@@ -118,16 +118,16 @@ async def _started(broker: DeviceBroker, stop: asyncio.Event) -> bool:
     return False
 
 
-def _restore(exchange: Exchange, store: SessionStore, waiting: dict[str, SavedSession], table: LoginTable) -> None:
+def _restore(router: Router, store: SessionStore, waiting: dict[str, SavedSession], table: LoginTable) -> None:
     """Put back the sessions of the last process, once the logins are known; not those of revoked logins."""
     for username, saved in waiting.items():
         who = table.find(username, saved.credential)
         if who is None:
             store.forget(username)
         else:
-            exchange.restore(who, saved)
+            router.restore(who, saved)
     if waiting:
-        structlog.get_logger().info("sessions_restored", sessions=len(exchange.sessions), read=len(waiting))
+        structlog.get_logger().info("sessions_restored", sessions=len(router.sessions), read=len(waiting))
     waiting.clear()
 
 

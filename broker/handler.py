@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.codec import Connect, Frame, Packets
-    from broker.router import Exchange
+    from broker.router import Router
     from broker.session import DeviceSession
     from broker.sessions import SessionStore
-    from broker.settings import Limits
+    from broker.settings import BrokerLimits
     from broker.statistics import Statistics
     from broker.transport import Writer
 
@@ -46,8 +46,8 @@ class DeviceHandler:
     """
 
     __slots__ = (  # in one piece of memory: of ten thousand connections none is in the processor's cache
-        "_acks", "_draining", "_due", "_ended", "_exchange", "_gone", "_heard",
-        "_limits", "_loop", "_out", "_paced", "_packets", "_patience", "_room",
+        "_acks", "_draining", "_due", "_ended", "_gone", "_heard", "_limits",
+        "_loop", "_out", "_paced", "_packets", "_patience", "_room", "_router",
         "_statistics", "_store", "_task", "_timer", "_will", "address", "owner",
     )  # fmt: skip
 
@@ -58,9 +58,9 @@ class DeviceHandler:
         connect: Connect,
         packets: Packets,
         writer: Writer,
-        exchange: Exchange,
+        router: Router,
         store: SessionStore,
-        limits: Limits,
+        limits: BrokerLimits,
         statistics: Statistics,
         address: str,
         gone: Callable[[DeviceHandler], None],
@@ -74,7 +74,7 @@ class DeviceHandler:
         self._out = writer
         self._will = connect.will
         self._patience = connect.keep_alive * 1.5
-        self._exchange = exchange
+        self._router = router
         self._store = store
         self._limits = limits
         self._statistics = statistics
@@ -120,7 +120,7 @@ class DeviceHandler:
         self._out.abort()
         if self._will is not None:
             will, self._will = self._will, None
-            self._exchange.send_will(self.owner, will)
+            self._router.send_will(self.owner, will)
 
     def discard_will(self) -> None:
         """Send no will when the connection ends [MQTT-3.14.4-3]."""
@@ -199,19 +199,19 @@ class DeviceHandler:
         if frame.kind == PUBLISH:
             await self._receive(frame)
         elif frame.kind == PUBACK:
-            self._exchange.acknowledge(session, codec.packet_id(frame))
+            self._router.acknowledge(session, codec.packet_id(frame))
             self.pump()
         elif frame.kind == PINGREQ:
             self.send(codec.PINGRESP)
         elif frame.kind == SUBSCRIBE:
             packet_id, wanted = codec.subscribe(frame)
-            codes = self._exchange.subscribe(session, wanted)
+            codes = self._router.subscribe(session, wanted)
             await self._settled()
             self.send(SubackPacket.build(packet_id, codes).to_bytes())
             self.pump()
         elif frame.kind == UNSUBSCRIBE:
             packet_id, filters = codec.unsubscribe(frame)
-            self._exchange.unsubscribe(session, filters)
+            self._router.unsubscribe(session, filters)
             await self._settled()
             self.send(UnsubackPacket.build(packet_id).to_bytes())
         else:
@@ -229,7 +229,7 @@ class DeviceHandler:
         publish = codec.publish(frame)
         if publish.message.qos == 2:
             raise ProtocolError("docs/decisions/0006", "QoS 2 is not served")
-        ticket = self._exchange.receive(self.owner, publish.message, retain=publish.retain)
+        ticket = self._router.receive(self.owner, publish.message, retain=publish.retain)
         if publish.message.qos:
             if self._acks is None:
                 self._acks = deque()

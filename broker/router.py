@@ -30,7 +30,7 @@ _REFUSED = 0x80
 _LOGGED_EACH = 1000
 
 
-class Exchange:
+class Router:
     """The broker's state. One per process; every method runs to its end on the event loop."""
 
     def __init__(

@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.server import ServerConnection
 
-    from broker.admission import Guard
+    from broker.admission import Admission
     from broker.auth import Grant, Logins, LoginTable
     from broker.codec import Connect
     from broker.listeners import Listener
-    from broker.router import Exchange
+    from broker.router import Router
     from broker.sessions import SessionStore
-    from broker.settings import Limits
+    from broker.settings import BrokerLimits
     from broker.statistics import Statistics
     from broker.transport import ChunkReader, Writer
 
@@ -65,11 +65,11 @@ class DeviceBroker(Broker):
         listeners: list[Listener],
         ports: dict[str, int],
         tls: ssl.SSLContext | None,
-        limits: Limits,
+        limits: BrokerLimits,
         session_seconds: float,
         logins: Logins,
-        guard: Guard,
-        exchange: Exchange,
+        admission: Admission,
+        router: Router,
         store: SessionStore,
         statistics: Statistics,
     ) -> None:
@@ -81,8 +81,8 @@ class DeviceBroker(Broker):
         self._limits = limits
         self._session_seconds = session_seconds
         self._logins = logins
-        self._guard = guard
-        self._exchange = exchange
+        self._admission = admission
+        self._router = router
         self._store = store
         self._statistics = statistics
         self._greeting: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks only weakly
@@ -102,7 +102,7 @@ class DeviceBroker(Broker):
         for server in self._servers.values():
             server.instance.close()
         for handler in self._serving:
-            self._exchange.touch(handler.owner)
+            self._router.touch(handler.owner)
             handler.discard_will()
             handler.evict("shutdown")
         await super().shutdown()
@@ -158,7 +158,7 @@ class DeviceBroker(Broker):
     async def _serve(self, reader: ChunkReader, writer: Writer, address: str) -> None:
         """From the first byte to a handler that goes on by itself, or to the end."""
         packets = codec.Packets(reader, min(self._limits.packet, _CONNECT_SIZE))
-        refusal = self._guard.enter(address)
+        refusal = self._admission.enter(address)
         self._statistics.connections += 1
         handler = None
         try:
@@ -207,7 +207,7 @@ class DeviceBroker(Broker):
         if connect.username is None or connect.password is None:
             return NOT_AUTHORIZED, None
         now = self._loop.time()
-        barred = self._guard.barred(address, now)
+        barred = self._admission.barred(address, now)
         try:
             grant = await self._logins.check(connect.username, connect.password, barred=barred)
         except LoginsUnavailableError:
@@ -215,7 +215,7 @@ class DeviceBroker(Broker):
         if grant is not None:
             return CONNECTION_ACCEPTED, grant
         self._statistics.drop("wrong_password")
-        if self._guard.failed(address, now):
+        if self._admission.failed(address, now):
             self._log.warning("too_many_login_failures", address=address)
         elif not barred:
             self._log.warning("login_failed", address=address)
@@ -241,7 +241,7 @@ class DeviceBroker(Broker):
         address: str,
     ) -> DeviceHandler:
         """Give the client its session [MQTT-3.2.2-2]. From here until it is started nothing comes between."""
-        session, present = self._exchange.open(grant.who, grant.credential, clean=connect.clean_session)
+        session, present = self._router.open(grant.who, grant.credential, clean=connect.clean_session)
         self._statistics.accepted += 1
         packets.limit = self._limits.packet
         self._log.info("client_connected", username=grant.who.username, session_present=present)
@@ -251,7 +251,7 @@ class DeviceBroker(Broker):
             connect=connect,
             packets=packets,
             writer=writer,
-            exchange=self._exchange,
+            router=self._router,
             store=self._store,
             limits=self._limits,
             statistics=self._statistics,
@@ -264,26 +264,26 @@ class DeviceBroker(Broker):
         self._serving.discard(handler)
         self._forget(handler.address)
         session = handler.owner
-        if session.handler is not None or self._exchange.sessions.get(session.who.username) is not session:
+        if session.handler is not None or self._router.sessions.get(session.who.username) is not session:
             return
         self._log.info("client_gone", username=session.who.username)
         if session.durable:
-            self._exchange.touch(session)
+            self._router.touch(session)
         else:
-            self._exchange.drop(session)
+            self._router.drop(session)
 
     def _forget(self, address: str) -> None:
-        self._guard.leave(address)
+        self._admission.leave(address)
         self._statistics.connections -= 1
 
     def apply_logins(self, table: LoginTable) -> None:
         """End the sessions whose login was revoked: at once, so within a second of the change."""
-        for session in list(self._exchange.sessions.values()):
+        for session in list(self._router.sessions.values()):
             if table.find(session.who.username, session.credential) != session.who:
                 if session.handler is not None:
                     session.handler.discard_will()
                     session.handler.evict("revoked")
-                self._exchange.drop(session)
+                self._router.drop(session)
 
     async def _broadcast_loop(self) -> None:
         """Nothing to loop over: a publish is delivered by the call that received it."""
@@ -291,17 +291,17 @@ class DeviceBroker(Broker):
 
     async def _session_monitor(self) -> None:
         while True:
-            self._exchange.expire(time.time() - self._session_seconds)
+            self._router.expire(time.time() - self._session_seconds)
             for topic, value in self._figures().items():
-                self._exchange.publish(Message(topic, value.encode(), 0), retain=True)
+                self._router.publish(Message(topic, value.encode(), 0), retain=True)
             await asyncio.sleep(_REPORT)
 
     def _figures(self) -> dict[str, str]:
         return self._statistics.topics(
-            sessions=len(self._exchange.sessions),
-            subscriptions=len(self._exchange.subscriptions),
-            retained=len(self._exchange.retained),
-            queued=sum(len(session.delivery) for session in self._exchange.sessions.values()),
+            sessions=len(self._router.sessions),
+            subscriptions=len(self._router.subscriptions),
+            retained=len(self._router.retained),
+            queued=sum(len(session.delivery) for session in self._router.sessions.values()),
             uptime=self._loop.time() - self._begun,
         )
 

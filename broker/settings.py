@@ -63,7 +63,7 @@ class Broker(Section):
     session_days: float = Field(30, gt=0, le=3650)
 
 
-class Limits(Section):
+class BrokerLimits(Section):
     """Bounds on what clients may cost. Sizes are bytes, times are seconds, a device's publish rate is by second."""
 
     packet: Size = Field(262_144, ge=1024, le=268_435_455)
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
 
     state_dir: Path = Field(default_factory=default_state_dir)
     broker: Broker = Broker()
-    limits: Limits = Limits()
+    limits: BrokerLimits = BrokerLimits()
     mqtt: Mqtt = Mqtt()
     log: Log = Log()
 

@@ -28,7 +28,7 @@ class Display(Protocol):
     def show(self, message: Shown) -> None:
         """A message that was never shown before."""
 
-    def come_back(self, message_id: str) -> None:
+    def come_back(self, mail_id: str) -> None:
         """A message that was shown, and left the box, is in it again: older mail returns as newer is seen."""
 
     def vanish(self, message: Gone) -> None:
@@ -75,8 +75,8 @@ class Device:
 
     def release_held(self) -> None:
         """Show what an earlier command took in and did not show."""
-        for message_id, payload in sorted(self._journal.snapshot.held.items()):
-            self._take(self._inbox.apply_header(message_id, payload, retained=True, now=self._clock()))
+        for mail_id, payload in sorted(self._journal.snapshot.held.items()):
+            self._take(self._inbox.apply_header(mail_id, payload, retained=True, now=self._clock()))
 
     # --- what the session tells -------------------------------------------------------------------
 
@@ -127,12 +127,12 @@ class Device:
             match change:
                 case Shown():
                     self._display.show(change)
-                case Live(message_id):
-                    self._journal.append(record.live(message_id))
-                    if self._inbox.was_shown(message_id):
-                        self._display.come_back(message_id)
-                case Gone(message_id, shown):
-                    self._journal.append(record.gone(message_id, was_shown=shown))
+                case Live(mail_id):
+                    self._journal.append(record.live(mail_id))
+                    if self._inbox.was_shown(mail_id):
+                        self._display.come_back(mail_id)
+                case Gone(mail_id, shown):
+                    self._journal.append(record.gone(mail_id, was_shown=shown))
                     self._display.vanish(change)
                 case DigestHeard(digest):
                     self._journal.append(record.box(digest))

@@ -125,16 +125,16 @@ def valid_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def id_number(message_id: str) -> int:
+def id_number(mail_id: str) -> int:
     """The milliseconds since EPOCH that an id carries; raises MalformedError for what is no id."""
-    if not valid_id(message_id):
+    if not valid_id(mail_id):
         raise MalformedError("not a message id")
-    return reduce(lambda number, digit: number << 5 | _DIGITS.index(digit), message_id, 0)
+    return reduce(lambda number, digit: number << 5 | _DIGITS.index(digit), mail_id, 0)
 
 
-def received(message_id: str) -> datetime:
+def received(mail_id: str) -> datetime:
     """When the message was accepted, in UTC, to the millisecond."""
-    return EPOCH + timedelta(milliseconds=id_number(message_id))
+    return EPOCH + timedelta(milliseconds=id_number(mail_id))
 
 
 def rfc3339(moment: datetime, timespec: str) -> str:
@@ -142,11 +142,11 @@ def rfc3339(moment: datetime, timespec: str) -> str:
     return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
-def describe(message_id: str, header: Header) -> dict[str, Any]:
+def describe(mail_id: str, header: Header) -> dict[str, Any]:
     """A message as the JSON object that `last`, `event` and `watch --json` share."""
     return {
-        "id": message_id,
-        "received": rfc3339(received(message_id), "milliseconds"),
+        "id": mail_id,
+        "received": rfc3339(received(mail_id), "milliseconds"),
         "from_name": header.from_name,
         "from_address": header.from_address,
         "subject": header.subject,
@@ -203,10 +203,10 @@ def decode_digest(payload: bytes) -> Digest:
 def digest_of(ids: Iterable[str]) -> Digest:
     """The digest that a box with exactly these ids has."""
     live, check, newest_id = 0, 0, ""
-    for message_id in ids:
+    for mail_id in ids:
         live += 1
-        check ^= zlib.crc32(message_id.encode("ascii"))
-        newest_id = max(newest_id, message_id)
+        check ^= zlib.crc32(mail_id.encode("ascii"))
+        newest_id = max(newest_id, mail_id)
     return Digest(live, check, newest_id)
 
 

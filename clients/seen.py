@@ -36,13 +36,13 @@ class SeenRequests:
         """These messages are to be marked as seen."""
         self._waiting.update(dict.fromkeys(ids))
 
-    def wanted(self, message_id: str) -> bool:
+    def wanted(self, mail_id: str) -> bool:
         """Whether this client itself asked for the message to vanish, and had no answer yet."""
-        return message_id in self._waiting
+        return mail_id in self._waiting
 
-    def gone(self, message_id: str) -> None:
+    def gone(self, mail_id: str) -> None:
         """The message left the box: nothing to ask for any more."""
-        self._waiting.pop(message_id, None)
+        self._waiting.pop(mail_id, None)
 
     def resumed(self, now: float) -> None:
         """The connection is back: ask at once what was asked last, for its reply may be lost."""
@@ -74,6 +74,6 @@ class SeenRequests:
             return None
         self._backoff.reset()
         self._due = now
-        for message_id in self._asked:
-            self._waiting.pop(message_id, None)
+        for mail_id in self._asked:
+            self._waiting.pop(mail_id, None)
         return reply.text if reply.status else None

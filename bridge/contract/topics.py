@@ -31,9 +31,9 @@ class RequestTopic:
     device: str
 
 
-def message(user: str, message_id: str) -> str:
+def message(user: str, mail_id: str) -> str:
     """The path of one message's header."""
-    return f"{user}/msg/{message_id}"
+    return f"{user}/msg/{mail_id}"
 
 
 def view(user: str, name: str) -> str:

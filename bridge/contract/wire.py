@@ -147,10 +147,10 @@ def sender_date(date: int | None, *, arrival_ms: int) -> int | None:
 def pack_digest(live: Iterable[str]) -> bytes:
     """The box digest of a live set of ids: `[1, live, check, newest_id]`, `[1]` when it is empty."""
     count, check, newest = 0, 0, ""
-    for message_id in live:
+    for mail_id in live:
         count += 1
-        check ^= zlib.crc32(message_id.encode())
-        newest = max(newest, message_id)
+        check ^= zlib.crc32(mail_id.encode())
+        newest = max(newest, mail_id)
     return _pack([VERSION, count, check, newest] if count else [VERSION])
 
 

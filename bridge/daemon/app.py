@@ -28,10 +28,10 @@ from bridge.errors import LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.publish.backoff import Backoff
-from bridge.publish.mqtt import Connection, Incoming, Link
+from bridge.publish.mqtt import BrokerConnection, Incoming, Link
 from bridge.publish.outbox import Outbox
 from bridge.publish.replay import Replay
-from bridge.requests import ReturnPath, Uplink
+from bridge.requests import Requests, ReturnPath
 from bridge.spool import Spool
 from bridge.store import database, logins
 from bridge.store.bodies import Keeping
@@ -63,7 +63,7 @@ class Bridge:
         self._ready = ready
         self._log = structlog.get_logger()
         self._connected = False
-        self._connection: Connection | None = None
+        self._connection: BrokerConnection | None = None
         database.prepare(settings.database, check=True)
         self.store = self._make_store()
         self.outbox = Outbox(
@@ -74,7 +74,7 @@ class Bridge:
         self.lifetimes = self._make_lifetimes()
         self.ingress = self._make_ingress()
         self.replay = self._make_replay()
-        self.uplink = self._make_uplink()
+        self.requests = self._make_uplink()
         self.access = Access(settings, grant=self._grant)
         self.link = self._make_link()
 
@@ -134,9 +134,9 @@ class Bridge:
             new_token=secrets.token_hex,
         )
 
-    def _make_uplink(self) -> Uplink:
+    def _make_uplink(self) -> Requests:
         settings = self._settings
-        return Uplink(
+        return Requests(
             store=self.store,
             directory=self.phonebook.current,
             load=self._load,
@@ -208,7 +208,7 @@ class Bridge:
         await self.phonebook.look()
         return {}
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: BrokerConnection) -> None:
         """What is done on one connection to the broker, until it is lost."""
         self._connection, self._connected = connection, True
         self._tell()
@@ -223,7 +223,7 @@ class Bridge:
             self._connection, self._connected = None, False
             self._tell()
 
-    async def _listen(self, connection: Connection) -> None:
+    async def _listen(self, connection: BrokerConnection) -> None:
         """Hear requests: asked for until the broker has confirmed it."""
         while True:
             try:
@@ -240,7 +240,7 @@ class Bridge:
         if message.topic == self.replay.marker_topic:
             self.replay.marker_received(message.payload)
         else:
-            await self.uplink.handle(
+            await self.requests.handle(
                 message.topic,
                 message.payload,
                 response_topic=message.response_topic,

@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from bridge.daemon import runfile
-from bridge.ingress import IngressSettings, Limits, SocketFile, Trust
+from bridge.ingress import IngressSettings, SessionLimits, SocketFile, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> Ingres
         preferred_ports={name: port for name, port in ports.items() if port},
         socket_file=SocketFile(int(settings.lmtp.socket_mode, 8), settings.lmtp.socket_owner),
         max_size=settings.smtp.max_size,
-        limits=Limits(
+        limits=SessionLimits(
             connections=limits.connections,
             connections_per_address=limits.connections_per_address,
             recipients=limits.recipients,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.settings import Settings
-    from bridge.publish.mqtt import Connection
+    from bridge.publish.mqtt import BrokerConnection
     from bridge.reconcile import Repair
 
 CONNECT_ONCE_S = 6.0
@@ -65,7 +65,7 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
 async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
     found: asyncio.Future[Repair] = asyncio.get_running_loop().create_future()
 
-    async def look(connection: Connection) -> None:
+    async def look(connection: BrokerConnection) -> None:
         deadline.reschedule(None)
         if dry_run:
             repair = await bridge.replay.run(connection, dry_run=True)
@@ -91,7 +91,7 @@ async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
         await asyncio.gather(linking, return_exceptions=True)
 
 
-async def _repair_all(bridge: Bridge, connection: Connection) -> Repair:
+async def _repair_all(bridge: Bridge, connection: BrokerConnection) -> Repair:
     """Reconcile and publish until nothing waits any more."""
     pump = asyncio.create_task(bridge.outbox.run(connection), name="outbox")
     try:

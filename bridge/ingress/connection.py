@@ -14,7 +14,7 @@ from bridge.ingress.deadline import Deadline
 from bridge.ingress.reading import MailReader
 
 if TYPE_CHECKING:
-    from bridge.ingress.sink import Sink
+    from bridge.ingress.context import IngressContext
     from bridge.model import Reply
 
 HANDSHAKE_SECONDS = 30.0
@@ -24,7 +24,7 @@ LINGER_BYTES = 2**20
 log = structlog.get_logger()
 
 
-class Connection(SMTP):
+class SmtpConnection(SMTP):
     """A connection from a mail sender, counted in and out, with gathered output and a deadline.
 
     From aiosmtpd it takes the stream protocol, and its heirs the login mechanisms. The library's
@@ -34,7 +34,7 @@ class Connection(SMTP):
 
     _reader: MailReader
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, context: IngressContext) -> None:
         self.loop = asyncio.get_running_loop()
         reader = MailReader(loop=self.loop)
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, self.loop)
@@ -42,8 +42,8 @@ class Connection(SMTP):
         self.transport: asyncio.Transport | None = None
         self._original_transport = None
         self._handler_coroutine: asyncio.Task[None] | None = None
-        self._sink = sink
-        self._limits = sink.limits
+        self._context = context
+        self._limits = context.limits
         self._address = ""
         self._counted_as: str | None = None
         self._ended = False
@@ -57,7 +57,7 @@ class Connection(SMTP):
         transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but inheritance
         peer = transport.get_extra_info("peername")
         self._address = peer[0] if isinstance(peer, tuple) else ""
-        if not self._come_in("" if self._sink.trust.is_proxy(self._address) else self._address):
+        if not self._come_in("" if self._context.trust.is_proxy(self._address) else self._address):
             transport.write(b"".join(self._said))
             transport.close()
             return
@@ -94,7 +94,7 @@ class Connection(SMTP):
         return self._handler_coroutine
 
     def _come_in(self, address: str) -> bool:
-        refusal = self._sink.gate.enter(address)
+        refusal = self._context.gate.enter(address)
         if refusal is not None:
             self.farewell(refusal)
             return False
@@ -103,7 +103,7 @@ class Connection(SMTP):
 
     def _go_out(self) -> None:
         if self._counted_as is not None:
-            self._sink.gate.leave(self._counted_as)
+            self._context.gate.leave(self._counted_as)
             self._counted_as = None
 
     def say(self, reply: Reply) -> None:
@@ -165,11 +165,11 @@ class Connection(SMTP):
 
         Raises ConnectionAbortedError when the handshake fails.
         """
-        assert self._sink.tls is not None
+        assert self._context.tls is not None
         await self._flush()
         self._reader.forget()
         try:
-            await self._writer.start_tls(self._sink.tls, ssl_handshake_timeout=HANDSHAKE_SECONDS)
+            await self._writer.start_tls(self._context.tls, ssl_handshake_timeout=HANDSHAKE_SECONDS)
         except OSError as error:
             log.info("tls_handshake_failed", peer=self._address, problem=str(error))
             self._go_out()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SessionLimits:
     """Bounds per listener group; times in seconds.
 
     `commands` and `errors` count since the session's last accepted message, so that a server which
@@ -35,7 +35,7 @@ class Gate:
     Peers without an address (UNIX sockets) count only in the total.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SessionLimits) -> None:
         self._limits = limits
         self._total = 0
         self._by_address: Counter[str] = Counter()

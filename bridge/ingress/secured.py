@@ -15,7 +15,7 @@ from bridge.ingress.session import LONGEST_LINE, Conversation
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from bridge.ingress.sink import Sink
+    from bridge.ingress.context import IngressContext
 
 log = structlog.get_logger()
 
@@ -28,8 +28,8 @@ class SecuredConversation(Conversation):
         "LOGIN": SMTP.auth_LOGIN,
     }
 
-    def __init__(self, sink: Sink, *, implicit_tls: bool = False) -> None:
-        super().__init__(sink)
+    def __init__(self, context: IngressContext, *, implicit_tls: bool = False) -> None:
+        super().__init__(context)
         self._implicit_tls = implicit_tls
         self._secure = False
         self._greeted = False
@@ -45,7 +45,7 @@ class SecuredConversation(Conversation):
         """Drop the transaction that is open, if any."""
 
     def _may_log_in(self) -> bool:
-        return self._sink.check_login is not None and self._sink.tls is not None
+        return self._context.check_login is not None and self._context.tls is not None
 
     async def _begin(self) -> bool:
         if not await super()._begin():
@@ -57,15 +57,15 @@ class SecuredConversation(Conversation):
     def security_extensions(self) -> list[str]:
         """What EHLO offers of this module at this moment."""
         if not self._secure:
-            return ["STARTTLS"] if self._sink.tls is not None else []
-        return ["AUTH " + " ".join(self.mechanisms)] if self._sink.check_login is not None else []
+            return ["STARTTLS"] if self._context.tls is not None else []
+        return ["AUTH " + " ".join(self.mechanisms)] if self._context.check_login is not None else []
 
     @syntax("STARTTLS")
     async def do_starttls(self, arg: str) -> None:
         """Encrypt; the sender greets again afterwards (RFC 3207 §4.2)."""
         if arg:
             self.refuse(replies.NO_ARGUMENT_ALLOWED)
-        elif self._sink.tls is None:
+        elif self._context.tls is None:
             self.refuse(replies.NOT_IMPLEMENTED)
         elif self._secure:
             self.refuse(replies.TLS_ACTIVE)
@@ -82,7 +82,7 @@ class SecuredConversation(Conversation):
     @syntax("AUTH mechanism [initial-response]")
     async def do_auth(self, arg: str) -> None:
         """Log in, over TLS only (RFC 4954 §4)."""
-        check = self._sink.check_login
+        check = self._context.check_login
         words = arg.split()
         if check is None:
             self.refuse(replies.NOT_IMPLEMENTED)

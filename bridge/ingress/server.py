@@ -11,10 +11,10 @@ import structlog
 
 from bridge.errors import ConfigurationError
 from bridge.ingress.certificate import LOOK_S, Certificate
-from bridge.ingress.limits import Gate, Limits
+from bridge.ingress.context import IngressContext
+from bridge.ingress.limits import Gate, SessionLimits
 from bridge.ingress.listeners import Listener, SocketFile, open_listener, parse_listen
 from bridge.ingress.lmtp import LmtpConversation
-from bridge.ingress.sink import Sink
 from bridge.ingress.smtp import SmtpConversation
 from bridge.ingress.trust import Trust
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from bridge.ingress.port import Intake, LoginCheck
+    from bridge.ingress.interfaces import Intake, LoginCheck
     from bridge.spool import Spool
 
 STOP_SECONDS = 5.0
@@ -48,7 +48,7 @@ class IngressSettings:
     preferred_ports: Mapping[str, int] = field(default_factory=dict)
     socket_file: SocketFile = field(default_factory=SocketFile)
     max_size: int = 50 * 2**20
-    limits: Limits = field(default_factory=Limits)
+    limits: SessionLimits = field(default_factory=SessionLimits)
     trust: Trust = field(default_factory=Trust.of)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -72,7 +72,7 @@ class Ingress:
         self._settings = settings
         self._certificate = _certificate(settings)
         self._listeners: dict[str, Listener] = {}
-        self._sink = Sink(
+        self._context = IngressContext(
             intake=intake,
             spool=spool,
             gate=Gate(settings.limits),
@@ -92,17 +92,17 @@ class Ingress:
     @property
     def connections(self) -> int:
         """How many connections are open."""
-        return self._sink.gate.open
+        return self._context.gate.open
 
     async def start(self) -> None:
         """Open all listeners or none; raises ConfigurationError."""
         wanted: dict[str, tuple[str, Callable[[], asyncio.BaseProtocol]]] = {
-            "smtp": (self._settings.smtp_listen, functools.partial(SmtpConversation, self._sink)),
+            "smtp": (self._settings.smtp_listen, functools.partial(SmtpConversation, self._context)),
             "smtps": (
                 self._settings.smtps_listen,
-                functools.partial(SmtpConversation, self._sink, implicit_tls=True),
+                functools.partial(SmtpConversation, self._context, implicit_tls=True),
             ),
-            "lmtp": (self._settings.lmtp_listen, functools.partial(LmtpConversation, self._sink)),
+            "lmtp": (self._settings.lmtp_listen, functools.partial(LmtpConversation, self._context)),
         }
         for name, (listen, factory) in wanted.items():
             if not listen:
@@ -129,17 +129,17 @@ class Ingress:
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
-        for session in list(self._sink.sessions):
+        for session in list(self._context.sessions):
             session.retire()
         await self._wait_for_sessions(grace)
-        for session in list(self._sink.sessions):
+        for session in list(self._context.sessions):
             session.stop()
         await self._wait_for_sessions(STOP_SECONDS)
-        for session in list(self._sink.sessions):
+        for session in list(self._context.sessions):
             session.drop()
 
     async def _wait_for_sessions(self, seconds: float) -> None:
-        ends = [session.ended for session in self._sink.sessions]
+        ends = [session.ended for session in self._context.sessions]
         if ends:
             await asyncio.wait(ends, timeout=seconds)
 

@@ -9,13 +9,13 @@ import structlog
 
 from bridge.errors import SmtpError
 from bridge.ingress import replies
-from bridge.ingress.connection import Connection
+from bridge.ingress.connection import SmtpConnection
 from bridge.ingress.reading import LineTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from bridge.ingress.sink import Sink
+    from bridge.ingress.context import IngressContext
     from bridge.model import Reply
 
     Verb = Callable[[Any, str], Awaitable[None]]
@@ -29,7 +29,7 @@ TURN_COMMANDS = 8
 log = structlog.get_logger()
 
 
-class Conversation(Connection):
+class Conversation(SmtpConnection):
     """The part of a conversation that SMTP and LMTP have in common, whatever the commands.
 
     A method `do_mail` of an heir is the command MAIL, unless `absent` has it. Replies are gathered
@@ -47,8 +47,8 @@ class Conversation(Connection):
         named = {name[3:].upper(): getattr(cls, name) for name in dir(cls) if name.startswith("do_")}
         cls.verbs = {word: verb for word, verb in named.items() if word not in cls.absent}
 
-    def __init__(self, sink: Sink) -> None:
-        super().__init__(sink)
+    def __init__(self, context: IngressContext) -> None:
+        super().__init__(context)
         self._trusted = False
         self._owed = 1
         self._listening = False
@@ -60,15 +60,15 @@ class Conversation(Connection):
         """Let the peer in, or refuse it; from here on the ingress knows of the conversation."""
         super().connection_made(transport)
         if self._handler_coroutine is not None:
-            self._sink.sessions.add(self)
+            self._context.sessions.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the conversation, except for a delivery that is going on: that runs to its end."""
         super().connection_lost(error)
         if self._handler_coroutine is None or self._handler_coroutine.done():
-            self._sink.sessions.discard(self)
+            self._context.sessions.discard(self)
         else:
-            self._handler_coroutine.add_done_callback(lambda _: self._sink.sessions.discard(self))
+            self._handler_coroutine.add_done_callback(lambda _: self._context.sessions.discard(self))
 
     @property
     def busy(self) -> bool:
@@ -95,7 +95,7 @@ class Conversation(Connection):
     async def _handle_client(self) -> None:
         try:
             if await self._begin():
-                self._said.append(f"220 {self._sink.hostname} {self.protocol} Postbell\r\n".encode())
+                self._said.append(f"220 {self._context.hostname} {self.protocol} Postbell\r\n".encode())
                 await self._converse()
         except (EOFError, ConnectionError):
             log.debug("smtp_peer_gone", peer=self._address)
@@ -107,9 +107,9 @@ class Conversation(Connection):
 
     async def _begin(self) -> bool:
         """Whatever comes before the greeting; false when nothing should follow."""
-        if self._sink.trust.is_proxy(self._address) and not await self._read_proxy_header():
+        if self._context.trust.is_proxy(self._address) and not await self._read_proxy_header():
             return False
-        self._trusted = self._sink.trust.admits(self._address)
+        self._trusted = self._context.trust.admits(self._address)
         if not self._trusted and not self._may_log_in():
             log.warning("smtp_peer_not_allowed", peer=self._address)
             self.farewell(replies.NOT_ALLOWED)
@@ -124,7 +124,7 @@ class Conversation(Connection):
             try:
                 line = await self._next_line()
                 self._owed = 1
-                await self._obey(line)
+                await self._run_command(line)
             except LineTooLongError:
                 self.refuse(replies.LINE_TOO_LONG)
             except SmtpError as error:
@@ -133,11 +133,11 @@ class Conversation(Connection):
                 raise
             except Exception:  # the session's edge: whatever is wrong with us, the sender is to try again
                 log.exception("smtp_command_failed", peer=self._address)
-                self._confess()
+                self._reply_to_error()
             if self._retiring and not self.busy and not self._ended:
                 self.farewell(replies.SHUTTING_DOWN)
 
-    def _confess(self) -> None:
+    def _reply_to_error(self) -> None:
         """Answer for a defect of ours: every reply that is owed, or good-bye in the middle of data."""
         for _ in range(self._owed):
             self.say(SmtpError.reply)
@@ -157,7 +157,7 @@ class Conversation(Connection):
             self._listening = False
             self._deadline.lift()
 
-    async def _obey(self, line: bytes) -> None:
+    async def _run_command(self, line: bytes) -> None:
         self._commands += 1
         if self._errors >= self._limits.errors:
             self.farewell(replies.TOO_MANY_ERRORS)

@@ -19,18 +19,18 @@ from bridge.model import Envelope, Recipient, Reply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.ingress.sink import Sink
+    from bridge.ingress.context import IngressContext
     from bridge.model import Body
     from bridge.spool import SpooledMessage
 
 BLOCK_BYTES = 64 * 1024
-"""So much is read at once; a message that is longer goes through the turnstile."""
+"""So much is read at once; a message that is longer goes through the large_messages."""
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Transaction:
+class MailTransaction:
     """A mail between MAIL and the end of its data. A recipient named twice is in it twice."""
 
     sender: str
@@ -40,9 +40,9 @@ class Transaction:
 class SmtpConversation(SecuredConversation):
     """A conversation in SMTP or ESMTP."""
 
-    def __init__(self, sink: Sink, *, implicit_tls: bool = False) -> None:
-        super().__init__(sink, implicit_tls=implicit_tls)
-        self._mail: Transaction | None = None
+    def __init__(self, context: IngressContext, *, implicit_tls: bool = False) -> None:
+        super().__init__(context, implicit_tls=implicit_tls)
+        self._mail: MailTransaction | None = None
 
     def _set_rset_state(self) -> None:
         """The library's word for it, when the connection begins."""
@@ -70,7 +70,7 @@ class SmtpConversation(SecuredConversation):
             self.refuse(replies.NAME_NEEDED)
             return
         self._greet(extended=False)
-        self._said.append(f"250 {self._sink.hostname}\r\n".encode())
+        self._said.append(f"250 {self._context.hostname}\r\n".encode())
 
     @syntax("EHLO name")
     async def do_ehlo(self, arg: str) -> None:
@@ -79,7 +79,7 @@ class SmtpConversation(SecuredConversation):
             self.refuse(replies.NAME_NEEDED)
             return
         self._greet(extended=True)
-        lines = [self._sink.hostname, *self._extensions()]
+        lines = [self._context.hostname, *self._extensions()]
         last = len(lines) - 1
         self._said.extend(f"250{' ' if i == last else '-'}{line}\r\n".encode() for i, line in enumerate(lines))
 
@@ -89,7 +89,7 @@ class SmtpConversation(SecuredConversation):
         self._extended = extended
 
     def _extensions(self) -> list[str]:
-        offered = ["PIPELINING", f"SIZE {self._sink.max_size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        offered = ["PIPELINING", f"SIZE {self._context.max_size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
         return [*offered, *self.security_extensions(), "HELP"]
 
     @syntax("MAIL FROM:<address> [parameters]")
@@ -105,9 +105,9 @@ class SmtpConversation(SecuredConversation):
             self.refuse(replies.MAIL_SYNTAX)
         else:
             sender, rest = parse_path(arg[5:])
-            if rest and mail_parameters(rest).size > self._sink.max_size:
+            if rest and mail_parameters(rest).size > self._context.max_size:
                 raise TooLargeError
-            self._mail = Transaction(sender)
+            self._mail = MailTransaction(sender)
             self.say(replies.SENDER_OK)
 
     @syntax("RCPT TO:<address> [parameters]")
@@ -125,7 +125,7 @@ class SmtpConversation(SecuredConversation):
                 raise MalformedAddressError("a recipient cannot be the null path")
             if rest:
                 check_recipient_parameters(rest)
-            self._mail.recipients.append(self._sink.intake.resolve(address))
+            self._mail.recipients.append(self._context.intake.resolve(address))
             self.say(replies.RECIPIENT_OK)
 
     @syntax("DATA")
@@ -142,14 +142,14 @@ class SmtpConversation(SecuredConversation):
             mail, self._mail = self._mail, None
             self._answer(await self._deliver(mail))
 
-    async def _deliver(self, mail: Transaction) -> Sequence[Reply]:
+    async def _deliver(self, mail: MailTransaction) -> Sequence[Reply]:
         """One answer for each recipient of a mail whose data comes now.
 
         What was not received completely is discarded. Once the mail is handed over its file is ours
         to remove only if the intake says so: when that fails or is broken off, nobody knows whether
         it was kept, and the sweep at the next start will tell.
         """
-        message = self._sink.spool.begin()
+        message = self._context.spool.begin()
         try:
             body = await self._receive(message, len(mail.recipients))
         except SmtpError as error:
@@ -177,7 +177,7 @@ class SmtpConversation(SecuredConversation):
             block = await self._reader.block(BLOCK_BYTES)
             self._deadline.lift()
             large = message.size >= BLOCK_BYTES
-            async with self._sink.turnstile if large else contextlib.nullcontext():
+            async with self._context.large_messages if large else contextlib.nullcontext():
                 content, rest = decoder.feed(block)
                 if problem is None:
                     problem = await self._append(message, content)
@@ -190,7 +190,7 @@ class SmtpConversation(SecuredConversation):
     async def _append(self, message: SpooledMessage, content: bytes) -> SmtpError | None:
         """Add to the message; with the first problem nothing of it is left."""
         try:
-            if message.size + len(content) > self._sink.max_size:
+            if message.size + len(content) > self._context.max_size:
                 raise TooLargeError
             await message.write(content)
         except SmtpError as error:
@@ -198,10 +198,10 @@ class SmtpConversation(SecuredConversation):
             return error
         return None
 
-    async def _hand_over(self, mail: Transaction, body: Body) -> Sequence[Reply]:
+    async def _hand_over(self, mail: MailTransaction, body: Body) -> Sequence[Reply]:
         unique = tuple(dict.fromkeys(mail.recipients))
         envelope = Envelope(mail.sender, unique, body, self.spoken, self._address)
-        answers = dict(zip(unique, await self._sink.intake.accept(envelope), strict=True))
+        answers = dict(zip(unique, await self._context.intake.accept(envelope), strict=True))
         return [answers[recipient] for recipient in mail.recipients]
 
     def _answers_due(self, recipients: int) -> int:

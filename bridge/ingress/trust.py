@@ -1,4 +1,4 @@
-"""Who may talk to the sink: pure decisions over addresses."""
+"""Who may talk to the context: pure decisions over addresses."""
 
 from __future__ import annotations
 

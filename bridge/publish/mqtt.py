@@ -66,7 +66,7 @@ class Incoming:
     correlation: bytes | None = None
 
 
-class Connection:
+class BrokerConnection:
     """One MQTT connection, made before paho connects. All methods are for the event loop's thread.
 
     It listens from the first packet on: a broker that still has our session delivers what waited in
@@ -241,7 +241,7 @@ class Link:
         """Why the last try to connect failed."""
         self._log = structlog.get_logger()
 
-    async def run(self, serve: Callable[[Connection], Coroutine[Any, Any, None]]) -> None:
+    async def run(self, serve: Callable[[BrokerConnection], Coroutine[Any, Any, None]]) -> None:
         """Connect for ever; `serve` runs for each connection and is cancelled when it is lost."""
         attempt = 0
         while True:
@@ -261,7 +261,10 @@ class Link:
             attempt += 1
 
     async def _serve(
-        self, connection: Connection, target: Target, serve: Callable[[Connection], Coroutine[Any, Any, None]]
+        self,
+        connection: BrokerConnection,
+        target: Target,
+        serve: Callable[[BrokerConnection], Coroutine[Any, Any, None]],
     ) -> None:
         self._log.info("broker_connected", broker=target.address, session_present=connection.session_present)
         serving = asyncio.create_task(serve(connection), name="serve-connection")
@@ -280,7 +283,7 @@ class Link:
                 connection.publish(self._status_topic, b"offline", retain=True)
             await connection.close()
 
-    async def _connect(self, target: Target) -> Connection:
+    async def _connect(self, target: Target) -> BrokerConnection:
         parts = urlsplit(target.url)
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -299,7 +302,7 @@ class Link:
             client.tls_set_context(ssl.create_default_context(cafile=target.ca_file))
         if parts.scheme in {"ws", "wss"}:
             client.ws_set_options(path=parts.path or "/mqtt")
-        connection = Connection(client, on_message=self._on_message)
+        connection = BrokerConnection(client, on_message=self._on_message)
         try:
             await self._handshake(client, connection, parts.hostname or "", parts.port or _PORTS[parts.scheme])
         except BaseException:
@@ -314,7 +317,7 @@ class Link:
         properties = _properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S)
         client.connect(host, port, self._keepalive_s, clean_start=False, properties=properties)
 
-    async def _handshake(self, client: paho.Client, connection: Connection, host: str, port: int) -> None:
+    async def _handshake(self, client: paho.Client, connection: BrokerConnection, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[ReasonCode, bool]] = loop.create_future()
 

@@ -167,7 +167,7 @@ class Outbox:
         if publication.kind in {"msg", "event"}:
             self._log.info(
                 "published",
-                id=publication.message_id,
+                id=publication.mail_id,
                 user=publication.path.partition("/")[0],
                 kind=publication.kind if publication.payload else "tombstone",
                 bytes=len(publication.payload),

@@ -24,7 +24,7 @@ from bridge.reconcile import Observed, Repair, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bridge.publish.mqtt import Connection
+    from bridge.publish.mqtt import BrokerConnection
     from bridge.publish.outbox import Outbox
     from bridge.store.store import Store
 
@@ -80,7 +80,7 @@ class Replay:
         """Where the markers come back."""
         return self._marker_topic
 
-    async def keep(self, connection: Connection) -> None:
+    async def keep(self, connection: BrokerConnection) -> None:
         """Reconcile now and from time to time, until cancelled or the connection is lost.
 
         A look that fails is taken again, since what it would have found is still wrong.
@@ -99,7 +99,7 @@ class Replay:
             else:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def run(self, connection: Connection, *, dry_run: bool = False) -> Repair:
+    async def run(self, connection: BrokerConnection, *, dry_run: bool = False) -> Repair:
         """Observe the whole retained set and mark every difference.
 
         Without `dry_run` the outbox has to be at work on the same connection.
@@ -120,7 +120,7 @@ class Replay:
         )
         return repair
 
-    async def _run(self, connection: Connection, *, dry_run: bool) -> Repair:
+    async def _run(self, connection: BrokerConnection, *, dry_run: bool) -> Repair:
         await connection.subscribe([self._marker_topic], qos=1)
         known = sorted(user.name for user in (await self._store.directory()).users.values())
         repair = Repair(0, 0, 0, 0)
@@ -139,7 +139,7 @@ class Replay:
         for start in range(0, len(users), self._users_at_once):
             yield frozenset(users[start : start + self._users_at_once])
 
-    async def _look_at(self, connection: Connection, users: frozenset[str], *, dry_run: bool) -> Repair:
+    async def _look_at(self, connection: BrokerConnection, users: frozenset[str], *, dry_run: bool) -> Repair:
         """Compare these users' topics with what they should be."""
         observed: dict[str, int] = {}  # paho's thread adds to it: copied, never iterated
         settled: set[str] = set()
@@ -159,7 +159,7 @@ class Replay:
         finally:
             self._outbox.witnesses.remove(settled)
 
-    async def _pace(self, connection: Connection) -> None:
+    async def _pace(self, connection: BrokerConnection) -> None:
         for _ in range(PACES_AT_MOST):
             if await self._store.waiting_messages() <= WAITING_AT_MOST:
                 break
@@ -167,7 +167,7 @@ class Replay:
             if connection.closed.done():
                 raise LinkDownError(connection.closed.result())
 
-    async def _strangers(self, connection: Connection, known: set[str]) -> list[str]:
+    async def _strangers(self, connection: BrokerConnection, known: set[str]) -> list[str]:
         """Names that are no user's and have views: a topic for each user is as much as some brokers replay at once."""
         strangers: set[str] = set()
         prefix = len(self._root) + 1
@@ -182,7 +182,7 @@ class Replay:
             await self._replay(connection, [f"{self._root}/+/{view}"])
         return sorted(strangers.copy())
 
-    async def _replay(self, connection: Connection, filters: list[str]) -> None:
+    async def _replay(self, connection: BrokerConnection, filters: list[str]) -> None:
         """Have these filters replayed once, and wait until the replay is complete."""
         token = self._new_token().encode()
         marker = self._markers[token] = asyncio.get_running_loop().create_future()

@@ -38,7 +38,7 @@ class Kept:
     alert: Alert = Alert.RING
 
     @property
-    def message_id(self) -> str:
+    def mail_id(self) -> str:
         """The id under which devices know it."""
         return ids.encode(self.number)
 

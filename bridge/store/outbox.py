@@ -62,7 +62,7 @@ class Publication:
     needed: bool = True
 
     @property
-    def message_id(self) -> str:
+    def mail_id(self) -> str:
         """The id of the message it is about, empty for views."""
         return ids.encode(self.number) if self.number else ""
 

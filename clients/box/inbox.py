@@ -35,7 +35,7 @@ LONGEST_WAIT_S = 3600.0
 class Shown:
     """A message to put on the screen now, for the first time. `payload` is its header, packed."""
 
-    message_id: str
+    mail_id: str
     header: Header
     payload: bytes
 
@@ -44,14 +44,14 @@ class Shown:
 class Live:
     """A message is in the box that is not to be shown: it was before, or its header is unreadable."""
 
-    message_id: str
+    mail_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
     """A message left the box: seen elsewhere, expired or pushed out. `shown`: it was on the screen."""
 
-    message_id: str
+    mail_id: str
     shown: bool
 
 
@@ -96,11 +96,11 @@ class Inbox:
     @property
     def shown(self) -> list[str]:
         """The ids in the box that were on the screen, oldest first."""
-        return sorted(message_id for message_id, shown in self._memory.live.items() if shown)
+        return sorted(mail_id for mail_id, shown in self._memory.live.items() if shown)
 
-    def was_shown(self, message_id: str) -> bool:
+    def was_shown(self, mail_id: str) -> bool:
         """Whether the message was on the screen before; one in the box may not be, if its header is unreadable."""
-        return self._memory.was_shown(message_id)
+        return self._memory.was_shown(mail_id)
 
     @property
     def agrees(self) -> bool:
@@ -109,7 +109,7 @@ class Inbox:
 
     # --- what arrives -----------------------------------------------------------------------------
 
-    def apply_header(self, message_id: str, payload: bytes, *, retained: bool, now: float) -> list[Change]:
+    def apply_header(self, mail_id: str, payload: bytes, *, retained: bool, now: float) -> list[Change]:
         """A payload of `msg/<id>`; `retained` is the flag of the delivery, not of the topic.
 
         A delivery with RETAIN set answers a subscription, so it is the broker's present state
@@ -117,14 +117,14 @@ class Inbox:
         """
         self._quiet_since = now
         if not payload:
-            return [*self._tombstone(message_id), *self._settle(now)]
+            return [*self._tombstone(mail_id), *self._settle(now)]
         if self._heard is not None:
-            self._heard.add(message_id)
-        if message_id in self._memory.gone and not retained:
-            self._doubtful[message_id] = payload
+            self._heard.add(mail_id)
+        if mail_id in self._memory.gone and not retained:
+            self._doubtful[mail_id] = payload
             return self._settle(now)
-        self._doubtful.pop(message_id, None)
-        return [*self._came(message_id, payload), *self._settle(now)]
+        self._doubtful.pop(mail_id, None)
+        return [*self._came(mail_id, payload), *self._settle(now)]
 
     def apply_digest(self, payload: bytes, *, now: float) -> list[Change]:
         """A payload of `box`; an empty one says nothing."""
@@ -177,36 +177,36 @@ class Inbox:
 
     # --- below ------------------------------------------------------------------------------------
 
-    def _came(self, message_id: str, payload: bytes) -> list[Change]:
-        known = message_id in self._memory.live
-        if self._memory.was_shown(message_id):
-            self._memory.came(message_id)
-            return [] if known else [Live(message_id)]
+    def _came(self, mail_id: str, payload: bytes) -> list[Change]:
+        known = mail_id in self._memory.live
+        if self._memory.was_shown(mail_id):
+            self._memory.came(mail_id)
+            return [] if known else [Live(mail_id)]
         try:
             header = decode_header(payload)
         except ContractError as error:
-            self._memory.came(message_id)
-            return [_skipped(error)] if known else [Live(message_id), _skipped(error)]
-        self._memory.came(message_id, shown=True)
-        return [Shown(message_id, header, payload)]
+            self._memory.came(mail_id)
+            return [_skipped(error)] if known else [Live(mail_id), _skipped(error)]
+        self._memory.came(mail_id, shown=True)
+        return [Shown(mail_id, header, payload)]
 
-    def _tombstone(self, message_id: str) -> list[Change]:
-        self._doubtful.pop(message_id, None)
+    def _tombstone(self, mail_id: str) -> list[Change]:
+        self._doubtful.pop(mail_id, None)
         if self._heard is not None:
-            self._heard.discard(message_id)
-        if message_id in self._memory.gone:
+            self._heard.discard(mail_id)
+        if mail_id in self._memory.gone:
             return []
-        shown = self._memory.was_shown(message_id)
-        self._memory.went(message_id)
-        return [Gone(message_id, shown)]
+        shown = self._memory.was_shown(mail_id)
+        self._memory.went(mail_id)
+        return [Gone(mail_id, shown)]
 
     def _settle(self, now: float) -> list[Change]:
         """Compare with the digest: with the doubtful messages, and while healing without leftovers."""
         changes: list[Change] = []
         if not self.agrees and self._digest is not None:
             if self._doubtful and self._memory.box.matches(self._digest, with_also=self._doubtful):
-                for message_id, payload in sorted(self._doubtful.items()):
-                    changes += self._came(message_id, payload)
+                for mail_id, payload in sorted(self._doubtful.items()):
+                    changes += self._came(mail_id, payload)
                 self._doubtful.clear()
             elif self._digest_heard and self._heard is not None and self._heard.matches(self._digest):
                 changes = self._adopt(self._heard.ids)
@@ -219,10 +219,10 @@ class Inbox:
     def _adopt(self, heard: frozenset[str]) -> list[Change]:
         """The box is what was heard since the subscription: show the doubtful, drop the leftovers."""
         changes: list[Change] = []
-        for message_id in sorted(self._doubtful.keys() & heard):
-            changes += self._came(message_id, self._doubtful.pop(message_id))
-        for message_id in sorted(self._memory.live.keys() - heard):
-            changes += self._tombstone(message_id)
+        for mail_id in sorted(self._doubtful.keys() & heard):
+            changes += self._came(mail_id, self._doubtful.pop(mail_id))
+        for mail_id in sorted(self._memory.live.keys() - heard):
+            changes += self._tombstone(mail_id)
         return changes
 
 

@@ -20,31 +20,31 @@ class IdSet:
     def __init__(self, ids: Iterable[str] = ()) -> None:
         self._ids: set[str] = set()
         self._check = 0
-        for message_id in ids:
-            self.add(message_id)
+        for mail_id in ids:
+            self.add(mail_id)
 
     @property
     def ids(self) -> frozenset[str]:
         """A copy of the ids."""
         return frozenset(self._ids)
 
-    def add(self, message_id: str) -> None:
+    def add(self, mail_id: str) -> None:
         """The set holds the id from now on."""
-        if message_id not in self._ids:
-            self._ids.add(message_id)
-            self._check ^= zlib.crc32(message_id.encode())
+        if mail_id not in self._ids:
+            self._ids.add(mail_id)
+            self._check ^= zlib.crc32(mail_id.encode())
 
-    def discard(self, message_id: str) -> None:
+    def discard(self, mail_id: str) -> None:
         """The set does not hold the id any more."""
-        if message_id in self._ids:
-            self._ids.remove(message_id)
-            self._check ^= zlib.crc32(message_id.encode())
+        if mail_id in self._ids:
+            self._ids.remove(mail_id)
+            self._check ^= zlib.crc32(mail_id.encode())
 
     def matches(self, digest: Digest, *, with_also: Collection[str] = ()) -> bool:
         """Whether the digest is that of these ids and of others, which are not among them."""
         check = self._check
-        for message_id in with_also:
-            check ^= zlib.crc32(message_id.encode())
+        for mail_id in with_also:
+            check ^= zlib.crc32(mail_id.encode())
         if len(self._ids) + len(with_also) != digest.live or check != digest.check:
             return False
         return max((*with_also, max(self._ids, default="")), default="") == digest.newest_id
@@ -83,26 +83,26 @@ class Memory:
         """The same knowledge, to go on separately."""
         copied = Memory()
         copied._gone = dict(self._gone)
-        for message_id, shown in self._live.items():
-            copied.came(message_id, shown=shown)
+        for mail_id, shown in self._live.items():
+            copied.came(mail_id, shown=shown)
         return copied
 
-    def was_shown(self, message_id: str) -> bool:
+    def was_shown(self, mail_id: str) -> bool:
         """Whether the message was on the screen before, as far as this client remembers."""
-        return self._live.get(message_id, False) or self._gone.get(message_id, False)
+        return self._live.get(mail_id, False) or self._gone.get(mail_id, False)
 
-    def came(self, message_id: str, *, shown: bool = False) -> None:
+    def came(self, mail_id: str, *, shown: bool = False) -> None:
         """The message is live; `shown` if it is on the screen now, otherwise as before."""
-        self._live[message_id] = shown or self.was_shown(message_id)
-        self._gone.pop(message_id, None)
-        self._box.add(message_id)
+        self._live[mail_id] = shown or self.was_shown(mail_id)
+        self._gone.pop(mail_id, None)
+        self._box.add(mail_id)
 
-    def went(self, message_id: str, *, shown: bool = False) -> None:
+    def went(self, mail_id: str, *, shown: bool = False) -> None:
         """The message is not live any more. The oldest of too many gone ids are forgotten."""
-        shown = shown or self.was_shown(message_id)
-        self._live.pop(message_id, None)
-        self._gone.pop(message_id, None)
-        self._gone[message_id] = shown
-        self._box.discard(message_id)
+        shown = shown or self.was_shown(mail_id)
+        self._live.pop(mail_id, None)
+        self._gone.pop(mail_id, None)
+        self._gone[mail_id] = shown
+        self._box.discard(mail_id)
         while len(self._gone) > GONE_IDS:
             del self._gone[next(iter(self._gone))]

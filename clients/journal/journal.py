@@ -93,10 +93,10 @@ class Journal:
         for each in records:
             self.snapshot.add(each)
 
-    def announce(self, message_id: str, payload: bytes) -> int:
+    def announce(self, mail_id: str, payload: bytes) -> int:
         """Record that a message is about to be printed; the result is for `printed`."""
         sequence = self.snapshot.sequence + 1
-        self.append(record.shown(sequence, message_id, payload))
+        self.append(record.shown(sequence, mail_id, payload))
         return sequence
 
     def printed(self, sequence: int) -> None:

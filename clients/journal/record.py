@@ -26,7 +26,7 @@ class Entry:
     """A message that was recorded as shown: its place in the order of all shown, id and header."""
 
     sequence: int
-    message_id: str
+    mail_id: str
     payload: bytes
 
 
@@ -47,19 +47,19 @@ class Snapshot:
     def add(self, record: Record) -> None:
         """Take in one record; raises ValueError for one of an unknown shape."""
         match record:
-            case ["shown", int(sequence), str(message_id), str(payload)]:
-                self.last = Entry(sequence, message_id, b64decode(payload, validate=True))
+            case ["shown", int(sequence), str(mail_id), str(payload)]:
+                self.last = Entry(sequence, mail_id, b64decode(payload, validate=True))
                 self.sequence = max(self.sequence, sequence)
-                self.memory.came(message_id, shown=True)
-                self.held.pop(message_id, None)
-            case ["held", str(message_id), str(payload)]:
-                self.held[message_id] = b64decode(payload, validate=True)
-                self.memory.came(message_id)
-            case ["live", str(message_id), bool(shown)]:
-                self.memory.came(message_id, shown=shown)
-            case ["gone", str(message_id), bool(shown)]:
-                self.memory.went(message_id, shown=shown)
-                self.held.pop(message_id, None)
+                self.memory.came(mail_id, shown=True)
+                self.held.pop(mail_id, None)
+            case ["held", str(mail_id), str(payload)]:
+                self.held[mail_id] = b64decode(payload, validate=True)
+                self.memory.came(mail_id)
+            case ["live", str(mail_id), bool(shown)]:
+                self.memory.came(mail_id, shown=shown)
+            case ["gone", str(mail_id), bool(shown)]:
+                self.memory.went(mail_id, shown=shown)
+                self.held.pop(mail_id, None)
             case ["box", int(live), int(check), str(newest_id)]:
                 self.digest = Digest(live, check, newest_id)
             case ["subscribed", str(subscription)]:
@@ -73,34 +73,34 @@ class Snapshot:
         """The shortest journal that adds up to this snapshot, without the last entry."""
         yield ["sequence", self.sequence]
         yield subscribed(self.subscription)
-        for message_id, was_shown in self.memory.gone.items():
-            yield gone(message_id, was_shown=was_shown)
-        for message_id, was_shown in self.memory.live.items():
-            yield live(message_id, was_shown=was_shown)
-        for message_id, payload in self.held.items():
-            yield held(message_id, payload)
+        for mail_id, was_shown in self.memory.gone.items():
+            yield gone(mail_id, was_shown=was_shown)
+        for mail_id, was_shown in self.memory.live.items():
+            yield live(mail_id, was_shown=was_shown)
+        for mail_id, payload in self.held.items():
+            yield held(mail_id, payload)
         if self.digest is not None:
             yield box(self.digest)
 
 
-def shown(sequence: int, message_id: str, payload: bytes) -> Record:
+def shown(sequence: int, mail_id: str, payload: bytes) -> Record:
     """The message is put on the screen right after this record is written."""
-    return ["shown", sequence, message_id, b64encode(payload).decode()]
+    return ["shown", sequence, mail_id, b64encode(payload).decode()]
 
 
-def held(message_id: str, payload: bytes) -> Record:
+def held(mail_id: str, payload: bytes) -> Record:
     """The message was taken in by a command that shows no mail; the next watcher shows it."""
-    return ["held", message_id, b64encode(payload).decode()]
+    return ["held", mail_id, b64encode(payload).decode()]
 
 
-def live(message_id: str, *, was_shown: bool = False) -> Record:
+def live(mail_id: str, *, was_shown: bool = False) -> Record:
     """The message is in the box."""
-    return ["live", message_id, was_shown]
+    return ["live", mail_id, was_shown]
 
 
-def gone(message_id: str, *, was_shown: bool = False) -> Record:
+def gone(mail_id: str, *, was_shown: bool = False) -> Record:
     """The message left the box."""
-    return ["gone", message_id, was_shown]
+    return ["gone", mail_id, was_shown]
 
 
 def box(digest: Digest) -> Record:

@@ -31,8 +31,8 @@ from clients.terminal.options import (
     UrlOption,
     UsernameOption,
 )
-from clients.terminal.read.command import Wish, read_message
-from clients.terminal.watch.command import Manner, watch_mail
+from clients.terminal.read.command import ReadRequest, read_message
+from clients.terminal.watch.command import WatchOptions, watch_mail
 
 PROGRAM_VARIABLE = "POSTBELL_PROGRAM"
 """The program that became this one, if the user called another: its name is the one to show in `--help`."""
@@ -67,14 +67,14 @@ def watch(
     """Show each mail once, as it comes. On a terminal: s newest seen, a all seen, q quit."""
     watch_mail(
         Place(device, url, username, password_file, state, root, keepalive, ca_file),
-        Manner(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell),
+        WatchOptions(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell),
     )
 
 
 @app.command()
 def read(
     device: DeviceArgument,
-    message_id: IdArgument,
+    mail_id: IdArgument,
     *,
     url: UrlOption = DEFAULT_URL,
     username: UsernameOption = None,
@@ -92,7 +92,7 @@ def read(
     """Read the text of a message over MQTT, or the raw message, its list of parts, or one part."""
     read_message(
         Place(device, url, username, password_file, state, root, READING_KEEPALIVE_S, ca_file),
-        Wish(message_id, raw=raw, parts=parts, part=part, json=json),
+        ReadRequest(mail_id, raw=raw, parts=parts, part=part, json=json),
         output=output,
         patience_s=timeout,
     )

@@ -28,10 +28,10 @@ _LOUD = {"urgent": "bold red", "suspicious": "bold yellow", "bounce": "yellow"}
 class Screen(Protocol):
     """A way to show messages. Each result is a whole entry that ends with a line break, or empty."""
 
-    def shown(self, message_id: str, header: Header) -> bytes:
+    def shown(self, mail_id: str, header: Header) -> bytes:
         """The entry of a new message."""
 
-    def gone(self, message_id: str, header: Header | None) -> bytes:
+    def gone(self, mail_id: str, header: Header | None) -> bytes:
         """The entry of a message that vanished; `header` is None if an earlier run showed it."""
 
 
@@ -41,14 +41,14 @@ class JsonScreen:
     def __init__(self, *, with_gone: bool) -> None:
         self._with_gone = with_gone
 
-    def shown(self, message_id: str, header: Header) -> bytes:
+    def shown(self, mail_id: str, header: Header) -> bytes:
         """The object that `last` and `event` show, too."""
-        return _json_line(describe(message_id, header))
+        return _json_line(describe(mail_id, header))
 
-    def gone(self, message_id: str, header: Header | None) -> bytes:
+    def gone(self, mail_id: str, header: Header | None) -> bytes:
         """`{"id": …, "gone": true}`, if wanted."""
         del header
-        return _json_line({"id": message_id, "gone": True}) if self._with_gone else b""
+        return _json_line({"id": mail_id, "gone": True}) if self._with_gone else b""
 
 
 class PlainScreen:
@@ -58,21 +58,21 @@ class PlainScreen:
         self._with_gone = with_gone
         self._zone = zone
 
-    def shown(self, message_id: str, header: Header) -> bytes:
+    def shown(self, mail_id: str, header: Header) -> bytes:
         """Time, sender, subject, snippet and flags."""
-        return self._line(message_id, header).encode() + b"\n"
+        return self._line(mail_id, header).encode() + b"\n"
 
-    def gone(self, message_id: str, header: Header | None) -> bytes:
+    def gone(self, mail_id: str, header: Header | None) -> bytes:
         """The line again, marked, if wanted."""
         if not self._with_gone:
             return b""
-        line = f"{_time(message_id, self._zone)}  gone" if header is None else self._line(message_id, header)
+        line = f"{_time(mail_id, self._zone)}  gone" if header is None else self._line(mail_id, header)
         return (line + ("" if header is None else "  (gone)")).encode() + b"\n"
 
-    def _line(self, message_id: str, header: Header) -> str:
+    def _line(self, mail_id: str, header: Header) -> str:
         flags = f"  [{', '.join(header.flag_names)}]" if header.flag_names else ""
         snippet = f" – {readable(header.snippet)}" if header.snippet else ""
-        return f"{_time(message_id, self._zone)}  {_sender(header)}: {_subject(header)}{snippet}{flags}"
+        return f"{_time(mail_id, self._zone)}  {_sender(header)}: {_subject(header)}{snippet}{flags}"
 
 
 class TerminalScreen:
@@ -83,9 +83,9 @@ class TerminalScreen:
         self._with_gone = with_gone
         self._zone = zone
 
-    def shown(self, message_id: str, header: Header) -> bytes:
+    def shown(self, mail_id: str, header: Header) -> bytes:
         """Time, sender and flags; below them subject and snippet."""
-        head = Text.assemble((_time(message_id, self._zone), "cyan"), "  ", (_sender(header), "bold"))
+        head = Text.assemble((_time(mail_id, self._zone), "cyan"), "  ", (_sender(header), "bold"))
         if header.from_name and header.from_address:
             head.append(f"  <{readable(header.from_address)}>", "dim")
         for name in header.flag_names:
@@ -95,12 +95,12 @@ class TerminalScreen:
             body.append(f" – {readable(header.snippet)}", "dim")
         return self._render(head, body)
 
-    def gone(self, message_id: str, header: Header | None) -> bytes:
+    def gone(self, mail_id: str, header: Header | None) -> bytes:
         """Its time, sender and subject, struck out."""
         if not self._with_gone:
             return b""
         what = "a message shown earlier" if header is None else f"{_sender(header)}: {_subject(header)}"
-        return self._render(Text(f"{_time(message_id, self._zone)}  {what}", "dim strike"))
+        return self._render(Text(f"{_time(mail_id, self._zone)}  {what}", "dim strike"))
 
     def _render(self, *lines: Text) -> bytes:
         with self._console.capture() as capture:
@@ -122,8 +122,8 @@ def _subject(header: Header) -> str:
     return readable(header.subject) or "(no subject)"
 
 
-def _time(message_id: str, zone: tzinfo | None) -> str:
-    return f"{received(message_id).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+def _time(mail_id: str, zone: tzinfo | None) -> str:
+    return f"{received(mail_id).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _json_line(value: dict[str, object]) -> bytes:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.ingress import Limits
+from bridge.ingress import SessionLimits
 from bridge.intake import Intake
 from tests.support.abused_sink import DIRECTORY, Forgetful
 from tests.support.mailsink import Running, told
@@ -69,7 +69,7 @@ def test_one_connection_too_many_is_told_so_and_the_next_comes_in(tmp_path):
         await sink.connections(2)
         await (await sink.dial()).greet()
 
-    told(tmp_path, story, limits=Limits(connections=3))
+    told(tmp_path, story, limits=SessionLimits(connections=3))
 
 
 def test_connections_from_one_address_are_bounded_those_from_sockets_only_in_all(tmp_path):
@@ -79,7 +79,7 @@ def test_connections_from_one_address_are_bounded_those_from_sockets_only_in_all
         wires += [await (await sink.dial("lmtp")).greet("LHLO c") for _ in range(3)]
         assert (await (await sink.dial("lmtp")).line()).startswith("421 4.7.0 ")
 
-    told(tmp_path, story, limits=Limits(connections=4, connections_per_address=1))
+    told(tmp_path, story, limits=SessionLimits(connections=4, connections_per_address=1))
 
 
 def test_too_many_recipients_are_for_another_transaction(tmp_path):
@@ -96,7 +96,7 @@ def test_too_many_recipients_are_for_another_transaction(tmp_path):
         assert (await wire.reply()).startswith("250 ")
         assert len(sink.intake.accepted[0].recipients) == 3
 
-    told(tmp_path, story, limits=Limits(recipients=3))
+    told(tmp_path, story, limits=SessionLimits(recipients=3))
 
 
 def test_a_session_that_only_talks_ends_one_that_sends_mail_does_not(tmp_path):
@@ -109,7 +109,7 @@ def test_a_session_that_only_talks_ends_one_that_sends_mail_does_not(tmp_path):
         assert [reply[:10] for reply in replies] == ["250 2.0.0 "] * 10 + ["421 4.7.0 "]
         assert await wire.line() == "<EOF>"
 
-    told(tmp_path, story, limits=Limits(commands=10))
+    told(tmp_path, story, limits=SessionLimits(commands=10))
 
 
 def test_too_many_errors_end_the_session(tmp_path):
@@ -120,7 +120,7 @@ def test_too_many_errors_end_the_session(tmp_path):
         assert (await wire.ask("NOOP")).startswith("421 4.7.0 ")
         assert await wire.line() == "<EOF>"
 
-    told(tmp_path, story, limits=Limits(errors=3))
+    told(tmp_path, story, limits=SessionLimits(errors=3))
 
 
 @pytest.mark.parametrize("said", [b"", b"NO", b"EHLO c\r\nMAIL FROM:<>\r\n"])
@@ -134,7 +134,7 @@ def test_a_sender_that_says_nothing_more_is_sent_away(tmp_path, said):
         await wire.close()
         await sink.connections(0)
 
-    told(tmp_path, story, limits=Limits(command_timeout=0.2))
+    told(tmp_path, story, limits=SessionLimits(command_timeout=0.2))
 
 
 def test_a_command_must_be_whole_in_time_however_slowly_it_comes(tmp_path):
@@ -150,7 +150,7 @@ def test_a_command_must_be_whole_in_time_however_slowly_it_comes(tmp_path):
         assert (await wire.line()).startswith("421 4.4.2 ")
         dripping.cancel()
 
-    told(tmp_path, story, limits=Limits(command_timeout=0.3))
+    told(tmp_path, story, limits=SessionLimits(command_timeout=0.3))
 
 
 def test_data_that_only_drips_ends_with_the_session(tmp_path):
@@ -169,7 +169,7 @@ def test_data_that_only_drips_ends_with_the_session(tmp_path):
         dripping.cancel()
         assert not sink.intake.accepted
 
-    told(tmp_path, story, limits=Limits(command_timeout=10, session_timeout=0.5))
+    told(tmp_path, story, limits=SessionLimits(command_timeout=10, session_timeout=0.5))
 
 
 def test_a_sender_that_never_reads_is_cut_off(tmp_path):
@@ -180,7 +180,7 @@ def test_a_sender_that_never_reads_is_cut_off(tmp_path):
         await sink.connections(0)
         wire.writer.transport.abort()
 
-    told(tmp_path, story, limits=Limits(command_timeout=0.3, commands=10**9))
+    told(tmp_path, story, limits=SessionLimits(command_timeout=0.3, commands=10**9))
 
 
 def test_a_slow_commit_does_not_count_as_the_senders_time(tmp_path):
@@ -190,7 +190,7 @@ def test_a_slow_commit_does_not_count_as_the_senders_time(tmp_path):
         wire = await (await sink.dial()).greet()
         assert (await wire.mail(b"x\r\n")).startswith("250 ")
 
-    told(tmp_path, story, limits=Limits(command_timeout=0.2, session_timeout=0.4))
+    told(tmp_path, story, limits=SessionLimits(command_timeout=0.2, session_timeout=0.4))
 
 
 @pytest.mark.parametrize(("hops", "expected"), [(50, "250 2.0.0 "), (51, "554 5.4.6 ")])

@@ -168,8 +168,8 @@ class Phone:
         """Repeat every request that has no answer: they are idempotent."""
         with self._lock:
             waiting = list(self._asked.items())
-        for request_id, message_id in waiting:
-            self._client.publish(self._requests, msgpack.packb([1, request_id, "seen", message_id]), qos=1)
+        for request_id, mail_id in waiting:
+            self._client.publish(self._requests, msgpack.packb([1, request_id, "seen", mail_id]), qos=1)
 
     def box(self) -> tuple[str, ...]:
         """The ids that it holds as live."""
@@ -228,17 +228,17 @@ class Phone:
         elif kind == "re":
             self._history.add(Overheard(self.name, self._own + path))
 
-    def _show(self, message_id: str, payload: bytes) -> None:
-        if message_id in self._shown:
+    def _show(self, mail_id: str, payload: bytes) -> None:
+        if mail_id in self._shown:
             return
         header = msgpack.unpackb(payload)
-        self._shown.add(message_id)
-        self._history.add(Shown(self.name, marker_in(header[4]), message_id))
+        self._shown.add(mail_id)
+        self._history.add(Shown(self.name, marker_in(header[4]), mail_id))
         if self._seen_every and len(self._shown) % self._seen_every == 0:
             request_id = len(self._shown)
-            self._asked[request_id] = message_id
-            self._history.add(SeenAsked(self.user, message_id))
-            self._client.publish(self._requests, msgpack.packb([1, request_id, "seen", message_id]), qos=1)
+            self._asked[request_id] = mail_id
+            self._history.add(SeenAsked(self.user, mail_id))
+            self._client.publish(self._requests, msgpack.packb([1, request_id, "seen", mail_id]), qos=1)
 
     def _answered(self, reply: list[Any]) -> None:
         if reply[2] == 0 and reply[1] in self._asked:

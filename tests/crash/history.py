@@ -49,7 +49,7 @@ class Shown:
     what: ClassVar[str] = "shown"
     device: str
     marker: str
-    message_id: str
+    mail_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Gone:
 
     what: ClassVar[str] = "gone"
     device: str
-    message_id: str
+    mail_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class SeenAsked:
 
     what: ClassVar[str] = "seen_asked"
     user: str
-    message_id: str
+    mail_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class SeenDone:
 
     what: ClassVar[str] = "seen_done"
     user: str
-    message_id: str
+    mail_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,8 @@ def judge(history: Iterable[Event], *, devices: Mapping[str, Iterable[str]], rin
     events = list(history)
     messages = _messages(events)
     shown = [event for event in events if isinstance(event, Shown)]
-    seen = {(event.user, event.message_id) for event in events if isinstance(event, SeenAsked)}
-    seen_done = {(event.user, event.message_id) for event in events if isinstance(event, SeenDone)}
+    seen = {(event.user, event.mail_id) for event in events if isinstance(event, SeenAsked)}
+    seen_done = {(event.user, event.mail_id) for event in events if isinstance(event, SeenDone)}
     lives = {event.user: event for event in events if isinstance(event, Live)}
     verdict = Verdict(accepted=sum(message.accepted for message in messages.values()), shown=len(shown))
     ids = _ids(shown, verdict)
@@ -114,9 +114,9 @@ def _ids(shown: Iterable[Shown], verdict: Verdict) -> dict[tuple[str, str], str]
     ids: dict[tuple[str, str], str] = {}
     for event in shown:
         user = event.device.partition("/")[0]
-        known = ids.setdefault((user, event.marker), event.message_id)
-        if known != event.message_id:
-            verdict.twice.append(f"{user} has {event.marker} as {known} and as {event.message_id}")
+        known = ids.setdefault((user, event.marker), event.mail_id)
+        if known != event.mail_id:
+            verdict.twice.append(f"{user} has {event.marker} as {known} and as {event.mail_id}")
     return ids
 
 
@@ -172,9 +172,9 @@ def _judge_store(
     if not least <= len(live.kept) <= most:
         verdict.disagree.append(f"the store keeps {len(live.kept)} messages of {user}, not {least} to {most}")
     kept = set(live.kept)
-    for (owner, marker), message_id in ids.items():
-        if owner == user and message_id not in kept:
-            verdict.disagree.append(f"{user} was shown {marker} as {message_id}, which the store does not have")
+    for (owner, marker), mail_id in ids.items():
+        if owner == user and mail_id not in kept:
+            verdict.disagree.append(f"{user} was shown {marker} as {mail_id}, which the store does not have")
     unasked = [each for each in sorted(kept, reverse=True) if (user, each) not in seen]
     undone = [each for each in sorted(kept, reverse=True) if (user, each) not in seen_done]
     if not set(unasked[:ring]) >= set(live.live) - {each for owner, each in seen - seen_done if owner == user}:
@@ -193,9 +193,9 @@ def _judge_boxes(verdict: Verdict, events: Iterable[Event], lives: Mapping[str, 
                 if live is not None and set(box) != set(live.live):
                     more, less = set(box) - set(live.live), set(live.live) - set(box)
                     verdict.disagree.append(f"the box of {device} has {len(more)} too many and {len(less)} too few")
-            case Gone(device, message_id):
+            case Gone(device, mail_id):
                 live = lives.get(device.partition("/")[0])
-                if live is not None and message_id not in live.kept:
-                    verdict.invented.append(f"{device} took {message_id} away, which never was")
+                if live is not None and mail_id not in live.kept:
+                    verdict.invented.append(f"{device} took {mail_id} away, which never was")
             case _:
                 pass

@@ -38,9 +38,9 @@ def reply_before_commit() -> None:
 
 def settle_before_acknowledgement() -> None:
     """The bridge takes a row out of its outbox as soon as the publish is handed to the socket."""
-    from bridge.publish.mqtt import Connection
+    from bridge.publish.mqtt import BrokerConnection
 
-    publish = Connection.publish
+    publish = BrokerConnection.publish
 
     def careless(*arguments: Any, **options: Any) -> asyncio.Future[None]:
         publish(*arguments, **options)
@@ -48,7 +48,7 @@ def settle_before_acknowledgement() -> None:
         done.set_result(None)
         return done
 
-    Connection.publish = careless
+    BrokerConnection.publish = careless
 
 
 def no_recognition() -> None:
@@ -65,10 +65,10 @@ def no_deduplication() -> None:
 
     apply_header = Inbox.apply_header
 
-    def forgetful(self: Any, message_id: str, payload: bytes, *, retained: bool, now: float) -> list[Any]:
-        changes = apply_header(self, message_id, payload, retained=retained, now=now)
+    def forgetful(self: Any, mail_id: str, payload: bytes, *, retained: bool, now: float) -> list[Any]:
+        changes = apply_header(self, mail_id, payload, retained=retained, now=now)
         if payload and not any(isinstance(change, Shown) for change in changes):
-            changes.append(Shown(message_id, decode_header(payload), payload))
+            changes.append(Shown(mail_id, decode_header(payload), payload))
         return changes
 
     Inbox.apply_header = forgetful

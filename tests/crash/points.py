@@ -46,8 +46,8 @@ PLACES = {
     "before_commit": Place("bridge.store.writer", "Writer._commit", when=_for_mail),
     "after_commit": Place("bridge.store.writer", "Writer._commit", after=True, when=_for_mail),
     "before_reply": Place("bridge.ingress.smtp", "SmtpConversation._judge", when=_accepting),
-    "before_publish": Place("bridge.publish.mqtt", "Connection.publish", when=_retained),
-    "after_publish": Place("bridge.publish.mqtt", "Connection.publish", after=True, when=_retained),
+    "before_publish": Place("bridge.publish.mqtt", "BrokerConnection.publish", when=_retained),
+    "after_publish": Place("bridge.publish.mqtt", "BrokerConnection.publish", after=True, when=_retained),
     "after_puback": Place("bridge.publish.outbox", "Outbox._landed"),
     "before_settle": Place("bridge.store.outbox", "settle"),
     "after_settle": Place("bridge.publish.outbox", "Outbox._settle", after=True, asynchronous=True),
@@ -63,7 +63,7 @@ PLACES = {
     # the embedded broker: fan out, make durable, forget
     "before_queue_commit": Place("broker.sessions", "SessionStore._commit"),
     "after_queue_commit": Place("broker.sessions", "SessionStore._commit", after=True),
-    "after_fan_out": Place("broker.router", "Exchange.publish", after=True),
+    "after_fan_out": Place("broker.router", "Router.publish", after=True),
     "before_done": Place("broker.sessions", "SessionStore.done"),
 }
 

@@ -30,12 +30,12 @@ def found(*events, ring=100):
     return judge([*events, *NEVER], devices=DEVICES, ring=ring)
 
 
-def kept(marker="m00001", message_id="000000001", users=ALICE):
-    return [Sent(marker, users, 1), Answered(marker, 1, 250, f"{message_id} kept")]
+def kept(marker="m00001", mail_id="000000001", users=ALICE):
+    return [Sent(marker, users, 1), Answered(marker, 1, 250, f"{mail_id} kept")]
 
 
-def shown(marker="m00001", message_id="000000001", devices=DEVICES["alice"]):
-    return [Shown(device, marker, message_id) for device in devices]
+def shown(marker="m00001", mail_id="000000001", devices=DEVICES["alice"]):
+    return [Shown(device, marker, mail_id) for device in devices]
 
 
 def end(*ids, live=None):
@@ -60,7 +60,7 @@ def test_shown_twice():
 
 
 def test_a_copy_under_another_id_is_shown_twice():
-    copies = [*shown(message_id="000000001"), *shown(message_id="000000002")]
+    copies = [*shown(mail_id="000000001"), *shown(mail_id="000000002")]
     assert found(*kept(), *copies, *end("000000001", "000000002")).twice
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.ingress import Limits
+from bridge.ingress import SessionLimits
 from tests.fuzz.test_fuzz_mail import CLEAR, MEGABYTES_PER_INPUT, TRIES, resident
 from tests.support.abused_sink import Turns
 from tests.support.mailsink import Running, told
@@ -73,7 +73,7 @@ REPLY = re.compile(
     rb"|[245]\d\d [245]\.\d{1,3}\.\d{1,3} [ -~]+)\r\n"
 )
 FRAME = b"\r\n.\r\nQUIT\r\n"
-LIMITS = Limits(errors=8, commands=60)
+LIMITS = SessionLimits(errors=8, commands=60)
 REGRESSIONS = Path(__file__).parent / "regressions" / "smtp"
 
 

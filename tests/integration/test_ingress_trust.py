@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.errors import ConfigurationError
-from bridge.ingress import Ingress, IngressSettings, Limits, Trust
+from bridge.ingress import Ingress, IngressSettings, SessionLimits, Trust
 from tests.conftest import need
 from tests.support.mailsink import Running, Wire, sink, told
 
@@ -232,7 +232,7 @@ def test_a_login_that_is_never_finished_times_out(tmp_path, certificate):
         assert (await wire.ask("AUTH LOGIN")).startswith("334 ")
         assert (await wire.line()).startswith("421 4.4.2 ")
 
-    limits = Limits(command_timeout=0.3)
+    limits = SessionLimits(command_timeout=0.3)
     told(tmp_path, story, trust=NOBODY, check_login=check, limits=limits, **certificate)
 
 
@@ -300,7 +300,7 @@ def test_the_real_peer_is_the_one_that_is_trusted_and_counted(tmp_path):
         await other.send(V1.replace(b"192.0.2.7", b"192.0.2.8"))
         await other.greet()
 
-    told(tmp_path, story, trust=BALANCED, limits=Limits(connections_per_address=1))
+    told(tmp_path, story, trust=BALANCED, limits=SessionLimits(connections_per_address=1))
 
 
 def test_a_proxy_header_from_anybody_else_is_a_bad_command(tmp_path):

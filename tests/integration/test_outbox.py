@@ -138,7 +138,7 @@ def test_a_row_leaves_when_it_is_acknowledged_and_not_before(path):
             await eventually(lambda: len(broker.sent) == 2 + 4, "header, event and views")
             assert await pump.store.waiting() == 6
             [published] = broker.of("msg")
-            assert (published.topic, published.retain) == (f"mail/alice/msg/{kept.message_id}", True)
+            assert (published.topic, published.retain) == (f"mail/alice/msg/{kept.mail_id}", True)
             assert not broker.of("event")[0].retain
             broker.acknowledge(published)
             await asyncio.sleep(0.05)
@@ -232,7 +232,7 @@ def test_messages_go_out_in_the_order_they_came_in(path):
         kept = [await pump.keep(alice) for _ in range(30)]
         async with pump.connected(Broker()) as broker:
             await pump.drained()
-        assert [sent.topic for sent in broker.of("msg")] == [f"mail/alice/msg/{copy.message_id}" for copy in kept]
+        assert [sent.topic for sent in broker.of("msg")] == [f"mail/alice/msg/{copy.mail_id}" for copy in kept]
 
     pumping(path, story, window=4)
 
@@ -253,7 +253,7 @@ def test_a_topic_is_never_in_flight_twice(path):
             broker.at_once = True
             broker.acknowledge()
             await pump.drained()
-        assert broker.retained[f"mail/alice/msg/{kept.message_id}"] == b""
+        assert broker.retained[f"mail/alice/msg/{kept.mail_id}"] == b""
 
     pumping(path, story)
 
@@ -274,7 +274,7 @@ def test_a_message_seen_before_it_was_published_never_is(path):
             await pump.drained()
         assert not broker.of("msg")
         assert not broker.of("event")
-        assert kept.message_id.encode() in broker.retained["mail/alice/last"]
+        assert kept.mail_id.encode() in broker.retained["mail/alice/last"]
 
     pumping(path, story)
 
@@ -304,7 +304,7 @@ def test_what_died_in_flight_and_was_seen_meanwhile_gets_its_tombstone(path):
         await pump.store.set_seen(alice, [kept.number], seen=True)
         async with pump.connected(Broker()) as second:
             await pump.drained()
-        assert second.retained[f"mail/alice/msg/{kept.message_id}"] == b"", "some device may have it"
+        assert second.retained[f"mail/alice/msg/{kept.mail_id}"] == b"", "some device may have it"
 
     pumping(path, story)
 
@@ -474,6 +474,6 @@ def test_a_witness_hears_of_everything_acknowledged(path):
             assert not witness
             broker.acknowledge()
             await pump.drained()
-        assert witness >= {f"alice/msg/{kept.message_id}", "alice/box"}
+        assert witness >= {f"alice/msg/{kept.mail_id}", "alice/box"}
 
     pumping(path, story)

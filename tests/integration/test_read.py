@@ -10,11 +10,11 @@ import signal
 import msgpack
 import pytest
 
-from tests.support.contract_player import Command, Mosquitto, Player, message_id
+from tests.support.contract_player import Command, Mosquitto, Player, mail_id
 from tests.support.system import until
 
 CHUNK = 8192
-ID = message_id(0)
+ID = mail_id(0)
 
 
 class Bodies:
@@ -177,7 +177,7 @@ def test_mail_that_comes_while_reading_is_shown_by_the_next_watcher_once(tmp_pat
             watch.await_lines(3)
             until(lambda: "connected" in watch.complaints, what="the watcher to be connected")
             watch.end()
-    assert [json.loads(line)["id"] for line in watch.lines] == [message_id(n) for n in range(3)]
+    assert [json.loads(line)["id"] for line in watch.lines] == [mail_id(n) for n in range(3)]
     assert broker.logged("mail/alice/msg/+ (QoS 1)") == 1
 
 

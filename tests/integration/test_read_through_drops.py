@@ -33,14 +33,14 @@ def test_an_attachment_is_saved_exactly(tmp_path):
     with System(tmp_path) as system:
         login = system.add("alice")
         system.serve()
-        message_id = system.send(MAIL, "alice@example.org")
+        mail_id = system.send(MAIL, "alice@example.org")
         target = tmp_path / "plan.png"
 
         async def save():
             link = Proxy(lambda: ("127.0.0.1", system.mqtt_port()))
             await link.start()
             link.delay = 0.03
-            command = [sys.executable, "-m", "bridge", "read", "alice/phone", message_id, "--part", "1"]
+            command = [sys.executable, "-m", "bridge", "read", "alice/phone", mail_id, "--part", "1"]
             process = await asyncio.create_subprocess_exec(
                 *command,
                 *(

@@ -104,13 +104,13 @@ def test_what_is_silent_or_hidden_is_live_and_unread_like_any_other(path):
         assert number == kept.number
         assert published["msg"] == [payload]
         assert published["unread"] == [b"1"]
-        assert published["box"] == [wire.pack_digest([kept.message_id])]
+        assert published["box"] == [wire.pack_digest([kept.mail_id])]
         told_header = wire.unpack_header(payload)
         assert (told_header.flags, told_header.from_name, told_header.snippet) == (Flag.SILENT, "Bob", "")
         assert b"secret" not in b"".join(chain(*published.values()))
         [event] = [json.loads(event) for event in published["event"]]
         assert (event["flags"], event["subject"], event["snippet"]) == (["silent"], "…", "")
-        assert json.loads(published["last"][0])["id"] == kept.message_id
+        assert json.loads(published["last"][0])["id"] == kept.mail_id
 
     scene(path, story)
 

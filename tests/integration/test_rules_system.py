@@ -36,10 +36,10 @@ class Alice:
         lines = (f"From: {sender}", f"Subject: {subject}", f"To: {ALICE}", *fields, "", f"This is {subject}.", "")
         return self.system.send("\n".join(lines).encode(), ALICE)
 
-    def arrived(self, message_id: str) -> Header:
+    def arrived(self, mail_id: str) -> Header:
         """The header of a mail on the device."""
-        topic = f"mail/alice/msg/{message_id}"
-        return decode_header(until(lambda: self.last(topic), what=f"{message_id} on the device"))
+        topic = f"mail/alice/msg/{mail_id}"
+        return decode_header(until(lambda: self.last(topic), what=f"{mail_id} on the device"))
 
     def send(self, *fields: str, **what: str) -> Header:
         """Hand in one mail; the header that arrives."""
@@ -120,7 +120,7 @@ def test_a_storm_is_one_notice_though_the_bridge_dies_meanwhile(tmp_path: Path) 
     with alice(tmp_path) as a:
         a.rule("--rate", "2/8s", "--vip", "boss@example.org")
         burst = [a.hand_in() for _ in range(6)]
-        flags = [a.arrived(message_id).flag_names for message_id in burst]
+        flags = [a.arrived(mail_id).flag_names for mail_id in burst]
         assert flags == [[]] * 2 + [["silent"]] * 4
         assert a.send(sender="boss@example.org").flag_names == []
         a.system.wait_drained()
@@ -147,7 +147,7 @@ def test_the_line_of_text_says_how_many_more(tmp_path: Path) -> None:
         text = "Bob: hello (3 more from Bob)"
         until(lambda: a.last("mail/alice/text") == text.encode(), what=text)
         assert a.events()[-1]["more"] == 3
-        assert {message_id for message_id in burst if a.last(f"mail/alice/msg/{message_id}")} == burst
+        assert {mail_id for mail_id in burst if a.last(f"mail/alice/msg/{mail_id}")} == burst
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_spam_is_marked_delivered_or_suppressed(action: str, flags: list[str] | 
     with alice(tmp_path, **settings) as a:
         a.rule("--vip", "carol@example.net")
         spam = f"From: bob@example.net\nTo: {ALICE}\nX-Spam-Flag: YES\nSubject: Win\n\nClick.\n".encode()
-        message_id = a.system.send(spam, ALICE)
+        mail_id = a.system.send(spam, ALICE)
         assert a.send("X-Other-Filter: YES", subject="ham").flag_names == []
         a.system.wait_drained()
-        arrived = a.last(f"mail/alice/msg/{message_id}")
+        arrived = a.last(f"mail/alice/msg/{mail_id}")
         if flags is not None:
             assert arrived is not None
             assert decode_header(arrived).flag_names == flags

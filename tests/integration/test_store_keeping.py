@@ -36,12 +36,12 @@ def test_a_message_for_one_user_is_kept_with_body_marks_and_event(path):
         [(number, payload)] = await store.recent(alice, 10)
         assert number == kept.number
         assert wire.unpack_header(payload).subject == "Hi"
-        return kept.message_id
+        return kept.mail_id
 
-    message_id = told(path, story)
+    mail_id = told(path, story)
     waiting = {row[0] for row in rows(path, "SELECT path FROM outbox")}
     views = {f"alice/{view}" for view in ("box", "last", "text", "unread")}
-    assert waiting == {f"alice/msg/{message_id}", f"alice/event/{message_id}"} | views
+    assert waiting == {f"alice/msg/{mail_id}", f"alice/event/{mail_id}"} | views
 
 
 def test_a_message_for_many_users_shares_one_body(path):
@@ -232,11 +232,11 @@ def test_a_user_removed_and_added_again_starts_empty(path):
         await publish_all(store, broker)
         [kept] = await store.keep(mail(to(again, "alice")), header(), message_id="")
         await publish_all(store, broker)
-        return kept.message_id
+        return kept.mail_id
 
-    message_id = told(path, story)
+    mail_id = told(path, story)
     live = {topic for topic, payload in broker.items() if payload}
-    assert live == {f"alice/{what}" for what in (f"msg/{message_id}", "box", "last", "text", "unread")}
+    assert live == {f"alice/{what}" for what in (f"msg/{mail_id}", "box", "last", "text", "unread")}
 
 
 def test_a_view_that_is_switched_off_is_cleared_and_comes_back(path):

@@ -26,7 +26,7 @@ from tests.support.contract_player import (
     Mosquitto,
     Player,
     header,
-    message_id,
+    mail_id,
 )
 from tests.support.system import free_port, until
 
@@ -48,7 +48,7 @@ def ids_in(lines):
 
 
 def ids_of(*numbers):
-    return [message_id(number) for number in numbers]
+    return [mail_id(number) for number in numbers]
 
 
 def test_shows_all_once_over_restarts_and_subscribes_once(tmp_path, broker, player):
@@ -153,7 +153,7 @@ class DyingListener:
 
 def test_what_was_not_recorded_is_delivered_again_by_the_session(broker, player):
     listener = DyingListener()
-    topic = f"mail/alice/msg/{message_id(0)}"
+    topic = f"mail/alice/msg/{mail_id(0)}"
     backoff = Backoff(jitter=lambda: 0.5)
 
     def new_session(subscription):
@@ -266,7 +266,7 @@ def test_plain_lines_in_a_pipe_are_silent_about_what_vanishes(tmp_path, broker, 
     player.deliver(0, subject="one")
     with Command(tmp_path, broker) as watch:
         watch.await_lines(1)
-        player.clear(message_id(0))
+        player.clear(mail_id(0))
         player.deliver(1, subject="two")
         first, second = watch.await_lines(2)
     assert first.endswith("Ada: one – what it says  [authenticated]")
@@ -312,7 +312,7 @@ def test_ack_marks_what_comes_back_after_it_was_shown(tmp_path, broker, player):
     watch = Command(tmp_path, broker, "--json", "--gone")
     with watch:
         watch.await_lines(1)
-        player.clear(message_id(0))
+        player.clear(mail_id(0))
         watch.await_lines(2)
         watch.end(signal.SIGKILL)
     player.on_request = player.mark_seen
@@ -442,7 +442,7 @@ def test_on_a_terminal_keys_mark_as_seen_and_vanished_mail_is_struck_out(tmp_pat
     until(lambda: terminal.shows("evil"), what="the second mail")
     for attack in (b"\x1b]", b"\x1b[2J", b"\xc2\x9b", "\u202e".encode()):
         assert attack not in terminal.shown
-    player.clear(message_id(0))
+    player.clear(mail_id(0))
     until(lambda: b"\x1b[2;9m" in terminal.shown or terminal.shows("never"), what="the struck line")
     terminal.press("s")
     until(lambda: not player.live, what="the key to mark the newest as seen")
@@ -457,8 +457,8 @@ def test_on_a_terminal_keys_mark_as_seen_and_vanished_mail_is_struck_out(tmp_pat
 
 def test_header_of_another_version_is_skipped_and_said_once(tmp_path, broker, player):
     for number in (0, 1):
-        player.live[message_id(number)] = b"\x92\x02\x00"
-        player.publish(f"msg/{message_id(number)}", b"\x92\x02\x00")
+        player.live[mail_id(number)] = b"\x92\x02\x00"
+        player.publish(f"msg/{mail_id(number)}", b"\x92\x02\x00")
     player.publish("msg/not-an-id", header(5))
     player.deliver(2)
     with Command(tmp_path, broker, "--json") as watch:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.directory import Directory, User
-from bridge.ingress import Ingress, IngressSettings, Limits
+from bridge.ingress import Ingress, IngressSettings, SessionLimits
 from bridge.intake import Intake
 from bridge.spool import Spool
 from bridge.store.messages import Kept
@@ -69,7 +69,7 @@ def say(word: object) -> None:
 async def main(directory: Path) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     spool = Spool(directory)
-    limits = Limits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
+    limits = SessionLimits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
     settings = IngressSettings(hostname="sink.example", smtp_listen="127.0.0.1:0", limits=limits)
     intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, forget=lambda path: path.unlink(missing_ok=True))
     ingress = Ingress(intake=intake, spool=spool, settings=settings)

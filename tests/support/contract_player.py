@@ -23,7 +23,7 @@ FIRST = 28_123_456_789
 DEADLINE_S = 30.0
 
 
-def message_id(number):
+def mail_id(number):
     return "".join(DIGITS[(FIRST + number) >> 5 * place & 31] for place in range(8, -1, -1))
 
 
@@ -104,8 +104,8 @@ class Player:
     def deliver(self, *numbers, **fields):
         """New mail: header, then the digest."""
         for number in numbers:
-            self.live[message_id(number)] = header(number, **fields)
-            self.publish(f"msg/{message_id(number)}", self.live[message_id(number)])
+            self.live[mail_id(number)] = header(number, **fields)
+            self.publish(f"msg/{mail_id(number)}", self.live[mail_id(number)])
         self.digest()
 
     def clear(self, *ids):

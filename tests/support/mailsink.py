@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import MalformedAddressError, StoreFullError, StoreUnavailableError, UnknownUserError
-from bridge.ingress import Ingress, IngressSettings, Limits
+from bridge.ingress import Ingress, IngressSettings, SessionLimits
 from bridge.model import Envelope, Recipient, Reply
 from bridge.spool import Spool
 
@@ -167,7 +167,7 @@ async def sink(
         "hostname": HOST,
         "smtp_listen": "127.0.0.1:0",
         "lmtp_listen": f"unix:{directory}/lmtp",
-        "limits": Limits(),
+        "limits": SessionLimits(),
         **settings,
     }
     intake, spool = intake or Recorder(), Spool(directory / "spool")

@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReadRequest:
     """What is to be read of a message: its text unless something else is said."""
 
-    message_id: str
+    mail_id: str
     raw: bool
     parts: bool
     part: int | None
@@ -59,8 +59,8 @@ class Wish:
 
     def check(self) -> None:
         """Raise UsageError for what makes no sense."""
-        if not valid_id(self.message_id):
-            raise UsageError(f"{self.message_id!r} is not a message id: nine letters and digits such as 00t64ks8n")
+        if not valid_id(self.mail_id):
+            raise UsageError(f"{self.mail_id!r} is not a message id: nine letters and digits such as 00t64ks8n")
         if self.raw + self.parts + (self.part is not None) > 1:
             raise UsageError("--raw, --parts and --part exclude one another")
         if self.json and not self.parts:
@@ -76,24 +76,24 @@ class Wish:
     @property
     def arguments(self) -> tuple[str | int, ...]:
         """The operation's arguments before the offset."""
-        return (self.message_id,) if self.part is None else (self.message_id, self.part)
+        return (self.mail_id,) if self.part is None else (self.mail_id, self.part)
 
 
-def read_message(place: Place, wish: Wish, *, output: Path | None, patience_s: float) -> None:
+def read_message(place: Place, request: ReadRequest, *, output: Path | None, patience_s: float) -> None:
     """Read it to the end, or raise ClientError and leave no half file behind."""
-    wish.check()
-    destination = _destination(wish, output)
+    request.check()
+    destination = _destination(request, output)
     try:
         download = Download(
-            wish.operation,
-            *wish.arguments,
+            request.operation,
+            *request.arguments,
             sink=destination.write,
             next_request_id=lambda: secrets.randbits(32),
             jitter=random.SystemRandom().random,
             patience_s=patience_s,
             now=time.monotonic(),
         )
-        with _channel(place) as channel, _progress(wish.operation) as progress:
+        with _channel(place) as channel, _progress(request.operation) as progress:
             fetch(download, channel, clock=time.monotonic, progress=progress)
     except BaseException:
         destination.abandon()
@@ -101,13 +101,13 @@ def read_message(place: Place, wish: Wish, *, output: Path | None, patience_s: f
     destination.finish()
 
 
-def _destination(wish: Wish, output: Path | None) -> Destination:
-    if wish.parts:
-        return MemoryDestination(lambda answer: _print_parts(answer, as_json=wish.json))
+def _destination(request: ReadRequest, output: Path | None) -> Destination:
+    if request.parts:
+        return MemoryDestination(lambda answer: _print_parts(answer, as_json=request.json))
     if output is not None:
         return FileDestination(output)
     stdout = Output(sys.stdout.fileno())
-    if wish.operation == "text" or sys.stdout.isatty():
+    if request.operation == "text" or sys.stdout.isatty():
         return ReadableDestination(stdout)
     return StreamDestination(stdout)
 

@@ -45,9 +45,9 @@ class HoldingDisplay:
 
     def show(self, message: Shown) -> None:
         """Keep the message."""
-        self._journal.append(record.held(message.message_id, message.payload))
+        self._journal.append(record.held(message.mail_id, message.payload))
 
-    def come_back(self, message_id: str) -> None:
+    def come_back(self, mail_id: str) -> None:
         """Nothing: that is on record."""
 
     def vanish(self, message: Gone) -> None:

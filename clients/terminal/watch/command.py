@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class WatchOptions:
     """How mail is shown: as given on the command line. `bell` None means: on a terminal."""
 
     json: bool
@@ -68,7 +68,7 @@ class Manner:
         return Keys(sys.stdin.fileno()) if self.on_terminal and sys.stdin.isatty() else None
 
 
-def watch_mail(place: Place, manner: Manner) -> None:
+def watch_mail(place: Place, options: WatchOptions) -> None:
     """Watch until a signal or a key ends it. Raises ClientError."""
     mailbox = mailbox_of(place)
     login = login_of(place, mailbox)
@@ -76,11 +76,11 @@ def watch_mail(place: Place, manner: Manner) -> None:
     clock, jitter = time.monotonic, random.SystemRandom().random
     with Journal(path) as journal:
         seen = SeenRequests(next_request_id=lambda: secrets.randbits(32), jitter=jitter)
-        relay, ringing = Relay(relay_path(path)), manner.ringing()
+        relay, ringing = Relay(relay_path(path)), options.ringing()
         display = WatchDisplay(
             journal=journal,
             output=Output(sys.stdout.fileno()),
-            screen=manner.screen(),
+            screen=options.screen(),
             seen=seen,
             relay=relay,
             ringing=ringing,
@@ -98,7 +98,7 @@ def watch_mail(place: Place, manner: Manner) -> None:
             asleep=asleep,
             backoff=Backoff(jitter=jitter),
         )
-        if manner.on_terminal:
+        if options.on_terminal:
             notice(f"{mailbox.username} at {login.endpoint}  (s: newest seen, a: all seen, q: quit)")
         display.recover()
         Watch(
@@ -108,7 +108,7 @@ def watch_mail(place: Place, manner: Manner) -> None:
             relay=relay,
             ringing=ringing,
             request_topic=mailbox.requests,
-            keys=manner.keys(),
+            keys=options.keys(),
             clock=clock,
         ).run()
 

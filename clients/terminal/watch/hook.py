@@ -24,9 +24,9 @@ class Hook:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def ring(self, message_id: str, json_line: bytes) -> None:
+    def ring(self, mail_id: str, json_line: bytes) -> None:
         """Run the command for a message, now or when its turn comes."""
-        self._waiting.append((message_id, json_line))
+        self._waiting.append((mail_id, json_line))
         self.poll()
 
     def poll(self) -> None:
@@ -42,7 +42,7 @@ class Hook:
             for process in self._running:
                 process.wait()
 
-    def _start(self, message_id: str, json_line: bytes) -> subprocess.Popen[bytes]:
+    def _start(self, mail_id: str, json_line: bytes) -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as stdin:  # a file, since a pipe would block if nobody reads it
             stdin.write(json_line)
             stdin.seek(0)
@@ -50,5 +50,5 @@ class Hook:
                 ["/bin/sh", "-c", self._command],
                 stdin=stdin,
                 stdout=2,
-                env={**self._environment, "POSTBELL_ID": message_id},
+                env={**self._environment, "POSTBELL_ID": mail_id},
             )

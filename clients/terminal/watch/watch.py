@@ -66,35 +66,35 @@ class WatchDisplay:
         except ContractError as error:
             self.notice(f"skipped a message in the state file: {error}")
         else:
-            self._output.write(self._output.missing(self._screen.shown(entry.message_id, header)))
+            self._output.write(self._output.missing(self._screen.shown(entry.mail_id, header)))
         self._journal.printed(entry.sequence)
 
     def show(self, message: Shown) -> None:
         """Record, print, note that it was printed: in this order, with nothing in between."""
-        line = self._screen.shown(message.message_id, message.header)
-        sequence = self._journal.announce(message.message_id, message.payload)
+        line = self._screen.shown(message.mail_id, message.header)
+        sequence = self._journal.announce(message.mail_id, message.payload)
         self._output.write(line)
         self._journal.printed(sequence)
-        self._headers[message.message_id] = message.header
+        self._headers[message.mail_id] = message.header
         if self._ringing.bell is not None and not message.header.silent:
             self._ringing.bell()
         if self._ringing.hook is not None:
-            description = json.dumps(describe(message.message_id, message.header), ensure_ascii=False)
-            self._ringing.hook.ring(message.message_id, description.encode() + b"\n")
+            description = json.dumps(describe(message.mail_id, message.header), ensure_ascii=False)
+            self._ringing.hook.ring(message.mail_id, description.encode() + b"\n")
         if self._ringing.mark_seen:
-            self._seen.want([message.message_id])
+            self._seen.want([message.mail_id])
 
-    def come_back(self, message_id: str) -> None:
+    def come_back(self, mail_id: str) -> None:
         """It was pushed out before it could be marked as seen, perhaps by an earlier process that died."""
         if self._ringing.mark_seen:
-            self._seen.want([message_id])
+            self._seen.want([mail_id])
 
     def vanish(self, message: Gone) -> None:
         """Say that the message vanished, if it was shown."""
-        header = self._headers.pop(message.message_id, None)
-        self._seen.gone(message.message_id)
+        header = self._headers.pop(message.mail_id, None)
+        self._seen.gone(message.mail_id)
         if message.shown:
-            self._output.write(self._screen.gone(message.message_id, header))
+            self._output.write(self._screen.gone(message.mail_id, header))
 
     def answer(self, reply: Reply, payload: bytes) -> None:
         """A reply to a `seen` request, or to a request that was passed on for another command."""

@@ -1,4 +1,4 @@
-"""The small pure parts: guard, logins, settings, statistics, rules for mosquitto."""
+"""The small pure parts: admission, logins, settings, statistics, rules for mosquitto."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import pytest
 
 from broker import mosquitto, settings
 from broker.acl import Identity, Role
-from broker.admission import Guard
+from broker.admission import Admission
 from broker.auth import LoginTable
 from broker.errors import ConfigurationError
 from broker.statistics import Statistics
 
 
 def test_the_guard_counts_all_and_by_address():
-    guard = Guard(clients=3, clients_per_address=2, login_failures=9)
-    assert [guard.enter("a"), guard.enter("a"), guard.enter("a")] == [None, None, "too_many_from_address"]
-    assert guard.enter("b") == "too_many_clients"
+    admission = Admission(clients=3, clients_per_address=2, login_failures=9)
+    assert [admission.enter("a"), admission.enter("a"), admission.enter("a")] == [None, None, "too_many_from_address"]
+    assert admission.enter("b") == "too_many_clients"
     for address in "aaab":
-        guard.leave(address)
-    assert len(guard) == 0
-    assert guard.enter("a") is None
+        admission.leave(address)
+    assert len(admission) == 0
+    assert admission.enter("a") is None
 
 
 def test_failed_logins_bar_for_a_minute():
-    guard = Guard(clients=1, clients_per_address=1, login_failures=2)
-    assert [guard.failed("a", 0), guard.barred("a", 1), guard.failed("a", 1)] == [False, False, True]
-    assert guard.barred("a", 59)
-    assert not guard.barred("b", 59)
-    assert not guard.barred("a", 60)
-    assert not guard.failed("a", 60)
+    admission = Admission(clients=1, clients_per_address=1, login_failures=2)
+    assert [admission.failed("a", 0), admission.barred("a", 1), admission.failed("a", 1)] == [False, False, True]
+    assert admission.barred("a", 59)
+    assert not admission.barred("b", 59)
+    assert not admission.barred("a", 60)
+    assert not admission.failed("a", 60)
 
 
 def test_the_guard_forgets_the_oldest_of_too_many_addresses():
-    guard = Guard(clients=1, clients_per_address=1, login_failures=1)
+    admission = Admission(clients=1, clients_per_address=1, login_failures=1)
     for number in range(10_001):
-        guard.failed(str(number), 0)
-    assert not guard.barred("0", 0)
-    assert guard.barred("1", 0)
+        admission.failed(str(number), 0)
+    assert not admission.barred("0", 0)
+    assert admission.barred("1", 0)
 
 
 def test_a_login_is_found_by_its_credential():

@@ -1,4 +1,4 @@
-"""The journal of sessions on a real SQLite file, and the exchange that writes it."""
+"""The journal of sessions on a real SQLite file, and the router that writes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from broker.acl import Identity, Role, Rules
 from broker.codec import Will
 from broker.delivery import Bounds
 from broker.retained import Message
-from broker.router import Exchange
+from broker.router import Router
 from broker.sessions import SessionStore
 from broker.statistics import Statistics
 
@@ -101,12 +101,12 @@ def test_a_full_disk_holds_nobody_up_and_is_made_good(path):
 
 
 class Stage:
-    """An exchange with a clock that is told what time it is."""
+    """An router with a clock that is told what time it is."""
 
     def __init__(self, store):
         self.now = 1000.0
         self.store = store
-        self.exchange = Exchange(
+        self.router = Router(
             rules=Rules("mail"),
             bounds=Bounds(window=5, messages=10, octets=1000),
             subscriptions=5,
@@ -116,24 +116,24 @@ class Stage:
         )
 
     def say(self, topic, payload=b"x", *, retain=False):
-        return self.exchange.publish(Message(topic, payload, 1), retain=retain)
+        return self.router.publish(Message(topic, payload, 1), retain=retain)
 
 
 def test_a_session_comes_back_with_all_it_had(path):
     async def before(store):
         stage = Stage(store)
-        session, present = stage.exchange.open(ALICE, b"key", clean=False)
+        session, present = stage.router.open(ALICE, b"key", clean=False)
         assert not present
-        assert stage.exchange.subscribe(session, [("mail/alice/#", 2), ("mail/bob/#", 1)]) == [1, 0x80]
+        assert stage.router.subscribe(session, [("mail/alice/#", 2), ("mail/bob/#", 1)]) == [1, 0x80]
         stage.say("mail/alice/msg/1", b"1")
         await committed(store, stage.say("mail/alice/msg/2", b"2"))
-        stage.exchange.acknowledge(session, session.delivery.take().packet_id)
+        stage.router.acknowledge(session, session.delivery.take().packet_id)
 
     async def after(store):
         stage = Stage(store)
         for saved in store.load():
-            stage.exchange.restore(ALICE, saved)
-        session, present = stage.exchange.open(ALICE, b"key", clean=False)
+            stage.router.restore(ALICE, saved)
+        session, present = stage.router.open(ALICE, b"key", clean=False)
         assert present
         assert session.subscriptions == {"mail/alice/#": 1}
         assert session.delivery.take().message.payload == b"2"
@@ -146,11 +146,11 @@ def test_a_session_comes_back_with_all_it_had(path):
 def test_sessions_expire_when_nobody_came_for_long(path):
     async def story(store):
         stage = Stage(store)
-        stage.exchange.open(ALICE, b"", clean=False)
+        stage.router.open(ALICE, b"", clean=False)
         stage.now = 2000.0
-        stage.exchange.open(Identity("bob.phone", Role.DEVICE), b"", clean=False)
-        stage.exchange.expire(1500.0)
-        assert set(stage.exchange.sessions) == {"bob.phone"}
+        stage.router.open(Identity("bob.phone", Role.DEVICE), b"", clean=False)
+        stage.router.expire(1500.0)
+        assert set(stage.router.sessions) == {"bob.phone"}
 
     run(path, story)
     assert set(loaded(path)) == {"bob.phone"}
@@ -159,8 +159,8 @@ def test_sessions_expire_when_nobody_came_for_long(path):
 def test_a_changed_role_begins_a_new_session(path):
     async def story(store):
         stage = Stage(store)
-        first, _ = stage.exchange.open(ALICE, b"", clean=False)
-        second, present = stage.exchange.open(Identity("alice.phone", Role.ADMIN), b"", clean=False)
+        first, _ = stage.router.open(ALICE, b"", clean=False)
+        second, present = stage.router.open(Identity("alice.phone", Role.ADMIN), b"", clean=False)
         assert not present
         assert second is not first
 
@@ -170,8 +170,8 @@ def test_a_changed_role_begins_a_new_session(path):
 def test_only_the_newest_state_waits(path):
     async def story(store):
         stage = Stage(store)
-        session, _ = stage.exchange.open(ALICE, b"", clean=False)
-        stage.exchange.subscribe(session, [("mail/alice/#", 1)])
+        session, _ = stage.router.open(ALICE, b"", clean=False)
+        stage.router.subscribe(session, [("mail/alice/#", 1)])
         for number in range(50):
             stage.say("mail/alice/box", b"%d" % number, retain=True)
         await committed(store, stage.say("mail/alice/msg/1"))
@@ -184,9 +184,9 @@ def test_only_the_newest_state_waits(path):
 def test_a_will_without_the_right_is_counted_and_dropped(path):
     async def story(store):
         stage = Stage(store)
-        session, _ = stage.exchange.open(ALICE, b"", clean=False)
-        stage.exchange.send_will(session, Will(Message("mail/bob/box", b"x", 2), retain=True))
-        assert len(stage.exchange.retained) == 0
-        assert stage.exchange._statistics.dropped["not_allowed"] == 1
+        session, _ = stage.router.open(ALICE, b"", clean=False)
+        stage.router.send_will(session, Will(Message("mail/bob/box", b"x", 2), retain=True))
+        assert len(stage.router.retained) == 0
+        assert stage.router._statistics.dropped["not_allowed"] == 1
 
     run(path, story)

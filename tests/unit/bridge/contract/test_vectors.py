@@ -14,7 +14,7 @@ from bridge.contract import ids, topics, wire
 from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header
-from bridge.requests import BAD_REQUEST, ReturnPath, Uplink
+from bridge.requests import BAD_REQUEST, Requests, ReturnPath
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
@@ -121,7 +121,7 @@ def answer(payload):
         replies.append(msgpack.unpackb(reply_payload))
 
     async def ask():
-        uplink = Uplink(
+        uplink = Requests(
             store=OneMessage(),
             directory=lambda: Directory.of([User(1, "alice")], []),
             load=load,

@@ -6,13 +6,13 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.ingress.deadline import Deadline
-from bridge.ingress.limits import Gate, Limits
+from bridge.ingress.limits import Gate, SessionLimits
 from bridge.ingress.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
 from bridge.ingress.trust import Trust
 
 
 def test_the_gate_counts_together_and_by_address():
-    gate = Gate(Limits(connections=3, connections_per_address=2))
+    gate = Gate(SessionLimits(connections=3, connections_per_address=2))
     assert gate.enter("192.0.2.1") is None
     assert gate.enter("192.0.2.1") is None
     assert gate.enter("192.0.2.1") == TOO_MANY_FROM_ADDRESS
@@ -24,14 +24,14 @@ def test_the_gate_counts_together_and_by_address():
 
 
 def test_unix_peers_have_no_address_of_their_own():
-    gate = Gate(Limits(connections=3, connections_per_address=1))
+    gate = Gate(SessionLimits(connections=3, connections_per_address=1))
     assert [gate.enter("") for _ in range(4)] == [None, None, None, TOO_MANY_CONNECTIONS]
     gate.leave("")
     assert gate.open == 2
 
 
 def test_the_gate_forgets_who_has_left():
-    gate = Gate(Limits())
+    gate = Gate(SessionLimits())
     for number in range(100):
         gate.enter(f"192.0.2.{number}")
         gate.leave(f"192.0.2.{number}")

@@ -117,13 +117,13 @@ def test_a_path_too_long_is_an_error(tmp_path):
 
 
 def test_all_listeners_open_or_none(tmp_path):
-    async def story(sink: Running) -> None:
+    async def story(context: Running) -> None:
         from bridge.ingress import Ingress, IngressSettings
 
-        taken = sink.ingress.addresses["smtp"]
+        taken = context.ingress.addresses["smtp"]
         other = Ingress(
-            intake=sink.intake,
-            spool=sink.spool,
+            intake=context.intake,
+            spool=context.spool,
             settings=IngressSettings(hostname="x", smtp_listen=f"unix:{tmp_path}/other", lmtp_listen=taken),
         )
         with pytest.raises(ConfigurationError, match="in use"):

@@ -28,7 +28,7 @@ def fresh(**known):
 
 
 def shown_in(changes):
-    return [change.message_id for change in changes if isinstance(change, Shown)]
+    return [change.mail_id for change in changes if isinstance(change, Shown)]
 
 
 def test_shows_a_header_once():
@@ -203,26 +203,26 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule()
     def new_mail(self):
-        message_id = f"{len(self.ever):09}"
-        self.ever.append(message_id)
-        self.live.add(message_id)
-        self.wire.append((message_id, MAIL))
+        mail_id = f"{len(self.ever):09}"
+        self.ever.append(mail_id)
+        self.live.add(mail_id)
+        self.wire.append((mail_id, MAIL))
         self.wire.append(("box", packed(self.live)))
 
     @rule()
     @precondition(lambda self: self.live)
     def leave(self):
-        message_id = self.choose.choice(sorted(self.live))
-        self.live.discard(message_id)
-        self.wire.append((message_id, b""))
+        mail_id = self.choose.choice(sorted(self.live))
+        self.live.discard(mail_id)
+        self.wire.append((mail_id, b""))
         self.wire.append(("box", packed(self.live)))
 
     @rule()
     @precondition(lambda self: set(self.ever) - self.live)
     def come_back(self):
-        message_id = self.choose.choice(sorted(set(self.ever) - self.live))
-        self.live.add(message_id)
-        self.wire.append((message_id, MAIL))
+        mail_id = self.choose.choice(sorted(set(self.ever) - self.live))
+        self.live.add(mail_id)
+        self.wire.append((mail_id, MAIL))
         self.wire.append(("box", packed(self.live)))
 
     @rule(count=st.integers(1, 10))
@@ -269,13 +269,13 @@ class BoxMachine(RuleBasedStateMachine):
             changes = self.inbox.apply_header(topic, payload, retained=retained, now=self.now)
         for change in changes:
             match change:
-                case Shown(message_id):
-                    self.shown.append(message_id)
-                    self.memory.came(message_id, shown=True)
-                case Live(message_id):
-                    self.memory.came(message_id)
-                case Gone(message_id):
-                    self.memory.went(message_id)
+                case Shown(mail_id):
+                    self.shown.append(mail_id)
+                    self.memory.came(mail_id, shown=True)
+                case Live(mail_id):
+                    self.memory.came(mail_id)
+                case Gone(mail_id):
+                    self.memory.went(mail_id)
                 case DigestHeard(digest):
                     self.digest = digest
 

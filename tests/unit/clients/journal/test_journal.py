@@ -26,8 +26,8 @@ def path(tmp_path):
     return tmp_path / "state" / "alice.phone.journal"
 
 
-def show(journal, message_id, payload=b"\x91\x01"):
-    journal.printed(journal.announce(message_id, payload))
+def show(journal, mail_id, payload=b"\x91\x01"):
+    journal.printed(journal.announce(mail_id, payload))
 
 
 def test_tells_what_it_was_told(path):
@@ -67,7 +67,7 @@ def test_announced_and_not_marked_is_uncertain_until_it_is(path):
         journal.announce(B, b"payload")
         journal.append(record.gone(A))
     with Journal(path) as journal:
-        assert (journal.uncertain.message_id, journal.uncertain.payload) == (B, b"payload")
+        assert (journal.uncertain.mail_id, journal.uncertain.payload) == (B, b"payload")
         journal.printed(journal.uncertain.sequence)
         assert journal.uncertain is None
     with Journal(path) as journal:
@@ -86,7 +86,7 @@ def test_a_mark_ahead_of_a_journal_that_lost_its_end_hides_nothing(path):
         assert not journal.snapshot.memory.was_shown(B)
         journal.announce(C, b"payload")
     with Journal(path) as journal:
-        assert journal.uncertain.message_id == C
+        assert journal.uncertain.mail_id == C
 
 
 def test_every_torn_end_is_cut_off_and_written_on(path):
@@ -142,8 +142,8 @@ def test_compaction_keeps_the_meaning_and_the_size_down(path):
     with Journal(path) as journal:
         journal.append(record.subscribed("here"), record.held(C, b"held"))
         for number in range(3000):
-            message_id = f"{number:09}"
-            show(journal, message_id, bytes(200))
+            mail_id = f"{number:09}"
+            show(journal, mail_id, bytes(200))
             if number >= 10:
                 journal.append(record.gone(f"{number - 10:09}", was_shown=True))
             journal.compact()
@@ -165,7 +165,7 @@ def test_nothing_uncertain_is_compacted_away(path):
         journal.compact()
         assert path.stat().st_size == before
     with Journal(path) as journal:
-        assert journal.uncertain.message_id == A
+        assert journal.uncertain.mail_id == A
 
 
 def test_memory_in_the_journal_is_bounded(path):

@@ -71,10 +71,10 @@ class Run:
 
     def deliver(self, acknowledged):
         """What a broker has for the device: all that was not acknowledged, in order."""
-        for message_id in IDS:
-            if message_id not in acknowledged:
-                self.device.received(f"mail/alice/msg/{message_id}", MAIL, retained=False)
-                acknowledged.add(message_id)
+        for mail_id in IDS:
+            if mail_id not in acknowledged:
+                self.device.received(f"mail/alice/msg/{mail_id}", MAIL, retained=False)
+                acknowledged.add(mail_id)
         digest = digest_of(IDS)
         self.device.received(
             "mail/alice/box",
@@ -127,7 +127,7 @@ def test_death_before_the_mark_moves_is_found_out_from_the_file(tmp_path, monkey
         first.deliver(acknowledged)
     first.end()
     second = Run(tmp_path)
-    assert second.journal.uncertain.message_id == IDS[fatal - 1]
+    assert second.journal.uncertain.mail_id == IDS[fatal - 1]
     second.recover()
     second.deliver(acknowledged)
     second.end()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 0.001
 
 
-class Turnstile:
+class LargeMessageQueue:
     """Lets one block of one large message through at a time, in the order of coming.
 
     While more wait there is a pause after each, in which the event loop, the processor and the disk

@@ -20,7 +20,7 @@ from bridge.requests import (
     NO_PART,
     TEMPORARY,
     TOO_MANY,
-    Uplink,
+    Requests,
 )
 from tests.support.stored import Clock, add_user, header, mail, storing, to
 
@@ -67,7 +67,7 @@ class Phones:
     async def keep(self, raw=RAW, users=("alice",)):
         recipients = [to(getattr(self, user), user) for user in users]
         [kept, *_] = await self.store.keep(mail(*recipients, text=raw), header(), message_id="")
-        return kept.message_id
+        return kept.mail_id
 
 
 def calling(path, story, *, rate=1000.0):
@@ -84,7 +84,7 @@ def calling(path, story, *, rate=1000.0):
             async def reply(where, payload):
                 phones.replies.append((where, payload))
 
-            uplink = Uplink(
+            uplink = Requests(
                 store=store,
                 directory=lambda: directory,
                 load=load,
@@ -127,9 +127,9 @@ def test_ids_that_nobody_knows_are_no_error(path):
 
 def test_one_users_request_touches_nobody_elses_mail(path):
     async def story(phones):
-        message_id = await phones.keep(users=("alice", "bob"))
+        mail_id = await phones.keep(users=("alice", "bob"))
         own = await phones.keep(users=("bob",))
-        assert await phones.ask("seen", message_id, own, device="alice/phone") == DONE
+        assert await phones.ask("seen", mail_id, own, device="alice/phone") == DONE
         assert await phones.store.live_count() == 2, "bob's two are still there"
         for request in (("text", own, 0), ("raw", own, 0), ("parts", own), ("part", own, 0, 0)):
             [[_, _, status, *_]] = await phones.ask(*request, device="alice/phone")
@@ -142,26 +142,26 @@ def test_one_users_request_touches_nobody_elses_mail(path):
 
 def test_bodies_and_parts_come_whole(path):
     async def story(phones):
-        message_id = await phones.keep()
-        assert await phones.fetch("raw", message_id) == RAW.encode()
-        text = (await phones.fetch("text", message_id)).decode()
+        mail_id = await phones.keep()
+        assert await phones.fetch("raw", mail_id) == RAW.encode()
+        text = (await phones.fetch("text", mail_id)).decode()
         assert text.startswith("Grüße aus Köln.")
-        [[_, _, _, _, _, packed]] = await phones.ask("parts", message_id)
+        [[_, _, _, _, _, packed]] = await phones.ask("parts", mail_id)
         parts = msgpack.unpackb(packed)
         assert [(part[1], part[2]) for part in parts] == [("text/plain", ""), ("image/png", "plan.png")]
-        assert await phones.fetch("part", message_id, parts[1][0]) == b"hello"
+        assert await phones.fetch("part", mail_id, parts[1][0]) == b"hello"
 
     calling(path, story)
 
 
 def test_an_answer_comes_in_chunks_and_no_more_than_one_request_is_worth(path):
     async def story(phones):
-        message_id = await phones.keep("x" * 100_000)
-        replies = await phones.ask("raw", message_id, 0)
+        mail_id = await phones.keep("x" * 100_000)
+        replies = await phones.ask("raw", mail_id, 0)
         assert len(replies) == CHUNKS_PER_REQUEST
         assert {len(reply[5]) for reply in replies} == {CHUNK}
         assert [reply[3] for reply in replies] == list(range(0, CHUNKS_PER_REQUEST * CHUNK, CHUNK))
-        assert len(await phones.fetch("raw", message_id)) == 100_000
+        assert len(await phones.fetch("raw", mail_id)) == 100_000
 
     calling(path, story)
 
@@ -172,8 +172,8 @@ def test_the_list_of_parts_comes_whole_however_long_it_is(path):
     )
 
     async def story(phones):
-        message_id = await phones.keep(f"Content-Type: multipart/mixed; boundary=b\r\n\r\n{many}--b--\r\n")
-        replies = await phones.ask("parts", message_id)
+        mail_id = await phones.keep(f"Content-Type: multipart/mixed; boundary=b\r\n\r\n{many}--b--\r\n")
+        replies = await phones.ask("parts", mail_id)
         assert len(replies) > CHUNKS_PER_REQUEST
         assert len(msgpack.unpackb(b"".join(reply[5] for reply in replies))) == 300
 
@@ -187,9 +187,9 @@ def test_any_piece_can_be_asked_for_again(tmp_path_factory, data):
     limit = data.draw(st.none() | st.integers(1, 40_000))
 
     async def story(phones):
-        message_id = await phones.keep()
+        mail_id = await phones.keep()
         window = [offset] if limit is None else [offset, limit]
-        replies = await phones.ask("raw", message_id, *window)
+        replies = await phones.ask("raw", mail_id, *window)
         most = CHUNKS_PER_REQUEST * CHUNK if limit is None else min(limit, CHUNKS_PER_REQUEST * CHUNK)
         assert b"".join(reply[5] for reply in replies) == RAW.encode()[offset : offset + most]
         assert {reply[4] for reply in replies} == {len(RAW.encode())}
@@ -200,9 +200,9 @@ def test_any_piece_can_be_asked_for_again(tmp_path_factory, data):
 
 def test_an_empty_answer_is_one_empty_chunk(path):
     async def story(phones):
-        message_id = await phones.keep("Subject: nothing\r\n\r\n")
-        assert await phones.ask("text", message_id, 0) == DONE
-        [[_, _, status, _, _, text]] = await phones.ask("text", message_id, 1)
+        mail_id = await phones.keep("Subject: nothing\r\n\r\n")
+        assert await phones.ask("text", mail_id, 0) == DONE
+        [[_, _, status, _, _, text]] = await phones.ask("text", mail_id, 1)
         assert (status, text) == (BAD_REQUEST, "the offset is not within the answer")
 
     calling(path, story)
@@ -210,8 +210,8 @@ def test_an_empty_answer_is_one_empty_chunk(path):
 
 def test_what_is_gone_or_was_never_there_has_a_status_of_its_own(path):
     async def story(phones):
-        message_id = await phones.keep()
-        [[_, _, status, *_]] = await phones.ask("part", message_id, 99, 0)
+        mail_id = await phones.keep()
+        [[_, _, status, *_]] = await phones.ask("part", mail_id, 99, 0)
         assert status == NO_PART
         other = await phones.keep("another")
         await phones.store._writer.submit(lambda transaction: transaction.connection.execute("DELETE FROM body"))
@@ -226,7 +226,7 @@ def test_recent_gives_the_newest_first_seen_or_not(path):
         kept = [await phones.keep() for _ in range(5)]
         await phones.ask("seen", kept[4])
         answer = msgpack.unpackb(await phones.fetch("recent", 3))
-        assert [message_id for message_id, _ in answer] == kept[:1:-1]
+        assert [mail_id for mail_id, _ in answer] == kept[:1:-1]
         assert all(packed[0] == 1 for _, packed in answer)
 
     calling(path, story)
@@ -302,15 +302,15 @@ def test_a_store_that_is_not_there_is_a_temporary_failure(path):
 
 def test_a_broker_that_goes_away_in_the_middle_costs_only_the_reply(path):
     async def story(phones):
-        message_id = await phones.keep()
+        mail_id = await phones.keep()
 
         async def lost(*_):
             raise LinkDownError("cut")
 
         reply, phones.uplink._reply = phones.uplink._reply, lost
-        await phones.say(msgpack.packb([1, 7, "seen", message_id]))
+        await phones.say(msgpack.packb([1, 7, "seen", mail_id]))
         phones.uplink._reply = reply
         assert await phones.store.live_count() == 0
-        assert await phones.ask("seen", message_id) == DONE
+        assert await phones.ask("seen", mail_id) == DONE
 
     calling(path, story)

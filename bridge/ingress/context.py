@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.ingress.turnstile import Turnstile
+from bridge.ingress.queueing import LargeMessageQueue
 
 if TYPE_CHECKING:
     import ssl
 
-    from bridge.ingress.limits import Gate, Limits
-    from bridge.ingress.port import Intake, LoginCheck
+    from bridge.ingress.interfaces import Intake, LoginCheck
+    from bridge.ingress.limits import Gate, SessionLimits
     from bridge.ingress.session import Conversation
     from bridge.ingress.trust import Trust
     from bridge.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sink:
+class IngressContext:
     """Dependencies and settings of every conversation.
 
     `sessions` holds those that are going on.
@@ -27,11 +27,11 @@ class Sink:
     intake: Intake
     spool: Spool
     gate: Gate
-    limits: Limits
+    limits: SessionLimits
     trust: Trust
     hostname: str
     max_size: int
     tls: ssl.SSLContext | None = None
     check_login: LoginCheck | None = None
-    turnstile: Turnstile = field(default_factory=Turnstile)
+    large_messages: LargeMessageQueue = field(default_factory=LargeMessageQueue)
     sessions: set[Conversation] = field(default_factory=set)
