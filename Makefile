@@ -1,22 +1,34 @@
 # Postbell. `make run` and `make test` are all a newcomer needs; each sets itself up.
+#
+# PYTHON makes the environment VENV, and makes it anew when it is another version than the one that made it.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+READY := $(VENV)/.ready-$(VERSION)
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: setup run test check test-crash fuzz bench lock clean
+.PHONY: setup run test test-unit check coverage test-crash fuzz bench lock update outdated audit hooks clean
 
-setup: .venv/.ready
+setup: $(READY)
 
-.venv/.ready: requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Postbell needs Python 3.11 or newer, and $(PYTHON) is %d.%d: name another one, make PYTHON=python3.13" % sys.version_info[:2] or 0)'
+	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: setup
 	@exec $(BIN)/postbell serve --demo
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(PYTEST) $(PARALLEL) $(ARGS)
+
+test-unit: setup
+	$(PYTEST) tests/unit $(PARALLEL) $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .
@@ -24,19 +36,44 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What fuzz and crash tests reach is left out: they search and kill, and no line may depend on their luck.
+coverage: setup
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/conformance $(PARALLEL) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 test-crash: setup
 	$(BIN)/python -m tests.crash $(ARGS)
 
 fuzz: setup
-	$(BIN)/python -m pytest tests/fuzz --fuzz-seconds=3600 --timeout=0 $(ARGS)
+	$(PYTEST) tests/fuzz --fuzz-seconds=3600 --timeout=0 $(ARGS)
 
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
 
-# Needs uv: writes both lock files anew from pyproject.toml.
+# --- dependencies ---------------------------------------------------------------------------------------
+
+COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
+
+# These need uv. `lock` writes both files anew for what pyproject.toml says, `update` with the newest of everything.
 lock:
-	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
-	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --no-annotate --quiet -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) -o requirements.lock
+	$(COMPILE) $(UPGRADE) --group dev -o requirements-dev.lock
+
+update:
+	$(MAKE) lock UPGRADE=--upgrade
+
+outdated: setup
+	$(PIP) list --outdated
+
+audit:
+	uv tool run pip-audit --require-hashes --disable-pip -r requirements.lock
+	uv tool run pip-audit --require-hashes --disable-pip -r requirements-dev.lock
+
+# `make check` before each commit.
+hooks:
+	uv tool run pre-commit install
 
 clean:
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv* .demo .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
