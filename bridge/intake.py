@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.directory import Directory
+    from bridge.kept import Kept
     from bridge.model import Envelope, Extract, Recipient
-    from bridge.store.messages import Kept
 
 INLINE_BYTES = 16_384
 """A head up to this size is read on the loop, a larger one in a thread. The worst known takes a slow machine 23 ms."""

@@ -42,13 +42,13 @@ def difference(desired: Mapping[str, int], observed: Mapping[str, int]) -> Diffe
 class Observed:
     """The retained topics of some users as the broker replayed them: path to fingerprint of the payload.
 
-    `settled` are paths that the broker acknowledged on the same connection since the replay began:
+    `acknowledged` are paths that the broker acknowledged on the same connection since the replay began:
     there the acknowledgement is newer than the replay, and right.
     """
 
     users: frozenset[str]
     retained: Mapping[str, int]
-    settled: frozenset[str]
+    acknowledged: frozenset[str]
     now_ms: int
     days: float
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from bridge.directory import Directory
-    from bridge.store.messages import StoredBody
+    from bridge.kept import StoredBody
 
 CHUNKS_PER_REQUEST = 32
 RECENT_AT_MOST = 500

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.settings import Settings
-    from bridge.store.messages import StoredBody
+    from bridge.kept import StoredBody
 
 SUBSCRIBE_AGAIN_S = 30.0
 

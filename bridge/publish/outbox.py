@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from bridge.contract.publication import Kind
 from bridge.errors import LinkDownError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
-    from bridge.store.outbox import Publication
+    from bridge.contract.publication import Publication
 
 VIEW_INTERVAL_S = 1.0
 """A view of one user is published at most so often, in seconds; the first one at once."""
@@ -83,7 +84,7 @@ class Outbox:
         """Publish until cancelled."""
         if self._doubtful is not None:
             self._doubtful += [
-                p.path for p in self._flying.values() if p.kind == "text" or (p.kind == "msg" and p.payload)
+                p.path for p in self._flying.values() if p.kind is Kind.TEXT or (p.kind is Kind.MESSAGE and p.payload)
             ]
         self._flying.clear()
         self._acknowledged.clear()
@@ -164,11 +165,11 @@ class Outbox:
             witness.add(publication.path)
         self._acknowledged.append(publication)
         self._wake.set()
-        if publication.kind in {"msg", "event"}:
+        if publication.kind in {Kind.MESSAGE, Kind.EVENT}:
             self._log.info(
                 "published",
                 id=publication.mail_id,
                 user=publication.path.partition("/")[0],
-                kind=publication.kind if publication.payload else "tombstone",
+                kind=publication.kind.value if publication.payload else "tombstone",
                 bytes=len(publication.payload),
             )

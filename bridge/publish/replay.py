@@ -13,7 +13,7 @@ published once more, which no device minds.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -24,9 +24,7 @@ from bridge.reconcile import Observed, Repair, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bridge.publish.mqtt import BrokerConnection
-    from bridge.publish.outbox import Outbox
-    from bridge.store.store import Store
+    from bridge.directory import Directory
 
 TOPICS_AT_ONCE = 800
 MARKER_DEADLINE_S = 60.0
@@ -42,14 +40,52 @@ PACES_AT_MOST = 200
 """An outbox that does not empty for so many paces is waited for no longer: there is more of the broker to look at."""
 
 
+class Truth(Protocol):
+    """What a look at the broker needs of the store."""
+
+    async def directory(self) -> Directory:
+        """All users."""
+
+    async def waiting_messages(self) -> int:
+        """How many rows wait in the outbox, the views left out."""
+
+    async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:
+        """Compare, and mark every difference unless `dry_run`; raises StoreUnavailableError."""
+
+
+class Witnessed(Protocol):
+    """What a look needs of the outbox that is at work on the same connection."""
+
+    witnesses: list[set[str]]
+
+
+class Replaying(Protocol):
+    """What a look needs of a connection: subscriptions, replayed topics, publishes, and when it was lost."""
+
+    on_retained: Callable[[str, bytes], None]
+
+    @property
+    def closed(self) -> asyncio.Future[str]:
+        """Done, with the reason, once the connection is lost."""
+
+    async def subscribe(self, filters: Sequence[str], *, qos: int) -> None:
+        """Subscribe; raises LinkDownError, RefusedError or TimeoutError."""
+
+    async def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Unsubscribe; raises LinkDownError or TimeoutError."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> asyncio.Future[None]:
+        """Send; done at PUBACK."""
+
+
 class Replay:
     """Reconciles one broker with the store, over a connection that also serves the outbox."""
 
     def __init__(
         self,
         *,
-        store: Store,
-        outbox: Outbox,
+        store: Truth,
+        outbox: Witnessed,
         root: str,
         node: str,
         ring: int,
@@ -80,7 +116,7 @@ class Replay:
         """Where the markers come back."""
         return self._marker_topic
 
-    async def keep(self, connection: BrokerConnection) -> None:
+    async def keep(self, connection: Replaying) -> None:
         """Reconcile now and from time to time, until cancelled or the connection is lost.
 
         A look that fails is taken again, since what it would have found is still wrong.
@@ -99,7 +135,7 @@ class Replay:
             else:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def run(self, connection: BrokerConnection, *, dry_run: bool = False) -> Repair:
+    async def run(self, connection: Replaying, *, dry_run: bool = False) -> Repair:
         """Observe the whole retained set and mark every difference.
 
         Without `dry_run` the outbox has to be at work on the same connection.
@@ -120,7 +156,7 @@ class Replay:
         )
         return repair
 
-    async def _run(self, connection: BrokerConnection, *, dry_run: bool) -> Repair:
+    async def _run(self, connection: Replaying, *, dry_run: bool) -> Repair:
         await connection.subscribe([self._marker_topic], qos=1)
         known = sorted(user.name for user in (await self._store.directory()).users.values())
         repair = Repair(0, 0, 0, 0)
@@ -139,10 +175,10 @@ class Replay:
         for start in range(0, len(users), self._users_at_once):
             yield frozenset(users[start : start + self._users_at_once])
 
-    async def _look_at(self, connection: BrokerConnection, users: frozenset[str], *, dry_run: bool) -> Repair:
+    async def _look_at(self, connection: Replaying, users: frozenset[str], *, dry_run: bool) -> Repair:
         """Compare these users' topics with what they should be."""
         observed: dict[str, int] = {}  # paho's thread adds to it: copied, never iterated
-        settled: set[str] = set()
+        acknowledged: set[str] = set()
         prefix = len(self._root) + 1
 
         def remember(topic: str, payload: bytes) -> None:
@@ -151,15 +187,15 @@ class Replay:
                 observed[path] = fingerprint(payload)
 
         connection.on_retained = remember
-        self._outbox.witnesses.append(settled)
+        self._outbox.witnesses.append(acknowledged)
         try:
             await self._replay(connection, list(_filters(self._root, sorted(users))))
-            seen = Observed(users, observed.copy(), frozenset(settled), self._now_ms(), self._days)
+            seen = Observed(users, observed.copy(), frozenset(acknowledged), self._now_ms(), self._days)
             return await self._store.repair(seen, dry_run=dry_run)
         finally:
-            self._outbox.witnesses.remove(settled)
+            self._outbox.witnesses.remove(acknowledged)
 
-    async def _pace(self, connection: BrokerConnection) -> None:
+    async def _pace(self, connection: Replaying) -> None:
         for _ in range(PACES_AT_MOST):
             if await self._store.waiting_messages() <= WAITING_AT_MOST:
                 break
@@ -167,7 +203,7 @@ class Replay:
             if connection.closed.done():
                 raise LinkDownError(connection.closed.result())
 
-    async def _strangers(self, connection: BrokerConnection, known: set[str]) -> list[str]:
+    async def _strangers(self, connection: Replaying, known: set[str]) -> list[str]:
         """Names that are no user's and have views: a topic for each user is as much as some brokers replay at once."""
         strangers: set[str] = set()
         prefix = len(self._root) + 1
@@ -182,7 +218,7 @@ class Replay:
             await self._replay(connection, [f"{self._root}/+/{view}"])
         return sorted(strangers.copy())
 
-    async def _replay(self, connection: BrokerConnection, filters: list[str]) -> None:
+    async def _replay(self, connection: Replaying, filters: list[str]) -> None:
         """Have these filters replayed once, and wait until the replay is complete."""
         token = self._new_token().encode()
         marker = self._markers[token] = asyncio.get_running_loop().create_future()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
+from bridge.contract.publication import Kind
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +20,7 @@ ON CONFLICT (path) DO UPDATE SET
 
 def messages(connection: sqlite3.Connection, user_id: int, name: str, numbers: Iterable[int]) -> None:
     """Note that the topics of these messages may be wrong on the broker."""
-    rows = [(topics.message(name, ids.encode(number)), "msg", user_id, number) for number in numbers]
+    rows = [(topics.message(name, ids.encode(number)), Kind.MESSAGE.value, user_id, number) for number in numbers]
     connection.executemany(_UPSERT, rows)
 
 
@@ -31,15 +32,15 @@ def views(connection: sqlite3.Connection, user_id: int, name: str) -> None:
 
 def view(connection: sqlite3.Connection, user_id: int, name: str, name_of_view: str) -> None:
     """Note that one view of a user may be wrong on the broker."""
-    connection.execute(_UPSERT, (topics.view(name, name_of_view), name_of_view, user_id, 0))
+    connection.execute(_UPSERT, (topics.view(name, name_of_view), Kind(name_of_view).value, user_id, 0))
 
 
 def event(connection: sqlite3.Connection, user_id: int, name: str, number: int) -> None:
     """Note that an event about a new message has to go out."""
     path = f"{topics.view(name, 'event')}/{ids.encode(number)}"
-    connection.execute(_UPSERT, (path, "event", user_id, number))
+    connection.execute(_UPSERT, (path, Kind.EVENT.value, user_id, number))
 
 
 def stray(connection: sqlite3.Connection, path: str) -> None:
     """Note that the broker holds a topic that belongs to nobody: it must go."""
-    connection.execute(_UPSERT, (path, "stray", 0, 0))
+    connection.execute(_UPSERT, (path, Kind.STRAY.value, 0, 0))

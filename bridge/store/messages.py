@@ -7,10 +7,11 @@ within a day) and gets the id of the first; without a Message-ID nothing is ever
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, wire
+from bridge.kept import Kept, StoredBody
 from bridge.rules.rules import Alert, SpamAction
 from bridge.store import marks, rules
 from bridge.store.live import DAY_MS
@@ -22,34 +23,6 @@ if TYPE_CHECKING:
     from bridge.model import Envelope, Header, Recipient
     from bridge.store.rules import Judged
     from bridge.store.writer import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A message as it was kept for one user, and what its rules decided.
-
-    `copy_of_known` says that it was there already: then nothing rings, whatever `alert` is.
-    """
-
-    user_id: int
-    user: str
-    number: int
-    copy_of_known: bool = False
-    alert: Alert = Alert.RING
-
-    @property
-    def mail_id(self) -> str:
-        """The id under which devices know it."""
-        return ids.encode(self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBody:
-    """Where a message's bytes are: in `raw`, or in the spool file named `file`; neither when gone."""
-
-    size: int
-    raw: bytes | None
-    file: str | None
 
 
 def keep(

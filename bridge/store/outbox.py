@@ -11,10 +11,10 @@ the latest state wins and a state that nobody ever saw is never published. Invar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, wire
+from bridge.contract.publication import Kind, Publication
 from bridge.model import Storm
 from bridge.store import storms
 from bridge.store.live import live_numbers, newest_live, unread
@@ -44,40 +44,18 @@ WHERE o.kind NOT IN ('msg', 'event', 'stray') ORDER BY o.seq LIMIT ?
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A state to bring to the broker: the row it came from, and what to publish now.
-
-    `needed` is False when the broker already agrees and the row only has to go.
-    """
-
-    path: str
-    topic: str
-    payload: bytes
-    retain: bool
-    kind: str
-    user_id: int
-    number: int
-    generation: int
-    needed: bool = True
-
-    @property
-    def mail_id(self) -> str:
-        """The id of the message it is about, empty for views."""
-        return ids.encode(self.number) if self.number else ""
-
-
 def take_messages(
     connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str]
 ) -> list[Publication]:
     """The first waiting messages and events in the order of their marks, without those in flight."""
     taken = []
     for row in connection.execute(_MESSAGES, (limit,)):
-        path, kind, generation, user_id, number, header, live, held, name, views, until_ms, *storm = row
+        path, stored_kind, generation, user_id, number, header, live, held, name, views, until_ms, *storm = row
         if path in busy:
             continue
+        kind = Kind(stored_kind)
         topic, payload, needed = path, b"", True
-        if kind == "event":
+        if kind is Kind.EVENT:
             topic = path.rpartition("/")[0]
             told_ms = ids.received_ms(number) if until_ms is None else until_ms
             if views is not None and "event" in views.split(",") and now_ms - told_ms < EVENT_LIFETIME_MS:
@@ -86,11 +64,13 @@ def take_messages(
                 elif live:
                     payload = wire.event_view(number, wire.unpack_header(header), user=name)
             needed = bool(payload)
-        elif kind == "msg" and live:
+        elif kind is Kind.MESSAGE and live:
             payload = header
-        elif kind == "msg":
+        elif kind is Kind.MESSAGE:
             needed = held != 0  # a message that is gone from the table may still be held
-        taken.append(Publication(path, topic, payload, kind != "event", kind, user_id, number, generation, needed))
+        taken.append(
+            Publication(path, topic, payload, kind is not Kind.EVENT, kind, user_id, number, generation, needed)
+        )
     return taken
 
 
@@ -109,24 +89,24 @@ def _views(
     now_ms: int,
     days: float,
 ) -> Iterator[Publication]:
-    for path, kind, generation, user_id, switched_on, text_held in rows:
-        payload = b""
-        if switched_on is not None and (kind == "box" or kind in switched_on.split(",")):
+    for path, stored_kind, generation, user_id, switched_on, text_held in rows:
+        kind, payload = Kind(stored_kind), b""
+        if switched_on is not None and (kind is Kind.BOX or kind in switched_on.split(",")):
             payload = view_payload(connection, user_id, kind, now_ms=now_ms, days=days)
         # Apps ring for whatever comes on `text`, so it comes only when it says something new.
-        needed = kind != "text" or payload != text_held
+        needed = kind is not Kind.TEXT or payload != text_held
         yield Publication(path, path, payload, True, kind, user_id, 0, generation, needed)
 
 
-def view_payload(connection: sqlite3.Connection, user_id: int, kind: str, *, now_ms: int, days: float) -> bytes:
+def view_payload(connection: sqlite3.Connection, user_id: int, kind: Kind, *, now_ms: int, days: float) -> bytes:
     """What a view of an existing user should say now; empty when there is nothing to say."""
-    if kind == "box":
+    if kind is Kind.BOX:
         return wire.pack_digest(ids.encode(number) for number in live_numbers(connection, user_id))
-    if kind == "unread":
+    if kind is Kind.UNREAD:
         return str(unread(connection, user_id, now_ms=now_ms, days=days)).encode()
-    newest = newest_live(connection, user_id, ringing=kind == "text")
+    newest = newest_live(connection, user_id, ringing=kind is Kind.TEXT)
     number, header = (0, None) if newest is None else (newest[0], wire.unpack_header(newest[1]))
-    if kind == "text":
+    if kind is Kind.TEXT:
         return wire.text_view(header, storms.told(connection, user_id, after=number))
     return b"" if header is None else wire.last_view(number, header)
 
@@ -135,9 +115,9 @@ def settle(transaction: Transaction, publications: Iterable[Publication]) -> Non
     """Take out what the broker acknowledged, unless it was marked again meanwhile."""
     connection = transaction.connection
     publications = list(publications)
-    held = [(1 if p.payload else 0, p.user_id, p.number) for p in publications if p.kind == "msg" and p.needed]
+    held = [(1 if p.payload else 0, p.user_id, p.number) for p in publications if p.kind is Kind.MESSAGE and p.needed]
     connection.executemany("UPDATE message SET held = ? WHERE user_id = ? AND number = ?", held)
-    texts = [(p.payload, p.user_id) for p in publications if p.kind == "text" and p.needed]
+    texts = [(p.payload, p.user_id) for p in publications if p.kind is Kind.TEXT and p.needed]
     connection.executemany("UPDATE user SET text_held = ? WHERE user_id = ?", texts)
     connection.executemany(
         "DELETE FROM outbox WHERE path = ? AND generation = ?", [(p.path, p.generation) for p in publications]

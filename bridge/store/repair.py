@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
+from bridge.contract.publication import Kind
 from bridge.reconcile import Difference, Observed, Repair, difference, fingerprint
 from bridge.store import marks
 from bridge.store.outbox import view_payload
@@ -37,7 +38,7 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
         name, _, rest = path.partition("/")
         user_id, kind = users.get(name), rest.partition("/")[0]
         number = _number(rest)
-        if user_id is None or (kind == "msg" and number is None):
+        if user_id is None or (kind == Kind.MESSAGE and number is None):
             marks.stray(connection, path)
         elif number is not None:
             if path in observed.retained:
@@ -50,9 +51,9 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
 
 
 def _difference(connection: sqlite3.Connection, observed: Observed) -> Difference:
-    desired = {path: state for path, state in _desired(connection, observed) if path not in observed.settled}
-    held = {path: state for path, state in observed.retained.items() if path not in observed.settled}
-    found = difference(desired, held)
+    desired = {path: state for path, state in _desired(connection, observed) if path not in observed.acknowledged}
+    retained = {path: state for path, state in observed.retained.items() if path not in observed.acknowledged}
+    found = difference(desired, retained)
     return Difference(
         missing=frozenset(path for path in found.missing if not _under_way(connection, path)),
         different=found.different,
@@ -66,7 +67,7 @@ def _under_way(connection: sqlite3.Connection, path: str) -> bool:
     Not so the text: its row may be about to go without a publish, for the broker is thought to hold it.
     """
     row = connection.execute("SELECT kind FROM outbox WHERE path = ?", (path,)).fetchone()
-    return row is not None and row[0] != "text"
+    return row is not None and Kind(row[0]) is not Kind.TEXT
 
 
 def _desired(connection: sqlite3.Connection, observed: Observed) -> Iterator[tuple[str, int]]:
@@ -87,7 +88,7 @@ def _desired_of(
     for view in topics.STATE_VIEWS:
         payload = b""
         if view == "box" or view in views.split(","):
-            payload = view_payload(connection, user_id, view, now_ms=observed.now_ms, days=observed.days)
+            payload = view_payload(connection, user_id, Kind(view), now_ms=observed.now_ms, days=observed.days)
         if payload:  # an empty one clears the topic: nothing is held
             yield topics.view(name, view), fingerprint(payload)
 
@@ -99,7 +100,7 @@ def _user_ids(connection: sqlite3.Connection, name: str) -> list[int]:
 
 def _number(rest: str) -> int | None:
     kind, _, text = rest.partition("/")
-    if kind != "msg":
+    if kind != Kind.MESSAGE:
         return None
     try:
         return ids.decode(text)

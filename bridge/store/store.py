@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
     from pathlib import Path
 
+    from bridge.contract.publication import Publication
     from bridge.directory import Directory
+    from bridge.kept import Kept, StoredBody
     from bridge.model import Envelope, Header
     from bridge.reconcile import Observed, Repair
     from bridge.store.bodies import Keeping
-    from bridge.store.messages import Kept, StoredBody
-    from bridge.store.outbox import Publication
     from bridge.store.writer import Transaction
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ COMMIT_LAG_S = 0.05
 def reply_before_commit() -> None:
     """The bridge answers 250 while the message still waits for its transaction."""
     from bridge.contract import ids
-    from bridge.store.messages import Kept
+    from bridge.kept import Kept
     from bridge.store.store import Store
     from bridge.store.writer import Writer
 

@@ -18,8 +18,8 @@ import structlog
 from bridge.directory import Directory, User
 from bridge.ingress import Ingress, IngressSettings, SessionLimits
 from bridge.intake import Intake
+from bridge.kept import Kept
 from bridge.spool import Spool
-from bridge.store.messages import Kept
 
 if TYPE_CHECKING:
     from bridge.model import Envelope

@@ -1,0 +1,54 @@
+"""One publish on its way from the outbox to the broker, and what kinds of outbox rows there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.contract import ids
+
+
+class Kind(StrEnum):
+    """What a row of the outbox is about. The values are those in the database; a view's is its name."""
+
+    MESSAGE = "msg"
+    """The header of one message, or its tombstone."""
+    EVENT = "event"
+    """The news of one message or one storm; the only kind that is not retained."""
+    STRAY = "stray"
+    """A topic that belongs to nobody and has to be cleared."""
+    BOX = "box"
+    LAST = "last"
+    TEXT = "text"
+    UNREAD = "unread"
+
+    @property
+    def is_view(self) -> bool:
+        """Whether only the newest value counts; what is no view goes before the views, in order."""
+        return self not in {Kind.MESSAGE, Kind.EVENT, Kind.STRAY}
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A state to bring to the broker: the row it came from, and what to publish at this moment.
+
+    `path` names the row, `topic` is where it goes, both without the root; an empty payload clears a
+    retained topic. `number` is the message's id as a number, 0 for views. `generation` is the row's
+    when it was read: one that was marked again since has a higher one. `needed` is False when the
+    broker already agrees and the row only has to go.
+    """
+
+    path: str
+    topic: str
+    payload: bytes
+    retain: bool
+    kind: Kind
+    user_id: int
+    number: int
+    generation: int
+    needed: bool = True
+
+    @property
+    def mail_id(self) -> str:
+        """The id of the message it is about, empty for views."""
+        return ids.encode(self.number) if self.number else ""

@@ -1,0 +1,37 @@
+"""Mail as the store keeps it, in what the store tells the use cases. Frozen values, pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.contract import ids
+from bridge.rules.rules import Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message as it was kept for one user, and what its rules decided.
+
+    `number` is its id as a number (`contract/ids.py`). `copy_of_known` says that it was there
+    already: then nothing rings, whatever `alert` is.
+    """
+
+    user_id: int
+    user: str
+    number: int
+    copy_of_known: bool = False
+    alert: Alert = Alert.RING
+
+    @property
+    def mail_id(self) -> str:
+        """The id under which devices know it."""
+        return ids.encode(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """Where a message's `size` bytes are: in `raw`, or in the spool file named `file`; in neither when gone."""
+
+    size: int
+    raw: bytes | None
+    file: str | None
