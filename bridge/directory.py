@@ -13,7 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import MalformedAddressError, UnknownUserError
 from bridge.model import Recipient
@@ -34,36 +34,65 @@ _LONGEST = 320  # RFC 3696 erratum 1690 says 254; addresses with SMTPUTF8 may ta
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who gets mail."""
+    """A person who gets mail, and the views that are on for them."""
 
     user_id: int
     name: str
     views: frozenset[str] = frozenset()
 
 
+def _nothing() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All users and addresses at one moment. Keys are normalised addresses and `@domain`."""
+    """All users and addresses at one moment. Made by `of`; every question to it is a look-up, never a walk.
 
-    users: Mapping[int, User] = field(default_factory=lambda: MappingProxyType({}))
-    addresses: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    folded: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    The keys of `addresses` are normalised addresses and `@domain`. What follows them is made of the
+    two: addresses without case (of two that differ in case alone, the first in the order of their
+    characters), users by name, all domains, and who gets postmaster's mail (None without users).
+    """
+
+    users: Mapping[int, User] = field(default_factory=_nothing)
+    addresses: Mapping[str, int] = field(default_factory=_nothing)
+    folded: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    names: Mapping[str, User] = field(default_factory=_nothing, repr=False)
+    domains: frozenset[str] = frozenset()
+    postmaster: int | None = None
 
     @classmethod
     def of(cls, users: Iterable[User], addresses: Iterable[tuple[str, int]]) -> Directory:
-        """A directory of these users and `(address, user_id)` pairs."""
-        exact = dict(addresses)
-        folded = {address.casefold(): user_id for address, user_id in sorted(exact.items(), reverse=True)}
+        """A directory of these users and `(address, user_id)` pairs; the addresses as `normalise` gives them."""
+        by_id, exact = {user.user_id: user for user in users}, dict(addresses)
+        folded: dict[str, str] = {}
+        domains: set[str] = set()
+        postmaster: int | None = None
+        for address, user_id in exact.items():
+            key = address.casefold()
+            if key not in folded or address < folded[key]:
+                folded[key] = address
+            local, _, domain = key.rpartition("@")
+            domains.add(domain)
+            if local == "postmaster" and postmaster is None:
+                postmaster = user_id
         return cls(
-            MappingProxyType({user.user_id: user for user in users}),
-            MappingProxyType(exact),
-            MappingProxyType(folded),
+            users=MappingProxyType(by_id),
+            addresses=MappingProxyType(exact),
+            folded=MappingProxyType(folded),
+            names=MappingProxyType({user.name: user for user in by_id.values()}),
+            domains=frozenset(domains),
+            postmaster=min(by_id, default=None) if postmaster is None else postmaster,
         )
+
+    def named(self, name: str) -> User | None:
+        """The user of that name, or None."""
+        return self.names.get(name)
 
     def resolve(self, address: str) -> Recipient:
         """Whose address this is; raises UnknownUserError or MalformedAddressError."""
         if address.casefold() == "postmaster":
-            return self._postmaster(address, "postmaster", "")
+            return self._recipient(address, self.postmaster, "")
         local, domain = split(address)
         if domain == COPY_DOMAIN and "=" in local:
             local, domain = split("@".join(local.rsplit("=", 1)))
@@ -73,26 +102,19 @@ class Directory:
             found = self._find(f"{base}@{domain}") if base else None
         if found is None:
             found, detail = self.addresses.get(f"@{domain}"), ""
-        if found is None and local.casefold() == "postmaster":
-            return self._postmaster(address, local, domain)
-        if found is None:
-            raise UnknownUserError(f"no user has the address {address}")
+        if found is None and local.casefold() == "postmaster" and domain in self.domains:
+            found = self.postmaster
         return self._recipient(address, found, detail)
 
     def _find(self, address: str) -> int | None:
         found = self.addresses.get(address)
-        return self.folded.get(address.casefold()) if found is None else found
+        if found is None and (registered := self.folded.get(address.casefold())) is not None:
+            found = self.addresses[registered]
+        return found
 
-    def _postmaster(self, address: str, local: str, domain: str) -> Recipient:
-        ours = not domain or domain in {known.rpartition("@")[2] for known in self.addresses}
-        if not ours or not self.users:
+    def _recipient(self, address: str, user_id: int | None, detail: str) -> Recipient:
+        if user_id is None:
             raise UnknownUserError(f"no user has the address {address}")
-        registered = [
-            user for known, user in self.addresses.items() if known.casefold().startswith(f"{local}@".casefold())
-        ]
-        return self._recipient(address, registered[0] if registered else min(self.users), "")
-
-    def _recipient(self, address: str, user_id: int, detail: str) -> Recipient:
         return Recipient(address, user_id, self.users[user_id].name, clean_detail(detail))
 
 

@@ -101,8 +101,8 @@ class Requests:
         sender = topics.parse_request(self._root, topic)
         if sender is None:
             return
-        user_id = next((u.user_id for u in self._directory().users.values() if u.name == sender.user), None)
-        if user_id is None:
+        user = self._directory().named(sender.user)
+        if user is None:
             return
         own = f"{self._root}/{topics.reply(sender.user, sender.device)}"
         allowed = (response_topic + "/").startswith(f"{own}/") and not set(response_topic) & set("+#\0")
@@ -122,7 +122,7 @@ class Requests:
             return
         async with self._at_once:
             try:
-                await self._answer(user_id, request, path)
+                await self._answer(user.user_id, request, path)
             except BadRequestError as error:
                 refusal = wire.pack_refusal(request.request_id, status=error.status, text=str(error))
                 await self._send(path, refusal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import unicodedata
 
 import pytest
@@ -86,6 +87,65 @@ def test_postmaster_of_our_domains_always_has_a_recipient():
     assert owner(directory(("a@example.org", 3), ("postmaster@example.org", 2)), "POSTMASTER@example.org")[0] == "bob"
     with pytest.raises(UnknownUserError):
         HOME.resolve("postmaster@elsewhere.example")
+
+
+def test_a_catch_all_of_the_domain_takes_postmasters_mail_unless_somebody_registered_it():
+    assert owner(directory(("a@example.org", 1), ("@example.org", 2)), "postmaster@example.org")[0] == "bob"
+    with_one = directory(("a@example.org", 1), ("@example.org", 2), ("postmaster@example.org", 3))
+    assert owner(with_one, "Postmaster@example.org")[0] == "carol"
+
+
+def test_who_is_postmaster_of_one_domain_is_so_of_all_that_have_none():
+    known = directory(("a@example.org", 1), ("postmaster@example.com", 2), ("postmaster@example.net", 3))
+    assert owner(known, "postmaster@example.org")[0] == "bob"
+    assert owner(known, "postmaster@example.net")[0] == "carol"
+    assert owner(known, "postmaster")[0] == "bob"
+
+
+def test_of_two_that_differ_in_case_alone_the_first_in_their_order_gets_what_is_written_in_a_third_way():
+    for pairs in ((("Ann@example.org", 1), ("ann@example.org", 2)), (("ann@example.org", 2), ("Ann@example.org", 1))):
+        assert owner(directory(*pairs), "ANN@example.org")[0] == "alice"
+
+
+def test_a_user_is_found_by_name():
+    assert HOME.named("bob") == USERS[1]
+    assert HOME.named("nobody") is None
+    assert HOME.named("Bob") is None
+
+
+class NeverWalked(dict):
+    """A mapping that can be asked for one key at a time, and counts how often it was."""
+
+    asked = 0
+
+    def _walked(self, *_):
+        raise AssertionError("walked through")
+
+    __iter__ = keys = values = items = __len__ = __reversed__ = _walked
+
+    def get(self, key, default=None):
+        self.asked += 1
+        return super().get(key, default)
+
+    def __getitem__(self, key):
+        self.asked += 1
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["alice@example.org", "ALICE+x@example.org", "who@example.org", "who@else.example", "postmaster",
+     "postmaster@example.org", "postmaster@else.example"],
+)  # fmt: skip
+def test_no_question_walks_through_all_users_or_addresses(address):
+    maps = {name: NeverWalked(getattr(HOME, name)) for name in ("users", "addresses", "folded", "names")}
+    watched = dataclasses.replace(HOME, **maps)
+    assert watched.named("carol") == USERS[2]
+    try:
+        assert watched.resolve(address).user == "alice"
+    except UnknownUserError:
+        assert address.startswith("who@") or "else" in address
+    assert sum(each.asked for each in maps.values()) <= 8
 
 
 def test_without_users_nobody_has_postmasters_mail():
