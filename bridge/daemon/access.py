@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, LinkDownError
-from bridge.publish.mqtt import Target
+from bridge.publish.link import Target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -28,7 +28,7 @@ from bridge.errors import LinkDownError, RefusedError
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.publish.backoff import Backoff
-from bridge.publish.mqtt import BrokerConnection, Incoming, Link
+from bridge.publish.link import Link
 from bridge.publish.outbox import Outbox
 from bridge.publish.replay import Replay
 from bridge.requests import Requests, ReturnPath
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from bridge.config.settings import Settings
     from bridge.kept import StoredBody
+    from bridge.publish.connection import BrokerConnection, Incoming
 
 SUBSCRIBE_AGAIN_S = 30.0
 
@@ -128,7 +129,7 @@ class Bridge:
             outbox=self.outbox,
             root=settings.mqtt.root,
             node=settings.node,
-            ring=settings.retain.count,
+            count=settings.retain.count,
             days=settings.retain.days,
             now_ms=wall_ms,
             new_token=secrets.token_hex,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.settings import Settings
-    from bridge.publish.mqtt import BrokerConnection
+    from bridge.publish.connection import BrokerConnection
     from bridge.reconcile import Repair
 
 CONNECT_ONCE_S = 6.0

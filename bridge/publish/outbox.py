@@ -9,6 +9,7 @@ handful. One topic is never in flight twice, which keeps the order per topic.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -17,7 +18,7 @@ from bridge.contract.publication import Kind
 from bridge.errors import LinkDownError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from bridge.contract.publication import Publication
 
@@ -69,8 +70,7 @@ class Outbox:
         self._view_times: dict[str, float] = {}
         self._views_at = monotonic()
         self._timer: asyncio.TimerHandle | None = None
-        self.witnesses: list[set[str]] = []
-        """Sets that get the path of everything acknowledged: whoever replays the retained set adds one."""
+        self._witnesses: list[set[str]] = []
         self.drained = asyncio.Event()
         """Set while nothing waits and nothing is in flight, as far as this pump has seen."""
         self._log = structlog.get_logger()
@@ -79,6 +79,19 @@ class Outbox:
         """Something was committed: there may be work."""
         self.drained.clear()
         self._wake.set()
+
+    @contextmanager
+    def witness(self) -> Iterator[set[str]]:
+        """A set that gets the path of everything that is acknowledged within the block.
+
+        Whoever replays the retained set needs it: an acknowledgement is newer than the replay.
+        """
+        acknowledged: set[str] = set()
+        self._witnesses.append(acknowledged)
+        try:
+            yield acknowledged
+        finally:
+            self._witnesses = [each for each in self._witnesses if each is not acknowledged]
 
     async def run(self, connection: Publisher) -> None:
         """Publish until cancelled."""
@@ -161,7 +174,7 @@ class Outbox:
         done.result()
         if self._flying.get(publication.path) is not publication:
             return  # a late acknowledgement of an earlier connection
-        for witness in self.witnesses:
+        for witness in self._witnesses:
             witness.add(publication.path)
         self._acknowledged.append(publication)
         self._wake.set()

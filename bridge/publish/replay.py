@@ -23,6 +23,7 @@ from bridge.reconcile import Observed, Repair, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from bridge.directory import Directory
 
@@ -56,13 +57,15 @@ class Truth(Protocol):
 class Witnessed(Protocol):
     """What a look needs of the outbox that is at work on the same connection."""
 
-    witnesses: list[set[str]]
+    def witness(self) -> AbstractContextManager[set[str]]:
+        """A set that gets the path of everything that is acknowledged within the block."""
 
 
 class Replaying(Protocol):
     """What a look needs of a connection: subscriptions, replayed topics, publishes, and when it was lost."""
 
-    on_retained: Callable[[str, bytes], None]
+    def retained(self, callback: Callable[[str, bytes], None]) -> AbstractContextManager[None]:
+        """Within the block `callback` gets topic and payload of what is replayed, in any thread."""
 
     @property
     def closed(self) -> asyncio.Future[str]:
@@ -88,7 +91,7 @@ class Replay:
         outbox: Witnessed,
         root: str,
         node: str,
-        ring: int,
+        count: int,
         days: float,
         now_ms: Callable[[], int],
         new_token: Callable[[], str],
@@ -97,7 +100,7 @@ class Replay:
         self._outbox = outbox
         self._root = root
         self._marker_topic = topics.marker(node)
-        self._users_at_once = max(1, TOPICS_AT_ONCE // (ring + len(topics.STATE_VIEWS)))
+        self._users_at_once = max(1, TOPICS_AT_ONCE // (count + len(topics.STATE_VIEWS)))
         self._days = days
         self._now_ms = now_ms
         self._new_token = new_token
@@ -142,10 +145,7 @@ class Replay:
         Raises LinkDownError, RefusedError, TimeoutError or StoreUnavailableError.
         """
         async with self._one_at_a_time:
-            try:
-                repair = await self._run(connection, dry_run=dry_run)
-            finally:
-                connection.on_retained = lambda _topic, _payload: None
+            repair = await self._run(connection, dry_run=dry_run)
         self._log.info(
             "reconciled",
             held=repair.held,
@@ -178,7 +178,6 @@ class Replay:
     async def _look_at(self, connection: Replaying, users: frozenset[str], *, dry_run: bool) -> Repair:
         """Compare these users' topics with what they should be."""
         observed: dict[str, int] = {}  # paho's thread adds to it: copied, never iterated
-        acknowledged: set[str] = set()
         prefix = len(self._root) + 1
 
         def remember(topic: str, payload: bytes) -> None:
@@ -186,14 +185,11 @@ class Replay:
             if path.partition("/")[0] in users:  # what comes late is another look's
                 observed[path] = fingerprint(payload)
 
-        connection.on_retained = remember
-        self._outbox.witnesses.append(acknowledged)
-        try:
-            await self._replay(connection, list(_filters(self._root, sorted(users))))
+        with self._outbox.witness() as acknowledged:
+            with connection.retained(remember):
+                await self._replay(connection, list(_filters(self._root, sorted(users))))
             seen = Observed(users, observed.copy(), frozenset(acknowledged), self._now_ms(), self._days)
             return await self._store.repair(seen, dry_run=dry_run)
-        finally:
-            self._outbox.witnesses.remove(acknowledged)
 
     async def _pace(self, connection: Replaying) -> None:
         for _ in range(PACES_AT_MOST):
@@ -213,9 +209,9 @@ class Replay:
             if name not in known:
                 strangers.add(name)
 
-        connection.on_retained = remember
-        for view in topics.STATE_VIEWS:
-            await self._replay(connection, [f"{self._root}/+/{view}"])
+        with connection.retained(remember):
+            for view in topics.STATE_VIEWS:
+                await self._replay(connection, [f"{self._root}/+/{view}"])
         return sorted(strangers.copy())
 
     async def _replay(self, connection: Replaying, filters: list[str]) -> None:

@@ -38,7 +38,7 @@ def reply_before_commit() -> None:
 
 def settle_before_acknowledgement() -> None:
     """The bridge takes a row out of its outbox as soon as the publish is handed to the socket."""
-    from bridge.publish.mqtt import BrokerConnection
+    from bridge.publish.connection import BrokerConnection
 
     publish = BrokerConnection.publish
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -14,16 +15,16 @@ from bridge.publish import replay
 from bridge.publish.replay import TOPICS_AT_ONCE, WAITING_AT_MOST, Replay
 from tests.support.stored import Clock, add_user, header, mail, storing, to
 
-RING = 100
+COUNT = 100
 
 
 class Broker:
-    """A connection to a broker that holds `retained` and does at once what it is told, or fails with `trouble`."""
+    """A connection to a broker that holds topics and does at once what it is told, or fails with `trouble`."""
 
     def __init__(self):
-        self.retained, self.trouble, self.filters = {}, [], set()
+        self.holds, self.trouble, self.filters = {}, [], set()
         self.closed = asyncio.get_running_loop().create_future()
-        self.on_retained = lambda _topic, _payload: None
+        self.callbacks = []
         self.replay = None
         self.largest = 0
 
@@ -31,10 +32,22 @@ class Broker:
         if self.trouble:
             raise self.trouble.pop(0)
         self.filters |= set(filters)
-        told = [topic for topic in self.retained if any(matches(each, topic) for each in filters)]
+        told = [topic for topic in self.holds if any(matches(each, topic) for each in filters)]
         self.largest = max(self.largest, len(told))
         for topic in told:
-            self.on_retained(topic, self.retained[topic])
+            self.tell(topic)
+
+    def tell(self, topic):
+        for callback in self.callbacks:
+            callback(topic, self.holds[topic])
+
+    @contextmanager
+    def retained(self, callback):
+        self.callbacks.append(callback)
+        try:
+            yield
+        finally:
+            self.callbacks.remove(callback)
 
     async def unsubscribe(self, filters):
         self.filters -= set(filters)
@@ -49,7 +62,7 @@ def matches(topic_filter, topic):
     return all(wanted in {"+", level} for wanted, level in pairs)
 
 
-def looking(path, story, *, users=(), ring=RING):
+def looking(path, story, *, users=(), count=COUNT):
     """Run a story with a store of these users, a broker, and what looks at it."""
     for name in users:
         add_user(path, name)
@@ -60,10 +73,10 @@ def looking(path, story, *, users=(), ring=RING):
             broker, tokens = Broker(), itertools.count()
             broker.replay = Replay(
                 store=store,
-                outbox=SimpleNamespace(witnesses=[]),
+                outbox=SimpleNamespace(witness=lambda: nullcontext(set())),
                 root="mail",
                 node="one",
-                ring=ring,
+                count=count,
                 days=7,
                 now_ms=clock.wall,
                 new_token=lambda: str(next(tokens)),
@@ -78,9 +91,9 @@ async def publish_all(store, broker):
     while taken := [*await store.take_messages(limit=500, busy=()), *await store.take_views(limit=500, busy=())]:
         for each in taken:
             if each.payload and each.retain:
-                broker.retained[f"mail/{each.topic}"] = each.payload
+                broker.holds[f"mail/{each.topic}"] = each.payload
             elif each.retain:
-                broker.retained.pop(f"mail/{each.topic}", None)
+                broker.holds.pop(f"mail/{each.topic}", None)
         await store.settle(taken)
 
 
@@ -102,9 +115,9 @@ def test_a_replay_and_a_comparison_never_hold_more_than_some_users_topics(path):
     async def story(store, broker, looker):
         await fill(store, mails=30)
         await publish_all(store, broker)
-        assert len(broker.retained) == 40 * 34
-        for topic in [topic for topic in broker.retained if "/user7/" in topic]:
-            broker.retained[topic.replace("user7", "nobody")] = broker.retained.pop(topic)
+        assert len(broker.holds) == 40 * 34
+        for topic in [topic for topic in broker.holds if "/user7/" in topic]:
+            broker.holds[topic.replace("user7", "nobody")] = broker.holds.pop(topic)
         seen, repair = [], store.repair
 
         async def watched(observed, *, dry_run):
@@ -126,7 +139,7 @@ def test_an_empty_broker_is_filled_bit_by_bit_so_that_live_mail_does_not_wait_be
     async def story(store, broker, looker):
         await fill(store, mails=30)
         await publish_all(store, broker)
-        broker.retained.clear()
+        broker.holds.clear()
         most = 0
 
         async def pump():
@@ -141,7 +154,7 @@ def test_an_empty_broker_is_filled_bit_by_bit_so_that_live_mail_does_not_wait_be
         pumping.cancel()
         await publish_all(store, broker)
         assert found.missing == 40 * 34
-        assert len(broker.retained) == 40 * 34
+        assert len(broker.holds) == 40 * 34
         assert 0 < most <= TOPICS_AT_ONCE + WAITING_AT_MOST < found.missing
 
     looking(path, story, users=USERS)
@@ -153,7 +166,7 @@ def test_an_outbox_that_never_empties_holds_up_no_look_for_ever(path, monkeypatc
     async def story(store, broker, looker):
         await fill(store, mails=30)
         await publish_all(store, broker)
-        broker.retained.clear()
+        broker.holds.clear()
         assert (await looker.run(broker)).missing == 40 * 34
 
     looking(path, story, users=USERS)
@@ -163,7 +176,7 @@ def test_filling_ends_with_its_connection(path):
     async def story(store, broker, looker):
         await fill(store, mails=30)
         await publish_all(store, broker)
-        broker.retained.clear()
+        broker.holds.clear()
         looked = asyncio.create_task(looker.run(broker))
         while not await store.waiting():  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)
@@ -183,7 +196,7 @@ def test_what_waits_already_is_not_marked_once_more_unless_the_broker_holds_some
         assert found.missing == 1, "the text alone: it may be thought to be there"
         [again] = await store.take_messages(limit=1, busy=())
         assert again.generation == kept.generation
-        broker.retained[f"mail/{topics.message('alice', ids.encode(kept.number))}"] = b"an old one"
+        broker.holds[f"mail/{topics.message('alice', ids.encode(kept.number))}"] = b"an old one"
         found = await looker.run(broker)
         assert found.different == 1
         [again] = await store.take_messages(limit=1, busy=())
@@ -196,11 +209,11 @@ def test_a_topic_that_comes_late_is_not_taken_for_a_strangers(path):
     async def story(store, broker, looker):
         await fill(store)
         await publish_all(store, broker)
-        late = next(iter(broker.retained))
+        late = next(iter(broker.holds))
         subscribe = broker.subscribe
 
         async def with_something_late(filters, *, qos):
-            broker.on_retained(late, broker.retained[late])
+            broker.tell(late)
             await subscribe(filters, qos=qos)
 
         broker.subscribe = with_something_late
@@ -217,7 +230,7 @@ def test_a_look_that_failed_is_taken_again_and_one_that_did_not_after_a_while(pa
     async def story(store, broker, looker):
         await fill(store)
         await publish_all(store, broker)
-        broker.retained.clear()
+        broker.holds.clear()
         broker.trouble.append(trouble)
         looks, run = [], looker.run
 

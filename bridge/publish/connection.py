@@ -1,0 +1,205 @@
+"""One connection to the broker, over paho-mqtt: publish, subscribe, and hear what comes.
+
+paho runs its own network thread; what it reports is handed to the event loop in batches, so a
+burst of acknowledgements costs one wake-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from bridge.errors import LinkDownError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    import paho.mqtt.client as paho
+    from paho.mqtt.reasoncodes import ReasonCode
+
+ACKNOWLEDGE_DEADLINE_S = 30.0
+UNACKNOWLEDGED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message from the broker; the last two only on MQTT 5, and only when the sender set them."""
+
+    topic: str
+    payload: bytes
+    response_topic: str = ""
+    correlation: bytes | None = None
+
+
+class BrokerConnection:
+    """One MQTT connection, made before paho connects. All methods are for the event loop's thread.
+
+    It listens from the first packet on: a broker that still has our session delivers what waited in
+    it right behind CONNACK, and what nobody takes and acknowledges would block its window for good.
+
+    `on_message` gets each message on the loop, except replayed retained ones: those go to whoever
+    asked for them by `retained`, and to nobody else.
+    """
+
+    def __init__(
+        self,
+        client: paho.Client,
+        *,
+        on_message: Callable[[Incoming], Awaitable[None]],
+    ) -> None:
+        self.session_present = False
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._client = client
+        self._on_message = on_message
+        self._on_retained: tuple[Callable[[str, bytes], None], ...] = ()  # replaced, never changed: two threads use it
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._reports: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._scheduled = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = structlog.get_logger()
+        client.on_publish = lambda _c, _u, mid, *_: self._report(self._acknowledged, mid)
+        client.on_subscribe = lambda _c, _u, mid, codes, _p: self._report(self._subscribed, mid, codes)
+        client.on_unsubscribe = lambda _c, _u, mid, *_: self._report(self._acknowledged, mid)
+        client.on_disconnect = lambda _c, _u, _f, reason, _p: self._report(self._lost, str(reason))
+        client.on_message = self._received
+
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool, correlation: bytes | None = None
+    ) -> asyncio.Future[None]:
+        """Send a QoS 1 publish; the future is done at PUBACK or fails with LinkDownError.
+
+        `correlation` goes along as correlation data (MQTT 5 §3.3.2.3.6) and is for MQTT 5 only.
+        """
+        properties = None if correlation is None else mqtt5_properties(PacketTypes.PUBLISH, CorrelationData=correlation)
+        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        return self._wait_for(info.rc, info.mid)
+
+    async def subscribe(self, filters: Sequence[str], *, qos: int) -> None:
+        """Subscribe and wait for SUBACK; raises LinkDownError, RefusedError or TimeoutError."""
+        code, mid = self._client.subscribe([(topic_filter, qos) for topic_filter in filters])
+        await asyncio.wait_for(self._wait_for(code, mid or 0), ACKNOWLEDGE_DEADLINE_S)
+
+    async def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Unsubscribe and wait for UNSUBACK; raises LinkDownError."""
+        code, mid = self._client.unsubscribe(list(filters))
+        await asyncio.wait_for(self._wait_for(code, mid or 0), ACKNOWLEDGE_DEADLINE_S)
+
+    @contextmanager
+    def retained(self, callback: Callable[[str, bytes], None]) -> Iterator[None]:
+        """Within the block `callback` gets topic and payload of each replayed retained message.
+
+        It is called in paho's thread, so that a large replay does not keep the loop.
+        """
+        self._on_retained = (*self._on_retained, callback)
+        try:
+            yield
+        finally:
+            self._on_retained = tuple(each for each in self._on_retained if each is not callback)
+
+    async def close(self) -> None:
+        """Say goodbye and end paho's thread; whatever still waits fails with LinkDownError."""
+        self._client.disconnect()
+        await asyncio.to_thread(self._client.loop_stop)
+        self._lost("closed")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- what paho reports ------------------------------------------------------------------------
+
+    def _wait_for(self, code: MQTTErrorCode, mid: int) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self._loop.create_future()
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS or self.closed.done():
+            future.set_exception(LinkDownError("not connected"))
+            future.exception()  # whoever awaits it sees it; nobody else needs to be told
+        else:
+            self._waiting[mid] = future
+        return future
+
+    def _report(self, what: Callable[..., None], *arguments: Any) -> None:
+        """Queue a report from paho's thread, and wake the loop if it is not awake for us already."""
+        self._reports.append((what, arguments))
+        if not self._scheduled and not self._loop.is_closed():
+            self._scheduled = True
+            self._loop.call_soon_threadsafe(self._take_reports)
+
+    def _take_reports(self) -> None:
+        self._scheduled = False
+        while self._reports:
+            what, arguments = self._reports.popleft()
+            what(*arguments)
+
+    def _acknowledged(self, mid: int) -> None:
+        future = self._waiting.pop(mid, None)
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def _subscribed(self, mid: int, codes: list[ReasonCode]) -> None:
+        refused = [str(code) for code in codes if code.is_failure]
+        future = self._waiting.pop(mid, None)
+        if future is None or future.done():
+            return
+        if refused:
+            future.set_exception(RefusedError(f"the broker refused a subscription: {refused[0]}"))
+        else:
+            future.set_result(None)
+
+    def _lost(self, reason: str) -> None:
+        if not self.closed.done():
+            self.closed.set_result(reason)
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(LinkDownError(reason))
+                future.exception()
+
+    def _received(self, client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        if message.retain:
+            for callback in self._on_retained:
+                callback(message.topic, bytes(message.payload))
+            client.ack(message.mid, message.qos)
+        else:
+            self._report(self._deliver, message)
+
+    def _deliver(self, message: paho.MQTTMessage) -> None:
+        if message.qos == 0 and len(self._tasks) >= UNACKNOWLEDGED_AT_ONCE:
+            return  # what is sent without a window is dropped when it comes faster than it is handled
+        task = self._loop.create_task(self._handle(message), name=f"message-{message.mid}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, message: paho.MQTTMessage) -> None:
+        """Acknowledge only what was handled: a request that we are killed over comes again.
+
+        This is the edge towards devices: whatever a request brings up is logged and answered with
+        an acknowledgement, or it would come again for ever.
+        """
+        properties = message.properties
+        incoming = Incoming(
+            message.topic,
+            bytes(message.payload),
+            getattr(properties, "ResponseTopic", ""),
+            getattr(properties, "CorrelationData", None),
+        )
+        try:
+            await self._on_message(incoming)
+        except Exception:  # noqa: BLE001 - the session edge towards devices
+            self._log.exception("request_failed")
+        self._client.ack(message.mid, message.qos)
+
+
+def mqtt5_properties(packet_type: int, **values: Any) -> Properties:
+    """MQTT 5 properties by the names that paho gives them."""
+    properties = Properties(packet_type)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties
