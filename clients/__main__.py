@@ -2,7 +2,7 @@
 
 import sys
 
-from clients.terminal.commands import run
+from clients.cli.commands import run
 
 if __name__ == "__main__":
     sys.exit(run())

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from clients import topics
 from clients.box.inbox import DigestHeard, Gone, Inbox, Live, Shown, Skipped
-from clients.journal import record
+from clients.contract import topics
+from clients.journal import records
 from clients.protocol import ContractError, MalformedError, Reply, UnknownVersionError, decode_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.box.inbox import Change
-    from clients.journal.journal import Journal
+    from clients.contract.topics import Mailbox
+    from clients.journal.file import Journal
     from clients.session import Session
-    from clients.topics import Mailbox
 
 
 class Display(Protocol):
@@ -105,12 +105,12 @@ class Device:
 
     def subscribing(self) -> None:
         """The broker's session is new: an older subscription is void, all is going to be told."""
-        self._journal.append(record.subscribed(""))
+        self._journal.append(records.subscribed(""))
         self._inbox.subscribed(self._clock())
 
     def subscribed(self, subscription: str) -> None:
         """The subscription stands."""
-        self._journal.append(record.subscribed(subscription))
+        self._journal.append(records.subscribed(subscription))
 
     def disconnected(self, reason: str, *, retry_s: float) -> None:
         """The connection is lost, and being tried again."""
@@ -128,14 +128,14 @@ class Device:
                 case Shown():
                     self._display.show(change)
                 case Live(mail_id):
-                    self._journal.append(record.live(mail_id))
+                    self._journal.append(records.live(mail_id))
                     if self._inbox.was_shown(mail_id):
                         self._display.come_back(mail_id)
                 case Gone(mail_id, shown):
-                    self._journal.append(record.gone(mail_id, was_shown=shown))
+                    self._journal.append(records.gone(mail_id, was_shown=shown))
                     self._display.vanish(change)
                 case DigestHeard(digest):
-                    self._journal.append(record.box(digest))
+                    self._journal.append(records.box(digest))
                 case Skipped(reason, other_version):
                     self._skip(reason, other_version=other_version)
 

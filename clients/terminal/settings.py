@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clients.contract.topics import Mailbox
 from clients.endpoint import parse_endpoint
 from clients.errors import UsageError
 from clients.protocol import MalformedError
 from clients.session import Login
-from clients.topics import Mailbox
 
 if TYPE_CHECKING:
-    from clients.terminal.options import Place
+    from clients.cli.options import Place
 
 PASSWORD_VARIABLE = "POSTBELL_PASSWORD"  # noqa: S105 (a name, not a password)
 

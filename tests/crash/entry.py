@@ -27,7 +27,7 @@ def main() -> int:
         from broker.__main__ import main as broker
 
         return broker(sys.argv[1:])
-    from clients.terminal.commands import run as client
+    from clients.cli.commands import run as client
 
     return client()
 

@@ -54,10 +54,10 @@ PLACES = {
     "before_repair": Place("bridge.store.repair", "mark"),
     "after_repair": Place("bridge.store.repair", "mark", after=True),
     # the watcher: record, print, note, acknowledge
-    "before_record": Place("clients.terminal.watch.watch", "WatchDisplay.show"),
-    "after_record": Place("clients.journal.journal", "Journal.announce", after=True),
-    "after_print": Place("clients.journal.journal", "Journal.printed"),
-    "after_mark": Place("clients.journal.journal", "Journal.printed", after=True),
+    "before_record": Place("clients.terminal.watch.loop", "WatchDisplay.show"),
+    "after_record": Place("clients.journal.file", "Journal.announce", after=True),
+    "after_print": Place("clients.journal.file", "Journal.printed"),
+    "after_mark": Place("clients.journal.file", "Journal.printed", after=True),
     "before_ack": Place("clients.device", "Device.received", after=True),
     "after_ack": Place("clients.session", "Session._on_message", after=True),
     # the embedded broker: fan out, make durable, forget

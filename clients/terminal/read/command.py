@@ -20,19 +20,19 @@ from clients.backoff import Backoff
 from clients.device import Device
 from clients.download import Download
 from clients.errors import RequestError, StateLockedError, UsageError
-from clients.journal.journal import Journal
+from clients.journal.file import Journal
 from clients.protocol import ContractError, decode_parts, valid_id
 from clients.relay import join, relay_path
 from clients.session import Session
 from clients.terminal.notice import notice
 from clients.terminal.output import Output
+from clients.terminal.read.channels import GuestChannel, HoldingDisplay, OwnChannel, fetch
 from clients.terminal.read.destination import (
     FileDestination,
     MemoryDestination,
     ReadableDestination,
     StreamDestination,
 )
-from clients.terminal.read.reading import GuestChannel, HoldingDisplay, OwnChannel, fetch
 from clients.terminal.screen import readable
 from clients.terminal.settings import login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from clients.cli.options import Place
     from clients.protocol import Part
-    from clients.terminal.options import Place
+    from clients.terminal.read.channels import Channel
     from clients.terminal.read.destination import Destination
-    from clients.terminal.read.reading import Channel
 
 
 @dataclass(frozen=True, slots=True)

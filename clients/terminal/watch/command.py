@@ -14,7 +14,7 @@ from rich.console import Console
 
 from clients.backoff import Backoff
 from clients.device import Device
-from clients.journal.journal import Journal
+from clients.journal.file import Journal
 from clients.relay import Relay, relay_path
 from clients.seen import SeenRequests
 from clients.session import Session
@@ -25,10 +25,10 @@ from clients.terminal.settings import PASSWORD_VARIABLE, login_of, mailbox_of, s
 from clients.terminal.sleep import asleep
 from clients.terminal.watch.hook import Hook
 from clients.terminal.watch.keys import Keys
-from clients.terminal.watch.watch import Ringing, Watch, WatchDisplay
+from clients.terminal.watch.loop import Ringing, Watch, WatchDisplay
 
 if TYPE_CHECKING:
-    from clients.terminal.options import Place
+    from clients.cli.options import Place
 
 
 @dataclass(frozen=True, slots=True)

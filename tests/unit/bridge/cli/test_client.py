@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from bridge.cli import client
-from clients.terminal import commands
+from clients.cli import commands
 
 
 def test_the_switches_are_those_of_the_client():

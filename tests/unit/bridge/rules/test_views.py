@@ -16,12 +16,12 @@ from bridge.mail import headers
 from bridge.model import Flag, Header, Storm
 from clients import protocol
 from clients.box.inbox import Shown
-from clients.journal.journal import Journal
+from clients.journal.file import Journal
 from clients.relay import Relay
 from clients.seen import SeenRequests
 from clients.terminal.output import Output
 from clients.terminal.screen import PlainScreen
-from clients.terminal.watch.watch import Ringing, WatchDisplay
+from clients.terminal.watch.loop import Ringing, WatchDisplay
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 STORMS = [pytest.param(item, id=item["name"]) for item in json.loads((VECTORS / "storms.json").read_text("utf-8"))]

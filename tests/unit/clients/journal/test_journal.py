@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from clients.box.memory import GONE_IDS
 from clients.errors import StateError, StateLockedError
-from clients.journal import record
-from clients.journal.journal import COMPACT_BYTES, Journal
+from clients.journal import records
+from clients.journal.file import COMPACT_BYTES, Journal
 from clients.protocol import Digest
 
 A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"
@@ -32,11 +32,11 @@ def show(journal, mail_id, payload=b"\x91\x01"):
 
 def test_tells_what_it_was_told(path):
     with Journal(path) as journal:
-        journal.append(record.subscribed("here"))
+        journal.append(records.subscribed("here"))
         show(journal, A)
-        journal.append(record.live(B), record.held(C, b"payload"), record.box(Digest(2, 7, B)))
+        journal.append(records.live(B), records.held(C, b"payload"), records.box(Digest(2, 7, B)))
         show(journal, B)
-        journal.append(record.gone(A, was_shown=True))
+        journal.append(records.gone(A, was_shown=True))
     with Journal(path) as journal:
         snapshot = journal.snapshot
         assert dict(snapshot.memory.live) == {B: True, C: False}
@@ -46,10 +46,10 @@ def test_tells_what_it_was_told(path):
         assert journal.uncertain is None
 
 
-@pytest.mark.parametrize("end", [record.shown(1, A, b""), record.gone(A)])
+@pytest.mark.parametrize("end", [records.shown(1, A, b""), records.gone(A)])
 def test_held_until_it_is_shown_or_gone(path, end):
     with Journal(path) as journal:
-        journal.append(record.held(A, b"payload"))
+        journal.append(records.held(A, b"payload"))
         assert journal.snapshot.held == {A: b"payload"}
         journal.append(end)
         assert journal.snapshot.held == {}
@@ -65,7 +65,7 @@ def test_announced_and_not_marked_is_uncertain_until_it_is(path):
     with Journal(path) as journal:
         show(journal, A)
         journal.announce(B, b"payload")
-        journal.append(record.gone(A))
+        journal.append(records.gone(A))
     with Journal(path) as journal:
         assert (journal.uncertain.mail_id, journal.uncertain.payload) == (B, b"payload")
         journal.printed(journal.uncertain.sequence)
@@ -108,13 +108,13 @@ def test_every_torn_end_is_cut_off_and_written_on(path):
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=20)), max_size=5), st.data())
 @settings(deadline=None, max_examples=100)
 def test_damage_anywhere_costs_lines_but_never_an_exception(damages, data):
-    records = [record.shown(1, A, b"x"), record.live(B), record.gone(A), record.box(Digest(1, 5, B))]
-    content = bytearray(b"".join(record.encode(each) for each in records))
+    lines = [records.shown(1, A, b"x"), records.live(B), records.gone(A), records.box(Digest(1, 5, B))]
+    content = bytearray(b"".join(records.encode(each) for each in lines))
     for position, junk in damages:
         start = position % len(content)
         content[start : start + len(junk)] = junk
     content = content[: data.draw(st.integers(0, len(content)))]
-    snapshot = record.replay(bytes(content).splitlines(keepends=True))
+    snapshot = records.replay(bytes(content).splitlines(keepends=True))
     assert set(snapshot.memory.live) <= {A, B}
 
 
@@ -133,19 +133,19 @@ def test_damage_anywhere_costs_lines_but_never_an_exception(damages, data):
     ],
 )
 def test_lines_of_an_unknown_shape_are_counted_and_skipped(text):
-    snapshot = record.replay([b"%08x %s\n" % (zlib.crc32(text), text), record.encode(record.live(A))])
+    snapshot = records.replay([b"%08x %s\n" % (zlib.crc32(text), text), records.encode(records.live(A))])
     assert snapshot.damaged == 1
     assert list(snapshot.memory.live) == [A]
 
 
 def test_compaction_keeps_the_meaning_and_the_size_down(path):
     with Journal(path) as journal:
-        journal.append(record.subscribed("here"), record.held(C, b"held"))
+        journal.append(records.subscribed("here"), records.held(C, b"held"))
         for number in range(3000):
             mail_id = f"{number:09}"
             show(journal, mail_id, bytes(200))
             if number >= 10:
-                journal.append(record.gone(f"{number - 10:09}", was_shown=True))
+                journal.append(records.gone(f"{number - 10:09}", was_shown=True))
             journal.compact()
         wanted = dict(journal.snapshot.memory.live), dict(journal.snapshot.memory.gone)
         assert path.stat().st_size < 3 * COMPACT_BYTES
@@ -159,7 +159,7 @@ def test_compaction_keeps_the_meaning_and_the_size_down(path):
 
 def test_nothing_uncertain_is_compacted_away(path):
     with Journal(path) as journal:
-        journal.append(*(record.live(f"{number:09}") for number in range(COMPACT_BYTES // 20)))
+        journal.append(*(records.live(f"{number:09}") for number in range(COMPACT_BYTES // 20)))
         journal.announce(A, b"payload")
         before = path.stat().st_size
         journal.compact()
@@ -171,7 +171,7 @@ def test_nothing_uncertain_is_compacted_away(path):
 def test_memory_in_the_journal_is_bounded(path):
     with Journal(path) as journal:
         for start in range(0, GONE_IDS + 1000, 1000):
-            journal.append(*(record.gone(f"{start + number:09}") for number in range(1000)))
+            journal.append(*(records.gone(f"{start + number:09}") for number in range(1000)))
         assert len(journal.snapshot.memory.gone) == GONE_IDS
 
 
@@ -210,6 +210,6 @@ def test_full_disk_is_a_state_error(path):
         full = os.open("/dev/full", os.O_WRONLY)
         whole, journal._fd = journal._fd, full
         with pytest.raises(StateError, match="No space left"):
-            journal.append(record.live(A))
+            journal.append(records.live(A))
         journal._fd = whole
         os.close(full)

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from clients import protocol, topics
+from clients import protocol
+from clients.contract import topics
 
-VECTORS = Path(__file__).resolve().parents[2] / "vectors"
+VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 ERRORS = {"version": protocol.UnknownVersionError, "malformed": protocol.MalformedError}
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
 

@@ -10,17 +10,17 @@ import time
 import msgpack
 import pytest
 
+from clients.contract.topics import Mailbox
 from clients.device import Device
-from clients.journal import journal as journal_module
-from clients.journal.journal import Journal
+from clients.journal import file as journal_module
+from clients.journal.file import Journal
 from clients.protocol import digest_of
 from clients.relay import Relay
 from clients.seen import SeenRequests
 from clients.terminal import output as output_module
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen
-from clients.terminal.watch.watch import Ringing, WatchDisplay
-from clients.topics import Mailbox
+from clients.terminal.watch.loop import Ringing, WatchDisplay
 
 IDS = ("00t64ks8n", "00t64ks8p", "00t64ks8q")
 MAIL = msgpack.packb([1, 0, "Ada", "ada@example.org", "subject"])

@@ -6,7 +6,7 @@ import select
 from typing import TYPE_CHECKING, Protocol
 
 from clients.errors import RequestError
-from clients.journal import record
+from clients.journal import records
 from clients.protocol import ContractError, decode_reply
 from clients.relay import PACKET_BYTES
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clients.box.inbox import Gone, Shown
     from clients.device import Device
     from clients.download import Download
-    from clients.journal.journal import Journal
+    from clients.journal.file import Journal
     from clients.protocol import Reply
     from clients.session import Session
 
@@ -45,7 +45,7 @@ class HoldingDisplay:
 
     def show(self, message: Shown) -> None:
         """Keep the message."""
-        self._journal.append(record.held(message.mail_id, message.payload))
+        self._journal.append(records.held(message.mail_id, message.payload))
 
     def come_back(self, mail_id: str) -> None:
         """Nothing: that is on record."""

@@ -10,14 +10,14 @@ import msgpack
 import pytest
 
 from clients.backoff import Backoff
+from clients.cli.commands import run
+from clients.cli.options import Place
+from clients.contract.topics import Mailbox
 from clients.endpoint import parse_endpoint
 from clients.errors import UsageError
 from clients.relay import GUESTS, Relay, join
 from clients.session import CONNECT_TIMEOUT_S, Login, Session
-from clients.terminal.commands import run
-from clients.terminal.options import Place
 from clients.terminal.settings import state_path
-from clients.topics import Mailbox
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from clients.box.inbox import Gone, Shown
     from clients.device import Device
-    from clients.journal.journal import Journal
+    from clients.journal.file import Journal
     from clients.protocol import Header
     from clients.relay import Relay
     from clients.seen import SeenRequests

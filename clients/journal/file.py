@@ -14,13 +14,13 @@ import struct
 from typing import TYPE_CHECKING, Self
 
 from clients.errors import StateError, StateLockedError
-from clients.journal import record
+from clients.journal import records
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from clients.journal.record import Entry, Record, Snapshot
+    from clients.journal.records import Entry, Record, Snapshot
 
 COMPACT_BYTES = 256 * 1024
 """The journal is rewritten when it grew by this much and by its own size since the last time."""
@@ -64,7 +64,7 @@ class Journal:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.ftruncate(self._fd, whole)
-        self.snapshot: Snapshot = record.replay(content[:whole].splitlines(keepends=True))
+        self.snapshot: Snapshot = records.replay(content[:whole].splitlines(keepends=True))
         self.snapshot.sequence = max(self.snapshot.sequence, self._marked())
         self._size = self._compact_at = whole
         self._plan_compaction()
@@ -85,18 +85,18 @@ class Journal:
         last = self.snapshot.last
         return last if last is not None and last.sequence > self._marked() else None
 
-    def append(self, *records: Record) -> None:
+    def append(self, *added: Record) -> None:
         """Write records, all at once; when this returns they survive the death of this process."""
-        lines = b"".join(record.encode(each) for each in records)
+        lines = b"".join(records.encode(each) for each in added)
         _write_all(self._fd, lines, self._path)
         self._size += len(lines)
-        for each in records:
+        for each in added:
             self.snapshot.add(each)
 
     def announce(self, mail_id: str, payload: bytes) -> int:
         """Record that a message is about to be printed; the result is for `printed`."""
         sequence = self.snapshot.sequence + 1
-        self.append(record.shown(sequence, mail_id, payload))
+        self.append(records.shown(sequence, mail_id, payload))
         return sequence
 
     def printed(self, sequence: int) -> None:
@@ -108,7 +108,7 @@ class Journal:
         if self._size < self._compact_at or self.uncertain is not None:
             return
         fresh = self._path.with_name(self._path.name + ".new")
-        lines = b"".join(record.encode(each) for each in self.snapshot.records())
+        lines = b"".join(records.encode(each) for each in self.snapshot.records())
         try:
             fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
             _write_all(fd, lines, fresh)

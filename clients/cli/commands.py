@@ -6,9 +6,7 @@ import os
 
 import typer
 
-from clients.errors import ClientError, UsageError
-from clients.terminal.notice import notice
-from clients.terminal.options import (
+from clients.cli.options import (
     DEFAULT_URL,
     AckOption,
     BellOption,
@@ -31,6 +29,8 @@ from clients.terminal.options import (
     UrlOption,
     UsernameOption,
 )
+from clients.errors import ClientError, UsageError
+from clients.terminal.notice import notice
 from clients.terminal.read.command import ReadRequest, read_message
 from clients.terminal.watch.command import WatchOptions, watch_mail
 

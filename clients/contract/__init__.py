@@ -1,0 +1,1 @@
+"""The contract as a client reads and writes it, from docs/protocol.md alone; pure."""
