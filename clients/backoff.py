@@ -23,9 +23,9 @@ class Backoff:
 
     def next_s(self) -> float:
         """Seconds until the next try; each call counts as one failure."""
-        wait = min(self.longest_s, self.first_s * 2.0 ** min(self.tries, 32))
+        wait_s = min(self.longest_s, self.first_s * 2.0 ** min(self.tries, 32))
         self.tries += 1
-        return wait * (0.5 + self.jitter() / 2)
+        return wait_s * (0.5 + self.jitter() / 2)
 
     def reset(self) -> None:
         """It worked: the next failure waits as short as the first."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from clients.box.inbox import DigestHeard, Gone, Inbox, Live, Shown, Skipped
 from clients.contract import topics
+from clients.contract.errors import ContractError, MalformedError, UnknownVersionError
+from clients.contract.requests import Reply, decode_reply
 from clients.journal import records
-from clients.protocol import ContractError, MalformedError, Reply, UnknownVersionError, decode_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,9 +74,9 @@ class Device:
             session.subscribe(self._mailbox.filters)
         self._journal.compact()
 
-    def release_held(self) -> None:
+    def show_unshown(self) -> None:
         """Show what an earlier command took in and did not show."""
-        for mail_id, payload in sorted(self._journal.snapshot.held.items()):
+        for mail_id, payload in sorted(self._journal.snapshot.unshown.items()):
             self._take(self._inbox.apply_header(mail_id, payload, retained=True, now=self._clock()))
 
     # --- what the session tells -------------------------------------------------------------------
@@ -143,5 +144,5 @@ class Device:
         if reason in self._said:
             return
         self._said.add(reason)
-        cure = "; a newer client may read it" if other_version else ""
-        self._display.notice(f"skipped a message of the bridge: {reason}{cure}")
+        advice = "; a newer client may read it" if other_version else ""
+        self._display.notice(f"skipped a message of the bridge: {reason}{advice}")

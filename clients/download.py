@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from clients.backoff import Backoff
+from clients.contract.requests import encode_request
 from clients.errors import RequestError
-from clients.protocol import encode_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clients.protocol import Reply
+    from clients.contract.requests import Reply
 
 WINDOW_BYTES = 256 * 1024
 """How much is asked for at once."""
@@ -22,11 +22,10 @@ HOLE_S = 1.0
 """The same when later chunks are here already, so that one is missing or late."""
 EARLY_CHUNKS = 64
 """How many chunks are kept that came before their turn."""
-_TRY_LATER = {5, 6}
 
 
 class Download:
-    """One operation of the bridge whose answer is passed on, in order and without holes, to `sink`.
+    """One operation of the bridge whose answer is passed on, in order and without holes, to `write`.
 
     `patience_s` bounds the time without any progress. Raises RequestError when the bridge refuses,
     contradicts itself, or is silent for too long.
@@ -36,13 +35,13 @@ class Download:
         self,
         operation: str,
         *arguments: str | int,
-        sink: Callable[[bytes], None],
+        write: Callable[[bytes], None],
         next_request_id: Callable[[], int],
         jitter: Callable[[], float],
         patience_s: float,
         now: float,
     ) -> None:
-        self._operation, self._arguments, self._sink = operation, arguments, sink
+        self._operation, self._arguments, self._write = operation, arguments, write
         self._next_request_id = next_request_id
         self._backoff = Backoff(jitter=jitter, first_s=0.5, longest_s=10.0)
         self._request_ids: set[int] = set()
@@ -90,7 +89,7 @@ class Download:
         """Take in a reply; others' replies are ignored."""
         if reply.request_id not in self._request_ids or self.done:
             return
-        if reply.status in _TRY_LATER:
+        if reply.try_later:
             self._due = now + self._backoff.next_s()
             return
         if reply.status:
@@ -119,6 +118,6 @@ class Download:
             offset = min(self._early)
             rest = self._early.pop(offset)[self.have - offset :]
             if rest:
-                self._sink(rest)
+                self._write(rest)
                 self.have += len(rest)
         return self.have > before

@@ -8,7 +8,7 @@ class ClientError(Exception):
 
 
 class UsageError(ClientError):
-    """An argument or a setting that cannot be used; the text names it and its cure."""
+    """An argument or a setting that cannot be used; the text names it and says what to write instead."""
 
 
 class StateError(ClientError):

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clients.backoff import Backoff
-from clients.protocol import encode_request
+from clients.contract.requests import encode_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from clients.protocol import Reply
+    from clients.contract.requests import Reply
 
 ANSWER_S = 10.0
 """A request without a reply is sent again after this; the operation is idempotent."""
 IDS_PER_REQUEST = 200
-_TRY_LATER = {5, 6}
 
 
 class SeenRequests:
@@ -69,7 +68,7 @@ class SeenRequests:
         if reply.request_id != self._request_id:
             return None
         self._request_id = None
-        if reply.status in _TRY_LATER:
+        if reply.try_later:
             self._due = now + self._backoff.next_s()
             return None
         self._backoff.reset()

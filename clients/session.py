@@ -125,12 +125,12 @@ class Session:
         self._wake()
         if self._client.socket() is None and self._clock() >= self._try_at:
             self._connect()
-        longest = min(_LONGEST_STEP_S, self._login.keepalive_s / 4)  # brokers give up at 1.5 times the keepalive
-        waits = [longest if timeout_s is None else timeout_s, longest]
+        longest_s = min(_LONGEST_STEP_S, self._login.keepalive_s / 4)  # brokers give up at 1.5 times the keepalive
+        waits_s = [longest_s if timeout_s is None else timeout_s, longest_s]
         deadline = self._try_at if self._client.socket() is None else self._answer_by
         if deadline is not None:
-            waits.append(deadline - self._clock())
-        ready = self._select(max(0.0, min(waits)), also)
+            waits_s.append(deadline - self._clock())
+        ready = self._select(max(0.0, min(waits_s)), also)
         self._client.loop_misc()
         if self._answer_by is not None and self._clock() >= self._answer_by:
             self.drop("the broker does not answer")
@@ -202,8 +202,8 @@ class Session:
 
     def _wake(self) -> None:
         """After a sleep come back at once instead of waiting for a ping to fail."""
-        slept, self._slept = self._asleep() - self._slept, self._asleep()
-        if slept > SLEEP_S:
+        slept_s, self._slept = self._asleep() - self._slept, self._asleep()
+        if slept_s > SLEEP_S:
             self._backoff.reset()
             self._try_at = min(self._try_at, self._clock())
             self.drop("the machine slept")
@@ -227,10 +227,10 @@ class Session:
         if self._connected_at is not None and now - self._connected_at >= STABLE_S:
             self._backoff.reset()
         self._connected_at = self._answer_by = self._subscribe_mid = None
-        wait = self._backoff.next_s()
-        self._try_at = now + wait
+        wait_s = self._backoff.next_s()
+        self._try_at = now + wait_s
         self._reason = ""
-        self._listener.disconnected(reason, retry_s=wait)
+        self._listener.disconnected(reason, retry_s=wait_s)
 
     # --- what paho tells --------------------------------------------------------------------------
 

@@ -11,14 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clients.box.memory import IdSet
-from clients.protocol import (
-    ContractError,
-    Digest,
-    Header,
-    UnknownVersionError,
-    decode_digest,
-    decode_header,
-)
+from clients.contract.digest import Digest, decode_digest
+from clients.contract.errors import ContractError, UnknownVersionError
+from clients.contract.header import Header, decode_header
 
 if TYPE_CHECKING:
     from clients.box.memory import Memory
@@ -117,14 +112,14 @@ class Inbox:
         """
         self._quiet_since = now
         if not payload:
-            return [*self._tombstone(mail_id), *self._settle(now)]
+            return [*self._tombstone(mail_id), *self._compare(now)]
         if self._heard is not None:
             self._heard.add(mail_id)
         if mail_id in self._memory.gone and not retained:
             self._doubtful[mail_id] = payload
-            return self._settle(now)
+            return self._compare(now)
         self._doubtful.pop(mail_id, None)
-        return [*self._came(mail_id, payload), *self._settle(now)]
+        return [*self._came(mail_id, payload), *self._compare(now)]
 
     def apply_digest(self, payload: bytes, *, now: float) -> list[Change]:
         """A payload of `box`; an empty one says nothing."""
@@ -138,7 +133,7 @@ class Inbox:
         self._digest_heard = True
         news: list[Change] = [] if digest == self._digest else [DigestHeard(digest)]
         self._digest = digest
-        changes = self._settle(now)
+        changes = self._compare(now)
         if self.agrees:
             self._doubtful.clear()
         return [*news, *changes]
@@ -151,8 +146,8 @@ class Inbox:
             return self._quiet_since + GRACE_S if self._doubtful else None
         if self._digest is None and not self._memory.live:
             return None
-        wait = min(GRACE_S * 2.0**self._healings, LONGEST_WAIT_S)
-        return min(self._quiet_since + wait, self._astray_since + max(wait, BUSY_GRACE_S))
+        wait_s = min(GRACE_S * 2.0**self._healings, LONGEST_WAIT_S)
+        return min(self._quiet_since + wait_s, self._astray_since + max(wait_s, BUSY_GRACE_S))
 
     def check(self, now: float) -> bool:
         """Whether `msg/+` and `box` have to be subscribed to again, because the box has gone astray."""
@@ -200,7 +195,7 @@ class Inbox:
         self._memory.went(mail_id)
         return [Gone(mail_id, shown)]
 
-    def _settle(self, now: float) -> list[Change]:
+    def _compare(self, now: float) -> list[Change]:
         """Compare with the digest: with the doubtful messages, and while healing without leftovers."""
         changes: list[Change] = []
         if not self.agrees and self._digest is not None:

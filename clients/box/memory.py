@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from clients.protocol import Digest
+    from clients.contract.digest import Digest
 
 GONE_IDS = 20_000
 """How many ids of vanished messages are remembered, the most recently vanished ones."""
@@ -53,10 +53,10 @@ class IdSet:
 class Memory:
     """Ids that are live and ids that are gone, each with whether it was shown.
 
-    A message that left the box may come back (older mail returns to the ring when newer mail was
+    A message that left the box may come back (older mail returns to the box when newer mail was
     seen), so what was shown is remembered beyond its tombstone. What is forgotten at last may be
     shown again: a repeat of mail from long ago is better than the loss of mail that a low-water
-    mark would take for old, for the ring returns mail from the newest to the oldest.
+    mark would take for old, for the box returns mail from the newest to the oldest.
     """
 
     def __init__(self) -> None:

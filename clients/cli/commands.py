@@ -21,7 +21,6 @@ from clients.cli.options import (
     PartOption,
     PartsOption,
     PasswordOption,
-    Place,
     RawOption,
     RootOption,
     StateOption,
@@ -32,6 +31,7 @@ from clients.cli.options import (
 from clients.errors import ClientError, UsageError
 from clients.terminal.notice import notice
 from clients.terminal.read.command import ReadRequest, read_message
+from clients.terminal.settings import Place
 from clients.terminal.watch.command import WatchOptions, watch_mail
 
 PROGRAM_VARIABLE = "POSTBELL_PROGRAM"

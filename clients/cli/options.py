@@ -1,8 +1,7 @@
-"""The arguments and options of the commands, and what those add up to that all of them need."""
+"""The arguments and options of the commands, each with its help."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -58,17 +57,3 @@ PartsOption = Annotated[bool, typer.Option("--parts", help="List the parts of th
 PartOption = Annotated[int | None, typer.Option(min=0, help="One part, by its number in the list.", show_default=False)]
 OutputOption = Annotated[Path | None, typer.Option(help="Write to this file, when it is complete.", show_default=False)]
 TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds without progress before giving up.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which device, at which broker, with what memory: as given on the command line."""
-
-    device: str
-    url: str
-    username: str | None
-    password_file: Path | None
-    state: Path | None
-    root: str
-    keepalive_s: int
-    ca_file: Path | None

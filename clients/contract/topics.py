@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from clients.protocol import MalformedError, valid_id
+from clients.contract.errors import MalformedError
+from clients.contract.ids import valid_id
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 _VIEWS = frozenset({"box", "last", "text", "unread", "event"})

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.text import Text
 
-from clients.protocol import describe, received
+from clients.contract.header import describe
+from clients.contract.ids import received
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from rich.console import Console
 
-    from clients.protocol import Header
+    from clients.contract.header import Header
 
 _JOINERS = {"\u200c", "\u200d"}  # Persian and Indic words and emoji need them
 _LOUD = {"urgent": "bold red", "suspicious": "bold yellow", "bounce": "yellow"}

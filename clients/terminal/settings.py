@@ -5,19 +5,30 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from clients.contract.errors import MalformedError
 from clients.contract.topics import Mailbox
 from clients.endpoint import parse_endpoint
 from clients.errors import UsageError
-from clients.protocol import MalformedError
 from clients.session import Login
 
-if TYPE_CHECKING:
-    from clients.cli.options import Place
-
 PASSWORD_VARIABLE = "POSTBELL_PASSWORD"  # noqa: S105 (a name, not a password)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which device, at which broker, with what memory: as given on the command line."""
+
+    device: str
+    url: str
+    username: str | None
+    password_file: Path | None
+    state: Path | None
+    root: str
+    keepalive_s: int
+    ca_file: Path | None
 
 
 def mailbox_of(place: Place) -> Mailbox:

@@ -61,7 +61,7 @@ def no_recognition() -> None:
 def no_deduplication() -> None:
     """The client shows whatever is delivered."""
     from clients.box.inbox import Inbox, Shown
-    from clients.protocol import decode_header
+    from clients.contract.header import decode_header
 
     apply_header = Inbox.apply_header
 

@@ -54,7 +54,7 @@ PLACES = {
     "before_repair": Place("bridge.store.repair", "mark"),
     "after_repair": Place("bridge.store.repair", "mark", after=True),
     # the watcher: record, print, note, acknowledge
-    "before_record": Place("clients.terminal.watch.loop", "WatchDisplay.show"),
+    "before_record": Place("clients.terminal.watch.display", "WatchDisplay.show"),
     "after_record": Place("clients.journal.file", "Journal.announce", after=True),
     "after_print": Place("clients.journal.file", "Journal.printed"),
     "after_mark": Place("clients.journal.file", "Journal.printed", after=True),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import paho.mqtt.client as paho
 import pytest
 
-from clients.protocol import decode_header
+from clients.contract.header import decode_header
 from tests.conftest import need
 from tests.support.mosquitto import mosquitto
 from tests.support.system import Subscriber, System, until

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clients.protocol import Header, decode_header
+from clients.contract.header import Header, decode_header
 from tests.conftest import need
 from tests.support.system import Subscriber, System, until
 

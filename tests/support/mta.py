@@ -18,7 +18,7 @@ from bridge.config.settings import Settings
 from bridge.daemon.app import Bridge
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import database, offline
-from clients.protocol import decode_header
+from clients.contract.header import decode_header
 from tests.support.machine import run
 from tests.support.mosquitto import mosquitto
 from tests.support.stored import add_user
@@ -27,7 +27,7 @@ from tests.support.system import free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from clients.protocol import Header
+    from clients.contract.header import Header
 
 SITE_ADDRESSES = ("alice@example.org", "bob@example.org", "nobody@example.org")
 MAIL = b"From: Carol <carol@example.net>\nTo: alice@example.org\nSubject: %s\n\nHello\n"

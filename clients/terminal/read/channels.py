@@ -1,13 +1,14 @@
-"""`read`: fetches a body, a part or a list of parts through the device's connection, or a watcher's."""
+"""How `read` asks the bridge: through the device's own connection, or a watcher's."""
 
 from __future__ import annotations
 
 import select
 from typing import TYPE_CHECKING, Protocol
 
+from clients.contract.errors import ContractError
+from clients.contract.requests import decode_reply
 from clients.errors import RequestError
 from clients.journal import records
-from clients.protocol import ContractError, decode_reply
 from clients.relay import PACKET_BYTES
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.box.inbox import Gone, Shown
+    from clients.contract.requests import Reply
     from clients.device import Device
     from clients.download import Download
     from clients.journal.file import Journal
-    from clients.protocol import Reply
     from clients.session import Session
 
 
@@ -36,7 +37,7 @@ class Channel(Protocol):
         """Wait for replies, at most so long."""
 
 
-class HoldingDisplay:
+class RecordingDisplay:
     """Takes in mail that comes while something is being read: kept for the next watcher to show."""
 
     def __init__(self, *, journal: Journal, notice: Callable[[str], None]) -> None:
@@ -45,7 +46,7 @@ class HoldingDisplay:
 
     def show(self, message: Shown) -> None:
         """Keep the message."""
-        self._journal.append(records.held(message.mail_id, message.payload))
+        self._journal.append(records.unshown(message.mail_id, message.payload))
 
     def come_back(self, mail_id: str) -> None:
         """Nothing: that is on record."""
@@ -67,7 +68,7 @@ class HoldingDisplay:
 class OwnChannel:
     """The device's own MQTT session, while no watcher runs."""
 
-    def __init__(self, *, session: Session, device: Device, display: HoldingDisplay, request_topic: str) -> None:
+    def __init__(self, *, session: Session, device: Device, display: RecordingDisplay, request_topic: str) -> None:
         self._session, self._device, self._display = session, device, display
         self._request_topic = request_topic
 

@@ -17,16 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.backoff import Backoff
+from clients.contract.errors import ContractError
+from clients.contract.ids import valid_id
+from clients.contract.requests import decode_parts
 from clients.device import Device
 from clients.download import Download
 from clients.errors import RequestError, StateLockedError, UsageError
 from clients.journal.file import Journal
-from clients.protocol import ContractError, decode_parts, valid_id
 from clients.relay import join, relay_path
 from clients.session import Session
 from clients.terminal.notice import notice
 from clients.terminal.output import Output
-from clients.terminal.read.channels import GuestChannel, HoldingDisplay, OwnChannel, fetch
+from clients.terminal.read.channels import GuestChannel, OwnChannel, RecordingDisplay, fetch
 from clients.terminal.read.destination import (
     FileDestination,
     MemoryDestination,
@@ -41,10 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from clients.cli.options import Place
-    from clients.protocol import Part
+    from clients.contract.requests import Part
     from clients.terminal.read.channels import Channel
     from clients.terminal.read.destination import Destination
+    from clients.terminal.settings import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def read_message(place: Place, request: ReadRequest, *, output: Path | None, pat
         download = Download(
             request.operation,
             *request.arguments,
-            sink=destination.write,
+            write=destination.write,
             next_request_id=lambda: secrets.randbits(32),
             jitter=random.SystemRandom().random,
             patience_s=patience_s,
@@ -128,7 +130,7 @@ def _channel(place: Place) -> Iterator[Channel]:
             yield GuestChannel(sock)
         return
     with journal:
-        display = HoldingDisplay(journal=journal, notice=notice)
+        display = RecordingDisplay(journal=journal, notice=notice)
         device = Device(mailbox=mailbox, journal=journal, display=display, clock=time.monotonic)
         session = Session(
             login_of(place, mailbox),

@@ -23,12 +23,13 @@ from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen, PlainScreen, Screen, TerminalScreen
 from clients.terminal.settings import PASSWORD_VARIABLE, login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep
+from clients.terminal.watch.display import Effects, WatchDisplay
 from clients.terminal.watch.hook import Hook
 from clients.terminal.watch.keys import Keys
-from clients.terminal.watch.loop import Ringing, Watch, WatchDisplay
+from clients.terminal.watch.loop import Watch
 
 if TYPE_CHECKING:
-    from clients.cli.options import Place
+    from clients.terminal.settings import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,10 @@ class WatchOptions:
             return TerminalScreen(Console(), with_gone=self.gone or not self.mark_seen)
         return PlainScreen(with_gone=self.gone)
 
-    def ringing(self) -> Ringing:
-        """What happens beside showing."""
+    def effects(self) -> Effects:
+        """What a mail sets off once it is shown."""
         wants_bell = self.on_terminal if self.bell is None else self.bell
-        return Ringing(
+        return Effects(
             bell=_ring_bell if wants_bell and sys.stderr.isatty() else None,
             hook=None if self.command is None else Hook(self.command, hidden=(PASSWORD_VARIABLE,)),
             mark_seen=self.mark_seen,
@@ -76,14 +77,14 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
     clock, jitter = time.monotonic, random.SystemRandom().random
     with Journal(path) as journal:
         seen = SeenRequests(next_request_id=lambda: secrets.randbits(32), jitter=jitter)
-        relay, ringing = Relay(relay_path(path)), options.ringing()
+        relay, effects = Relay(relay_path(path)), options.effects()
         display = WatchDisplay(
             journal=journal,
             output=Output(sys.stdout.fileno()),
             screen=options.screen(),
             seen=seen,
             relay=relay,
-            ringing=ringing,
+            effects=effects,
             notice=notice,
             clock=clock,
         )
@@ -106,7 +107,7 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
             device=device,
             seen=seen,
             relay=relay,
-            ringing=ringing,
+            effects=effects,
             request_topic=mailbox.requests,
             keys=options.keys(),
             clock=clock,

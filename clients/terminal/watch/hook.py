@@ -24,7 +24,7 @@ class Hook:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def ring(self, mail_id: str, json_line: bytes) -> None:
+    def run(self, mail_id: str, json_line: bytes) -> None:
         """Run the command for a message, now or when its turn comes."""
         self._waiting.append((mail_id, json_line))
         self.poll()
@@ -36,7 +36,7 @@ class Hook:
             self._running.append(self._start(*self._waiting.popleft()))
 
     def finish(self) -> None:
-        """Run what still waits and wait for all of it: a message that was shown also rings."""
+        """Run what still waits and wait for all of it: a mail that was shown has its command run."""
         while self._waiting or self._running:
             self.poll()
             for process in self._running:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from bridge.contract import wire
 from bridge.mail import headers
 from bridge.model import Flag, Header, Storm
-from clients import protocol
 from clients.box.inbox import Shown
+from clients.contract.header import decode_header
 from clients.journal.file import Journal
 from clients.relay import Relay
 from clients.seen import SeenRequests
 from clients.terminal.output import Output
 from clients.terminal.screen import PlainScreen
-from clients.terminal.watch.loop import Ringing, WatchDisplay
+from clients.terminal.watch.display import Effects, WatchDisplay
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 STORMS = [pytest.param(item, id=item["name"]) for item in json.loads((VECTORS / "storms.json").read_text("utf-8"))]
@@ -113,11 +113,11 @@ def test_silent_mail_is_shown_without_the_bell(tmp_path, flags, rings):
             screen=PlainScreen(with_gone=False),
             seen=SeenRequests(next_request_id=itertools.count().__next__, jitter=lambda: 0.5),
             relay=Relay(tmp_path / "sock"),
-            ringing=Ringing(bell=lambda: rung.append(1), hook=None, mark_seen=False),
+            effects=Effects(bell=lambda: rung.append(1), hook=None, mark_seen=False),
             notice=pytest.fail,
             clock=time.monotonic,
         )
-        display.show(Shown("00t64ks8n", protocol.decode_header(payload), payload))
+        display.show(Shown("00t64ks8n", decode_header(payload), payload))
     assert len(rung) == rings
     assert "Ada: Plan" in output.read_text()
     assert ("silent" in output.read_text()) is (rings == 0)

@@ -9,11 +9,15 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from clients import protocol
 from clients.contract import topics
+from clients.contract.digest import Digest, decode_digest, digest_of
+from clients.contract.errors import ContractError, MalformedError, UnknownVersionError
+from clients.contract.header import Header, decode_header, describe, rfc3339
+from clients.contract.ids import id_number, received, valid_id
+from clients.contract.requests import decode_parts, decode_recent, decode_reply, encode_request
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
-ERRORS = {"version": protocol.UnknownVersionError, "malformed": protocol.MalformedError}
+ERRORS = {"version": UnknownVersionError, "malformed": MalformedError}
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
 
 
@@ -25,25 +29,25 @@ def vectors(file, *, error, kind=None):
 
 
 def header_of(vector):
-    return protocol.Header(**{field: vector[field] for field in FIELDS})
+    return Header(**{field: vector[field] for field in FIELDS})
 
 
 @pytest.mark.parametrize("vector", vectors("ids.json", error=False))
 def test_id_carries_its_moment(vector):
-    assert protocol.id_number(vector["id"]) == vector["number"]
-    assert protocol.rfc3339(protocol.received(vector["id"]), "milliseconds") == vector["received"]
+    assert id_number(vector["id"]) == vector["number"]
+    assert rfc3339(received(vector["id"]), "milliseconds") == vector["received"]
 
 
 @pytest.mark.parametrize("vector", vectors("ids.json", error=True))
 def test_what_is_no_id_is_refused(vector):
-    assert not protocol.valid_id(vector["id"])
-    with pytest.raises(protocol.MalformedError):
-        protocol.id_number(vector["id"])
+    assert not valid_id(vector["id"])
+    with pytest.raises(MalformedError):
+        id_number(vector["id"])
 
 
 @pytest.mark.parametrize("vector", vectors("headers.json", error=False))
 def test_header_is_read(vector):
-    header = protocol.decode_header(bytes.fromhex(vector["packed"]))
+    header = decode_header(bytes.fromhex(vector["packed"]))
     assert header == header_of(vector)
     assert header.flag_names == vector["flag_names"]
 
@@ -51,31 +55,31 @@ def test_header_is_read(vector):
 @pytest.mark.parametrize("vector", vectors("headers.json", error=True))
 def test_bad_header_is_refused(vector):
     with pytest.raises(ERRORS[vector["error"]]):
-        protocol.decode_header(bytes.fromhex(vector["packed"]))
+        decode_header(bytes.fromhex(vector["packed"]))
 
 
 @pytest.mark.parametrize("vector", vectors("digests.json", error=False))
 def test_digest_is_read_and_computed(vector):
-    digest = protocol.Digest(vector["live"], vector["check"], vector["newest_id"])
-    assert protocol.decode_digest(bytes.fromhex(vector["packed"])) == digest
-    assert protocol.digest_of(vector["ids"]) == digest
+    digest = Digest(vector["live"], vector["check"], vector["newest_id"])
+    assert decode_digest(bytes.fromhex(vector["packed"])) == digest
+    assert digest_of(vector["ids"]) == digest
 
 
 @pytest.mark.parametrize("vector", vectors("digests.json", error=True))
 def test_bad_digest_is_refused(vector):
     with pytest.raises(ERRORS[vector["error"]]):
-        protocol.decode_digest(bytes.fromhex(vector["packed"]))
+        decode_digest(bytes.fromhex(vector["packed"]))
 
 
 @pytest.mark.parametrize("vector", vectors("requests.json", error=False))
 def test_request_is_written(vector):
-    packed = protocol.encode_request(vector["request_id"], vector["op"], *vector["arguments"])
+    packed = encode_request(vector["request_id"], vector["op"], *vector["arguments"])
     assert packed.hex() == vector["packed"]
 
 
 @pytest.mark.parametrize("vector", vectors("replies.json", error=False, kind="reply"))
 def test_reply_is_read(vector):
-    reply = protocol.decode_reply(bytes.fromhex(vector["packed"]))
+    reply = decode_reply(bytes.fromhex(vector["packed"]))
     assert (reply.request_id, reply.status) == (vector["request_id"], vector["status"])
     assert (reply.offset, reply.total) == (vector["offset"], vector["total"])
     assert (reply.chunk.hex(), reply.text) == (vector["bytes"], vector["text"])
@@ -84,31 +88,31 @@ def test_reply_is_read(vector):
 @pytest.mark.parametrize("vector", vectors("replies.json", error=True, kind="reply"))
 def test_bad_reply_is_refused(vector):
     with pytest.raises(ERRORS[vector["error"]]):
-        protocol.decode_reply(bytes.fromhex(vector["packed"]))
+        decode_reply(bytes.fromhex(vector["packed"]))
 
 
 @pytest.mark.parametrize("vector", vectors("replies.json", error=False, kind="recent"))
 def test_answer_to_recent_is_read(vector):
     wanted = [(message["id"], header_of(message)) for message in vector["messages"]]
-    assert protocol.decode_recent(bytes.fromhex(vector["packed"])) == wanted
+    assert decode_recent(bytes.fromhex(vector["packed"])) == wanted
 
 
 @pytest.mark.parametrize("vector", vectors("replies.json", error=True, kind="recent"))
 def test_bad_answer_to_recent_is_refused(vector):
-    with pytest.raises(protocol.MalformedError):
-        protocol.decode_recent(bytes.fromhex(vector["packed"]))
+    with pytest.raises(MalformedError):
+        decode_recent(bytes.fromhex(vector["packed"]))
 
 
 @pytest.mark.parametrize("vector", vectors("replies.json", error=False, kind="parts"))
 def test_answer_to_parts_is_read(vector):
-    parts = protocol.decode_parts(bytes.fromhex(vector["packed"]))
+    parts = decode_parts(bytes.fromhex(vector["packed"]))
     assert [list(asdict(part).values()) for part in parts] == vector["parts"]
 
 
 @pytest.mark.parametrize("vector", vectors("replies.json", error=True, kind="parts"))
 def test_bad_answer_to_parts_is_refused(vector):
-    with pytest.raises(protocol.MalformedError):
-        protocol.decode_parts(bytes.fromhex(vector["packed"]))
+    with pytest.raises(MalformedError):
+        decode_parts(bytes.fromhex(vector["packed"]))
 
 
 @pytest.mark.parametrize("vector", vectors("topics.json", error=False, kind="name"))
@@ -119,7 +123,7 @@ def test_name_is_allowed(vector):
 @pytest.mark.parametrize("vector", vectors("topics.json", error=True, kind="name"))
 def test_name_is_refused(vector):
     assert not topics.valid_name(vector["value"])
-    with pytest.raises(protocol.MalformedError):
+    with pytest.raises(MalformedError):
         topics.Mailbox(root="mail", user=vector["value"], device="phone")
 
 
@@ -131,21 +135,21 @@ def test_topic_is_taken_apart(vector):
 
 @pytest.mark.parametrize("vector", vectors("topics.json", error=True, kind="topic"))
 def test_strange_topic_is_refused(vector):
-    with pytest.raises(protocol.MalformedError):
+    with pytest.raises(MalformedError):
         topics.parse(vector["root"], vector["topic"])
 
 
 @pytest.mark.parametrize("vector", vectors("views.json", error=False))
 def test_message_is_described_as_in_the_views(vector):
-    assert protocol.describe(vector["id"], header_of(vector)) == vector["last"]
+    assert describe(vector["id"], header_of(vector)) == vector["last"]
 
 
 @pytest.mark.parametrize("vector", vectors("headers.json", error=False))
 def test_no_start_of_a_header_is_anything_but_an_error_or_a_header(vector):
     packed = bytes.fromhex(vector["packed"])
     for length in range(len(packed)):
-        with pytest.raises(protocol.ContractError):
-            protocol.decode_header(packed[:length])
+        with pytest.raises(ContractError):
+            decode_header(packed[:length])
 
 
 def test_canonical_headers_leave_out_trailing_defaults():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import stat
 import zlib
 from pathlib import Path
@@ -13,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.box.memory import GONE_IDS
+from clients.contract.digest import Digest, digest_of
+from clients.contract.header import decode_header
 from clients.errors import StateError, StateLockedError
 from clients.journal import records
 from clients.journal.file import COMPACT_BYTES, Journal
-from clients.protocol import Digest
+from clients.journal.snapshot import replay
 
 A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"
 
@@ -34,7 +37,7 @@ def test_tells_what_it_was_told(path):
     with Journal(path) as journal:
         journal.append(records.subscribed("here"))
         show(journal, A)
-        journal.append(records.live(B), records.held(C, b"payload"), records.box(Digest(2, 7, B)))
+        journal.append(records.live(B), records.unshown(C, b"payload"), records.box(Digest(2, 7, B)))
         show(journal, B)
         journal.append(records.gone(A, was_shown=True))
     with Journal(path) as journal:
@@ -42,17 +45,17 @@ def test_tells_what_it_was_told(path):
         assert dict(snapshot.memory.live) == {B: True, C: False}
         assert dict(snapshot.memory.gone) == {A: True}
         assert (snapshot.subscription, snapshot.digest) == ("here", Digest(2, 7, B))
-        assert (snapshot.held, snapshot.sequence, snapshot.damaged) == ({C: b"payload"}, 2, 0)
+        assert (snapshot.unshown, snapshot.sequence, snapshot.damaged) == ({C: b"payload"}, 2, 0)
         assert journal.uncertain is None
 
 
 @pytest.mark.parametrize("end", [records.shown(1, A, b""), records.gone(A)])
-def test_held_until_it_is_shown_or_gone(path, end):
+def test_unshown_until_it_is_shown_or_gone(path, end):
     with Journal(path) as journal:
-        journal.append(records.held(A, b"payload"))
-        assert journal.snapshot.held == {A: b"payload"}
+        journal.append(records.unshown(A, b"payload"))
+        assert journal.snapshot.unshown == {A: b"payload"}
         journal.append(end)
-        assert journal.snapshot.held == {}
+        assert journal.snapshot.unshown == {}
 
 
 def test_only_its_owner_can_read_it(path):
@@ -114,7 +117,7 @@ def test_damage_anywhere_costs_lines_but_never_an_exception(damages, data):
         start = position % len(content)
         content[start : start + len(junk)] = junk
     content = content[: data.draw(st.integers(0, len(content)))]
-    snapshot = records.replay(bytes(content).splitlines(keepends=True))
+    snapshot = replay(bytes(content).splitlines(keepends=True))
     assert set(snapshot.memory.live) <= {A, B}
 
 
@@ -133,14 +136,14 @@ def test_damage_anywhere_costs_lines_but_never_an_exception(damages, data):
     ],
 )
 def test_lines_of_an_unknown_shape_are_counted_and_skipped(text):
-    snapshot = records.replay([b"%08x %s\n" % (zlib.crc32(text), text), records.encode(records.live(A))])
+    snapshot = replay([b"%08x %s\n" % (zlib.crc32(text), text), records.encode(records.live(A))])
     assert snapshot.damaged == 1
     assert list(snapshot.memory.live) == [A]
 
 
 def test_compaction_keeps_the_meaning_and_the_size_down(path):
     with Journal(path) as journal:
-        journal.append(records.subscribed("here"), records.held(C, b"held"))
+        journal.append(records.subscribed("here"), records.unshown(C, b"held"))
         for number in range(3000):
             mail_id = f"{number:09}"
             show(journal, mail_id, bytes(200))
@@ -152,7 +155,7 @@ def test_compaction_keeps_the_meaning_and_the_size_down(path):
     with Journal(path) as journal:
         assert (dict(journal.snapshot.memory.live), dict(journal.snapshot.memory.gone)) == wanted
         assert journal.snapshot.subscription == "here"
-        assert journal.snapshot.held == {C: b"held"}
+        assert journal.snapshot.unshown == {C: b"held"}
         assert journal.snapshot.sequence == 3000
         assert journal.uncertain is None
 
@@ -194,6 +197,27 @@ def test_second_process_is_locked_out(path):
         other.join()
     with Journal(path):
         pass
+
+
+def test_a_state_file_of_version_0_1_is_read_and_written_on(tmp_path):
+    state = shutil.copytree(Path(__file__).parent / "state-0.1", tmp_path / "state") / "alice.phone.journal"
+    first, second, third, fourth, fifth = (f"00t64ks8{digit}" for digit in "npqrs")
+    subscription = "mqtt://127.0.0.1:1883 alice.phone mail/alice/msg/+ mail/alice/box mail/alice/re/phone"
+    for compacted in (False, True):
+        with Journal(state) as journal:
+            snapshot = journal.snapshot
+            assert snapshot.damaged == 0
+            assert dict(snapshot.memory.gone) == {first: True}
+            assert dict(snapshot.memory.live) == {second: True, third: False, fourth: False, fifth: True}
+            assert decode_header(snapshot.unshown[third]).subject == "third"
+            assert snapshot.digest == digest_of([second, third, fourth])
+            assert (snapshot.subscription, snapshot.sequence) == (subscription, 3)
+            if not compacted:
+                assert decode_header(journal.uncertain.payload).subject == "fifth"
+                journal.printed(journal.uncertain.sequence)
+                journal._compact_at = 0
+                journal.compact()
+            assert journal.uncertain is None
 
 
 def test_what_cannot_be_opened_is_named(tmp_path):

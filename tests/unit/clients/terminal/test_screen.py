@@ -7,14 +7,11 @@ import json
 from datetime import UTC
 
 import msgpack
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from clients.protocol import Header, decode_header
-from clients.terminal.output import Output
-from clients.terminal.read.destination import FileDestination, ReadableDestination
+from clients.contract.header import Header, decode_header
 from clients.terminal.screen import JsonScreen, PlainScreen, TerminalScreen, readable
 
 ID = "00t64ks8n"
@@ -78,35 +75,3 @@ def test_no_mail_commands_a_terminal(name, subject, snippet):
 def test_invisible_and_turning_characters_do_not_reach_a_human():
     assert readable("a\u202egnp.exe\u200b \u2066x\u2069 \ufeff") == "agnp.exe x "
     assert readable("👩\u200d🚀 می\u200cخواهم") == "👩\u200d🚀 می\u200cخواهم"
-
-
-@pytest.mark.parametrize(
-    ("body", "printed"),
-    [
-        (b"one\r\ntwo", "one\ntwo\n"),
-        (b"tab\there\n", "tab\there\n"),
-        (b"\x1b[2J\x9b\xc2\x9b\x07\r", "\ufffd[2J\ufffd\ufffd\ufffd\ufffd\n"),
-        ("\u202etxt.exe".encode(), "\ufffdtxt.exe\n"),
-    ],
-)
-def test_body_is_made_readable(tmp_path, body, printed):
-    with (tmp_path / "out").open("wb") as out:
-        destination = ReadableDestination(Output(out.fileno()))
-        for byte in body:
-            destination.write(bytes([byte]))
-        destination.finish()
-    assert (tmp_path / "out").read_bytes().decode() == printed
-
-
-def test_file_appears_when_it_is_complete_or_not_at_all(tmp_path):
-    target = tmp_path / "plan.png"
-    destination = FileDestination(target)
-    destination.write(b"half")
-    assert not target.exists()
-    destination.abandon()
-    assert list(tmp_path.iterdir()) == []
-    destination = FileDestination(target)
-    destination.write(b"whole")
-    destination.finish()
-    assert target.read_bytes() == b"whole"
-    assert list(tmp_path.iterdir()) == [target]

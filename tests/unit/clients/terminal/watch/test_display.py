@@ -10,17 +10,17 @@ import time
 import msgpack
 import pytest
 
+from clients.contract.digest import digest_of
 from clients.contract.topics import Mailbox
 from clients.device import Device
 from clients.journal import file as journal_module
 from clients.journal.file import Journal
-from clients.protocol import digest_of
 from clients.relay import Relay
 from clients.seen import SeenRequests
 from clients.terminal import output as output_module
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen
-from clients.terminal.watch.loop import Ringing, WatchDisplay
+from clients.terminal.watch.display import Effects, WatchDisplay
 
 IDS = ("00t64ks8n", "00t64ks8p", "00t64ks8q")
 MAIL = msgpack.packb([1, 0, "Ada", "ada@example.org", "subject"])
@@ -61,7 +61,7 @@ class Run:
             screen=JsonScreen(with_gone=False),
             seen=SeenRequests(next_request_id=itertools.count().__next__, jitter=lambda: 0.5),
             relay=Relay(directory / "sock"),
-            ringing=Ringing(bell=None, hook=None, mark_seen=False),
+            effects=Effects(bell=None, hook=None, mark_seen=False),
             notice=pytest.fail,
             clock=time.monotonic,
         )

@@ -1,0 +1,93 @@
+"""What the records of a journal add up to: all that a device has to know when it starts again. Pure.
+
+A line that is torn, damaged or of an unknown kind is skipped and counted: the box digest finds
+whatever it would have said.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from clients.box.memory import Memory
+from clients.contract.digest import Digest
+from clients.journal import records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from clients.journal.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A mail that was recorded as shown: its place in the order of all shown, id and header."""
+
+    sequence: int
+    mail_id: str
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """All that a client has to know when it starts again."""
+
+    memory: Memory = field(default_factory=Memory)
+    digest: Digest | None = None
+    subscription: str = ""
+    """What was subscribed to, and where; empty when nothing was confirmed."""
+    unshown: dict[str, bytes] = field(default_factory=dict)
+    """Headers that were taken in and acknowledged, but not yet shown."""
+    sequence: int = 0
+    last: Entry | None = None
+    damaged: int = 0
+
+    def add(self, record: Record) -> None:
+        """Take in one record; raises ValueError for one of an unknown shape."""
+        match record:
+            case ["shown", int(sequence), str(mail_id), str(payload)]:
+                self.last = Entry(sequence, mail_id, b64decode(payload, validate=True))
+                self.sequence = max(self.sequence, sequence)
+                self.memory.came(mail_id, shown=True)
+                self.unshown.pop(mail_id, None)
+            case ["held", str(mail_id), str(payload)]:
+                self.unshown[mail_id] = b64decode(payload, validate=True)
+                self.memory.came(mail_id)
+            case ["live", str(mail_id), bool(shown)]:
+                self.memory.came(mail_id, shown=shown)
+            case ["gone", str(mail_id), bool(shown)]:
+                self.memory.went(mail_id, shown=shown)
+                self.unshown.pop(mail_id, None)
+            case ["box", int(live), int(check), str(newest_id)]:
+                self.digest = Digest(live, check, newest_id)
+            case ["subscribed", str(subscription)]:
+                self.subscription = subscription
+            case ["sequence", int(sequence)]:
+                self.sequence = max(self.sequence, sequence)
+            case _:
+                raise ValueError("not a record of the journal")
+
+    def records(self) -> Iterator[Record]:
+        """The shortest journal that adds up to this snapshot, without the last entry."""
+        yield records.sequence(self.sequence)
+        yield records.subscribed(self.subscription)
+        for mail_id, was_shown in self.memory.gone.items():
+            yield records.gone(mail_id, was_shown=was_shown)
+        for mail_id, was_shown in self.memory.live.items():
+            yield records.live(mail_id, was_shown=was_shown)
+        for mail_id, payload in self.unshown.items():
+            yield records.unshown(mail_id, payload)
+        if self.digest is not None:
+            yield records.box(self.digest)
+
+
+def replay(lines: Iterable[bytes]) -> Snapshot:
+    """What whole lines add up to."""
+    snapshot = Snapshot()
+    for line in lines:
+        try:
+            snapshot.add(records.decode(line))
+        except (ValueError, RecursionError):
+            snapshot.damaged += 1
+    return snapshot
