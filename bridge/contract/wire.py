@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from bridge import graphemes
 from bridge.contract import ids
 from bridge.errors import BadRequestError
 from bridge.model import Flag, Header, Storm
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 VERSION = 1
-ELLIPSIS = "…"
 DATE_SLACK_S = 86_400
 """The sender's Date is sent only when it is further than this from the arrival."""
 TEXT_VIEW_CHARACTERS = 200
@@ -33,9 +32,7 @@ REQUEST_BYTES = 16_384
 
 STORM_NAME_CHARACTERS = 60
 
-_ZWJ = "\u200d"
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides and isolates (UAX #9 §2)
-_MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # skin tones, and the tags of regional flags
 _HEADER_DEFAULTS: tuple[Any, ...] = (None, 0, "", "", "", "", 0, "", None)
 
 
@@ -96,42 +93,10 @@ def _changed(field: str, text: str) -> dict[str, Any]:
 def cut(text: str, *, budget: int) -> str:
     """The longest start of `text` that fits `budget` bytes of UTF-8 with the ellipsis behind it.
 
-    The budget is what the payload may grow by, the longer length of a longer string included. Never
-    ends inside a joined character: no dangling joiner, no base without its marks, no half of a flag.
+    The budget is what the payload may grow by, the longer length of a longer string included.
     """
-    room = budget - 1 - len(ELLIPSIS.encode())  # up to 255 bytes the length costs one byte more than ""
-    if room + len(ELLIPSIS.encode()) > 255:
-        room -= 1
-    if room <= 0:
-        return ""
-    kept = _whole(text, len(text.encode()[:room].decode(errors="ignore"))).rstrip()
-    return kept + ELLIPSIS if kept else ""
-
-
-def _whole(text: str, end: int) -> str:
-    """The longest start of `text` of at most `end` code points that does not end inside a joined character."""
-    while end and _joined(text, end):
-        end -= 1
-    return text[:end]
-
-
-def _joined(text: str, at: int) -> bool:
-    """Whether what stands before and behind a place is shown as one (UAX #29, GB9 to GB13, in what mail has)."""
-    if at >= len(text):
-        return False
-    before, behind = text[at - 1], text[at]
-    if _ZWJ in {before, behind} or unicodedata.category(behind) in {"Mn", "Me", "Mc"} or _MODIFIER.match(behind):
-        return True
-    if not _is_flag_letter(behind):
-        return False
-    letters = 0
-    while letters < at and _is_flag_letter(text[at - 1 - letters]):
-        letters += 1
-    return letters % 2 == 1
-
-
-def _is_flag_letter(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
+    room_bytes = budget - 1  # up to 255 bytes the length costs one byte more than that of ""
+    return graphemes.clip_bytes(text, room_bytes if room_bytes <= 255 else room_bytes - 1)
 
 
 def sender_date(date: int | None, *, arrival_ms: int) -> int | None:
@@ -184,7 +149,7 @@ def text_view(header: Header | None, storm: Storm | None = None) -> bytes:
     """
     behind = "" if storm is None else _storm_line(storm)
     room = TEXT_VIEW_CHARACTERS - (len(behind) + 1 if behind else 0)
-    line = "" if header is None else _clipped(_mail_line(header), room)
+    line = "" if header is None else graphemes.clip(_mail_line(header), room)
     return " ".join(filter(None, (line, behind))).encode()
 
 
@@ -197,12 +162,8 @@ def _mail_line(header: Header) -> str:
 
 
 def _storm_line(storm: Storm) -> str:
-    sender = _clipped(_TURNS.sub("", storm.from_name or storm.from_address or ""), STORM_NAME_CHARACTERS)
+    sender = graphemes.clip(_TURNS.sub("", storm.from_name or storm.from_address or ""), STORM_NAME_CHARACTERS)
     return f"({storm.more} more from {sender})" if sender else f"({storm.more} more)"
-
-
-def _clipped(text: str, characters: int) -> str:
-    return text if len(text) <= characters else _whole(text, characters - 1).rstrip() + ELLIPSIS
 
 
 def describe(number: int, header: Header) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from itertools import chain, pairwise
 
+from bridge import graphemes
 from bridge.mail import codes, text
 from bridge.mail.boilerplate import is_noise
 
@@ -75,7 +76,7 @@ def _line(lead: str, body: str, subject: str) -> str:
     code = codes.find(subject, line, body)
     if code and not line.startswith(code):
         line = f"{code} · {line}".rstrip(" ·")
-    return text.clip(line, LONGEST)
+    return graphemes.clip(line, LONGEST)
 
 
 def _lead(body: str, subject: str) -> str:

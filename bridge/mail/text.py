@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-ELLIPSIS = "…"
+from bridge import graphemes
 
 _LINE_ENDS = re.compile("[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]")
 _UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -35,10 +35,10 @@ def one_line(text: str, *, limit: int) -> str:
     """
     text = text[: limit * 4 + 256]
     if text.isascii() and text.isprintable():
-        return clip(_SPACES.sub(" ", text).strip(" "), limit)
+        return graphemes.clip(_SPACES.sub(" ", text).strip(" "), limit)
     text = _UNSHOWABLE.sub("", _LINE_ENDS.sub(" ", text))
     text = unicodedata.normalize("NFC", _without_towers(text))
-    return clip(_SPACES.sub(" ", text).strip(" "), limit)
+    return graphemes.clip(_SPACES.sub(" ", text).strip(" "), limit)
 
 
 def identity(text: str, *, limit: int) -> str:
@@ -67,17 +67,6 @@ def paragraphs(text: str, *, limit: int) -> str:
     return "\n".join(kept).strip("\n")
 
 
-def clip(text: str, limit: int) -> str:
-    """`text` within `limit` characters, ending in `…` when cut; never inside a joined character."""
-    if len(text) <= limit:
-        return text
-    end = limit - len(ELLIPSIS)
-    least = max(end - 64, 1)
-    while end > least and (_continues(text[end]) or text[end - 1] == "\u200d"):
-        end -= 1
-    return text[:end].rstrip() + ELLIPSIS
-
-
 def _visible(text: str) -> str:
     text = _INVISIBLE.sub("", _OVERRIDES.sub("", text))
     return _JOINER.sub(lambda match: match[0][0] if _may_join(text, match) else "", text)
@@ -92,11 +81,6 @@ def _may_join(text: str, match: re.Match[str]) -> bool:
         return False
     shaped = unicodedata.category(before) in {"So", "Sk", "Mn", "Mc"}
     return shaped or unicodedata.bidirectional(before) == "AL"
-
-
-def _continues(character: str) -> bool:
-    """Whether the character belongs to the one before it."""
-    return character in "\u200c\u200d" or unicodedata.category(character) in {"Mn", "Me", "Mc", "Sk"}
 
 
 def _without_towers(text: str) -> str:

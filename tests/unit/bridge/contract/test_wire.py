@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bridge import graphemes
 from bridge.contract import ids, wire
 from bridge.errors import BadRequestError
 from bridge.model import Header
@@ -65,7 +66,7 @@ def test_what_was_cut_is_the_start_of_what_was_there_and_says_so(header, limit):
     read = wire.unpack_header(wire.pack_header(header, limit=limit))
     for field in ("snippet", "subject", "from_name", "detail", "from_address"):
         whole, got = getattr(header, field), getattr(read, field)
-        assert got in {whole, ""} or (got.endswith(wire.ELLIPSIS) and whole.startswith(got[:-1]))
+        assert got in {whole, ""} or (got.endswith(graphemes.ELLIPSIS) and whole.startswith(got[:-1]))
 
 
 @given(headers, limits)
@@ -91,7 +92,9 @@ def test_the_snippet_keeps_all_the_room_there_is(header, limit):
 @example([FLAG] * 40, 44)
 def test_a_cut_splits_no_joined_character(characters, budget):
     cut = wire.cut("".join(characters), budget=budget)
-    starts = {""} | {"".join(characters[:end]).rstrip() + wire.ELLIPSIS for end in range(1, len(characters) + 1)}
+    starts = {"", "".join(characters)} | {
+        "".join(characters[:end]).rstrip() + graphemes.ELLIPSIS for end in range(1, len(characters) + 1)
+    }
     assert cut in starts
     assert len(msgpack.packb(cut)) - len(msgpack.packb("")) <= budget
     assert unicodedata.is_normalized("NFC", cut) or not unicodedata.is_normalized("NFC", "".join(characters))
@@ -104,7 +107,7 @@ def test_the_text_view_is_one_line_of_at_most_200_characters_that_splits_none(ch
     assert len(line) <= 200
     assert "\n" not in line
     if line != f"A: {subject}":
-        starts = {f"A: {''.join(characters[:end])}".rstrip() + wire.ELLIPSIS for end in range(len(characters))}
+        starts = {f"A: {''.join(characters[:end])}".rstrip() + graphemes.ELLIPSIS for end in range(len(characters))}
         assert line in starts
 
 

@@ -26,22 +26,6 @@ def test_prose_keeps_scripts_and_emoji_whole_and_drops_padding():
     assert text.prose("pay\u200dpal \u202eevil\u202c", limit=99) == "paypal evil"
 
 
-@pytest.mark.parametrize("tail", ["e\u0301", "👩🏽", "👩\u200d👧", "क्\u200dष"])
-def test_clip_never_cuts_inside_a_joined_character(tail):
-    whole = "ab" + tail
-    for limit in range(2, len(whole)):
-        kept = text.clip(whole + "cdef", limit).removesuffix("…")
-        rest = (whole + "cdef")[len(kept) :]
-        assert not kept.endswith("\u200d")
-        assert unicodedata.category(rest[0]) not in {"Mn", "Mc", "Sk"}
-        assert rest[0] != "\u200d"
-
-
-def test_clip_marks_what_it_cut():
-    assert text.clip("abc def", 7) == "abc def"
-    assert text.clip("abc def", 5) == "abc…"
-
-
 def test_paragraphs_keep_lines():
     assert text.paragraphs("\r\n a\t b \r\n\r\n\r\n\r\nc\x00\rd\n", limit=99) == " a     b\n\nc\nd"
 
