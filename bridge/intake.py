@@ -7,6 +7,7 @@ knows nothing of sockets.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,8 +26,7 @@ from bridge.model import Header, Reply
 from bridge.rules.rules import Alert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Collection
 
     from bridge.directory import Directory
     from bridge.kept import Kept
@@ -44,7 +44,7 @@ class Keeper(Protocol):
 
 
 class Intake:
-    """Accepts envelopes. `directory` is called anew for each address; `forget` drops a spool file.
+    """Accepts envelopes. `directory` is called anew for each address; `discard` removes a spool file.
 
     `full` are the ids of users who have as many messages as one may have.
     """
@@ -54,7 +54,7 @@ class Intake:
         *,
         store: Keeper,
         directory: Callable[[], Directory],
-        forget: Callable[[Path], None],
+        discard: Callable[[str], Awaitable[None]],
         authserv_ids: frozenset[str] = frozenset(),
         spam_headers: tuple[str, ...] = (),
         received_limit: int = 50,
@@ -62,7 +62,7 @@ class Intake:
     ) -> None:
         self._store = store
         self._directory = directory
-        self._forget = forget
+        self._discard = discard
         self._authserv_ids = authserv_ids
         self._spam_headers = spam_headers
         self._received_limit = received_limit
@@ -101,7 +101,8 @@ class Intake:
             )
             return tuple(error.reply for _ in envelope.recipients)
         if envelope.body.spooled is not None and all(copy.copy_of_known for copy in kept):
-            self._forget(envelope.body.spooled)
+            with suppress(StoreUnavailableError):  # what cannot be removed is swept at the next start
+                await self._discard(envelope.body.spooled)
         return self._answer(envelope, kept, full)
 
     async def _keep(self, envelope: Envelope) -> tuple[Kept, ...]:

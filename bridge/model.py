@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Flag(IntFlag):
@@ -85,14 +81,14 @@ class Body:
     """A raw message as it was received, dot-unstuffed, complete.
 
     `head` is the whole message when `spooled` is None; otherwise its first bytes (at least the
-    first 256 KiB), and `spooled` is the file that holds all of it, already synced to disk.
+    first 256 KiB), and `spooled` names the file of the spool that holds all of it, already synced.
     `digest` identifies the content without its trace fields (see `digest.py`).
     """
 
     head: bytes
     size: int
     digest: bytes
-    spooled: Path | None = None
+    spooled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

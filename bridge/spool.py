@@ -2,7 +2,8 @@
 
 Invariants: a file here has a random name ending in `.eml`; `SpooledMessage.finish` returns only
 after file and directory are synced, so that whoever commits a row naming the file can rely on it;
-the event loop never waits for the disk.
+the event loop never waits for the disk. Nobody else opens, reads or removes anything here: others know
+a file by its name alone (`Body.spooled`, `StoredBody.file`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 
 from bridge.errors import StoreFullError, StoreUnavailableError
 from bridge.mail.digest import ContentDigest
@@ -22,6 +23,9 @@ from bridge.model import Body
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 MEMORY_BYTES = 128 * 1024
 HEAD_BYTES = 256 * 1024
@@ -55,7 +59,7 @@ class Spool:
         threads: int = 4,
     ) -> None:
         """Messages longer than `memory_limit` bytes go into files of `directory`, which is made."""
-        self.directory = directory
+        self._directory = directory
         self._memory_limit = memory_limit
         self._digest = digest
         self._name = name
@@ -65,23 +69,36 @@ class Spool:
     def begin(self) -> SpooledMessage:
         """A new, empty message; end it with `finish` or `discard`."""
         return SpooledMessage(
-            self.directory / (self._name() + SUFFIX),
+            self._directory / (self._name() + SUFFIX),
             memory_limit=self._memory_limit,
             digest=self._digest(),
             disk=self._disk,
         )
 
-    def sweep(self, known: Collection[str]) -> int:
-        """Remove all files whose names are not in `known`; return how many.
+    async def read(self, name: str) -> bytes | None:
+        """All of a finished message, by the name in its Body; None when its file is gone.
+
+        Raises StoreUnavailableError when the disk does not give it.
+        """
+        return await _in_thread(self._disk, _read, self._directory / name)
+
+    async def discard(self, *names: str) -> None:
+        """Remove finished messages that nobody needs any more; on return their files are gone.
+
+        Raises StoreUnavailableError when one cannot be removed; those that are gone already do not matter.
+        """
+        for name in names:
+            await _in_thread(self._disk, _unlink, self._directory / name)
+
+    async def sweep(self, known: Collection[str]) -> int:
+        """Remove all messages whose names are not in `known`; return how many.
 
         For the start, before anything listens: a message that is arriving is not known yet.
         """
-        removed = 0
-        for path in self.directory.glob("*" + SUFFIX):
-            if path.name not in known:
-                path.unlink(missing_ok=True)
-                removed += 1
-        return removed
+        names = await _in_thread(self._disk, _names, self._directory)
+        unknown = [name for name in names if name not in known]
+        await self.discard(*unknown)
+        return len(unknown)
 
     def close(self) -> None:
         """Let the disk threads finish what they have, then end them."""
@@ -124,7 +141,7 @@ class SpooledMessage:
         if not self._in_file:
             return Body(bytes(self._head), self.size, self._digest.digest())
         await self._on_disk(self._sync)
-        return Body(bytes(self._head), self.size, self._digest.digest(), self._path)
+        return Body(bytes(self._head), self.size, self._digest.digest(), self._path.name)
 
     def discard(self) -> None:
         """Forget the message; its file is removed soon. May be called at any time, also twice."""
@@ -133,11 +150,7 @@ class SpooledMessage:
             self._disk.submit(self._remove)
 
     async def _on_disk(self, work: Callable[..., None], *arguments: bytes) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, work, *arguments)
-        except OSError as error:
-            kind = StoreFullError if error.errno in _FULL else StoreUnavailableError
-            raise kind(f"the spool cannot be written: {error}") from error
+        await _in_thread(self._disk, work, *arguments)
 
     def _digest_and_append(self, data: bytes) -> None:
         self._digest.update(data)
@@ -179,3 +192,27 @@ class SpooledMessage:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)
+
+
+async def _in_thread(disk: ThreadPoolExecutor, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """What `work` returns; raises StoreFullError or StoreUnavailableError for what the disk reports."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(disk, work, *arguments)
+    except OSError as error:
+        kind = StoreFullError if error.errno in _FULL else StoreUnavailableError
+        raise kind(f"the spool cannot be used: {error}") from error
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _names(directory: Path) -> list[str]:
+    return [path.name for path in directory.glob("*" + SUFFIX)]

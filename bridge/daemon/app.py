@@ -39,7 +39,6 @@ from bridge.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from bridge.config.settings import Settings
     from bridge.kept import StoredBody
@@ -97,7 +96,7 @@ class Bridge:
         settings = self._settings
         return Lifetimes(
             store=self.store,
-            spool_dir=settings.spool_dir,
+            discard=self.spool.discard,
             keeping=Keeping(settings.body.days, settings.body.quota, settings.body.total, settings.body.headers_days),
             most_messages=settings.limits.messages,
             now_ms=wall_ms,
@@ -109,7 +108,7 @@ class Bridge:
         intake = Intake(
             store=self.store,
             directory=self.phonebook.current,
-            forget=lambda path: path.unlink(missing_ok=True),
+            discard=self.spool.discard,
             authserv_ids=frozenset(settings.smtp.authserv_ids),
             spam_headers=settings.spam.headers,
             received_limit=settings.limits.received,
@@ -174,7 +173,7 @@ class Bridge:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.store.close)
             stack.callback(self.spool.close)
-            self.spool.sweep(await self.store.spooled_files())
+            await self.spool.sweep(await self.store.spooled_files())
             await self.store.refresh_all()
             await self.phonebook.look()
             await self.access.prepare()
@@ -256,8 +255,7 @@ class Bridge:
     async def _load(self, stored: StoredBody) -> bytes | None:
         if stored.file is None:
             return stored.raw
-        path = self._settings.spool_dir / stored.file
-        return await asyncio.to_thread(_read_if_there, path)
+        return await self.spool.read(stored.file)
 
     def _tell(self) -> None:
         """Say in the run directory how this process is reached."""
@@ -273,10 +271,3 @@ class Bridge:
             runfile.write(self._settings.run_dir, runfile.BRIDGE, facts)
         except OSError as error:  # a full disk is no reason to end: mail is refused until there is room again
             self._log.warning("run_file_not_written", reason=str(error))
-
-
-def _read_if_there(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None

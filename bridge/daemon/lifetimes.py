@@ -14,8 +14,7 @@ import structlog
 from bridge.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
     from bridge.store.bodies import Keeping
     from bridge.store.store import Store
@@ -28,7 +27,7 @@ TRUST_CLOCK_AFTER_S = 86_400.0
 
 
 class Lifetimes:
-    """The task; `now_ms` is the wall clock, `monotonic` the one that never steps.
+    """The task; `now_ms` is the wall clock, `monotonic` the one that never steps; `discard` removes spool files.
 
     A user who has `most_messages` or more is one of `full` when the next count is done.
     """
@@ -37,14 +36,14 @@ class Lifetimes:
         self,
         *,
         store: Store,
-        spool_dir: Path,
+        discard: Callable[..., Awaitable[None]],
         keeping: Keeping,
         most_messages: int,
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
-        self._spool_dir = spool_dir
+        self._discard = discard
         self._keeping = keeping
         self._now_ms = now_ms
         self._monotonic = monotonic
@@ -95,13 +94,8 @@ class Lifetimes:
             self._log.info("bodies_dropped", rows=dropped)
         files = await self._store.discarded_files()
         if files:
-            await asyncio.to_thread(_remove, self._spool_dir, files)
+            await self._discard(*files)
             await self._store.forget_discarded(files)
 
     def _offset(self) -> int:
         return self._now_ms() - int(self._monotonic() * 1000)
-
-
-def _remove(directory: Path, files: set[str]) -> None:
-    for name in files:
-        (directory / name).unlink(missing_ok=True)

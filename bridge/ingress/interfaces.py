@@ -20,7 +20,7 @@ class Intake(Protocol):
         """Keep a mail; one reply for each of `envelope.recipients`, in their order.
 
         A 2xx reply says that the mail is on stable storage for that recipient. When not one reply
-        is a 2xx, nothing was kept and the ingress removes the file `envelope.body.spooled`;
+        is a 2xx, nothing was kept and the ingress removes the spool file `envelope.body.spooled`;
         otherwise that file belongs to whoever accepted. Raises no SmtpError. When it fails with a
         defect or is cancelled, the file stays where it is until the next sweep of the spool.
         """

@@ -110,7 +110,7 @@ def _known_copy(transaction: Transaction, user_id: int, message_id: str, digest:
 
 def _insert_body(transaction: Transaction, envelope: Envelope) -> int | None:
     body = envelope.body
-    raw, file = (body.head, None) if body.spooled is None else (None, body.spooled.name)
+    raw, file = (body.head, None) if body.spooled is None else (None, body.spooled)
     cursor = transaction.connection.execute(
         "INSERT INTO body (received_ms, size, raw, file) VALUES (?, ?, ?, ?)",
         (transaction.now_ms, body.size, raw, file),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.intake import Intake
+from bridge.spool import Spool
 from bridge.store import offline, people
 from tests.support.mailsink import Wire, sink
 from tests.support.stored import COUNT, DAYS, Clock, add_user, storing
@@ -54,17 +55,19 @@ async def answers(directory: Path) -> AsyncIterator[Answers]:
     users = {name: add_user(database, name) for name in ("alice", "bob", "carol")}
     full: set[int] = set()
     async with storing(database) as store:
+        spool = Spool(directory / "spool")
         people_now = await store.directory()
         intake = Intake(
             store=store,
             directory=lambda: people_now,
-            forget=lambda path: path.unlink(missing_ok=True),
+            discard=spool.discard,
             full=lambda: frozenset(full),
         )
         async with sink(directory, intake=intake) as running:
             wire = await (await running.dial("lmtp")).greet("LHLO c")
             yield Answers(wire, store, database, full, users)
             await wire.close()
+        spool.close()
 
 
 def spooled(directory: Path) -> int:

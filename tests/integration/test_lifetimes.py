@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from bridge.daemon.lifetimes import CLEAR_S, COUNT_S, LOOK_S, TRUST_CLOCK_AFTER_S, Lifetimes
+from bridge.spool import Spool
 from bridge.store.bodies import Keeping
 from tests.support.stored import DAY_MS, Clock, add_user, header, mail, storing, to
 
@@ -22,16 +23,18 @@ def living(path, story, *, clock, keeping=ROOMY, count=100, most_messages=1000):
     """Run a story with a store and its lifetimes; spool files lie beside the database."""
 
     async def run():
+        spool = Spool(path.parent)
         async with storing(path, clock=clock, count=count) as store:
             lifetimes = Lifetimes(
                 store=store,
-                spool_dir=path.parent,
+                discard=spool.discard,
                 keeping=keeping,
                 most_messages=most_messages,
                 now_ms=clock.wall,
                 monotonic=clock.monotonic,
             )
             await story(store, lifetimes)
+        spool.close()
 
     asyncio.run(run())
 
@@ -104,7 +107,7 @@ def test_bodies_go_by_age_and_their_files_with_them(path):
     file.write_bytes(b"x" * 5000)
 
     async def story(store, lifetimes):
-        number = await keep(store, alice, size=5000, spooled=file)
+        number = await keep(store, alice, size=5000, spooled=file.name)
         await lifetimes.look()
         assert file.exists()
         clock.pass_(31 * 86_400)

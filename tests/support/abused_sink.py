@@ -71,7 +71,7 @@ async def main(directory: Path) -> None:
     spool = Spool(directory)
     limits = SessionLimits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
     settings = IngressSettings(hostname="sink.example", smtp_listen="127.0.0.1:0", limits=limits)
-    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, forget=lambda path: path.unlink(missing_ok=True))
+    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, discard=spool.discard)
     ingress = Ingress(intake=intake, spool=spool, settings=settings)
     await ingress.start()
     say(ingress.addresses["smtp"])

@@ -37,6 +37,7 @@ class Recorder:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     hold: asyncio.Event | None = None
+    spool: Spool | None = None
 
     def resolve(self, address: str) -> Recipient:
         local, _, domain = address.rpartition("@")
@@ -57,9 +58,18 @@ class Recorder:
         replies = tuple(self._reply(recipient.user) for recipient in envelope.recipients)
         if any(reply.accepted for reply in replies):
             self.accepted.append(envelope)
-            self.contents.append(content(envelope))
+            self.contents.append(await self._content(envelope))
             self.arrived.set()
         return replies
+
+    async def _content(self, envelope: Envelope) -> bytes:
+        """The whole message, wherever it is."""
+        name = envelope.body.spooled
+        if name is None:
+            return envelope.body.head
+        raw = await self.spool.read(name)
+        assert raw is not None
+        return raw
 
     def _reply(self, user: str) -> Reply:
         if user == "defect":
@@ -69,12 +79,6 @@ class Recorder:
             "full": StoreFullError.reply,
             "broken": StoreUnavailableError.reply,
         }.get(user, KEPT)
-
-
-def content(envelope: Envelope) -> bytes:
-    """The whole message, wherever it is."""
-    spooled = envelope.body.spooled
-    return envelope.body.head if spooled is None else spooled.read_bytes()
 
 
 @dataclass
@@ -170,7 +174,8 @@ async def sink(
         "limits": SessionLimits(),
         **settings,
     }
-    intake, spool = intake or Recorder(), Spool(directory / "spool")
+    spool = Spool(directory / "spool")
+    intake = intake or Recorder(spool=spool)
     ingress = Ingress(intake=intake, spool=spool, settings=IngressSettings(**chosen), check_login=check_login)
     await ingress.start()
     try:

@@ -89,7 +89,7 @@ def told(path: Path, story: Callable[[Store], Awaitable[Any]], **options: Any) -
     return asyncio.run(run())
 
 
-def mail(*recipients: Recipient, text: str = "hello", size: int | None = None, spooled: Path | None = None) -> Envelope:
+def mail(*recipients: Recipient, text: str = "hello", size: int | None = None, spooled: str | None = None) -> Envelope:
     """An envelope whose content is `text`."""
     raw = text.encode()
     size = len(raw) if size is None else size

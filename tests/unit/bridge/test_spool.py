@@ -50,8 +50,8 @@ def test_a_large_message_lies_in_a_file(tmp_path, size, chunk):
     assert body.head == raw[:HEAD_BYTES]
     assert (body.spooled is None) == (size <= MEMORY_BYTES)
     if body.spooled is not None:
-        assert body.spooled.read_bytes() == raw
-        assert body.spooled.stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / body.spooled).read_bytes() == raw
+        assert (tmp_path / body.spooled).stat().st_mode & 0o777 == 0o600
 
 
 def test_the_digest_can_be_any(tmp_path):
@@ -95,7 +95,7 @@ def test_before_a_message_is_finished_file_and_directory_are_synced(tmp_path, mo
     monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
     with spooling(tmp_path) as spool:
         body = asyncio.run(kept(spool, b"x" * 300_000))
-    assert synced == [str(body.spooled), str(tmp_path)]
+    assert synced == [str(tmp_path / body.spooled), str(tmp_path)]
 
 
 @pytest.mark.parametrize(
@@ -132,5 +132,32 @@ def test_the_sweep_removes_only_messages_that_nobody_knows(tmp_path):
     for name in ("known.eml", "orphan.eml", "README"):
         (tmp_path / name).touch()
     with spooling(tmp_path) as spool:
-        assert spool.sweep({"known.eml"}) == 1
+        assert asyncio.run(spool.sweep({"known.eml"})) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README", "known.eml"]
+
+
+def test_a_finished_message_is_read_and_removed_by_its_name(tmp_path):
+    raw = os.urandom(300_000)
+
+    async def story(spool):
+        body = await kept(spool, raw)
+        assert await spool.read(body.spooled) == raw
+        await spool.discard(body.spooled, "never-was.eml")
+        assert await spool.read(body.spooled) is None
+        await spool.discard(body.spooled)
+
+    with spooling(tmp_path) as spool:
+        asyncio.run(story(spool))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_disk_does_not_give_or_let_go_is_an_error_with_a_reply(tmp_path):
+    (tmp_path / "odd.eml").mkdir()
+
+    async def story(spool):
+        for trial in (spool.read("odd.eml"), spool.discard("odd.eml"), spool.sweep(())):
+            with pytest.raises(StoreUnavailableError):
+                await trial
+
+    with spooling(tmp_path) as spool:
+        asyncio.run(story(spool))
