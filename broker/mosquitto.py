@@ -43,8 +43,8 @@ def configuration(*, listen: str, acl: str, passwords: str, persistence: str) ->
             f"acl_file {acl}",
             "persistence true",
             f"persistence_location {persistence.rstrip('/')}/",
+            "autosave_on_changes false",  # true: the interval counts changes, and each writes the whole database
             "autosave_interval 1",
-            "autosave_on_changes true",
             "max_queued_messages 10000",
             "max_inflight_messages 64",
             "persistent_client_expiration 30d",

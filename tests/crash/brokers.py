@@ -65,7 +65,7 @@ class Embedded:
 
 
 class Mosquitto:
-    """The mosquitto of the system with the rules that Postbell generates, every change saved within a second."""
+    """The mosquitto of the system with the rules that Postbell generates, every change saved within two seconds."""
 
     reorders: ClassVar[bool] = False
     persistent: ClassVar[bool] = True
