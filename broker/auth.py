@@ -1,7 +1,8 @@
 """Logins: read from the store's table, followed as it changes, checked without stopping the loop.
 
 The table belongs to the bridge; it is opened read-only and asked five times a second whether anything
-was committed, and once more before anybody is refused: a login works as soon as it was added. A
+was committed, and once more before anybody is refused: a login works as soon as it was added. Most
+commits are mail, so the row `revision` that grows with every change of a login is asked before the table. A
 generated password (at least 128 random bits) is checked by one SHA-256; one that a person chose costs
 argon2, which runs in a thread, two at a time, and is remembered once it was right, so that a reconnect
 storm costs each password once.
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_POLL = 0.2  # seconds between looks; the change must take effect within a second
+_POLL_S = 0.2  # between two looks; a change must take effect within a second
 _DUTY = 10  # a look is followed by a pause this many times as long, however many ask for the next one
-_SHORTEST, _LONGEST = 0.05, 0.5  # seconds that such a pause may last
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 _REMEMBERED = 4096
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\.[a-z0-9][a-z0-9_-]{0,31}")
 _HASHERS = 2  # argon2 takes 64 MB each
@@ -104,6 +105,7 @@ class LoginReader:
         self._database: sqlite3.Connection | None = None
         self._inode = 0
         self._version: int | None = None
+        self._revision: int | None = None
         self._rows: list[Row] | None = None
 
     def read(self) -> LoginTable | None:
@@ -113,15 +115,19 @@ class LoginReader:
             self.close()
             uri = f"{self._path.resolve().as_uri()}?mode=ro"
             self._database = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=0.5)
-            self._inode, self._version = inode, None
+            self._inode, self._version, self._revision = inode, None, None
         version = self._database.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
+            return None
+        revision = self._database.execute("SELECT value FROM revision WHERE name = 'logins'").fetchone()[0]
+        if revision == self._revision:
+            self._version = version
             return None
         rows: list[Row] = self._database.execute(
             "SELECT username, label, role, salt, hash FROM login "
             "WHERE role IN ('device', 'bridge', 'admin') ORDER BY username, label"
         ).fetchall()
-        self._version = version
+        self._version, self._revision = version, revision
         if rows == self._rows:
             return None
         self._rows = rows
@@ -137,11 +143,11 @@ class LoginReader:
 class Logins:
     """Checks passwords against the newest table. `on_change` is called after each change."""
 
-    def __init__(self, reader: LoginReader, *, poll: float = _POLL) -> None:
+    def __init__(self, reader: LoginReader, *, poll_s: float = _POLL_S) -> None:
         self.table: LoginTable | None = None
         self.on_change: Callable[[LoginTable], None] = lambda _: None
         self._reader = reader
-        self._poll = poll
+        self._poll_s = poll_s
         self._wanted = asyncio.Event()
         self._next_look = asyncio.Event()  # set when the look that has not begun yet has ended
         self._log = structlog.get_logger()
@@ -160,10 +166,10 @@ class Logins:
             this_look, self._next_look = self._next_look, asyncio.Event()
             await self.refresh()
             this_look.set()
-            pause = max(_SHORTEST, min(_DUTY * (loop.time() - begun), _LONGEST))
+            pause = max(_SHORTEST_PAUSE_S, min(_DUTY * (loop.time() - begun), _LONGEST_PAUSE_S))
             await asyncio.sleep(pause)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll - pause):
+                async with asyncio.timeout(self._poll_s - pause):
                     await self._wanted.wait()
 
     async def refresh(self) -> None:

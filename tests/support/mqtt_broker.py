@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from bridge.store import database
 from broker import mosquitto
 from broker.acl import Identity, Role
 from tests.support import mqtt_client as mqtt
@@ -32,12 +33,8 @@ class LoginTable:
     """The table that the bridge would write."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        database.prepare(path)
         self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.executescript(
-            "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS login(username TEXT, label TEXT, "
-            "role TEXT CHECK(role IN ('device','bridge','admin')), salt BLOB, hash BLOB, PRIMARY KEY(username,label))"
-        )
 
     def add(self, username: str, role: str = "device", *, label: str = "", password: str | None = None) -> None:
         digest = hashlib.sha256(SALT + (password or password_of(username)).encode()).digest()
@@ -53,6 +50,17 @@ class LoginTable:
 
     def remove(self, username: str) -> None:
         self._database.execute("DELETE FROM login WHERE username = ?", (username,))
+
+    def take_in_mail(self, commits: int) -> None:
+        """What the bridge does all day: commits that change no login."""
+        self._database.execute("PRAGMA synchronous = OFF")
+        for number in range(commits):
+            self._database.execute("INSERT INTO body (received_ms, size, raw) VALUES (?, 1, x'00')", (number,))
+
+    def rehash(self, username: str, password: str) -> None:
+        """Change a login in place, as somebody with a SQLite shell does."""
+        digest = hashlib.sha256(SALT + password.encode()).digest()
+        self._database.execute("UPDATE login SET hash = ? WHERE username = ?", (digest, username))
 
     def add_many(self, usernames: list[str]) -> None:
         self._database.execute("BEGIN")

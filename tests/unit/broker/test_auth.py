@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import sqlite3
 import threading
 
 import pytest
 
+from broker import auth
 from broker.acl import Identity, Role
 from broker.auth import LoginReader, Logins, LoginTable
 from broker.errors import LoginsUnavailableError
@@ -29,7 +31,7 @@ def in_loop(test):
 @contextlib.asynccontextmanager
 async def following(reader):
     """Logins that look once now, and then only when somebody needs it."""
-    logins = Logins(reader, poll=NEVER)
+    logins = Logins(reader, poll_s=NEVER)
     await logins.refresh()
     task = asyncio.create_task(logins.follow())
     try:
@@ -84,6 +86,67 @@ async def test_the_first_client_of_a_new_store_gets_in(tmp_path):
         written.add("alice.phone")
         assert await check(logins, "alice.phone", password_of("alice.phone")) is not None
         written.close()
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """All SQL that the reader runs."""
+    heard, connect = [], sqlite3.connect
+
+    def traced(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(heard.append)
+        return connection
+
+    monkeypatch.setattr(auth.sqlite3, "connect", traced)
+    return heard
+
+
+def test_mail_makes_nobody_read_the_logins_again(tmp_path, statements):
+    written = WrittenTable(tmp_path / "postbell.db")
+    written.add("alice.phone")
+    reader = LoginReader(tmp_path / "postbell.db")
+    assert len(reader.read()) == 1
+    statements.clear()
+    for _ in range(1000):
+        written.take_in_mail(1)
+        assert reader.read() is None
+    assert sum("revision" in statement for statement in statements) == 1000
+    assert not [statement for statement in statements if "FROM login" in statement]
+    written.close()
+    reader.close()
+
+
+def change_by_adding(written):
+    written.add("bob.phone")
+
+
+def change_by_replacing(written):
+    written.add("alice.phone", password="another")
+
+
+def change_by_removing(written):
+    written.remove("alice.phone")
+
+
+def change_in_place(written):
+    written.rehash("alice.phone", "another")
+
+
+@pytest.mark.parametrize("change", [change_by_adding, change_by_replacing, change_by_removing, change_in_place])
+def test_every_change_of_a_login_is_read_at_the_next_look(tmp_path, change):
+    written = WrittenTable(tmp_path / "postbell.db")
+    written.add("alice.phone")
+    reader = LoginReader(tmp_path / "postbell.db")
+    before = reader.read().credentials("alice.phone")
+    written.take_in_mail(1)
+    change(written)
+    after = reader.read()
+    assert after is not None
+    assert after.credentials("alice.phone") != before or after.credentials("bob.phone")
+    assert reader.read() is None
+    written.close()
+    reader.close()
 
 
 class SlowReader:
