@@ -23,7 +23,7 @@ from bridge.errors import (
 )
 from bridge.mail.headers import extract
 from bridge.model import Header, Reply
-from bridge.rules.rules import Alert
+from bridge.rules.alert import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection

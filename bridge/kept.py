@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.contract import ids
-from bridge.rules.rules import Alert
+from bridge.rules.alert import Alert
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import typer
 
 from bridge.cli import context as shared
 from bridge.cli import people
-from bridge.rules.rules import Change, Hide
+from bridge.rules.change import Change
+from bridge.rules.rules import Hide
 from bridge.store import offline
 from bridge.store import rules as stored
 
@@ -84,5 +85,5 @@ def _rows(rules: Rules) -> list[tuple[str, str]]:
     if rules.hide is not Hide.NOTHING:
         rows.append(("hide", rules.hide.value))
     if rules.rate:
-        rows.append(("rate", rules.rate))
+        rows.append(("rate", str(rules.rate)))
     return rows

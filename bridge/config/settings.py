@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.config.values import Address, Listen, Name, Networks, Root, Size, Texts, Url
 from bridge.errors import ConfigurationError
-from bridge.rules.rules import SpamAction
+from bridge.rules.alert import SpamAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridge.contract import ids, wire
 from bridge.kept import Kept, StoredBody
-from bridge.rules.rules import Alert, SpamAction
+from bridge.rules.alert import Alert, SpamAction
 from bridge.store import marks, rules
 from bridge.store.live import DAY_MS
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.rules import rules
-from bridge.rules.rules import Alert, Rules
+from bridge.rules import alert as verdict
+from bridge.rules.alert import Alert
+from bridge.rules.change import changed
+from bridge.rules.rules import SAFEST, Rules, RulesError, parse
+from bridge.rules.telling import told
 from bridge.store import storms
 from bridge.store.people import PeopleError
 
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     import sqlite3
 
     from bridge.model import Header
-    from bridge.rules.rules import Change, Rate, SpamAction
+    from bridge.rules.alert import SpamAction
+    from bridge.rules.change import Change
+    from bridge.rules.rate import Rate
     from bridge.store.writer import Transaction
 
 
@@ -28,20 +33,20 @@ class Judged:
 
     header: Header
     alert: Alert
-    limit: Rate | None
+    rate: Rate | None
 
 
 def read(connection: sqlite3.Connection, name: str) -> Rules:
     """A user's rules; raises PeopleError, or RulesError when they cannot be read."""
     _, document = _row(connection, name)
-    return Rules() if document is None else rules.parse(document)
+    return Rules() if document is None else parse(document)
 
 
 def change(transaction: Transaction, name: str, wanted: Change, *, clear: bool = False) -> Rules:
     """Change a user's rules, after taking them all away if told so; raises PeopleError or RulesError."""
     user_id, document = _row(transaction.connection, name)
-    before = Rules() if clear or document is None else rules.parse(document)
-    after = rules.changed(before, wanted)
+    before = Rules() if clear or document is None else parse(document)
+    after = changed(before, wanted)
     transaction.connection.execute("DELETE FROM rules WHERE user_id = ?", (user_id,))
     if after != Rules():
         transaction.connection.execute("INSERT INTO rules VALUES (?, ?)", (user_id, after.model_dump_json()))
@@ -50,29 +55,34 @@ def change(transaction: Transaction, name: str, wanted: Change, *, clear: bool =
 
 def judge(transaction: Transaction, user_id: int, header: Header, *, list_id: str, spam: SpamAction) -> Judged:
     """What a user's rules make of a message that comes now."""
-    own, unruled = Rules(), False
+    own, readable = Rules(), True
     row = transaction.connection.execute("SELECT document FROM rules WHERE user_id = ?", (user_id,)).fetchone()
     if row is not None:
         try:
-            own = rules.parse(row[0])
-        except rules.RulesError:
-            own, unruled = rules.SAFEST, True
-    limit = own.limit
-    rang = storms.rings(transaction, user_id, window_ms=limit.window_ms) if limit else 0
-    alert = rules.judge(own, header, list_id=list_id, now_ms=transaction.now_ms, rings=rang, spam=spam)
-    if unruled and alert is Alert.RING:
-        alert = Alert.UNRULED
-    return Judged(rules.present(own, header, alert), alert, limit)
+            own = parse(row[0])
+        except RulesError:
+            own, readable = SAFEST, False
+    rang = 0 if own.rate is None else storms.rings(transaction, user_id, window_ms=own.rate.window_ms)
+    alert = verdict.judge(
+        own,
+        header,
+        list_id=list_id,
+        now_ms=transaction.now_ms,
+        rings=rang,
+        spam=spam,
+        readable=readable,
+    )
+    return Judged(told(own, header, alert), alert, own.rate)
 
 
 def note(transaction: Transaction, user_id: int, number: int, judged: Judged) -> None:
     """Note what a message that was kept means for the rate of its user."""
-    if judged.limit is None:
+    if judged.rate is None:
         return
     if judged.alert is Alert.RING:
         storms.rang(transaction, user_id, number)
     elif judged.alert is Alert.STORM:
-        storms.gather(transaction, user_id, number, judged.header, window_ms=judged.limit.window_ms)
+        storms.gather(transaction, user_id, number, judged.header, window_ms=judged.rate.window_ms)
 
 
 def _row(connection: sqlite3.Connection, name: str) -> tuple[int, str | None]:

@@ -11,7 +11,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from bridge.rules.rules import SpamAction
+from bridge.rules.alert import SpamAction
 from bridge.store import bodies, database, live, logins, messages, outbox, people, repair, storms
 from bridge.store.writer import Writer
 

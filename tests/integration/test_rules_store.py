@@ -11,7 +11,9 @@ import pytest
 
 from bridge.contract import wire
 from bridge.model import Flag
-from bridge.rules.rules import Alert, Change, Rules, RulesError, SpamAction
+from bridge.rules.alert import Alert, SpamAction
+from bridge.rules.change import Change
+from bridge.rules.rules import Rules, RulesError
 from bridge.store import offline, people
 from bridge.store import rules as stored
 from bridge.store.people import PeopleError

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from bridge.model import Body, Envelope, Header, Recipient
-from bridge.rules.rules import SpamAction
+from bridge.rules.alert import SpamAction
 from bridge.store import database, offline, people
 from bridge.store.store import Store
 

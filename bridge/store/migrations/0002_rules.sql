@@ -1,4 +1,4 @@
--- Rules: what rings and how (bridge/rules/rules.py). They are read in the transaction that keeps a message.
+-- Rules: what rings and how (bridge/rules). They are read in the transaction that keeps a message.
 
 ALTER TABLE message ADD COLUMN silent INTEGER NOT NULL DEFAULT 0;     -- shown without ringing
 ALTER TABLE user ADD COLUMN text_held BLOB;                           -- the text view that the broker last acknowledged
