@@ -1,7 +1,7 @@
 """The outbox in the database: topics whose state on the broker may differ from the desired one.
 
-A row says nothing about what to publish: that is worked out from the truth when its turn comes, so
-the latest state wins and a state that nobody ever saw is never published. Invariants:
+A row says nothing about what to publish: that is worked out from the truth when its turn comes
+(`desired.py`), so the latest state wins and a state that nobody ever saw is never published. Invariants:
 
 - A row leaves only when the broker acknowledged the state that was desired at its generation, or
   when the desired state is "nothing" and the broker cannot have been told anything else.
@@ -11,22 +11,20 @@ the latest state wins and a state that nobody ever saw is never published. Invar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bridge.contract import ids, wire
-from bridge.contract.publication import Kind, Publication
+from bridge.contract.publication import Kind
 from bridge.model import Storm
-from bridge.store import storms
+from bridge.store import desired, storms
+from bridge.store.desired import Mail, Owner, Row, Told, Truth
 from bridge.store.live import live_numbers, newest_live, unread
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
+    from bridge.contract.publication import Publication
     from bridge.store.writer import Transaction
-
-EVENT_LIFETIME_MS = 300_000
-"""An event older than this is news no more: automations are not flooded after an outage."""
 
 _MESSAGES = """
 SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views,
@@ -48,67 +46,46 @@ def take_messages(
     connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str]
 ) -> list[Publication]:
     """The first waiting messages and events in the order of their marks, without those in flight."""
-    taken = []
-    for row in connection.execute(_MESSAGES, (limit,)):
-        path, stored_kind, generation, user_id, number, header, live, held, name, views, until_ms, *storm = row
-        if path in busy:
-            continue
-        kind = Kind(stored_kind)
-        topic, payload, needed = path, b"", True
-        if kind is Kind.EVENT:
-            topic = path.rpartition("/")[0]
-            told_ms = ids.received_ms(number) if until_ms is None else until_ms
-            if views is not None and "event" in views.split(",") and now_ms - told_ms < EVENT_LIFETIME_MS:
-                if until_ms is not None:
-                    payload = wire.storm_event_view(Storm(*storm), user=name)
-                elif live:
-                    payload = wire.event_view(number, wire.unpack_header(header), user=name)
-            needed = bool(payload)
-        elif kind is Kind.MESSAGE and live:
-            payload = header
-        elif kind is Kind.MESSAGE:
-            needed = held != 0  # a message that is gone from the table may still be held
-        taken.append(
-            Publication(path, topic, payload, kind is not Kind.EVENT, kind, user_id, number, generation, needed)
-        )
-    return taken
+    rows = [row for row in connection.execute(_MESSAGES, (limit,)) if row[0] not in busy]
+    return [_message(row, now_ms=now_ms) for row in rows]
+
+
+def _message(found: tuple[Any, ...], *, now_ms: int) -> Publication:
+    path, kind, generation, user_id, number, header, live, held, name, views, until_ms, *storm = found
+    row = Row(path, Kind(kind), generation, user_id, number)
+    truth = Truth(
+        owner=None if name is None else Owner(name, frozenset(views.split(","))),
+        mail=None if header is None else Mail(header, live=bool(live), held=bool(held)),
+        told=None if until_ms is None else Told(Storm(*storm), until_ms),
+    )
+    return desired.MESSAGES[row.kind](row, truth, now_ms=now_ms)
 
 
 def take_views(
     connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str], days: float
 ) -> list[Publication]:
     """The first waiting views with their newest values, without those in flight or not yet due."""
+    taken = []
     rows = [row for row in connection.execute(_VIEWS, (limit,)) if row[0] not in busy]
-    return list(_views(connection, rows, now_ms=now_ms, days=days))
-
-
-def _views(
-    connection: sqlite3.Connection,
-    rows: list[tuple[str, str, int, int, str | None, bytes | None]],
-    *,
-    now_ms: int,
-    days: float,
-) -> Iterator[Publication]:
-    for path, stored_kind, generation, user_id, switched_on, text_held in rows:
-        kind, payload = Kind(stored_kind), b""
-        if switched_on is not None and (kind is Kind.BOX or kind in switched_on.split(",")):
-            payload = view_payload(connection, user_id, kind, now_ms=now_ms, days=days)
-        # Apps ring for whatever comes on `text`, so it comes only when it says something new.
-        needed = kind is not Kind.TEXT or payload != text_held
-        yield Publication(path, path, payload, True, kind, user_id, 0, generation, needed)
+    for path, kind, generation, user_id, views, text_held in rows:
+        row, payload = Row(path, Kind(kind), generation, user_id), b""
+        if views is not None and desired.view_is_on(row.kind, frozenset(views.split(","))):
+            payload = view_payload(connection, user_id, row.kind, now_ms=now_ms, days=days)
+        taken.append(desired.view(row, payload, text_held=text_held))
+    return taken
 
 
 def view_payload(connection: sqlite3.Connection, user_id: int, kind: Kind, *, now_ms: int, days: float) -> bytes:
     """What a view of an existing user should say now; empty when there is nothing to say."""
     if kind is Kind.BOX:
-        return wire.pack_digest(ids.encode(number) for number in live_numbers(connection, user_id))
+        return desired.box(live_numbers(connection, user_id))
     if kind is Kind.UNREAD:
-        return str(unread(connection, user_id, now_ms=now_ms, days=days)).encode()
+        return desired.unread(unread(connection, user_id, now_ms=now_ms, days=days))
     newest = newest_live(connection, user_id, ringing=kind is Kind.TEXT)
-    number, header = (0, None) if newest is None else (newest[0], wire.unpack_header(newest[1]))
     if kind is Kind.TEXT:
-        return wire.text_view(header, storms.told(connection, user_id, after=number))
-    return b"" if header is None else wire.last_view(number, header)
+        number, header = newest or (0, None)
+        return desired.text(header, storms.told(connection, user_id, after=number))
+    return b"" if newest is None else desired.last(*newest)
 
 
 def settle(transaction: Transaction, publications: Iterable[Publication]) -> None:

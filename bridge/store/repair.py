@@ -12,6 +12,7 @@ from bridge.contract import ids, topics
 from bridge.contract.publication import Kind
 from bridge.reconcile import Difference, Observed, Repair, difference, fingerprint
 from bridge.store import marks
+from bridge.store.desired import view_is_on
 from bridge.store.outbox import view_payload
 
 if TYPE_CHECKING:
@@ -85,12 +86,13 @@ def _desired_of(
     ):
         yield topics.message(name, ids.encode(number)), fingerprint(header)
     views = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()[0]
-    for view in topics.STATE_VIEWS:
-        payload = b""
-        if view == "box" or view in views.split(","):
-            payload = view_payload(connection, user_id, Kind(view), now_ms=observed.now_ms, days=observed.days)
+    switched_on = frozenset(views.split(","))
+    for kind in map(Kind, topics.STATE_VIEWS):
+        if not view_is_on(kind, switched_on):
+            continue
+        payload = view_payload(connection, user_id, kind, now_ms=observed.now_ms, days=observed.days)
         if payload:  # an empty one clears the topic: nothing is held
-            yield topics.view(name, view), fingerprint(payload)
+            yield topics.view(name, kind), fingerprint(payload)
 
 
 def _user_ids(connection: sqlite3.Connection, name: str) -> list[int]:

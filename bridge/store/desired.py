@@ -1,0 +1,165 @@
+"""What the broker should be told of a row of the outbox: one pure function a kind, from the row and the truth.
+
+The truth is what the store knows at the moment when the row's turn comes. Nothing here reads it:
+`outbox.py` does, and hands it over as values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.contract import ids, wire
+from bridge.contract.publication import Kind, Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.model import Storm
+
+EVENT_LIFETIME_MS = 300_000
+"""An event older than this is news no more: automations are not flooded after an outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the outbox (`migrations/0001_initial.sql`): a topic that may be wrong on the broker."""
+
+    path: str
+    kind: Kind
+    generation: int
+    user_id: int
+    number: int = 0
+
+    def publish(self, payload: bytes) -> Publication:
+        """Bring this state to the broker; an empty payload clears the topic."""
+        return Publication(self.path, self.path, payload, True, self.kind, self.user_id, self.number, self.generation)
+
+    def drop(self) -> Publication:
+        """Publish nothing: the row only has to go."""
+        return Publication(
+            self.path, self.path, b"", True, self.kind, self.user_id, self.number, self.generation, needed=False
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The user of a row: their name, and the views that are on."""
+
+    name: str
+    views: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The message of a row: its header payload, whether it is in the live set, whether some device may have it."""
+
+    header: bytes
+    live: bool
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The storm that an event tells of, and when its window ended."""
+
+    storm: Storm
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the store knows about a row's topic; None where there is no such thing any more."""
+
+    owner: Owner | None = None
+    mail: Mail | None = None
+    told: Told | None = None
+
+
+# --- messages, events and strays ------------------------------------------------------------------
+
+
+def message(row: Row, truth: Truth, *, now_ms: int) -> Publication:
+    """The header while the message is live; else a tombstone, unless nobody was ever told of it.
+
+    A message that is gone from the table may still be held, so it gets one too.
+    """
+    del now_ms
+    if truth.mail is not None and truth.mail.live:
+        return row.publish(truth.mail.header)
+    if truth.mail is not None and not truth.mail.held:
+        return row.drop()
+    return row.publish(b"")
+
+
+def event(row: Row, truth: Truth, *, now_ms: int) -> Publication:
+    """The news of a live message or of a storm that ended, while it is news and the user wants events.
+
+    The only kind that is not retained; its row has the message's id behind the topic.
+    """
+    if truth.owner is None or Kind.EVENT not in truth.owner.views:
+        return row.drop()
+    happened_ms = ids.received_ms(row.number) if truth.told is None else truth.told.until_ms
+    if now_ms - happened_ms >= EVENT_LIFETIME_MS:
+        return row.drop()
+    if truth.told is not None:
+        payload = wire.storm_event_view(truth.told.storm, user=truth.owner.name)
+    elif truth.mail is not None and truth.mail.live:
+        payload = wire.event_view(row.number, wire.unpack_header(truth.mail.header), user=truth.owner.name)
+    else:
+        return row.drop()
+    topic = row.path.rpartition("/")[0]
+    return Publication(row.path, topic, payload, False, row.kind, row.user_id, row.number, row.generation)
+
+
+def stray(row: Row, truth: Truth, *, now_ms: int) -> Publication:
+    """Whatever it is, it has to go."""
+    del truth, now_ms
+    return row.publish(b"")
+
+
+MESSAGES: Mapping[Kind, Callable[..., Publication]] = {
+    Kind.MESSAGE: message,
+    Kind.EVENT: event,
+    Kind.STRAY: stray,
+}
+"""Every kind that goes before the views; each takes a Row, a Truth and the moment."""
+
+
+# --- views ----------------------------------------------------------------------------------------
+
+
+def view_is_on(kind: Kind, views: frozenset[str]) -> bool:
+    """Whether a user has a view; the digest is part of the protocol and always there."""
+    return kind is Kind.BOX or kind in views
+
+
+def view(row: Row, payload: bytes, *, text_held: bytes | None) -> Publication:
+    """A view with its newest value; empty for one that is off or has nothing to say.
+
+    Apps ring for whatever comes on `text`, so that one is published only when it says something
+    else than what the broker is known to hold. None for `text_held` is: who knows.
+    """
+    if row.kind is Kind.TEXT and payload == text_held:
+        return row.drop()
+    return row.publish(payload)
+
+
+def box(numbers: Sequence[int]) -> bytes:
+    """The digest of a live set."""
+    return wire.pack_digest(ids.encode(number) for number in numbers)
+
+
+def unread(count: int) -> bytes:
+    """How many messages nobody has seen, in decimal."""
+    return str(count).encode()
+
+
+def last(number: int, header: bytes) -> bytes:
+    """The newest live message."""
+    return wire.last_view(number, wire.unpack_header(header))
+
+
+def text(header: bytes | None, storm: Storm | None) -> bytes:
+    """The newest live message that rings, and the storm behind it."""
+    return wire.text_view(None if header is None else wire.unpack_header(header), storm)
