@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import os
 import resource
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tests.support import mqtt_client as mqtt
+from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
-from tests.support.system import free_port
+from tests.support.waiting import free_port, listens, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,14 +75,12 @@ def embedded(users: int = 0) -> Iterator[Running]:
 def mosquitto(users: int = 0) -> Iterator[Running]:
     """Mosquitto with anonymous login and no rules: its fastest."""
     del users
-    program = shutil.which("mosquitto", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
-    if program is None:
-        raise SystemExit("needs the program mosquitto")
-    port = free_port()
-    with tempfile.TemporaryDirectory() as directory:
-        config = Path(directory) / "mosquitto.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
-        yield from _process("mosquitto", [program, "-c", str(config)], port)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Mosquitto(Path(directory), "max_queued_messages 0", verbose=False) as broker,
+    ):
+        assert broker.process is not None
+        yield Running("mosquitto", broker.process.pid, broker.address(), logins=False)
 
 
 @contextlib.contextmanager
@@ -251,12 +248,7 @@ async def publish_all(publisher: Client, topics: list[str], *, window: int, octe
 def _process(name: str, command: list[str], port: int) -> Iterator[Running]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            time.sleep(0.05)
+        until(lambda: listens(("127.0.0.1", port)), what=f"{name} to listen")
         yield Running(name, process.pid, ("127.0.0.1", port), logins=False)
     finally:
         process.send_signal(signal.SIGKILL)

@@ -21,7 +21,8 @@ import paho.mqtt.client as paho
 
 from bridge.store import live, offline
 from tests.conftest import need
-from tests.support.system import System, free_port, until
+from tests.support.system import System
+from tests.support.waiting import free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

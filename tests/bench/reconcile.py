@@ -20,7 +20,8 @@ from statistics import median
 
 from tests.integration.test_reconcile import Onlooker, external, fill, live_of, mail_of, reconcile
 from tests.support.mosquitto import mosquitto
-from tests.support.system import System, until
+from tests.support.system import System
+from tests.support.waiting import until
 
 RING = 100
 NUMBERS = itertools.count()

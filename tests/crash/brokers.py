@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import socket
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from broker import mosquitto
-from broker.acl import Identity, Role
 from tests.conftest import need
-from tests.crash.processes import ENTRY, Service, until
+from tests.crash.processes import ENTRY, Service
 from tests.crash.site import BRIDGE, OBSERVER
-from tests.support.system import free_port
+from tests.support.mosquitto import write_rules
+from tests.support.waiting import free_port, listens, until_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tests.crash.history import History
     from tests.crash.site import Site
+
+ROLES = {BRIDGE: "bridge", OBSERVER: "admin"}
+"""Everybody else is a device."""
 
 
 class Broker(Protocol):
@@ -56,7 +54,9 @@ class Embedded:
 
     async def start(self) -> None:
         self.services[0].start()
-        await until(lambda: self._site.told("broker").get("pid") is not None, seconds=30, what="broker listens")
+        await until_on_loop(
+            lambda: self._site.told("broker").get("pid") is not None, patience_s=30, what="the broker to listen"
+        )
 
     def address(self) -> tuple[str, int]:
         at = self._site.address("broker", "mqtt")
@@ -80,31 +80,19 @@ class Mosquitto:
 
     async def start(self) -> None:
         self._directory.mkdir()
-        self._write("acl", mosquitto.acl_file(identities(self._site), root="mail"))
-        self._write("passwords", "".join(f"{line}\n" for line in self._password_lines()))
-        text = mosquitto.configuration(
-            listen=f"127.0.0.1:{self._port}",
-            acl=str(self._directory / "acl"),
-            passwords=str(self._directory / "passwords"),
-            persistence=str(self._directory),
+        passwords = self._site.passwords
+        write_rules(
+            self._directory / "mosquitto.conf",
+            port=self._port,
+            roles={username: ROLES.get(username, "device") for username in passwords},
+            passwords=passwords,
+            persistent=self.persistent,
         )
-        if not self.persistent:
-            text = text.replace("persistence true", "persistence false")
-        self._write("mosquitto.conf", text + ("user root\n" if os.geteuid() == 0 else ""))
         self.services[0].start()
         await listening(self.address)
 
     def address(self) -> tuple[str, int]:
         return "127.0.0.1", self._port
-
-    def _write(self, name: str, text: str) -> None:
-        path = self._directory / name
-        path.touch(mode=0o600)
-        path.write_text(text)
-
-    def _password_lines(self) -> list[str]:
-        passwords = self._site.passwords.items()
-        return [mosquitto.password_line(username, word, secrets.token_bytes(12)) for username, word in passwords]
 
 
 class ForgetfulMosquitto(Mosquitto):
@@ -113,18 +101,6 @@ class ForgetfulMosquitto(Mosquitto):
     persistent: ClassVar[bool] = False
 
 
-def identities(site: Site) -> list[Identity]:
-    """Everyone who may log in, with their roles."""
-    roles = {BRIDGE: Role.BRIDGE, OBSERVER: Role.ADMIN}
-    return [Identity(username, roles.get(username, Role.DEVICE)) for username in site.passwords]
-
-
-async def listening(address: Callable[[], tuple[str, int]], *, seconds: float = 30) -> None:
+async def listening(address: Callable[[], tuple[str, int]], *, patience_s: float = 30) -> None:
     """Wait until somebody listens there."""
-
-    def open_now() -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(address(), 1):
-            return True
-        return False
-
-    await until(open_now, seconds=seconds, what=f"{address()} listens")
+    await until_on_loop(lambda: listens(address()), patience_s=patience_s, what=f"{address()} to listen")

@@ -11,11 +11,12 @@ from tests.crash.devices import Phone, Terminal
 from tests.crash.disk import SmallDisk
 from tests.crash.history import History
 from tests.crash.network import Namespace
-from tests.crash.processes import ENTRY, Service, until
+from tests.crash.processes import ENTRY, Service
 from tests.crash.proxy import Proxy
 from tests.crash.registry import BROKERS
 from tests.crash.sender import Sender
 from tests.crash.site import PHONE, TERMINAL, Site
+from tests.support.waiting import until_on_loop
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -143,11 +144,13 @@ class Installation:
         self.bridge.start()
         for terminal in self.terminals:
             terminal.service.start()
-        await until(
-            lambda: self.site.address("bridge", "smtp") is not None, seconds=START_S, what="the bridge takes mail"
+        await until_on_loop(
+            lambda: self.site.address("bridge", "smtp") is not None, patience_s=START_S, what="the bridge to take mail"
         )
-        await until(
-            lambda: all(terminal.subscribed() for terminal in self.terminals), seconds=START_S, what="all subscribed"
+        await until_on_loop(
+            lambda: all(terminal.subscribed() for terminal in self.terminals),
+            patience_s=START_S,
+            what="all to be subscribed",
         )
 
     async def close(self) -> None:

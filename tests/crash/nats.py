@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.conftest import need
 from tests.crash.brokers import listening
-from tests.crash.processes import Service, until
+from tests.crash.processes import Service
 from tests.crash.site import BRIDGE, OBSERVER
-from tests.support.system import free_port
+from tests.support.nats import write_configuration
+from tests.support.waiting import free_port, until_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,23 +49,19 @@ class Nats:
         self._directory.mkdir()
         for node, service in enumerate(self.services):
             path = self._directory / f"{node}.conf"
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(self._configuration(node), indent=1))
+            write_configuration(path, name=f"node-{node}", port=self._mqtt[node], more=self._more(node))
             service.start()
         for port in self._mqtt:
-            await listening(lambda port=port: ("127.0.0.1", port), seconds=READY_S)
+            await listening(lambda port=port: ("127.0.0.1", port), patience_s=READY_S)
 
     def address(self) -> tuple[str, int]:
         """The first node that runs: when it is killed, clients come back to another one."""
         running = [node for node, service in enumerate(self.services) if service.pid is not None]
         return "127.0.0.1", self._mqtt[running[0] if running else 0]
 
-    def _configuration(self, node: int) -> dict[str, Any]:
+    def _more(self, node: int) -> dict[str, Any]:
         told: dict[str, Any] = {
-            "server_name": f"node-{node}",
-            "listen": "127.0.0.1:-1",
-            "jetstream": {"store_dir": str(self._directory / f"store-{node}"), "sync_interval": "always"},
-            "mqtt": {"listen": f"127.0.0.1:{self._mqtt[node]}", "ack_wait": ACK_WAIT, "max_ack_pending": 1000},
+            "mqtt": {"ack_wait": ACK_WAIT, "max_ack_pending": 1000},
             "authorization": {"users": [self._user(*login) for login in self._site.passwords.items()]},
         }
         if self.nodes > 1:
@@ -99,8 +95,8 @@ class NatsCluster(Nats):
     async def start(self) -> None:
         await super().start()
         logs = [self._site.directory / f"{service.name}.log" for service in self.services]
-        await until(
+        await until_on_loop(
             lambda: any("JetStream cluster new metadata leader" in log.read_text("utf-8", "replace") for log in logs),
-            seconds=READY_S,
-            what="the cluster has a leader",
+            patience_s=READY_S,
+            what="the cluster to have a leader",
         )

@@ -154,12 +154,3 @@ class Service:
         except ProcessLookupError:
             return False
         return True
-
-
-async def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
-    """Wait until something holds; AssertionError says what never did."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        if asyncio.get_running_loop().time() > deadline:
-            raise AssertionError(f"not within {seconds:.0f} s: {what}")
-        await asyncio.sleep(0.02)

@@ -12,8 +12,8 @@ from tests.crash import messages
 from tests.crash.faults import heal, hurt
 from tests.crash.installation import Installation, Options
 from tests.crash.judge import Verdict, judge
-from tests.crash.processes import until
 from tests.crash.truth import Observer, differences, read_store
+from tests.support.waiting import until_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -96,7 +96,7 @@ async def _work(installation: Installation, feed: Feed) -> None:
     try:
         await hurt(installation)
         heal(installation)
-        await until(sending.done, seconds=TAKEN_S, what="all mail was taken")
+        await until_on_loop(sending.done, patience_s=TAKEN_S, what="all mail to be taken")
         await sending
     finally:
         sending.cancel()
@@ -145,11 +145,11 @@ async def _report(installation: Installation) -> None:
     observer = Observer(site, address=installation.broker.address())
     try:
         with contextlib.suppress(AssertionError):
-            await until(observer.complete.is_set, seconds=10, what="the retained set was heard")
-            await until(
+            await until_on_loop(observer.complete.is_set, patience_s=10, what="the retained set")
+            await until_on_loop(
                 lambda: not differences(read_store(site.database)[0], observer.retained()),
-                seconds=5,
-                what="the retained set is right",
+                patience_s=5,
+                what="the right retained set",
             )
         stored, _ = read_store(site.database)
         for user, mine in stored.items():

@@ -17,9 +17,8 @@ import pytest
 
 from broker import codec
 from broker.errors import ProtocolError
-from tests.conftest import need
 from tests.support import mqtt_client as mqtt
-from tests.support.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
+from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of
 
 pytestmark = pytest.mark.fuzz
 
@@ -281,7 +280,7 @@ class Crowd:
 def test_no_byte_crosses_users(rounds, tmp_path, name):
     """Random filters, topics, wills, client ids, takeovers and intruders, on ours and with our rules on mosquitto."""
     if name == "mosquitto":
-        broker = Mosquitto(need("mosquitto"), tmp_path, {"bridge": "bridge", **LOGINS})
+        broker = MosquittoWithOurRules(tmp_path, {"bridge": "bridge", **LOGINS})
     else:
         broker = EmbeddedBroker(tmp_path, config="[limits]\nlogin_failures = 100000\n[log]\nlevel = 'error'\n")
         for device, role in {"bridge": "bridge", **LOGINS}.items():

@@ -15,7 +15,8 @@ import pytest
 
 from tests.conftest import need
 from tests.support.mosquitto import mosquitto
-from tests.support.system import System, free_port, until
+from tests.support.system import System
+from tests.support.waiting import free_port, until
 
 ALICE = "alice@example.org"
 

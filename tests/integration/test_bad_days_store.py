@@ -17,7 +17,8 @@ from bridge.daemon.app import Bridge
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.intake import Intake
 from tests.support.stored import add_user, mail, to
-from tests.support.system import System, until
+from tests.support.system import System
+from tests.support.waiting import until
 
 ALICE = "alice@example.org"
 MAIL = b"From: Bob <bob@example.net>\r\nSubject: %d\r\nMessage-ID: <%d@x>\r\n\r\n%s\r\n"

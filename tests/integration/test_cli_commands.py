@@ -13,7 +13,8 @@ import paho.mqtt.client as paho
 import pytest
 
 from bridge.cli import main
-from tests.support.system import System, until
+from tests.support.system import System
+from tests.support.waiting import until
 
 COMMANDS = [
     (),

@@ -15,7 +15,8 @@ import pytest
 from clients.contract.header import decode_header
 from tests.conftest import need
 from tests.support.mosquitto import mosquitto
-from tests.support.system import Subscriber, System, until
+from tests.support.system import Subscriber, System
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,9 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from tests.support.mosquitto import mosquitto
-from tests.support.system import System, until
+from tests.support.mosquitto import Mosquitto
+from tests.support.system import System
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,17 +50,18 @@ def device(port: int) -> Iterator[tuple[paho.Client, list[paho.MQTTMessage]]]:
 )
 def test_a_reply_goes_to_the_response_topic_if_it_is_the_devices_own(asked: str, answered: str, tmp_path: Path) -> None:
     with (
-        mosquitto(tmp_path) as port,
+        Mosquitto(tmp_path) as broker,
         System(
             tmp_path,
             POSTBELL_BROKER__EMBEDDED="false",
-            POSTBELL_MQTT__URL=f"mqtt://127.0.0.1:{port}",
+            POSTBELL_MQTT__URL=broker.url,
             POSTBELL_MQTT__VERSION="5",
         ) as system,
-        device(port) as (client, received),
+        device(broker.port) as (client, received),
     ):
         system.add("alice")
         system.serve()
+        until(lambda: broker.logged("do/+ (QoS 1)"), what="the bridge to hear requests")
         properties = Properties(PacketTypes.PUBLISH)
         properties.ResponseTopic = asked
         properties.CorrelationData = b"\x00mine"

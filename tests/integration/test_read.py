@@ -10,8 +10,9 @@ import signal
 import msgpack
 import pytest
 
-from tests.support.contract_player import Command, Mosquitto, Player, mail_id
-from tests.support.system import until
+from tests.support.contract_player import Command, Player, mail_id
+from tests.support.mosquitto import Mosquitto
+from tests.support.waiting import until
 
 CHUNK = 8192
 ID = mail_id(0)

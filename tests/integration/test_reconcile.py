@@ -19,7 +19,8 @@ from bridge.store.live import live_numbers
 from tests.support.mosquitto import mosquitto
 from tests.support.nats import nats
 from tests.support.stored import Clock, header, mail, storing, to
-from tests.support.system import ROOT, System, until
+from tests.support.system import ROOT, System
+from tests.support.waiting import until
 
 ALICE = "alice@example.org"
 

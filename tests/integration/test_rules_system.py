@@ -11,7 +11,8 @@ import pytest
 
 from clients.contract.header import Header, decode_header
 from tests.conftest import need
-from tests.support.system import Subscriber, System, until
+from tests.support.system import Subscriber, System
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

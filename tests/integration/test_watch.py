@@ -23,12 +23,12 @@ from clients.session import Login, Session
 from tests.conftest import need
 from tests.support.contract_player import (
     Command,
-    Mosquitto,
     Player,
     header,
     mail_id,
 )
-from tests.support.system import free_port, until
+from tests.support.mosquitto import Mosquitto
+from tests.support.waiting import free_port, until
 
 
 @pytest.fixture

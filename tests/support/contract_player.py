@@ -1,11 +1,9 @@
-"""The other side of the contract, played on a real broker: mosquitto, and who publishes as the bridge does."""
+"""The other side of the contract: who publishes as the bridge does, and our client as a process."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,8 +13,7 @@ import msgpack
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.conftest import need
-from tests.support.system import free_port, until
+from tests.support.waiting import until
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 FIRST = 28_123_456_789
@@ -30,56 +27,6 @@ def mail_id(number):
 def header(number, **fields):
     values = {"subject": f"mail {number}", "snippet": "what it says"} | fields
     return msgpack.packb([1, 1024, "Ada", "ada@example.org", values["subject"], values["snippet"], 100 + number])
-
-
-class Mosquitto:
-    """A real mosquitto with its log; its port stays the same when it is started again."""
-
-    def __init__(self, directory, *extra):
-        self.program = need("mosquitto")
-        self.port = free_port()
-        self.log = directory / "mosquitto.log"
-        self.conf = directory / "mosquitto.conf"
-        lines = [
-            f"listener {self.port} 127.0.0.1",
-            *(["allow_anonymous true"] if not any("password_file" in line for line in extra) else []),
-            "log_dest stderr",
-            *(["user root"] if os.geteuid() == 0 else []),
-            "log_type all",
-            "persistence false",
-            *extra,
-        ]
-        self.conf.write_text("\n".join(lines) + "\n")
-        self.process = None
-
-    @property
-    def url(self):
-        return f"mqtt://127.0.0.1:{self.port}"
-
-    def start(self):
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([self.program, "-c", str(self.conf)], stderr=log)
-        until(self._listens, what="mosquitto to listen")
-        return self
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def logged(self, text):
-        return self.log.read_text(errors="replace").count(text)
-
-    def _listens(self):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        assert self.process.poll() is None, "mosquitto ended"
-        return False
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_exception):
-        self.kill()
 
 
 class Player:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import hashlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Self
 
 from bridge.store import database
-from broker import mosquitto
-from broker.acl import Identity, Role
 from tests.support import mqtt_client as mqtt
+from tests.support.mosquitto import RuledMosquitto
+from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SALT = b"0123456789abcdef"
@@ -106,15 +103,16 @@ class EmbeddedBroker:
                 stderr=log,
                 env={**os.environ, **self._environ},
             )
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+
+        def listens() -> bool:
+            assert self.process is not None
             assert self.process.poll() is None, f"the broker ended: {self.logged()[-2000:]}"
             with contextlib.suppress(OSError, ValueError):
                 self.told = json.loads(run_file.read_text())
-                if self.told["pid"] == self.process.pid:
-                    return self
-            time.sleep(0.02)
-        raise AssertionError("the broker does not listen")
+            return self.told.get("pid") == self.process.pid
+
+        until(listens, what="the broker to listen")
+        return self
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
@@ -155,52 +153,10 @@ class EmbeddedBroker:
         return code
 
 
-class Mosquitto:
-    """mosquitto on loopback, with the logins and rules that Postbell generates for it."""
+class MosquittoWithOurRules(RuledMosquitto):
+    """mosquitto with the logins and rules that Postbell generates for it, and clients as ours has them."""
 
-    def __init__(self, program: str, state: Path, logins: dict[str, str]) -> None:
-        self._program = program
-        self._state = state
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._address = probe.getsockname()
-        identities = [Identity(username, Role(role)) for username, role in logins.items()]
-        passwords = [mosquitto.password_line(name, password_of(name), SALT[:12]) for name in logins]
-        for name, content in (
-            ("acl", mosquitto.acl_file(identities, root="mail")),
-            ("passwords", "\n".join(passwords) + "\n"),
-            (
-                "conf",
-                mosquitto.configuration(
-                    listen=f"127.0.0.1:{self._address[1]}",
-                    acl=str(state / "acl"),
-                    passwords=str(state / "passwords"),
-                    persistence=str(state),
-                )
-                + f"user {getpass.getuser()}\n",
-            ),
-        ):
-            (state / name).write_text(content)
-            (state / name).chmod(0o600)
-
-    def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            [self._program, "-c", str(self._state / "conf")], stderr=(self._state / "log").open("wb")
-        )
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, (self._state / "log").read_text()
-            with contextlib.suppress(OSError):
-                socket.create_connection(self._address, 1).close()
-                return self
-            time.sleep(0.02)
-        raise AssertionError("mosquitto does not listen")
-
-    def __exit__(self, *_) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
-    def address(self, name: str = "mqtt") -> tuple[str, int]:
-        assert name == "mqtt"
-        return self._address
+    def __init__(self, state: Path, logins: dict[str, str]) -> None:
+        super().__init__(state, logins, {name: password_of(name) for name in logins})
 
     client = EmbeddedBroker.client

@@ -22,7 +22,7 @@ from clients.contract.header import decode_header
 from tests.support.machine import run
 from tests.support.mosquitto import mosquitto
 from tests.support.stored import add_user
-from tests.support.system import free_port
+from tests.support.waiting import free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -170,7 +170,7 @@ async def trial(server: MailServer, place: Place, *, over_tcp: bool = False, det
     devices = place.devices
 
     async def told(*due: tuple[str, str, str]) -> None:
-        await until(lambda: len(devices.mail) >= len(due))
+        await waited(lambda: len(devices.mail) >= len(due), "the mail on the devices")
         assert devices.mail == sorted(due)
 
     first, second = ("alice", detail, "first"), ("alice", "", "second")
@@ -179,7 +179,7 @@ async def trial(server: MailServer, place: Place, *, over_tcp: bool = False, det
         await told(first)
 
     await asyncio.to_thread(server.inject, MAIL % b"second", "alice@example.org")
-    await until(server.queued)
+    await waited(server.queued, "the mail in the queue")
 
     async with place.postbell(over_tcp=over_tcp):
         async with flushing(server):
@@ -190,9 +190,14 @@ async def trial(server: MailServer, place: Place, *, over_tcp: bool = False, det
         await asyncio.to_thread(server.inject, MAIL % b"last", "bob@example.org")
         due = (first, second, ("alice", "", "third"), ("bob", "", "third"), ("bob", "", "last"))
         await told(*due)
-        await until(lambda: not server.queued())
+        await waited(lambda: not server.queued(), "an empty queue")
         assert devices.mail == sorted(due)
         assert place.kept() == len(due), "a bounce came back, or a mail came twice"
+
+
+async def waited(holds: Callable[[], bool], what: str) -> None:
+    """Wait in a thread: asking a mail server for its queue starts a process."""
+    await asyncio.to_thread(until, holds, what=what)
 
 
 @contextlib.asynccontextmanager
@@ -209,13 +214,6 @@ async def flushing(server: MailServer) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a mail server's queue or a device is as it should be."""
-    async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - a queue calls nobody
-            await asyncio.sleep(0.1)
 
 
 def site(place: Place, *, over_tcp: bool = False) -> Site:

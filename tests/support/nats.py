@@ -1,44 +1,46 @@
-"""A real NATS server with JetStream as the external broker, on a port of its own; everybody may do everything."""
+"""A real NATS server with JetStream as an MQTT broker, on ports of its own."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import subprocess
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.conftest import need
-from tests.support.system import free_port, until
+from tests.support.waiting import free_port, listens, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+def write_configuration(path: Path, *, name: str, port: int, more: Mapping[str, Any] | None = None) -> None:
+    """Write a node's settings: MQTT on a port of loopback, everything in a folder beside; `more` adds and replaces.
+
+    What it acknowledges is on disk; without more everybody may do everything.
+    """
+    told: dict[str, Any] = {
+        "server_name": name,
+        "listen": "127.0.0.1:-1",
+        "jetstream": {"store_dir": str(path.with_suffix("")), "sync_interval": "always"},
+        "mqtt": {"listen": f"127.0.0.1:{port}"},
+    }
+    for key, value in (more or {}).items():
+        told[key] = {**told.get(key, {}), **value}
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(told, indent=1))
 
 
 @contextmanager
 def nats(directory: Path) -> Iterator[int]:
     """Run nats-server until the block ends; its MQTT port."""
-    program, port = need("nats-server"), free_port()
-    config = directory / "nats.conf"
-    told = {
-        "server_name": "one",
-        "listen": "127.0.0.1:-1",
-        "jetstream": {"store_dir": str(directory / "nats")},
-        "mqtt": {"listen": f"127.0.0.1:{port}"},
-    }
-    config.write_text(json.dumps(told))
-
-    def listens() -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return True
-        return False
-
+    program, port, path = need("nats-server"), free_port(), directory / "nats.conf"
+    write_configuration(path, name="one", port=port)
     with (directory / "nats.log").open("wb") as log:
-        process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
+        process = subprocess.Popen([program, "-c", str(path)], stdout=log, stderr=log)
     try:
-        until(listens, what="NATS to listen")
+        until(lambda: listens(("127.0.0.1", port)), what="NATS to listen")
         yield port
     finally:
         process.terminate()

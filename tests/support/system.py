@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bridge.cli.mail import with_crlf
 from bridge.store import offline, outbox
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
-
-
-def until(holds: Callable[[], Any], *, what: str, patience_s: float = PATIENCE_S) -> Any:
-    """Look again and again until a condition holds; its value, or an AssertionError that says what was awaited."""
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
-        value = holds()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"waited {patience_s:.0f} s in vain for {what}")
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now.
-
-    It is below those that the kernel gives to whoever asks for any: while the test's own server is down
-    nobody else gets it, and no client meets a stranger there.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class System:

@@ -19,9 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.conftest import need
 from tests.support import mqtt_client as mqtt
-from tests.support.mqtt_broker import EmbeddedBroker, Mosquitto, password_of
+from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of
 
 LOGINS = ("one", "two", "three")
 _PATIENCE = 10.0  # seconds until a missing answer is a failure
@@ -132,7 +131,7 @@ def running(request, tmp_path_factory):
     if request.param == "url":
         broker = Remote(os.environ["MQTT_CONFORMANCE_URL"])
     elif request.param == "mosquitto":
-        broker = Started(Mosquitto(need("mosquitto"), state, dict.fromkeys(LOGINS, "bridge")))
+        broker = Started(MosquittoWithOurRules(state, dict.fromkeys(LOGINS, "bridge")))
     else:
         embedded = EmbeddedBroker(state)
         for name in LOGINS:
