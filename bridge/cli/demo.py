@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import context as shared
-from bridge.daemon import runfile
+from bridge.cli import opening, reach
 from bridge.store import logins, offline, people
 
 if TYPE_CHECKING:
@@ -45,9 +44,7 @@ def announcer(settings: Settings) -> Callable[[], None]:
     login = _login(settings)
 
     def announce() -> None:
-        smtp = runfile.read(settings.run_dir, "bridge").get("smtp") or settings.smtp.listen
-        mqtt = runfile.read(settings.run_dir, "broker").get("mqtt") or settings.broker.listen
-        typer.echo("\n".join(screen(login, smtp=smtp, mqtt=mqtt)))
+        typer.echo("\n".join(screen(login, smtp=str(reach.smtp(settings)), mqtt=str(reach.mqtt(settings)))))
 
     return announce
 
@@ -67,13 +64,12 @@ def screen(login: dict[str, str], *, smtp: str, mqtt: str) -> list[str]:
 def _login(settings: Settings) -> dict[str, str]:
     """The demo device's login, kept in a file beside the database so that every start can show it."""
     path = settings.state_dir / LOGIN_FILE
-    with offline.reading(settings.database) as connection:
-        known = {user.user for user in people.list_users(connection, 0)}
-    if USER in known and path.exists():
+    known = _has_user(settings)
+    if known and path.exists():
         login: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
         return login
-    with shared.changing(settings) as transaction:
-        if USER not in known:
+    with opening.changing(settings) as transaction:
+        if not known:
             people.add_user(transaction, USER, [ADDRESS])
             password = people.add_device(transaction, USER, DEVICE)
         else:
@@ -82,3 +78,10 @@ def _login(settings: Settings) -> dict[str, str]:
     path.touch(mode=0o600)
     path.write_text(json.dumps(login), encoding="utf-8")
     return login
+
+
+def _has_user(settings: Settings) -> bool:
+    if not settings.database.exists():
+        return False
+    with offline.reading(settings.database) as connection:
+        return any(user.user == USER for user in people.list_users(connection, 0))

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import context as shared
-from bridge.cli.people import mqtt_url
-from bridge.store import logins, offline
+from bridge.cli import opening, options, output, reach
+from bridge.store import logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,52 +24,54 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="1 to 32 of a-z 0-9 _ 
 
 @sender_app.command("add")
 def sender_add(
-    context: typer.Context, name: Name, config: shared.Config = None, as_json: shared.AsJson = False
+    context: typer.Context, name: Name, config: options.Config = None, as_json: options.AsJson = False
 ) -> None:
     """Add a sender and print its password, this once."""
-    with shared.changing(shared.settings(context, config)) as transaction:
+    with opening.changing(options.settings(context, config)) as transaction:
         password = logins.add_sender(transaction, name)
     _show({"username": name, "password": password}, as_json=as_json)
 
 
 @sender_app.command("list")
-def sender_list(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+def sender_list(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """List the senders."""
-    with offline.reading(shared.settings(context, config).database) as connection:
+    with opening.reading(context, config) as (_, connection):
         _list(logins.list_senders(connection), as_json=as_json, empty="no senders; trusted networks need none")
 
 
 @sender_app.command("remove")
-def sender_remove(context: typer.Context, name: Name, config: shared.Config = None) -> None:
+def sender_remove(context: typer.Context, name: Name, config: options.Config = None) -> None:
     """Take a sender's login away."""
     _remove(context, config, name, logins.remove_sender)
 
 
 @admin_app.command("add")
-def admin_add(context: typer.Context, name: Name, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+def admin_add(
+    context: typer.Context, name: Name, config: options.Config = None, as_json: options.AsJson = False
+) -> None:
     """Add an administrator and print the MQTT login, this once."""
-    settings = shared.settings(context, config)
-    with shared.changing(settings) as transaction:
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
         password = logins.add_admin(transaction, name)
-    _show({"username": name, "password": password, "mqtt_url": mqtt_url(settings)}, as_json=as_json)
+    _show({"username": name, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
 
 
 @admin_app.command("list")
-def admin_list(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+def admin_list(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """List the administrators."""
-    with offline.reading(shared.settings(context, config).database) as connection:
+    with opening.reading(context, config) as (_, connection):
         _list(logins.list_admins(connection), as_json=as_json, empty="no administrators")
 
 
 @admin_app.command("remove")
-def admin_remove(context: typer.Context, name: Name, config: shared.Config = None) -> None:
+def admin_remove(context: typer.Context, name: Name, config: options.Config = None) -> None:
     """Take an administrator's login away; an open session ends within a second."""
     _remove(context, config, name, logins.remove_admin)
 
 
 def _show(login: dict[str, str], *, as_json: bool) -> None:
     if as_json:
-        shared.print_json(login)
+        output.print_json(login)
         return
     for key, value in login.items():
         typer.echo(f"{key:9} {value}")
@@ -79,14 +80,14 @@ def _show(login: dict[str, str], *, as_json: bool) -> None:
 
 def _list(names: list[str], *, as_json: bool, empty: str) -> None:
     if as_json:
-        shared.print_json(names)
+        output.print_json(names)
     else:
-        shared.print_table(("name",), [(name,) for name in names], empty=empty)
+        output.print_table(("name",), [(name,) for name in names], empty=empty)
 
 
 def _remove(
-    context: typer.Context, config: shared.Config, name: str, operation: Callable[[Transaction, str], None]
+    context: typer.Context, config: options.Config, name: str, operation: Callable[[Transaction, str], None]
 ) -> None:
-    with shared.changing(shared.settings(context, config)) as transaction:
+    with opening.changing(options.settings(context, config)) as transaction:
         operation(transaction, name)
     typer.echo(f"removed {name}")

@@ -8,8 +8,20 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import client, logins, mail, people, rules, salvage, serving, setup, status
-from bridge.cli import context as shared
+from bridge.cli import (
+    client,
+    devices,
+    logins,
+    options,
+    reconcile,
+    rules,
+    salvage,
+    send,
+    serving,
+    setup,
+    status,
+    users,
+)
 from bridge.errors import ConfigurationError, MalformedAddressError, MalformedNameError, PostbellError
 
 app = typer.Typer(
@@ -22,12 +34,12 @@ app = typer.Typer(
 app.command()(serving.serve)
 app.command()(serving.bridge)
 app.command()(serving.broker)
-people.user_app.command("rules")(rules.user_rules)
-app.add_typer(people.user_app, name="user")
-app.add_typer(people.device_app, name="device")
+users.user_app.command("rules")(rules.user_rules)
+app.add_typer(users.user_app, name="user")
+app.add_typer(devices.device_app, name="device")
 app.add_typer(logins.sender_app, name="sender")
 app.add_typer(logins.admin_app, name="admin")
-app.command()(mail.send)
+app.command()(send.send)
 app.command(
     "watch", context_settings=client.PASS_THROUGH, help="Show mail as it comes: the reference client (terminal)."
 )(client.client)
@@ -35,7 +47,7 @@ app.command("read", context_settings=client.PASS_THROUGH, help="Read a body or s
     client.client
 )
 app.command()(status.status)
-app.command()(serving.reconcile)
+app.command()(reconcile.reconcile)
 app.command()(salvage.salvage)
 app.command()(setup.setup)
 
@@ -48,7 +60,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks ge
 
 @app.callback()
 def postbell(
-    config: shared.Config = None,
+    config: options.Config = None,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import context as shared
-from bridge.cli import people
+from bridge.cli import opening, options, output
 from bridge.rules.change import Change
 from bridge.rules.rules import Hide
-from bridge.store import offline
 from bridge.store import rules as stored
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ Several = list[str] | None
 
 def user_rules(
     context: typer.Context,
-    name: people.Name,
+    name: options.UserName,
     mute: Annotated[
         Several,
         typer.Option(metavar="PATTERN", help="Show without ringing: an address, @domain, or a list's id. Repeatable."),
@@ -48,8 +46,8 @@ def user_rules(
     ] = None,
     remove_rate: Annotated[bool, typer.Option("--remove-rate", help="Ring as often as mail comes.")] = False,
     clear: Annotated[bool, typer.Option("--clear", help="Take all rules away first.")] = False,
-    config: shared.Config = None,
-    as_json: shared.AsJson = False,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show a user's rules, after changing them if told so. They hold from the next mail on."""
     if rate is not None and remove_rate:
@@ -65,17 +63,16 @@ def user_rules(
         hide=hide,
         rate="" if remove_rate else rate,
     )
-    settings = shared.settings(context, config)
     if wanted == Change() and not clear:
-        with offline.reading(settings.database) as connection:
+        with opening.reading(context, config) as (_, connection):
             rules = stored.read(connection, name)
     else:
-        with shared.changing(settings) as transaction:
+        with opening.changing(options.settings(context, config)) as transaction:
             rules = stored.change(transaction, name, wanted, clear=clear)
     if as_json:
-        shared.print_json({"user": name, **rules.model_dump(mode="json")})
+        output.print_json({"user": name, **rules.model_dump(mode="json")})
     else:
-        shared.print_table(("rule", "value"), _rows(rules), empty=f"no rules: all mail of {name} rings")
+        output.print_table(("rule", "value"), _rows(rules), empty=f"no rules: all mail of {name} rings")
 
 
 def _rows(rules: Rules) -> list[tuple[str, str]]:

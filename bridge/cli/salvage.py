@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import context as shared
+from bridge.cli import opening, options, output
 from bridge.daemon import runfile
 from bridge.store import salvage as store_salvage
 
 
-def salvage(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+def salvage(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """Save what can be read of a damaged database into a new one; the damaged file is kept."""
-    settings = shared.settings(context, config)
+    settings = opening.existing(context, config)
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
         saved = store_salvage.salvage(settings.database)
     if as_json:
-        shared.print_json({"rows": saved.rows, "damaged": saved.damaged, "kept_as": str(saved.kept_as)})
+        output.print_json({"rows": saved.rows, "damaged": saved.damaged, "kept_as": str(saved.kept_as)})
         return
     for table, rows in saved.rows.items():
         typer.echo(f"{table:8} {rows:8} saved{', some could not be read' if table in saved.damaged else ''}")

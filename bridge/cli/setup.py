@@ -5,18 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bridge.cli import context as shared
-from bridge.daemon import runfile
+from bridge.cli import opening, options, reach
 from bridge.setup import dovecot, exim, opensmtpd, postfix
 from bridge.setup.recipe import Recipe, Site
-from bridge.store import offline, people
-
-if TYPE_CHECKING:
-    from bridge.config.settings import Settings
+from bridge.store import people
 
 
 class Server(StrEnum):
@@ -32,41 +28,31 @@ def setup(
     context: typer.Context,
     server: Annotated[Server, typer.Argument(help="The mail server.")],
     directory: Annotated[str, typer.Option(metavar="DIR", help="Where its configuration is.", show_default=False)] = "",
-    config: shared.Config = None,
+    config: options.Config = None,
 ) -> None:
     """Print a shell script that connects a mail server: read it, then run it as root."""
-    settings = shared.settings(context, config)
-    typer.echo(str(recipe(server, site(settings), directory=directory)), nl=False)
-
-
-def site(settings: Settings) -> Site:
-    """Where Postbell listens, and the addresses of its users."""
-    running = runfile.read(settings.run_dir, "bridge")
-    with offline.reading(settings.database) as connection:
+    with opening.reading(context, config) as (settings, connection):
         addresses = [address for user in people.list_users(connection, 0) for address in user.addresses]
-    return Site(
-        lmtp=running.get("lmtp") or settings.lmtp.listen,
-        smtp=running.get("smtp") or settings.smtp.listen,
-        addresses=tuple(sorted(addresses)),
-    )
+    site = Site(lmtp=reach.lmtp(settings), smtp=reach.smtp(settings), addresses=tuple(sorted(addresses)))
+    typer.echo(str(recipe(server, site, directory=directory)), nl=False)
 
 
-def recipe(server: Server, where: Site, *, directory: str) -> Recipe:
+def recipe(server: Server, site: Site, *, directory: str) -> Recipe:
     """The recipe for a server, as its configuration is now; raises ConfigurationError."""
     match server:
         case Server.POSTFIX:
             directory = directory or postfix.ETC
             maps = {name: _postconf(directory, name) for name in ("recipient_bcc_maps", "transport_maps")}
             return postfix.recipe(
-                where, directory=directory, bcc_maps=maps["recipient_bcc_maps"], transport_maps=maps["transport_maps"]
+                site, directory=directory, bcc_maps=maps["recipient_bcc_maps"], transport_maps=maps["transport_maps"]
             )
         case Server.DOVECOT:
             carried_by = _postconf(postfix.ETC, "transport_maps")
-            return dovecot.recipe(where, directory=directory or dovecot.ETC, transport_maps=carried_by)
+            return dovecot.recipe(site, directory=directory or dovecot.ETC, transport_maps=carried_by)
         case Server.EXIM:
-            return exim.recipe(where, directory=directory or exim.ETC)
+            return exim.recipe(site, directory=directory or exim.ETC)
         case Server.OPENSMTPD:
-            return opensmtpd.recipe(where, directory=directory or opensmtpd.ETC)
+            return opensmtpd.recipe(site, directory=directory or opensmtpd.ETC)
 
 
 def _postconf(directory: str, name: str) -> str:

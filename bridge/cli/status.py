@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli import context as shared
+from bridge.cli import opening, options, output
 from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.store import database, live, offline, outbox, people
@@ -15,20 +15,23 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
 
 
-def status(context: typer.Context, config: shared.Config = None, as_json: shared.AsJson = False) -> None:
+def status(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """Show listeners, users, live messages, and what waits for the broker."""
-    settings = shared.settings(context, config)
-    facts = collect(settings)
+    try:
+        settings, missing = opening.existing(context, config), ""
+    except opening.NoStoreError as error:
+        settings, missing = options.settings(context, config), str(error)
+    facts = collect(settings, missing=missing)
     if as_json:
-        shared.print_json(facts)
+        output.print_json(facts)
     else:
         typer.echo("\n".join(describe(facts)))
     if facts["store"] != "ok":
-        raise typer.Exit(1)
+        raise typer.Exit(2 if missing else 1)
 
 
-def collect(settings: Settings) -> dict[str, Any]:
-    """Everything that status tells."""
+def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
+    """Everything that status tells; `missing` says why there is no store to look into, if so."""
     running = runfile.running(settings.run_dir, runfile.BRIDGE)
     bridge = runfile.read(settings.run_dir, runfile.BRIDGE) if running else {}
     broker_runs = runfile.running(settings.run_dir, runfile.BROKER)
@@ -46,12 +49,13 @@ def collect(settings: Settings) -> dict[str, Any]:
         "outbox": None,
         "live": None,
         "users": None,
-        "store": "ok",
+        "store": missing or "ok",
     }
-    try:
-        facts |= _count(settings, check=not running)  # a running bridge has looked already
-    except (StoreCorruptError, StoreUnavailableError) as error:
-        facts["store"] = str(error)
+    if not missing:
+        try:
+            facts |= _count(settings, check=not running)  # a running bridge has looked already
+        except (StoreCorruptError, StoreUnavailableError) as error:
+            facts["store"] = str(error)
     return facts
 
 
@@ -67,7 +71,7 @@ def _count(settings: Settings, *, check: bool) -> dict[str, int]:
 
 def broker_url(settings: Settings) -> str:
     """The broker that the bridge uses."""
-    return settings.mqtt.url or f"embedded, {settings.broker.listen}"
+    return str(settings.mqtt.url) if settings.mqtt.url else f"embedded, {settings.broker.listen}"
 
 
 def describe(facts: dict[str, Any]) -> list[str]:

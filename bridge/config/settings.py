@@ -1,66 +1,34 @@
-"""The configuration: one TOML file, every key overridable as POSTBELL_SECTION__KEY.
+"""The keys of the configuration that the bridge reads, with their types and defaults, as frozen values.
 
-`load` finds the file, merges the environment over it and returns frozen settings, or raises a
-ConfigurationError whose text names file, key, value and cure. The broker reads the same file for
-its own keys, so unknown keys are refused only in the sections that are the bridge's alone.
+The broker reads the same file for its own keys, so unknown keys are refused only in the sections that
+are the bridge's alone; what nobody knows in the others is found when the file is loaded.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.config.values import Address, Listen, Name, Networks, Root, Size, Texts, Url
-from bridge.errors import ConfigurationError
+from bridge.config.endpoints import LOOPBACK, TcpAddress
+from bridge.config.permissions import OURS, OWNER_AND_GROUP
+from bridge.config.values import (
+    Address,
+    Listen,
+    LogFormat,
+    LogLevel,
+    Mode,
+    MqttVersion,
+    Name,
+    Networks,
+    Owner,
+    Root,
+    Size,
+    Texts,
+    Url,
+)
 from bridge.rules.alert import SpamAction
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-FILE_NAME = "postbell.toml"
-PREFIX = "POSTBELL_"
-_PLACES = (Path(FILE_NAME), Path("/etc/postbell") / FILE_NAME)
-_LOGIN_IN_URL = re.compile(r"//[^/@\s]*@")
-_UNKNOWN = "extra_forbidden"
-
-Problem = tuple[tuple[int | str, ...], str, Any, str]
-"""What is wrong with the configuration: where, the kind, the value, and the text that tells the cure."""
-
-BROKERS_KEYS = {
-    "broker": frozenset(
-        {
-            "tls_listen",
-            "secure_websocket",
-            "tls_cert",
-            "tls_key",
-            "tls_client_ca",
-            "insecure",
-            "session_days",
-        }
-    ),
-    "limits": frozenset(
-        {
-            "packet",
-            "clients",
-            "clients_per_address",
-            "connect_timeout",
-            "login_failures",
-            "queue",
-            "queue_bytes",
-            "inflight",
-            "subscriptions",
-            "publish_rate",
-            "write_buffer",
-            "stall_timeout",
-        }
-    ),
-}
-"""Keys that the broker alone reads, in the sections that both read (broker/settings.py)."""
 
 
 class Section(BaseModel):
@@ -78,13 +46,13 @@ class SharedSection(BaseModel):
 class Smtp(Section):
     """The SMTP listener, and what holds for SMTP and LMTP alike."""
 
-    listen: Listen = "127.0.0.1:2525"
+    listen: Listen = TcpAddress("127.0.0.1", 2525)
     max_size: Size = 50 * 2**20
     hostname: str = ""
-    tls_listen: Listen = ""
+    tls_listen: Listen = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    networks: Networks = ("127.0.0.0/8", "::1/128")
+    networks: Networks = LOOPBACK
     proxies: Networks = ()
     authserv_ids: Texts = ()
 
@@ -99,29 +67,29 @@ class Spam(Section):
 class Lmtp(Section):
     """The LMTP listener (RFC 2033)."""
 
-    listen: Listen = ""
-    socket_mode: str = Field("0660", pattern=r"0?[0-7]{3}")
-    socket_owner: str = ""
+    listen: Listen = None
+    socket_mode: Mode = OWNER_AND_GROUP
+    socket_owner: Owner = OURS
 
 
 class Broker(SharedSection):
     """The embedded broker, as far as the bridge must know of it."""
 
     embedded: bool = True
-    listen: Address = "127.0.0.1:1883"
-    websocket: Address = ""
-    public_url: Url = ""
+    listen: Address = TcpAddress("127.0.0.1", 1883)
+    websocket: Address = None
+    public_url: Url = None
 
 
 class Mqtt(Section):
     """How the bridge reaches its broker, and under which root it publishes."""
 
-    url: Url = ""
+    url: Url = None
     username: str = "bridge"
     password_file: Path | None = None
     ca_file: Path | None = None
     root: Root = "mail"
-    version: str = Field("3.1.1", pattern=r"^(3\.1\.1|5)$")
+    version: MqttVersion = "3.1.1"
     keepalive: int = Field(60, ge=5, le=65535)
     window: int = Field(256, ge=1, le=10_000)
 
@@ -145,17 +113,17 @@ class Body(Section):
 class Http(Section):
     """Where HTTP is to be served; the bridge says so while it has nothing to serve there."""
 
-    listen: Address = ""
+    listen: Address = None
 
 
 class Log(Section):
     """How the log is written: lines for people or JSON for collectors."""
 
-    level: str = Field("info", pattern="^(debug|info|warning|error)$")
-    format: str = Field("auto", pattern="^(auto|console|json)$")
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
 
 
-class Limits(SharedSection):
+class BridgeLimits(SharedSection):
     """Bounds on what strangers and devices can make the bridge do."""
 
     payload: int = Field(512, ge=192, le=65_536)
@@ -196,7 +164,7 @@ class Settings(BaseModel):
     body: Body = Body()
     http: Http = Http()
     log: Log = Log()
-    limits: Limits = Limits()
+    limits: BridgeLimits = BridgeLimits()
 
     @property
     def database(self) -> Path:
@@ -212,90 +180,3 @@ class Settings(BaseModel):
     def run_dir(self) -> Path:
         """Where running processes say how they are reached."""
         return self.state_dir / "run"
-
-
-_SECTIONS = {name for name, field in Settings.model_fields.items() if isinstance(field.default, BaseModel)}
-_NO_SECTION = f"no such section or key; there are {', '.join(sorted(Settings.model_fields))}"
-
-
-def find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """The configuration file to use, or None for defaults; an explicit one must exist."""
-    named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
-    if named is not None:
-        if not named.is_file():
-            raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
-        return named
-    return next((place for place in _PLACES if place.is_file()), None)
-
-
-def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings from file and environment; raises ConfigurationError."""
-    path = find(explicit, environ)
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from error
-    unknown = sorted(values.keys() - Settings.model_fields.keys())
-    if unknown:
-        raise ConfigurationError(f"{path}: {unknown[0]}: {_NO_SECTION}")
-    _override(values, environ)
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        problems = [(problem["loc"], problem["type"], problem["input"], problem["msg"]) for problem in error.errors()]
-        raise ConfigurationError(_explain(problems, path, environ)) from error
-    problems = list(_nobodys_keys(settings)) or list(_unreachable_broker(settings))
-    if problems:
-        raise ConfigurationError(_explain(problems, path, environ))
-    return settings
-
-
-def _override(values: dict[str, Any], environ: Mapping[str, str]) -> None:
-    """Put POSTBELL_SECTION__KEY and POSTBELL_KEY over what the file says."""
-    for variable, value in environ.items():
-        if not variable.startswith(PREFIX):
-            continue
-        section, nested, key = variable.removeprefix(PREFIX).lower().partition("__")
-        if section not in Settings.model_fields:
-            if nested:
-                raise ConfigurationError(f"{variable}: {section}: {_NO_SECTION}")
-        elif nested:
-            values[section] = {**there, key: value} if isinstance(there := values.get(section, {}), dict) else there
-        elif section in _SECTIONS:
-            raise ConfigurationError(f"{variable} = {value!r}: a section; write {PREFIX}{section.upper()}__KEY")
-        else:
-            values[section] = value
-
-
-def _nobodys_keys(settings: Settings) -> Iterator[Problem]:
-    """Keys of the shared sections that neither the bridge nor the broker knows."""
-    for name, theirs in BROKERS_KEYS.items():
-        for key, value in (getattr(settings, name).model_extra or {}).items():
-            if key not in theirs:
-                yield (name, key), _UNKNOWN, value, ""
-
-
-def _unreachable_broker(settings: Settings) -> Iterator[Problem]:
-    """A bridge has to reach its broker: the embedded one over TCP, or another by its URL."""
-    if settings.mqtt.url:
-        return
-    if not settings.broker.embedded:
-        yield ("mqtt", "url"), "", "", "with broker.embedded = false, write where the broker is, as mqtt://host:port"
-    elif not settings.broker.listen:
-        yield ("broker", "listen"), "", "", "the bridge itself comes this way: write host:port, as 127.0.0.1:1883"
-
-
-def _explain(problems: Iterable[Problem], path: Path | None, environ: Mapping[str, str]) -> str:
-    lines = []
-    for where, kind, value, message in problems:
-        key = ".".join(str(part) for part in where)
-        variable = PREFIX + "__".join(str(part) for part in where[:2]).upper()
-        place = variable if variable in environ else str(path or "defaults")
-        if kind == _UNKNOWN:
-            lines.append(f"{place}: {key}: no such key; remove it or mend its spelling")
-        else:
-            shown = _LOGIN_IN_URL.sub("//***@", repr(value))
-            lines.append(f"{place}: {key} = {shown}: {message.removeprefix('Value error, ')}")
-    return "\n".join(lines)

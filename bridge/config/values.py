@@ -1,48 +1,73 @@
-"""How values of the configuration are written: addresses, networks, sizes, names. Each refusal says the cure."""
+"""The values of the configuration: from what a file or a variable says to the type that the code takes.
+
+Each is parsed here and nowhere else; each refusal says the cure.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from bridge.config.endpoints import (
+    Endpoint,
+    MqttUrl,
+    Network,
+    TcpAddress,
+    UnixAddress,
+    parse_endpoint,
+    parse_network,
+)
+from bridge.config.permissions import FileMode, FileOwner
 from bridge.contract import topics
 
-_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\[\]\s]+):\d{1,5}")
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
-def _listen(value: object) -> str:
-    if isinstance(value, str) and (not value or value.startswith("unix:/")):
+def _listen(value: object) -> Endpoint | None:
+    if isinstance(value, TcpAddress | UnixAddress):
         return value
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value) or int(value.rpartition(":")[2]) > 65_535:
-        raise ValueError('write host:port with a port up to 65535, [IPv6]:port, unix:/path, or "" for off')
-    return value
-
-
-def _address(value: object) -> str:
-    if isinstance(value, str) and value.startswith("unix:"):
-        raise ValueError("this listens on host:port, not on a UNIX socket")
-    return _listen(value)
-
-
-def _url(value: str) -> str:
     try:
-        parts = urlsplit(value)
-        known = parts.scheme in {"mqtt", "mqtts", "ws", "wss"} and parts.hostname and parts.port != 0
-        login = parts.username is not None
+        return parse_endpoint(_text(value)) if value != "" else None
     except ValueError:
-        known = login = False
-    if value and not known:
-        raise ValueError("write mqtt://host:port, mqtts://, ws:// or wss://, or leave it empty")
-    if login:
-        raise ValueError("the login does not belong here; for mqtt.url use mqtt.username and mqtt.password_file")
-    return value
+        raise ValueError('write host:port with a port up to 65535, [IPv6]:port, unix:/path, or "" for off') from None
+
+
+def _address(value: object) -> TcpAddress | None:
+    if isinstance(value, UnixAddress) or (isinstance(value, str) and value.startswith("unix:")):
+        raise ValueError("this listens on host:port, not on a UNIX socket")
+    if isinstance(value, TcpAddress):
+        return value
+    try:
+        return TcpAddress.parse(_text(value)) if value != "" else None
+    except ValueError:
+        raise ValueError('write host:port with a port up to 65535, [IPv6]:port, or "" for off') from None
+
+
+def _url(value: object) -> MqttUrl | None:
+    if isinstance(value, MqttUrl):
+        return value
+    return MqttUrl.parse(_text(value)) if value != "" else None
+
+
+def _network(value: object) -> Network:
+    return value if isinstance(value, Network) else parse_network(_text(value))
+
+
+def _mode(value: object) -> FileMode:
+    return value if isinstance(value, FileMode) else FileMode.parse(_text(value))
+
+
+def _owner(value: object) -> FileOwner:
+    return value if isinstance(value, FileOwner) else FileOwner.parse(_text(value))
+
+
+def _text(value: object) -> str:
+    """A number, a list or a table is refused as an empty text would be: the cure is the same."""
+    return value if isinstance(value, str) else ""
 
 
 def _size(value: object) -> object:
@@ -66,14 +91,6 @@ def _root(value: str) -> str:
     return value
 
 
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        raise ValueError("write a network as 10.0.0.0/8 or fd00::/8, or an address") from None
-    return value
-
-
 def _several(value: object) -> object:
     """A list may be one text: a variable of the environment holds `a, b`, or a list as JSON writes it."""
     if not isinstance(value, str):
@@ -83,11 +100,16 @@ def _several(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-Listen = Annotated[str, BeforeValidator(_listen)]
-Address = Annotated[str, BeforeValidator(_address)]
-Url = Annotated[str, AfterValidator(_url)]
+Listen = Annotated[Endpoint | None, PlainValidator(_listen)]
+Address = Annotated[TcpAddress | None, PlainValidator(_address)]
+Url = Annotated[MqttUrl | None, PlainValidator(_url)]
+Mode = Annotated[FileMode, PlainValidator(_mode)]
+Owner = Annotated[FileOwner, PlainValidator(_owner)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 Name = Annotated[str, AfterValidator(_name)]
 Root = Annotated[str, AfterValidator(_root)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_several)]
+Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], BeforeValidator(_several)]
+MqttVersion = Literal["3.1.1", "5"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "console", "json"]

@@ -6,6 +6,7 @@ import contextlib
 import ssl
 from typing import TYPE_CHECKING
 
+from bridge.config.endpoints import MqttUrl, TcpAddress
 from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, LinkDownError
 from bridge.publish.link import Target
@@ -44,11 +45,11 @@ class Access:
         """Where to connect to now; raises LinkDownError while the embedded broker has not said where it listens."""
         settings = self._settings
         url = settings.mqtt.url
-        if not url:
+        if url is None:
             listening = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
             if not listening or not runfile.running(settings.run_dir, runfile.BROKER):
                 raise LinkDownError("the broker has not said yet where it listens")
-            url = f"mqtt://{listening}"
+            url = MqttUrl.of(TcpAddress.parse(listening))
         if settings.mqtt.password_file is not None:  # it may have been put right since the last try
             with contextlib.suppress(OSError):
                 self._password = _secret(settings.mqtt.password_file)

@@ -181,7 +181,7 @@ class Bridge:
             await self.ingress.start()
             self._tell()
             if self._settings.http.listen:
-                self._log.warning("http_not_served", listen=self._settings.http.listen)
+                self._log.warning("http_not_served", listen=str(self._settings.http.listen))
             gc.collect()
             gc.freeze()  # all that lives for ever is left out of collections from now on, which stop the loop
             async with asyncio.TaskGroup() as tasks:

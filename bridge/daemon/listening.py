@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
-from bridge.daemon import runfile
+from bridge.config.endpoints import TcpAddress
 from bridge.ingress import IngressSettings, SessionLimits, SocketFile, Trust
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> IngressSettings:
     """The listeners' settings; `before` is the run file of the last run, whose ports are tried first."""
-    ports = {name: runfile.port_of(before.get(name)) for name in ("smtp", "lmtp")}
+    ports = {name: _port(before.get(name)) for name in ("smtp", "lmtp")}
     limits = settings.limits
     return IngressSettings(
         hostname=settings.smtp.hostname or socket.gethostname(),
@@ -24,7 +25,7 @@ def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> Ingres
         smtps_listen=settings.smtp.tls_listen,
         lmtp_listen=settings.lmtp.listen,
         preferred_ports={name: port for name, port in ports.items() if port},
-        socket_file=SocketFile(int(settings.lmtp.socket_mode, 8), settings.lmtp.socket_owner),
+        socket_file=SocketFile(settings.lmtp.socket_mode, settings.lmtp.socket_owner),
         max_size=settings.smtp.max_size,
         limits=SessionLimits(
             connections=limits.connections,
@@ -32,10 +33,17 @@ def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> Ingres
             recipients=limits.recipients,
             commands=limits.commands,
             errors=limits.errors,
-            command_timeout=limits.command_timeout,
-            session_timeout=limits.session_timeout,
+            command_timeout_s=limits.command_timeout,
+            session_timeout_s=limits.session_timeout,
         ),
-        trust=Trust.of(settings.smtp.networks, settings.smtp.proxies),
+        trust=Trust(settings.smtp.networks, settings.smtp.proxies),
         tls_certificate=settings.smtp.tls_cert,
         tls_key=settings.smtp.tls_key,
     )
+
+
+def _port(address: object) -> int:
+    """The port in `host:port`; 0 for a UNIX socket, or when nothing is known."""
+    with contextlib.suppress(ValueError):
+        return TcpAddress.parse(str(address)).port
+    return 0

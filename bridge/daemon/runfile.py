@@ -92,9 +92,3 @@ def running(directory: Path, name: str) -> bool:
             return not _locked(lock)
     except OSError:
         return False
-
-
-def port_of(address: str | None) -> int | None:
-    """The port in `host:port`, if it is one."""
-    _, colon, port = (address or "").rpartition(":")
-    return int(port) if colon and port.isdigit() else None

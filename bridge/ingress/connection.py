@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from bridge.ingress.context import IngressContext
     from bridge.model import Reply
 
-HANDSHAKE_SECONDS = 30.0
-LINGER_SECONDS = 2.0
+HANDSHAKE_S = 30.0
+LINGER_S = 2.0
 LINGER_BYTES = 2**20
 
 log = structlog.get_logger()
@@ -49,7 +49,7 @@ class SmtpConnection(SMTP):
         self._ended = False
         self._dropped: int | None = None
         self._said: list[bytes] = []
-        self._session_ends = self.loop.time() + self._limits.session_timeout
+        self._session_ends = self.loop.time() + self._limits.session_timeout_s
         self._deadline = Deadline(self.loop, self._timed_out)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -134,7 +134,7 @@ class SmtpConnection(SMTP):
 
     def _await_sender(self) -> None:
         """From now on it is the sender's turn, and its time runs until the deadline is lifted."""
-        self._deadline.set(min(self.loop.time() + self._limits.command_timeout, self._session_ends))
+        self._deadline.set(min(self.loop.time() + self._limits.command_timeout_s, self._session_ends))
 
     def _timed_out(self) -> None:
         self.farewell(replies.TIMED_OUT)
@@ -169,7 +169,7 @@ class SmtpConnection(SMTP):
         await self._flush()
         self._reader.forget()
         try:
-            await self._writer.start_tls(self._context.tls, ssl_handshake_timeout=HANDSHAKE_SECONDS)
+            await self._writer.start_tls(self._context.tls, ssl_handshake_timeout=HANDSHAKE_S)
         except OSError as error:
             log.info("tls_handshake_failed", peer=self._address, problem=str(error))
             self._go_out()
@@ -198,7 +198,7 @@ class SmtpConnection(SMTP):
         if not lingers:
             self.transport.close()
         self._deadline = Deadline(self.loop, self.drop)
-        self._deadline.set(self.loop.time() + LINGER_SECONDS)
+        self._deadline.set(self.loop.time() + LINGER_S)
 
     def drop(self) -> None:
         """Close at once, whatever is on its way."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Bounds per listener group; times in seconds.
+    """Bounds on all sessions together, and on each.
 
     `commands` and `errors` count since the session's last accepted message, so that a server which
     keeps its connection for a day is never cut off and one that only talks is.
@@ -25,8 +25,8 @@ class SessionLimits:
     recipients: int = 1000
     commands: int = 10_000
     errors: int = 20
-    command_timeout: float = 300
-    session_timeout: float = 3600
+    command_timeout_s: float = 300
+    session_timeout_s: float = 3600
 
 
 class Gate:

@@ -1,4 +1,4 @@
-"""Sockets that listen: `host:port`, `[v6]:port` and `unix:/path`."""
+"""Sockets that listen for mail: over TCP, or as a file with an owner and a mode."""
 
 from __future__ import annotations
 
@@ -10,61 +10,31 @@ import shutil
 import socket
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.config.endpoints import Endpoint, TcpAddress, UnixAddress
+from bridge.config.permissions import OURS, OWNER_AND_GROUP, FileMode, FileOwner
 from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 BACKLOG = 512
 
 
 @dataclass(frozen=True, slots=True)
-class TcpAddress:
-    """Where to listen over TCP; port 0 takes any."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class UnixAddress:
-    """Where to listen on a UNIX socket."""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
 class SocketFile:
-    """Mode and owner (`user`, `user:group` or "" for ours) of a UNIX socket."""
+    """Mode and owner of a UNIX socket."""
 
-    mode: int = 0o660
-    owner: str = ""
-
-
-def parse_listen(text: str) -> TcpAddress | UnixAddress:
-    """The address that a configuration value names; raises ConfigurationError."""
-    if text.startswith("unix:/"):
-        return UnixAddress(Path(text.removeprefix("unix:")))
-    host, _, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not bare or (":" in bare and bare == host) or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigurationError(f"{text!r}: write host:port, [v6]:port or unix:/path")
-    return TcpAddress(bare, int(port))
+    mode: FileMode = OWNER_AND_GROUP
+    owner: FileOwner = OURS
 
 
 class Listener:
     """One open listening socket and the address at which it is reached."""
 
-    def __init__(self, server: asyncio.Server, address: TcpAddress | UnixAddress) -> None:
+    def __init__(self, server: asyncio.Server, address: Endpoint) -> None:
         self._server = server
         self.address = address
         self._inode = _inode(address.path) if isinstance(address, UnixAddress) else None
@@ -78,7 +48,7 @@ class Listener:
 
 async def open_listener(
     factory: Callable[[], asyncio.BaseProtocol],
-    address: TcpAddress | UnixAddress,
+    address: Endpoint,
     *,
     preferred_port: int = 0,
     socket_file: SocketFile,
@@ -116,9 +86,7 @@ def _bind_file(path: Path, file: SocketFile) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.bind(str(hidden))
-        if file.owner:
-            user, _, group = file.owner.partition(":")
-            _chown(hidden, user, group)
+        _chown(hidden, file.owner)
         hidden.chmod(file.mode)
         bound.listen(BACKLOG)
         hidden.rename(path)
@@ -126,16 +94,16 @@ def _bind_file(path: Path, file: SocketFile) -> socket.socket:
         bound.close()
         hidden.unlink(missing_ok=True)
         if isinstance(error, LookupError):
-            raise ConfigurationError(f"{path}: owner {file.owner!r}: no such user or group") from error
+            raise ConfigurationError(f"{path}: owner {str(file.owner)!r}: no such user or group") from error
         raise
     return bound
 
 
-def _chown(path: Path, user: str, group: str) -> None:
-    if user:
-        shutil.chown(path, user=user)
-    if group:
-        shutil.chown(path, group=group)
+def _chown(path: Path, owner: FileOwner) -> None:
+    if owner.user:
+        shutil.chown(path, user=owner.user)
+    if owner.group:
+        shutil.chown(path, group=owner.group)
 
 
 def _require_stale(path: Path) -> None:
@@ -159,7 +127,7 @@ def _inode(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _cure(error: OSError, address: TcpAddress | UnixAddress) -> str:
+def _cure(error: OSError, address: Endpoint) -> str:
     if error.errno == errno.EADDRINUSE:
         return "end the other program or choose another address"
     if error.errno in {errno.EACCES, errno.EPERM}:

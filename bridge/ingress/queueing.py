@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-PAUSE_SECONDS = 0.001
+PAUSE_S = 0.001
 
 
 class LargeMessageQueue:
@@ -33,6 +33,6 @@ class LargeMessageQueue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await asyncio.sleep(PAUSE_SECONDS if self._waiting else 0)
+            await asyncio.sleep(PAUSE_S if self._waiting else 0)
         finally:
             self._lock.release()

@@ -13,7 +13,7 @@ from bridge.errors import ConfigurationError
 from bridge.ingress.certificate import LOOK_S, Certificate
 from bridge.ingress.context import IngressContext
 from bridge.ingress.limits import Gate, SessionLimits
-from bridge.ingress.listeners import Listener, SocketFile, open_listener, parse_listen
+from bridge.ingress.listeners import Listener, SocketFile, open_listener
 from bridge.ingress.lmtp import LmtpConversation
 from bridge.ingress.smtp import SmtpConversation
 from bridge.ingress.trust import Trust
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from bridge.config.endpoints import Endpoint
     from bridge.ingress.interfaces import Intake, LoginCheck
     from bridge.spool import Spool
 
-STOP_SECONDS = 5.0
+STOP_S = 5.0
 KEYS = {"smtp": "smtp.listen", "smtps": "smtp.tls_listen", "lmtp": "lmtp.listen"}
 """The key that each listener is configured by."""
 
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngressSettings:
-    """How to listen and for whom. A listen value is `host:port`, `[v6]:port`, `unix:/path` or "".
+    """How to listen and for whom; None where there is to be no listener.
 
     `preferred_ports` says, by the names `smtp`, `smtps` and `lmtp`, which port to try first where
     port 0 is configured. `max_size` counts bytes of a message as it is kept. `smtps` is SMTP with
@@ -42,14 +43,14 @@ class IngressSettings:
     """
 
     hostname: str
-    smtp_listen: str = ""
-    smtps_listen: str = ""
-    lmtp_listen: str = ""
+    smtp_listen: Endpoint | None = None
+    smtps_listen: Endpoint | None = None
+    lmtp_listen: Endpoint | None = None
     preferred_ports: Mapping[str, int] = field(default_factory=dict)
     socket_file: SocketFile = field(default_factory=SocketFile)
     max_size: int = 50 * 2**20
     limits: SessionLimits = field(default_factory=SessionLimits)
-    trust: Trust = field(default_factory=Trust.of)
+    trust: Trust = field(default_factory=Trust)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
 
@@ -96,7 +97,7 @@ class Ingress:
 
     async def start(self) -> None:
         """Open all listeners or none; raises ConfigurationError."""
-        wanted: dict[str, tuple[str, Callable[[], asyncio.BaseProtocol]]] = {
+        wanted: dict[str, tuple[Endpoint | None, Callable[[], asyncio.BaseProtocol]]] = {
             "smtp": (self._settings.smtp_listen, functools.partial(SmtpConversation, self._context)),
             "smtps": (
                 self._settings.smtps_listen,
@@ -105,18 +106,18 @@ class Ingress:
             "lmtp": (self._settings.lmtp_listen, functools.partial(LmtpConversation, self._context)),
         }
         for name, (listen, factory) in wanted.items():
-            if not listen:
+            if listen is None:
                 continue
             try:
                 self._listeners[name] = await open_listener(
                     factory,
-                    parse_listen(listen),
+                    listen,
                     preferred_port=self._settings.preferred_ports.get(name, 0),
                     socket_file=self._settings.socket_file,
                 )
             except ConfigurationError as error:
-                await self.close(grace=0)
-                raise ConfigurationError(f"{KEYS[name]} = {listen!r}: {error}") from error
+                await self.close(grace_s=0)
+                raise ConfigurationError(f"{KEYS[name]} = {str(listen)!r}: {error}") from error
         log.info("ingress_listening", **self.addresses)
 
     async def follow(self, *, every_s: float = LOOK_S) -> None:
@@ -124,31 +125,31 @@ class Ingress:
         if self._certificate is not None:
             await self._certificate.follow(every_s=every_s)
 
-    async def close(self, *, grace: float = 10) -> None:
-        """Accept nobody any more, end idle sessions, and give mail under way `grace` seconds."""
+    async def close(self, *, grace_s: float = 10) -> None:
+        """Accept nobody any more, end idle sessions, and give mail under way `grace_s` seconds."""
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
         for session in list(self._context.sessions):
             session.retire()
-        await self._wait_for_sessions(grace)
+        await self._wait_for_sessions(grace_s)
         for session in list(self._context.sessions):
             session.stop()
-        await self._wait_for_sessions(STOP_SECONDS)
+        await self._wait_for_sessions(STOP_S)
         for session in list(self._context.sessions):
             session.drop()
 
-    async def _wait_for_sessions(self, seconds: float) -> None:
+    async def _wait_for_sessions(self, deadline_s: float) -> None:
         ends = [session.ended for session in self._context.sessions]
         if ends:
-            await asyncio.wait(ends, timeout=seconds)
+            await asyncio.wait(ends, timeout=deadline_s)
 
 
 def _certificate(settings: IngressSettings) -> Certificate | None:
     if settings.tls_certificate is None or settings.tls_key is None:
-        if settings.smtps_listen:
+        if settings.smtps_listen is not None:
             raise ConfigurationError(
-                f"smtp.tls_listen = {settings.smtps_listen!r}: needs a certificate; "
+                f"smtp.tls_listen = {str(settings.smtps_listen)!r}: needs a certificate; "
                 "set smtp.tls_cert and smtp.tls_key to PEM files"
             )
         return None

@@ -10,7 +10,6 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
 import structlog
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from bridge.config.endpoints import MqttUrl, TcpAddress
     from bridge.publish.backoff import Backoff
     from bridge.publish.connection import Incoming
 
-_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 CONNECT_DEADLINE_S = 15.0
 RECEIVE_MAXIMUM = 20
 """What mosquitto grants by default (MQTT 5 §3.2.2.3.3); paho cannot learn it from CONNACK in time."""
@@ -41,7 +40,7 @@ SESSION_EXPIRY_S = 30 * 86_400
 class Target:
     """Where the broker is and how to log in."""
 
-    url: str
+    url: MqttUrl
     username: str
     password: str
     ca_file: Path | None = None
@@ -49,8 +48,7 @@ class Target:
     @property
     def address(self) -> str:
         """`host:port` for the log, without credentials."""
-        parts = urlsplit(self.url)
-        return f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
+        return str(self.url.address)
 
 
 class Link:
@@ -126,13 +124,13 @@ class Link:
             await connection.close()
 
     async def _connect(self, target: Target) -> BrokerConnection:
-        parts = urlsplit(target.url)
+        url = target.url
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             clean_session=None if self._mqtt5 else False,
             protocol=MQTTProtocolVersion.MQTTv5 if self._mqtt5 else MQTTProtocolVersion.MQTTv311,
-            transport="websockets" if parts.scheme in {"ws", "wss"} else "tcp",
+            transport="websockets" if url.websocket else "tcp",
             reconnect_on_failure=False,
             manual_ack=True,
         )
@@ -140,26 +138,26 @@ class Link:
         client.max_inflight_messages_set(RECEIVE_MAXIMUM if self._mqtt5 else 0)
         client.username_pw_set(target.username, target.password)
         client.will_set(self._status_topic, b"offline", qos=1, retain=True)
-        if parts.scheme in {"mqtts", "wss"}:
+        if url.encrypted:
             client.tls_set_context(ssl.create_default_context(cafile=target.ca_file))
-        if parts.scheme in {"ws", "wss"}:
-            client.ws_set_options(path=parts.path or "/mqtt")
+        if url.websocket:
+            client.ws_set_options(path=url.path or "/mqtt")
         connection = BrokerConnection(client, on_message=self._on_message)
         try:
-            await self._handshake(client, connection, parts.hostname or "", parts.port or _PORTS[parts.scheme])
+            await self._handshake(client, connection, url.address)
         except BaseException:
             await _abandon(client)
             raise
         return connection
 
-    def _dial(self, client: paho.Client, host: str, port: int) -> None:
+    def _dial(self, client: paho.Client, address: TcpAddress) -> None:
         if not self._mqtt5:
-            client.connect(host, port, self._keepalive_s)
+            client.connect(address.host, address.port, self._keepalive_s)
             return
         properties = mqtt5_properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S)
-        client.connect(host, port, self._keepalive_s, clean_start=False, properties=properties)
+        client.connect(address.host, address.port, self._keepalive_s, clean_start=False, properties=properties)
 
-    async def _handshake(self, client: paho.Client, connection: BrokerConnection, host: str, port: int) -> None:
+    async def _handshake(self, client: paho.Client, connection: BrokerConnection, address: TcpAddress) -> None:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[ReasonCode, bool]] = loop.create_future()
 
@@ -172,7 +170,7 @@ class Link:
 
         client.on_connect = connected
         async with asyncio.timeout(CONNECT_DEADLINE_S):
-            await asyncio.to_thread(self._dial, client, host, port)
+            await asyncio.to_thread(self._dial, client, address)
             client.loop_start()
             ends: set[asyncio.Future[Any]] = {answer, connection.closed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -6,7 +6,13 @@ of Postbell; while Postbell is down it waits in the queue and the mail itself is
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from bridge.config.endpoints import UnixAddress
 from bridge.setup.recipe import File, Recipe, Site
+
+if TYPE_CHECKING:
+    from bridge.config.endpoints import Endpoint
 
 ETC = "/etc/exim4"
 
@@ -49,13 +55,12 @@ def _router(table: str) -> str:
 """
 
 
-def _transport(listen: str) -> str:
-    if listen.startswith("unix:"):
-        reach = f"  driver = lmtp\n  socket = {listen.removeprefix('unix:')}\n  batch_max = 50\n"
+def _transport(lmtp: Endpoint) -> str:
+    if isinstance(lmtp, UnixAddress):
+        reach = f"  driver = lmtp\n  socket = {lmtp.path}\n  batch_max = 50\n"
     else:
-        host, _, port = listen.rpartition(":")
         reach = (
             "  driver = smtp\n  protocol = lmtp\n"
-            f"  hosts = {host.strip('[]')}\n  port = {port}\n  allow_localhost\n  hosts_override\n"
+            f"  hosts = {lmtp.host}\n  port = {lmtp.port}\n  allow_localhost\n  hosts_override\n"
         )
     return f"postbell:\n{reach}  return_path = $sender_address\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from bridge.config.endpoints import TcpAddress
 from bridge.directory import COPY_DOMAIN
 from bridge.errors import ConfigurationError
 from bridge.setup.recipe import File, Recipe, Site, copy_address, reachable
@@ -71,6 +72,6 @@ def _alias(address: str, aliases: str) -> str:
 
 def _relay(site: Site) -> str:
     """SMTP, not LMTP: OpenSMTPD 6.8 gives up when the replies for two recipients come in one packet."""
-    if not site.smtp or site.smtp.startswith("unix:"):
+    if not isinstance(site.smtp, TcpAddress):
         raise ConfigurationError("OpenSMTPD relays over SMTP and TCP only: set smtp.listen to host:port")
     return f"smtp+notls://{reachable('smtp.listen', site.smtp)}"

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import TYPE_CHECKING
 
+from bridge.config.endpoints import UnixAddress
 from bridge.directory import COPY_DOMAIN
 from bridge.setup.recipe import File, Recipe, Site
+
+if TYPE_CHECKING:
+    from bridge.config.endpoints import Endpoint
 
 ETC = "/etc/postfix"
 
@@ -70,8 +75,8 @@ def _literal(text: str) -> str:
     return re.sub(r"([.\[\]{}()\\*+?|^$/])", r"\\\1", text)
 
 
-def _nexthop(listen: str) -> str:
-    return listen if listen.startswith("unix:") else f"inet:{listen}"
+def _nexthop(lmtp: Endpoint) -> str:
+    return str(lmtp) if isinstance(lmtp, UnixAddress) else f"inet:{lmtp}"
 
 
 def _added(before: str, path: str) -> str:

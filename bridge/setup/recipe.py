@@ -5,25 +5,28 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from typing import TypeVar
 
+from bridge.config.endpoints import Endpoint, TcpAddress, UnixAddress
 from bridge.directory import COPY_DOMAIN
 from bridge.errors import ConfigurationError
 
 _SAFE = re.compile(r"(?!.*\$\{)[A-Za-z0-9!$%&'*+/=?^_`{|}~.-]*@[A-Za-z0-9.-]+")  # ${…} is a variable to Sieve
-_PLAIN_LISTEN = re.compile(r"[A-Za-z0-9_./:\[\]@+-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:\[\]@+-]+")
+
+E = TypeVar("E", TcpAddress, UnixAddress, Endpoint)
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where Postbell listens, and whose mail it should hear of.
 
-    `lmtp` and `smtp` are listen values (`host:port`, `unix:/path`) or "" when off; `addresses` are
-    registered addresses, `@domain` for all of a domain.
+    `lmtp` and `smtp` are None when off; `addresses` are registered addresses, `@domain` for all of a domain.
     """
 
-    lmtp: str
+    lmtp: Endpoint | None
     addresses: tuple[str, ...]
-    smtp: str = ""
+    smtp: Endpoint | None = None
 
     @property
     def copied(self) -> tuple[str, ...]:
@@ -36,9 +39,9 @@ class Site:
         left_out = [ascii(address) for address in self.addresses if not _SAFE.fullmatch(address)]
         return (f"Left out, being more than plain ASCII: {', '.join(left_out)}.",) if left_out else ()
 
-    def require_lmtp(self) -> str:
+    def require_lmtp(self) -> Endpoint:
         """Where the LMTP listener is; raises ConfigurationError when it is off or cannot be named elsewhere."""
-        if not self.lmtp:
+        if self.lmtp is None:
             raise ConfigurationError('lmtp.listen is off: set it, for example to "unix:/run/postbell/lmtp"')
         return reachable("lmtp.listen", self.lmtp)
 
@@ -72,18 +75,20 @@ class Recipe:
         return "\n\n".join([head, *files, "\n".join([*self.commands, self.reload])]) + "\n"
 
 
-def reachable(key: str, listen: str) -> str:
-    """A listen value fit for any mail server's configuration; raises ConfigurationError.
+def reachable(key: str, endpoint: E) -> E:
+    """A listener fit for any mail server's configuration; raises ConfigurationError.
 
     Blanks, quotes and dollar signs mean something else in each of them, and port 0 is no port.
     """
-    if not _PLAIN_LISTEN.fullmatch(listen):
+    if not _PLAIN.fullmatch(str(endpoint)):
         raise ConfigurationError(
-            f"{key} = {listen!r}: use letters, digits and _ . / - so that a mail server can name it"
+            f"{key} = {str(endpoint)!r}: use letters, digits and _ . / - so that a mail server can name it"
         )
-    if listen.endswith(":0"):
-        raise ConfigurationError(f"{key} = {listen!r}: start Postbell first, so that its port is known, or choose one")
-    return listen
+    if isinstance(endpoint, TcpAddress) and endpoint.port == 0:
+        raise ConfigurationError(
+            f"{key} = {str(endpoint)!r}: start Postbell first, so that its port is known, or choose one"
+        )
+    return endpoint
 
 
 def copy_address(address: str) -> str:

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from bridge.errors import StoreUnavailableError
 from bridge.store import database, live
 from bridge.store.writer import Transaction
 
@@ -34,9 +35,9 @@ def transaction(path: Path, *, now_ms: int, count: int, days: float) -> Iterator
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads; the database is made when there is none yet. Raises store errors."""
+    """A connection that only reads, and makes nothing. Raises store errors, also when there is no database."""
     if not path.exists():
-        database.prepare(path)
+        raise StoreUnavailableError(f"{path}: there is no database")
     with _connected(path) as connection:
         connection.execute("PRAGMA query_only = ON")
         yield connection

@@ -134,7 +134,7 @@ def test_a_sender_that_says_nothing_more_is_sent_away(tmp_path, said):
         await wire.close()
         await sink.connections(0)
 
-    told(tmp_path, story, limits=SessionLimits(command_timeout=0.2))
+    told(tmp_path, story, limits=SessionLimits(command_timeout_s=0.2))
 
 
 def test_a_command_must_be_whole_in_time_however_slowly_it_comes(tmp_path):
@@ -150,7 +150,7 @@ def test_a_command_must_be_whole_in_time_however_slowly_it_comes(tmp_path):
         assert (await wire.line()).startswith("421 4.4.2 ")
         dripping.cancel()
 
-    told(tmp_path, story, limits=SessionLimits(command_timeout=0.3))
+    told(tmp_path, story, limits=SessionLimits(command_timeout_s=0.3))
 
 
 def test_data_that_only_drips_ends_with_the_session(tmp_path):
@@ -169,7 +169,7 @@ def test_data_that_only_drips_ends_with_the_session(tmp_path):
         dripping.cancel()
         assert not sink.intake.accepted
 
-    told(tmp_path, story, limits=SessionLimits(command_timeout=10, session_timeout=0.5))
+    told(tmp_path, story, limits=SessionLimits(command_timeout_s=10, session_timeout_s=0.5))
 
 
 def test_a_sender_that_never_reads_is_cut_off(tmp_path):
@@ -180,7 +180,7 @@ def test_a_sender_that_never_reads_is_cut_off(tmp_path):
         await sink.connections(0)
         wire.writer.transport.abort()
 
-    told(tmp_path, story, limits=SessionLimits(command_timeout=0.3, commands=10**9))
+    told(tmp_path, story, limits=SessionLimits(command_timeout_s=0.3, commands=10**9))
 
 
 def test_a_slow_commit_does_not_count_as_the_senders_time(tmp_path):
@@ -190,7 +190,7 @@ def test_a_slow_commit_does_not_count_as_the_senders_time(tmp_path):
         wire = await (await sink.dial()).greet()
         assert (await wire.mail(b"x\r\n")).startswith("250 ")
 
-    told(tmp_path, story, limits=SessionLimits(command_timeout=0.2, session_timeout=0.4))
+    told(tmp_path, story, limits=SessionLimits(command_timeout_s=0.2, session_timeout_s=0.4))
 
 
 @pytest.mark.parametrize(("hops", "expected"), [(50, "250 2.0.0 "), (51, "554 5.4.6 ")])

@@ -126,8 +126,6 @@ def test_the_version_is_a_number(within):
 
 
 def test_people_and_devices_from_first_to_last(within):
-    assert within.json("user", "list") == []
-    assert within.words("user", "list")[1] == "no users yet; add one with: postbell user add NAME --address ADDR "
     added = within.json("user", "add", "bob", "--address", "Bob@Example.org", "--address", "@example.com")
     assert added == {"user": "bob", "addresses": ["Bob@Example.org", "@example.com"]}
     login = within.json("device", "add", "bob", "phone")
@@ -155,6 +153,7 @@ def test_people_and_devices_from_first_to_last(within):
     assert within.json("device", "list") == []
     assert within.words("user", "remove", "bob") == (0, "removed bob ")
     assert within.json("user", "list") == []
+    assert within.words("user", "list")[1] == "no users yet; add one with: postbell user add NAME --address ADDR "
 
 
 def test_a_password_is_shown_once_and_never_again(within):
@@ -202,7 +201,7 @@ def test_other_logins_are_added_listed_and_removed(within, kind):
         ("watch taken/phone", 1, "taken has no device 'phone'; add it with: postbell device add taken phone"),
         ("send absent.eml --to a@x.org", 2, "absent.eml: No such file or directory"),
         ("send - --to a@x.org --server localhost", 2, "'localhost': write HOST:PORT or unix:/PATH"),
-        ("send - --to a@x.org --server 127.0.0.1:1", 1, "the sink at 127.0.0.1:1 did not take the mail"),
+        ("send - --to a@x.org --server 127.0.0.1:1", 1, "the receiver at 127.0.0.1:1 did not take the mail"),
         ("--config absent.toml status", 2, "absent.toml: no such file; create it or name another with --config"),
         ("nonsense", 2, "No such command 'nonsense'"),
         ("status --nonsense", 2, "No such option"),
@@ -245,6 +244,7 @@ def test_status_tells_what_programs_need(running):
 def test_status_of_a_system_that_does_not_run_says_so(tmp_path):
     socket = f"unix:{tmp_path / 'smtp.sock'}"
     with System(tmp_path, POSTBELL_SMTP__LISTEN=socket) as system:
+        system.run("admin", "add", "anybody")
         status = asked(system, "status")
         assert (status["running"], status["broker"]["connected"], status["store"]) == (False, False, "ok")
         assert set(status["listeners"].values()) == {None}

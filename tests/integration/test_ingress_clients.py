@@ -11,7 +11,7 @@ from bridge.ingress import Trust
 from tests.conftest import need
 from tests.integration.test_ingress_trust import check, self_signed
 from tests.support.machine import run
-from tests.support.mailsink import Running, told
+from tests.support.mailsink import ANY_PORT, Running, told
 
 
 async def program(name: str, *arguments: str, **options: object) -> str:
@@ -68,7 +68,7 @@ def test_msmtp(tmp_path, listener):
         await msmtp(f"--protocol={listener}", f"--host={host}", f"--port={port}", "--tls=off")
         assert handed_in(sink)
 
-    told(tmp_path, story, lmtp_listen="127.0.0.1:0")
+    told(tmp_path, story, lmtp_listen=ANY_PORT)
 
 
 @pytest.mark.parametrize("listener", ["smtp", "smtps"])
@@ -84,4 +84,4 @@ def test_msmtp_logs_in_over_tls(tmp_path, listener):
         assert handed_in(sink)
         assert sink.intake.accepted[0].protocol == "ESMTPSA"
 
-    told(tmp_path, story, trust=Trust.of(networks=[]), check_login=check, smtps_listen="127.0.0.1:0", **certificate)
+    told(tmp_path, story, trust=Trust(networks=()), check_login=check, smtps_listen=ANY_PORT, **certificate)

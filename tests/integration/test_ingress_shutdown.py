@@ -22,7 +22,7 @@ def test_idle_sessions_end_at_once_and_mail_under_way_is_finished(tmp_path):
         await sending.send(b"two\r\n")
         await sink.intake.asked.wait()
         address = sink.ingress.addresses["smtp"].rpartition(":")
-        closing = asyncio.create_task(sink.ingress.close(grace=20))
+        closing = asyncio.create_task(sink.ingress.close(grace_s=20))
         assert (await idle.line()).startswith("421 4.3.2 ")
         assert await idle.line() == "<EOF>"
         with pytest.raises(ConnectionError):
@@ -42,7 +42,7 @@ def test_a_transaction_that_has_begun_may_go_on_until_its_end(tmp_path):
     async def story(sink: Running) -> None:
         wire = await (await sink.dial()).greet()
         await wire.ask("MAIL FROM:<>")
-        closing = asyncio.create_task(sink.ingress.close(grace=20))
+        closing = asyncio.create_task(sink.ingress.close(grace_s=20))
         await asyncio.sleep(0)
         assert (await wire.ask("RCPT TO:<alice@example.org>")).startswith("250 ")
         assert (await wire.ask("RSET")).startswith("250 ")
@@ -59,7 +59,7 @@ def test_after_the_grace_mail_under_way_is_broken_off_and_not_kept(tmp_path):
             for command in ("MAIL FROM:<>", "RCPT TO:<alice@example.org>", "DATA"):
                 await wire.ask(command)
             await wire.send(b"x" * 400_000)
-            await asyncio.wait_for(running.ingress.close(grace=0.1), 10)
+            await asyncio.wait_for(running.ingress.close(grace_s=0.1), 10)
             assert (await wire.line()).startswith("421 4.3.2 ")
             assert not running.intake.accepted
         assert not list((tmp_path / "spool").iterdir())
@@ -78,7 +78,7 @@ def test_the_file_of_a_mail_that_was_handed_over_stays_when_nobody_knows_what_be
             if recipient == "defect":
                 running.intake.hold.set()
                 assert (await sending).startswith("451 4.3.0 ")
-            await asyncio.wait_for(running.ingress.close(grace=0.1), 10)
+            await asyncio.wait_for(running.ingress.close(grace_s=0.1), 10)
             assert (await sending)[:3] in {"421", "451"}
 
     asyncio.run(story())

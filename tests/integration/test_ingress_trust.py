@@ -9,16 +9,18 @@ import socket
 import ssl
 import struct
 import subprocess
+from ipaddress import ip_network
 
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.config.endpoints import TcpAddress
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits, Trust
 from tests.conftest import need
-from tests.support.mailsink import Running, Wire, sink, told
+from tests.support.mailsink import ANY_PORT, Running, Wire, sink, told
 
-NOBODY = Trust.of(networks=[])
+NOBODY = Trust(networks=())
 LOGIN = base64.b64encode(b"\0alice\0secret").decode()
 
 
@@ -107,7 +109,7 @@ def test_tls_from_the_first_byte(tmp_path, certificate):
         assert (await wire.mail(b"x\r\n")).startswith("250 2.0.0 ")
         assert sink.intake.accepted[0].protocol == "ESMTPS"
 
-    told(tmp_path, story, smtps_listen="127.0.0.1:0", **certificate)
+    told(tmp_path, story, smtps_listen=ANY_PORT, **certificate)
 
 
 @pytest.mark.parametrize("said", [b"EHLO c\r\n", b"\x16\x03\x01\xff\xff garbage", b""])
@@ -125,7 +127,7 @@ def test_a_handshake_that_fails_costs_nobody_else(tmp_path, certificate, said):
         await sink.connections(0)
         await (await sink.dial()).greet()
 
-    told(tmp_path, story, smtps_listen="127.0.0.1:0", **certificate)
+    told(tmp_path, story, smtps_listen=ANY_PORT, **certificate)
 
 
 async def logged(logs, event):
@@ -156,7 +158,7 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
 
 
 def test_tls_without_a_certificate_is_refused_at_the_start(tmp_path):
-    settings = {"hostname": "x", "smtps_listen": "127.0.0.1:0"}
+    settings = {"hostname": "x", "smtps_listen": ANY_PORT}
     with pytest.raises(ConfigurationError, match=r"smtp\.tls_listen = .*needs a certificate"):
         Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
     settings |= {"tls_certificate": tmp_path / "none", "tls_key": tmp_path / "none"}
@@ -165,7 +167,7 @@ def test_tls_without_a_certificate_is_refused_at_the_start(tmp_path):
 
 
 def test_an_address_that_cannot_be_is_told_with_its_key():
-    settings = {"hostname": "x", "smtp_listen": "127.0.0.1:0", "lmtp_listen": "192.0.2.1:24"}
+    settings = {"hostname": "x", "smtp_listen": ANY_PORT, "lmtp_listen": TcpAddress("192.0.2.1", 24)}
 
     async def story():
         ingress = Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
@@ -232,7 +234,7 @@ def test_a_login_that_is_never_finished_times_out(tmp_path, certificate):
         assert (await wire.ask("AUTH LOGIN")).startswith("334 ")
         assert (await wire.line()).startswith("421 4.4.2 ")
 
-    limits = SessionLimits(command_timeout=0.3)
+    limits = SessionLimits(command_timeout_s=0.3)
     told(tmp_path, story, trust=NOBODY, check_login=check, limits=limits, **certificate)
 
 
@@ -255,7 +257,9 @@ V2_IPV6 = (
     + struct.pack("!H16s16sHH", 36, socket.inet_pton(socket.AF_INET6, "2001:db8::7"), bytes(16), 1, 2)
 )
 V2_HEALTH = V2_SIGNATURE + b"\x20\x00\x00\x00"
-BALANCED = Trust.of(networks=["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"], proxies=["127.0.0.1"])
+BALANCED = Trust(
+    networks=tuple(map(ip_network, ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"])), proxies=(ip_network("127.0.0.1"),)
+)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from bridge.config.endpoints import UnixAddress
 from bridge.errors import ConfigurationError
 from bridge.setup import opensmtpd
 from bridge.setup.recipe import Site
 from tests.support.machine import Machine, machine
 from tests.support.mta import place, site, trial
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PACKAGES = ("opensmtpd",)
 MAIN = """table aliases file:/etc/aliases
@@ -64,6 +62,6 @@ def test_opensmtpd_hands_over_copies_and_keeps_them_while_postbell_is_down(reque
 
 
 def test_without_smtp_over_tcp_there_is_no_recipe():
-    for smtp in ("", "unix:/run/postbell/smtp"):
+    for smtp in (None, UnixAddress(Path("/run/postbell/smtp"))):
         with pytest.raises(ConfigurationError, match=r"set smtp\.listen"):
-            opensmtpd.recipe(Site(lmtp="127.0.0.1:24", addresses=(), smtp=smtp))
+            opensmtpd.recipe(Site(lmtp=None, addresses=(), smtp=smtp))

@@ -177,7 +177,6 @@ def test_a_broker_that_comes_back_empty_is_filled_again(tmp_path):
 def fill(system, users, mails):
     """People and their mail, straight into the store; the ids of the last user's mail."""
     path = system.state_dir / "postbell.db"
-    system.run("user", "list")
 
     async def keep():
         with offline.transaction(path, now_ms=Clock().now_ms, count=100, days=7) as transaction:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.config.endpoints import TcpAddress
 from bridge.directory import Directory, User
 from bridge.ingress import Ingress, IngressSettings, SessionLimits
 from bridge.intake import Intake
@@ -70,7 +71,7 @@ async def main(directory: Path) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     spool = Spool(directory)
     limits = SessionLimits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
-    settings = IngressSettings(hostname="sink.example", smtp_listen="127.0.0.1:0", limits=limits)
+    settings = IngressSettings(hostname="sink.example", smtp_listen=TcpAddress("127.0.0.1", 0), limits=limits)
     intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, discard=spool.discard)
     ingress = Ingress(intake=intake, spool=spool, settings=settings)
     await ingress.start()
@@ -79,7 +80,7 @@ async def main(directory: Path) -> None:
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
         say(turns.take())
-    await ingress.close(grace=0)
+    await ingress.close(grace_s=0)
     spool.close()
 
 

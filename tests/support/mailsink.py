@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.errors import MalformedAddressError, StoreFullError, StoreUnavailableError, UnknownUserError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits
 from bridge.model import Envelope, Recipient, Reply
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 KEPT = Reply(250, "2.0.0", "Kept")
 OVER_QUOTA = Reply(552, "5.2.2", "Over quota")
 HOST = "sink.example"
+ANY_PORT = TcpAddress("127.0.0.1", 0)
 
 
 @dataclass
@@ -169,8 +171,8 @@ async def sink(
     """An ingress with SMTP on a free port and LMTP on a UNIX socket, unless `settings` say else."""
     chosen = {
         "hostname": HOST,
-        "smtp_listen": "127.0.0.1:0",
-        "lmtp_listen": f"unix:{directory}/lmtp",
+        "smtp_listen": ANY_PORT,
+        "lmtp_listen": UnixAddress(directory / "lmtp"),
         "limits": SessionLimits(),
         **settings,
     }
@@ -181,7 +183,7 @@ async def sink(
     try:
         yield Running(ingress, intake, spool)
     finally:
-        await ingress.close(grace=1)
+        await ingress.close(grace_s=1)
         spool.close()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import paho.mqtt.client as paho
 import pytest
 
+from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.config.settings import Settings
 from bridge.daemon.app import Bridge
 from bridge.setup.recipe import Recipe, Site
@@ -217,5 +218,5 @@ async def flushing(server: MailServer) -> AsyncIterator[None]:
 
 
 def site(place: Place, *, over_tcp: bool = False) -> Site:
-    lmtp = f"127.0.0.1:{place.lmtp_port}" if over_tcp else place.socket
-    return Site(lmtp=lmtp, addresses=SITE_ADDRESSES, smtp=f"127.0.0.1:{place.smtp_port}")
+    lmtp = TcpAddress("127.0.0.1", place.lmtp_port) if over_tcp else UnixAddress(place.directory / "lmtp")
+    return Site(lmtp=lmtp, addresses=SITE_ADDRESSES, smtp=TcpAddress("127.0.0.1", place.smtp_port))

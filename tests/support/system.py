@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bridge.cli.mail import with_crlf
+from bridge.cli.send import with_crlf
 from bridge.store import offline, outbox
 from tests.support.waiting import PATIENCE_S, until
 

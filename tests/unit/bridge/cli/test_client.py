@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import client
+from bridge.cli import client, local_login
 from clients.cli import commands
 
 
@@ -34,17 +34,17 @@ def test_what_is_no_device_gets_no_login():
 
 
 def test_the_local_password_stays_and_differs_by_login_and_installation(tmp_path):
-    key = client._key(tmp_path / "local.key")
-    assert client._key(tmp_path / "local.key") == key
+    key = local_login.key(tmp_path / "local.key")
+    assert local_login.key(tmp_path / "local.key") == key
     assert (tmp_path / "local.key").stat().st_mode & 0o777 == 0o600
-    password = client._password(key, "alice.phone")
+    password = local_login.derived(key, "alice.phone")
     assert len(password) >= 22, "128 bits or more"
-    assert password != client._password(key, "alice.tablet")
-    assert password != client._password(client._key(tmp_path / "other.key"), "alice.phone")
+    assert password != local_login.derived(key, "alice.tablet")
+    assert password != local_login.derived(local_login.key(tmp_path / "other.key"), "alice.phone")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_torn_key_is_made_anew(tmp_path):
     path = tmp_path / "local.key"
     path.write_bytes(b"")
-    assert len(client._key(path)) == client.KEY_BYTES
+    assert len(local_login.key(path)) == local_login.KEY_BYTES

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_network
 
 import pytest
 
-from bridge.errors import ConfigurationError
 from bridge.ingress.deadline import Deadline
 from bridge.ingress.limits import Gate, SessionLimits
 from bridge.ingress.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
@@ -54,21 +54,16 @@ def test_the_gate_forgets_who_has_left():
     ],
 )
 def test_trust_in_networks(address, admitted):
-    trust = Trust.of(["127.0.0.0/8", "::1/128", "10.1.0.0/16", "fe80::/10"])
+    trust = Trust(tuple(map(ip_network, ["127.0.0.0/8", "::1/128", "10.1.0.0/16", "fe80::/10"])))
     assert trust.admits(address) is admitted
 
 
 def test_nobody_is_a_proxy_unless_listed():
-    assert not Trust.of().is_proxy("127.0.0.1")
-    trust = Trust.of(proxies=["192.0.2.1"])
+    assert not Trust().is_proxy("127.0.0.1")
+    trust = Trust(proxies=(ip_network("192.0.2.1"),))
     assert trust.is_proxy("192.0.2.1")
     assert not trust.is_proxy("192.0.2.2")
     assert not trust.is_proxy("")
-
-
-def test_a_network_that_is_none_is_named():
-    with pytest.raises(ConfigurationError, match=r"10\.0\.0\.0/33"):
-        Trust.of(["10.0.0.0/33"])
 
 
 def timed(story):

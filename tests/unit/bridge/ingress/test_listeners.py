@@ -8,28 +8,11 @@ import stat
 
 import pytest
 
+from bridge.config.endpoints import TcpAddress, UnixAddress, parse_endpoint
+from bridge.config.permissions import FileMode, FileOwner
 from bridge.errors import ConfigurationError
-from bridge.ingress.listeners import SocketFile, TcpAddress, UnixAddress, open_listener, parse_listen
+from bridge.ingress.listeners import SocketFile, open_listener
 from tests.support.mailsink import Running, told
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("127.0.0.1:2525", TcpAddress("127.0.0.1", 2525)),
-        ("[::1]:24", TcpAddress("::1", 24)),
-        ("localhost:0", TcpAddress("localhost", 0)),
-    ],
-)
-def test_an_address_is_read_and_written(text, address):
-    assert parse_listen(text) == address
-    assert str(address) == text
-
-
-@pytest.mark.parametrize("text", ["", ":25", "::1:25", "host", "host:", "host:x", "host:65536", "unix:relative"])
-def test_what_is_no_address_is_named(text):
-    with pytest.raises(ConfigurationError, match="write host:port"):
-        parse_listen(text)
 
 
 def listening(story):
@@ -68,7 +51,9 @@ def test_an_address_in_use_is_an_error_with_a_cure():
 def test_a_socket_file_has_owner_and_mode_from_its_first_moment(tmp_path):
     async def story():
         path = tmp_path / "deep" / "lmtp"
-        listener = await opened(UnixAddress(path), socket_file=SocketFile(0o600, getpass.getuser()))
+        listener = await opened(
+            UnixAddress(path), socket_file=SocketFile(FileMode(0o600), FileOwner(getpass.getuser()))
+        )
         mode = path.lstat().st_mode
         assert stat.S_ISSOCK(mode)
         assert mode & 0o777 == 0o600
@@ -83,7 +68,9 @@ def test_a_socket_file_has_owner_and_mode_from_its_first_moment(tmp_path):
 def test_an_unknown_owner_is_named(tmp_path):
     async def story():
         with pytest.raises(ConfigurationError, match="nobody-like-this"):
-            await opened(UnixAddress(tmp_path / "lmtp"), socket_file=SocketFile(0o600, "nobody-like-this"))
+            await opened(
+                UnixAddress(tmp_path / "lmtp"), socket_file=SocketFile(FileMode(0o600), FileOwner("nobody-like-this"))
+            )
         assert not list(tmp_path.iterdir())
 
     listening(story)
@@ -120,11 +107,11 @@ def test_all_listeners_open_or_none(tmp_path):
     async def story(context: Running) -> None:
         from bridge.ingress import Ingress, IngressSettings
 
-        taken = context.ingress.addresses["smtp"]
+        taken = parse_endpoint(context.ingress.addresses["smtp"])
         other = Ingress(
             intake=context.intake,
             spool=context.spool,
-            settings=IngressSettings(hostname="x", smtp_listen=f"unix:{tmp_path}/other", lmtp_listen=taken),
+            settings=IngressSettings(hostname="x", smtp_listen=UnixAddress(tmp_path / "other"), lmtp_listen=taken),
         )
         with pytest.raises(ConfigurationError, match="in use"):
             await other.start()

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bridge.config.endpoints import TcpAddress, parse_endpoint
 from bridge.directory import COPY_DOMAIN, Directory, User
 from bridge.errors import ConfigurationError, UnknownUserError
 from bridge.setup import dovecot, exim, opensmtpd, postfix
 from bridge.setup.recipe import Site, copy_address
 
 SITE = Site(
-    lmtp="unix:/run/postbell/lmtp",
-    smtp="127.0.0.1:2525",
+    lmtp=parse_endpoint("unix:/run/postbell/lmtp"),
+    smtp=TcpAddress("127.0.0.1", 2525),
     addresses=("alice@example.org", "a.b/c|d@example.org", "@all.example"),
 )
 RECIPES = {"postfix": postfix.recipe, "exim": exim.recipe, "opensmtpd": opensmtpd.recipe, "dovecot": dovecot.recipe}
@@ -33,7 +34,7 @@ def test_a_recipe_prints_as_a_script_that_names_every_file_and_command(recipe):
 @pytest.mark.parametrize("recipe", [postfix.recipe, exim.recipe, dovecot.recipe])
 def test_without_lmtp_the_error_says_what_to_set(recipe):
     with pytest.raises(ConfigurationError, match=r"lmtp\.listen"):
-        recipe(Site(lmtp="", addresses=("alice@example.org",)))
+        recipe(Site(lmtp=None, addresses=("alice@example.org",)))
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
@@ -46,7 +47,7 @@ def test_an_address_that_would_break_a_configuration_is_left_out_and_named(recip
 
 
 def test_quotes_in_an_address_stay_quotes_in_the_shell():
-    where = Site(lmtp="", smtp="127.0.0.1:2525", addresses=("o'brien.x@example.org",))
+    where = Site(lmtp=None, smtp=TcpAddress("127.0.0.1", 2525), addresses=("o'brien.x@example.org",))
     alias = opensmtpd.recipe(where).commands[-1]
     assert shlex.split(alias)[2] == r"^o'brien\.x:"
     assert "o'brien.x: o'brien.x, o'brien.x=example.org@postbell.invalid" in shlex.split(alias)
@@ -69,7 +70,7 @@ def test_postfix_keeps_what_is_configured_and_adds_itself_once():
 
 
 def test_over_tcp_the_address_is_written_as_each_server_wants_it():
-    site = Site(lmtp="[::1]:24", addresses=())
+    site = Site(lmtp=TcpAddress("::1", 24), addresses=())
     assert "postbell:inet:[::1]:24\n" in postfix.transport(site).files[0].text
     assert "  hosts = ::1\n  port = 24\n" in exim.recipe(site).files[2].text
 
@@ -132,4 +133,4 @@ def test_a_script_does_nothing_but_what_it_says_whatever_the_names(recipe, tmp_p
 def test_a_listener_that_no_configuration_can_name_is_refused(listen):
     for recipe in (postfix.recipe, exim.recipe, dovecot.recipe):
         with pytest.raises(ConfigurationError, match=r"lmtp\.listen"):
-            recipe(Site(lmtp=listen, addresses=("alice@example.org",)))
+            recipe(Site(lmtp=parse_endpoint(listen), addresses=("alice@example.org",)))

@@ -1,4 +1,4 @@
-"""`postbell send`: hand a mail to the sink as a mail server would."""
+"""`postbell send`: hands a mail to the receiver, as a mail server would."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import re
 import smtplib
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import context as shared
-from bridge.daemon import runfile
+from bridge.cli import options, output, reach
+from bridge.config.endpoints import TcpAddress, parse_endpoint
 from bridge.errors import PostbellError
+
+if TYPE_CHECKING:
+    from bridge.config.endpoints import Endpoint
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 TIMEOUT_S = 60
-UNIX = "unix:"
 
 
 class SendError(PostbellError):
-    """The sink could not be reached, or did not take the mail for everyone."""
+    """The receiver could not be reached, or did not take the mail for everyone."""
 
 
 def send(
@@ -32,18 +34,18 @@ def send(
     server: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="The SMTP listener; or unix:/PATH.", show_default=False)
     ] = "",
-    config: shared.Config = None,
-    as_json: shared.AsJson = False,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Hand a mail to the sink over SMTP, as a mail server would."""
-    settings = shared.settings(context, config)
-    address = server or runfile.read(settings.run_dir, "bridge").get("smtp") or settings.smtp.listen
-    if not address.startswith(UNIX) and runfile.port_of(address) is None:
-        raise typer.BadParameter(f"{address!r}: write HOST:PORT or unix:/PATH", param_hint="--server")
+    """Hand a mail to the receiver over SMTP, as a mail server would."""
+    settings = options.settings(context, config)
+    receiver = _parsed(server) if server else reach.smtp(settings)
+    if receiver is None:
+        raise typer.BadParameter("smtp.listen is off; write HOST:PORT or unix:/PATH", param_hint="--server")
     raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
-    code, answer, refused = _deliver(address, sender, to, with_crlf(raw))
+    code, answer, refused = _deliver(receiver, sender, to, with_crlf(raw))
     if as_json:
-        shared.print_json({"code": code, "answer": answer, "refused": refused})
+        output.print_json({"code": code, "answer": answer, "refused": refused})
     else:
         typer.echo(f"{code} {answer}")
         for recipient, reply in refused.items():
@@ -55,6 +57,13 @@ def send(
 def with_crlf(raw: bytes) -> bytes:
     """A mail with the line ends that SMTP wants (RFC 5321 §2.3.8)."""
     return _BARE_CR.sub(b"\r\n", _BARE_LF.sub(b"\r\n", raw))
+
+
+def _parsed(server: str) -> Endpoint:
+    try:
+        return parse_endpoint(server)
+    except ValueError as error:
+        raise typer.BadParameter(f"{server!r}: write HOST:PORT or unix:/PATH", param_hint="--server") from error
 
 
 def _read(file: Path) -> bytes:
@@ -70,18 +79,17 @@ class UnixSmtp(smtplib.LMTP):
     ehlo_msg = "ehlo"
 
 
-def _connected(address: str) -> smtplib.SMTP:
-    if address.startswith(UNIX):
-        return UnixSmtp(address.removeprefix(UNIX), timeout=TIMEOUT_S)
-    host, _, port = address.rpartition(":")
-    return smtplib.SMTP(host.strip("[]"), int(port), timeout=TIMEOUT_S)
+def _connected(receiver: Endpoint) -> smtplib.SMTP:
+    if isinstance(receiver, TcpAddress):
+        return smtplib.SMTP(receiver.host, receiver.port, timeout=TIMEOUT_S)
+    return UnixSmtp(str(receiver.path), timeout=TIMEOUT_S)
 
 
-def _deliver(address: str, sender: str, to: list[str], raw: bytes) -> tuple[int, str, dict[str, str]]:
+def _deliver(receiver: Endpoint, sender: str, to: list[str], raw: bytes) -> tuple[int, str, dict[str, str]]:
     """The reply to the mail, and the recipients that were refused with their replies."""
     refused: dict[str, str] = {}
     try:
-        with _connected(address) as smtp:
+        with _connected(receiver) as smtp:
             smtp.ehlo_or_helo_if_needed()
             utf8 = ["SMTPUTF8"] if any(not recipient.isascii() for recipient in [sender, *to]) else []
             smtp.command_encoding = "utf-8" if utf8 else "ascii"
@@ -97,4 +105,4 @@ def _deliver(address: str, sender: str, to: list[str], raw: bytes) -> tuple[int,
             code, answer = smtp.data(raw)
             return code, answer.decode(errors="replace"), refused
     except (OSError, smtplib.SMTPException) as error:
-        raise SendError(f"the sink at {address} did not take the mail: {error}") from error
+        raise SendError(f"the receiver at {receiver} did not take the mail: {error}") from error

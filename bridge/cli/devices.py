@@ -1,0 +1,90 @@
+"""`postbell device add`, `list` and `revoke`: what a person is told on, and the login of each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Annotated
+
+import segno
+import typer
+
+from bridge.cli import opening, options, output, reach
+from bridge.store import people
+
+device_app = typer.Typer(help="Devices: what a person is told on.", no_args_is_help=True)
+
+Owner = Annotated[str, typer.Argument(metavar="USER", help="Whose device it is.")]
+DeviceName = Annotated[str, typer.Argument(metavar="DEVICE", help="The device: 1 to 32 of a-z 0-9 _ -")]
+
+
+@device_app.command("add")
+def device_add(
+    context: typer.Context,
+    user: Owner,
+    device: DeviceName,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+    qr: Annotated[bool, typer.Option("--qr", help="Show the login as a QR code, too.")] = False,
+) -> None:
+    """Add a device and print its MQTT login, this once."""
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
+        password = people.add_device(transaction, user, device)
+    url = reach.device_url(settings)
+    login = {
+        "user": user,
+        "device": device,
+        "username": people.username(user, device),
+        "password": password,
+        "mqtt_url": str(url),
+    }
+    if as_json:
+        output.print_json(login)
+        return
+    for key in ("mqtt_url", "username", "password"):
+        typer.echo(f"{key:9} {login[key]}")
+    typer.echo("The password is shown only now. Subscribe to " + f"{settings.mqtt.root}/{user}/text in any MQTT app.")
+    if qr:
+        typer.echo(qr_code(url.with_login(login["username"], password)))
+
+
+@device_app.command("list")
+def device_list(
+    context: typer.Context,
+    user: Annotated[str | None, typer.Argument(help="Only this user's devices.")] = None,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the devices."""
+    with opening.reading(context, config) as (_, connection):
+        devices = people.list_devices(connection, user)
+    if as_json:
+        output.print_json([asdict(device) | {"created": _date(device.created_ms)} for device in devices])
+        return
+    rows = [(device.user, device.device, device.username, _date(device.created_ms)) for device in devices]
+    output.print_table(
+        ("user", "device", "username", "added"),
+        rows,
+        empty="no devices yet; add one with: postbell device add USER phone",
+    )
+
+
+@device_app.command("revoke")
+def device_revoke(context: typer.Context, user: Owner, device: DeviceName, config: options.Config = None) -> None:
+    """Take a device's login away; a session it has open ends within a second."""
+    with opening.changing(options.settings(context, config)) as transaction:
+        people.revoke_device(transaction, user, device)
+    typer.echo(f"revoked {user}.{device}")
+
+
+def qr_code(text: str) -> str:
+    """A text as a QR code of block characters."""
+    drawn = StringIO()
+    segno.make(text).terminal(drawn, compact=True)
+    return drawn.getvalue()
+
+
+def _date(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,82 @@
+"""The store as a command opens it: to look, which makes nothing that is not there, or to change it once."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bridge.cli import options
+from bridge.config import loading
+from bridge.daemon import control, runfile
+from bridge.errors import ConfigurationError
+from bridge.store import offline
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import typer
+
+    from bridge.config.settings import Settings
+    from bridge.store.writer import Transaction
+
+LOOK_S = 2.0
+
+
+class NoStoreError(ConfigurationError):
+    """The state directory that the configuration names has no database that this user can read."""
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def existing(context: typer.Context, config: Path | None) -> Settings:
+    """The configuration for a command that needs a store to be there; raises NoStoreError, or ConfigurationError."""
+    settings = options.settings(context, config)
+    problem = _problem(settings)
+    if problem:
+        place = loading.place_of(("state_dir",), loading.find(options.chosen(context, config)))
+        raise NoStoreError(f"{place}: state_dir = {str(settings.state_dir)!r}: {problem}")
+    return settings
+
+
+@contextmanager
+def reading(context: typer.Context, config: Path | None) -> Iterator[tuple[Settings, sqlite3.Connection]]:
+    """The configuration, and a connection that only reads. Raises NoStoreError, ConfigurationError, store errors."""
+    settings = existing(context, config)
+    with offline.reading(settings.database) as connection:
+        yield settings, connection
+
+
+@contextmanager
+def changing(settings: Settings) -> Iterator[Transaction]:
+    """One transaction on the store. A running bridge knows of it when this returns, the broker within a second."""
+    with offline.transaction(
+        settings.database, now_ms=now_ms(), count=settings.retain.count, days=settings.retain.days
+    ) as transaction:
+        yield transaction
+    if runfile.running(settings.run_dir, runfile.BRIDGE):
+        with suppress(control.ControlError):  # it looks by itself as well, a little later
+            control.ask(settings.run_dir, {"do": "look"}, deadline_s=LOOK_S)
+
+
+def _problem(settings: Settings) -> str:
+    """What keeps this user from reading the database, with the cure; empty when nothing does."""
+    begin = "mend the path, or begin there with: postbell serve, or: postbell user add NAME --address ADDR"
+    try:
+        with settings.database.open("rb"):
+            return ""
+    except FileNotFoundError:
+        if settings.state_dir.exists():
+            return f"there is no database in this directory ({settings.database.name}); {begin}"
+        return f"there is no such directory; {begin}"
+    except NotADirectoryError:
+        return "this is not a directory; mend the path"
+    except PermissionError:
+        return "this user may not read the database there; run the command as its owner, or mend the path"
+    except OSError as error:
+        return f"the database cannot be read: {error.strerror}; mend the path, or what is wrong with the disk"

@@ -1,0 +1,93 @@
+"""`postbell user add`, `change`, `list` and `remove`: who gets mail, under which addresses."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from bridge.cli import opening, options, output
+from bridge.store import people
+from bridge.store.live import horizon
+
+user_app = typer.Typer(help="People: who gets mail, under which addresses.", no_args_is_help=True)
+
+Addresses = Annotated[
+    list[str],
+    typer.Option("--address", metavar="ADDR", help="A mail address, or @domain for all else of a domain. Repeatable."),
+]
+
+
+@user_app.command("add")
+def user_add(
+    context: typer.Context,
+    name: options.UserName,
+    address: Addresses,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Add a user with one or more mail addresses."""
+    with opening.changing(options.settings(context, config)) as transaction:
+        people.add_user(transaction, name, address)
+    if as_json:
+        output.print_json({"user": name, "addresses": address})
+    else:
+        typer.echo(f"added {name}; pair a device with: postbell device add {name} phone")
+
+
+@user_app.command("change")
+def user_change(
+    context: typer.Context,
+    name: options.UserName,
+    address: Annotated[
+        list[str] | None, typer.Option("--address", metavar="ADDR", help="Add a mail address. Repeatable.")
+    ] = None,
+    remove_address: Annotated[
+        list[str] | None, typer.Option(metavar="ADDR", help="Take an address away. Repeatable.")
+    ] = None,
+    view_on: Annotated[
+        list[str] | None, typer.Option(metavar="VIEW", help="Switch a view on: last, text, unread or event.")
+    ] = None,
+    view_off: Annotated[list[str] | None, typer.Option(metavar="VIEW", help="Switch a view off and clear it.")] = None,
+    config: options.Config = None,
+) -> None:
+    """Change a user's addresses and views."""
+    if not (address or remove_address or view_on or view_off):
+        raise typer.BadParameter("nothing to change; name at least one option of: postbell user change --help")
+    with opening.changing(options.settings(context, config)) as transaction:
+        people.add_addresses(transaction, name, address or [])
+        for old in remove_address or []:
+            people.remove_address(transaction, name, old)
+        for view in view_on or []:
+            people.set_view(transaction, name, view, on=True)
+        for view in view_off or []:
+            people.set_view(transaction, name, view, on=False)
+    typer.echo(f"changed {name}")
+
+
+@user_app.command("list")
+def user_list(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
+    """List the users with their addresses and devices."""
+    with opening.reading(context, config) as (settings, connection):
+        users = people.list_users(connection, horizon(opening.now_ms(), settings.retain.days))
+    if as_json:
+        output.print_json([asdict(user) for user in users])
+        return
+    rows = [
+        (user.user, " ".join(user.addresses), " ".join(user.devices), str(user.unseen), str(user.live))
+        for user in users
+    ]
+    output.print_table(
+        ("user", "addresses", "devices", "unseen", "live"),
+        rows,
+        empty="no users yet; add one with: postbell user add NAME --address ADDR",
+    )
+
+
+@user_app.command("remove")
+def user_remove(context: typer.Context, name: options.UserName, config: options.Config = None) -> None:
+    """Remove a user with devices and messages, here and on the broker."""
+    with opening.changing(options.settings(context, config)) as transaction:
+        people.remove_user(transaction, name)
+    typer.echo(f"removed {name}")
