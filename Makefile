@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: setup run test test-unit check coverage test-crash fuzz bench lock update outdated audit hooks clean
+.PHONY: setup run test test-unit check map coverage test-crash fuzz bench lock update outdated audit hooks clean
 
 setup: $(READY)
 
@@ -35,6 +35,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# docs/map.md, from the docstrings; a test compares the two.
+map: setup
+	$(BIN)/python -m tests.support.module_map
 
 # What fuzz and crash tests reach is left out: they search and kill, and no line may depend on their luck.
 coverage: setup

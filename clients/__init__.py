@@ -1,1 +1,1 @@
-"""Clients of the contract: own decoder, inbox and session; terminal, web, microcontroller."""
+"""The clients: what a device makes of the contract, sharing no code with the bridge, and a client for the terminal."""
