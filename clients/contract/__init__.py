@@ -1,1 +1,1 @@
-"""The contract as a client reads and writes it, from docs/protocol.md alone; pure."""
+"""The contract as any client reads and writes it, whole, from docs/protocol.md alone. Pure."""
