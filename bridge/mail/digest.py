@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from bridge.mail.fields import FIELD_END
+
 DIGEST_BYTES = 16
 LONGEST_HEAD = 262_144
 """Bytes of header section that are searched for trace fields; what is beyond counts as body."""
@@ -12,7 +14,7 @@ LONGEST_HEAD = 262_144
 _TRACE = re.compile(
     rb"\n(?:received|x-received|received-spf|return-path|delivered-to|x-delivered-to|x-original-to"
     rb"|envelope-to|x-envelope-to|x-envelope-from|delivery-date|authentication-results"
-    rb"|arc-authentication-results)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+",
+    rb"|arc-authentication-results)[ \t]*+:",
     re.IGNORECASE,
 )
 _BLANK_LINE = re.compile(rb"(?:\A|\n)\r?\n")
@@ -58,7 +60,7 @@ class ContentDigest:
         self._head = None
         self._after_cr = head.endswith(b"\r")
         lines = b"\n" + head.removesuffix(b"\r").replace(b"\r\n", b"\n")
-        self._hash.update(_TRACE.sub(b"", lines))
+        self._hash.update(_without_trace(lines))
         self._body(rest)
 
     def _body(self, chunk: bytes) -> None:
@@ -71,6 +73,17 @@ class ContentDigest:
         if self._after_cr:
             chunk = chunk[:-1]
         self._hash.update(chunk.replace(b"\r\n", b"\n"))
+
+
+def _without_trace(lines: bytes) -> bytes:
+    """Lines without those of trace fields; each line has its line end before it."""
+    kept: list[bytes] = []
+    position = 0
+    for trace in _TRACE.finditer(lines):
+        kept.append(lines[position : trace.start()])
+        end = FIELD_END.search(lines, trace.end())
+        position = end.start() if end else len(lines)
+    return b"".join([*kept, lines[position:]])
 
 
 def content_digest(raw: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The header section of a message or of a part: where it ends, and the fields that somebody asks for.
 
-Works on raw bytes with possessive patterns, so that one pass at the speed of the regex engine
-suffices for any header section, however long its lines and however many.
+Works on raw bytes with patterns that never go back over what they have read, so that one pass at
+the speed of the regex engine suffices for any header section, however long its lines and however many.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mmap import mmap
 
-_SECTION = re.compile(
-    rb"(?:>?From [^\n]*+\n)?"  # the mbox separator that some senders leave in
-    rb"(?:[^\x00-\x20:\x7f]++[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z))*+"
-)
+FIELD_END = re.compile(rb"\n(?![ \t])")
+"""The line end behind a field's value: the first that does not fold it."""
+
+_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_MOST_BLANKS = 1_024
+_SEPARATOR = re.compile(rb">?From [^\n]*+\n")  # of an mbox, that some senders leave in
+_NAME = rb"[^\x00-\x20:\x7f]++[ \t]*+:"
+_FIELD = re.compile(_NAME)
+_STRAY = re.compile(rb"\n(?![ \t]|" + _NAME + rb")")
+"""The line end before a line that neither begins nor continues a field."""
 _END = re.compile(rb"[ \t]*\r?(?:\n|\Z)")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _MOST_FIELDS = 2_000
@@ -61,9 +67,7 @@ class FieldReader:
     def __init__(self, names: str | tuple[str, ...] = READ) -> None:
         wanted = names.split() if isinstance(names, str) else names
         alternatives = b"|".join(re.escape(name.encode("ascii", "replace").lower()) for name in wanted)
-        self._pattern = re.compile(
-            rb"\n(" + alternatives + rb")[ \t]*+:((?:[^\n]*+\n(?=[ \t]))*+[^\n]*+)", re.IGNORECASE
-        )
+        self._begin = re.compile(rb"\n(" + alternatives + rb")[ \t]*+:", re.IGNORECASE)
 
     def read(self, raw: bytes | mmap, start: int = 0, end: int | None = None) -> Fields:
         """The fields of the header section at `start`; never raises, linear in its length.
@@ -75,14 +79,29 @@ class FieldReader:
         section = _section_end(raw, start, stop)
         found: dict[str, list[bytes]] = {}
         head = b"\n" + raw[start:section]
-        for match in islice(self._pattern.finditer(head), _MOST_FIELDS):
-            value = _FOLD.sub(b"", match[2][:_LONGEST_VALUE]).strip()
+        for match in islice(self._begin.finditer(head), _MOST_FIELDS):
+            limit = min(match.end() + _LONGEST_VALUE, len(head))
+            line_end = FIELD_END.search(head, match.end(), limit)
+            value = _FOLD.sub(b"", head[match.end() : line_end.start() if line_end else limit]).strip()
             found.setdefault(match[1].decode("ascii").lower(), []).append(value)
         blank = _END.match(raw, section, stop)
         values = {name: tuple(several) for name, several in found.items()}
         return Fields(values, blank.end() if blank else section)
 
 
+def beginning(raw: bytes | mmap) -> int:
+    """Where a message begins: behind the blank lines that some programs leave before its first field.
+
+    They are looked for in its first 1,024 bytes.
+    """
+    blanks = _BLANKS.match(raw, 0, _MOST_BLANKS)
+    return raw.rfind(b"\n", 0, blanks.end()) + 1 if blanks else 0
+
+
 def _section_end(raw: bytes | mmap, start: int, stop: int) -> int:
-    match = _SECTION.match(raw, start, stop)
-    return match.end() if match else start
+    separator = _SEPARATOR.match(raw, start, stop)
+    first = separator.end() if separator else start
+    if not _FIELD.match(raw, first, stop):
+        return first
+    stray = _STRAY.search(raw, first, stop)
+    return stray.end() if stray else stop

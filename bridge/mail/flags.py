@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge.mail.mailbox import without_comments
+from bridge.mail.mailbox import QUOTED, without_comments
 from bridge.model import Flag
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SPAM_HEADERS = ("X-Spam-Flag", "X-Spam-Status", "X-Spam", "X-Spamd-Result")
 _SPAM = re.compile(rb"(?:default:\s*)?(?:yes|true|spam)\b", re.IGNORECASE)
 _BULK = {b"bulk", b"list", b"junk"}
 _LIST_FIELDS = ("list-id", "list-unsubscribe", "list-post", "mailing-list")
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_QUOTED = re.compile(QUOTED, re.DOTALL)
 _DMARC_PASS = re.compile(rb";\s*dmarc\s*=\s*pass(?![\w-])", re.IGNORECASE)
 _REPORTS = {"message/disposition-notification", "message/feedback-report"}
 _STATUS = {"message/delivery-status", "message/global-delivery-status"}

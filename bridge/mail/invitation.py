@@ -11,7 +11,7 @@ LONGEST = 65_536
 _FOLD = re.compile(rb"\r?\n[ \t]")  # senders fold inside characters, so before decoding
 _EVENT = re.compile(r"^BEGIN:VEVENT[ \t]*\r?$(.*?)(?:^END:VEVENT|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 _PROPERTY = re.compile(
-    r'^(SUMMARY|DTSTART|DTEND|LOCATION)((?:;[\w-]+=(?:"[^"\r\n]*+"|[^";:\r\n]*+))*+):([^\r\n]*+)',
+    r'^(SUMMARY|DTSTART|DTEND|LOCATION)((?:;[\w-]++=(?:"[^"\r\n]*+"|[^";:\r\n]*+))*):([^\r\n]*+)',
     re.MULTILINE | re.IGNORECASE,
 )
 _ZONE = re.compile(r';TZID="?/?([^";:]{1,64})', re.IGNORECASE)

@@ -15,15 +15,19 @@ from bridge.mail import charsets, text, words
 LONGEST_NAME = 200
 LONGEST_ADDRESS = 320  # 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)
 
+QUOTED_TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*'
+QUOTED = rb'"' + QUOTED_TEXT + rb'"?'
+"""A quoted-string (RFC 5322 §3.2.4), perhaps without its end; for patterns in which a dot is any byte."""
+
 _LONGEST_FIELD = 8_192
 _DEEPEST_COMMENT = 20
 _TOKEN = re.compile(
     rb"(?P<word>" + words.WORD + rb")"
-    rb'|(?P<quoted>"(?:[^"\\]|\\.)*+"?)'
+    rb"|(?P<quoted>" + QUOTED + rb")"
     rb"|(?P<angle><[^<>]*+>?)"
     rb"|(?P<special>[(),:;>])"
     rb"|(?P<space>\s+)"
-    rb'|(?P<atom>(?:(?!=\?)[^\s"<>(),:;])++|=)',
+    rb'|(?P<atom>(?:[^\s"<>(),:;=]++|=(?!\?))+|=)',
     re.DOTALL,
 )
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)

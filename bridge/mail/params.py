@@ -8,7 +8,7 @@ from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from bridge.mail import charsets, words
-from bridge.mail.mailbox import without_comments
+from bridge.mail.mailbox import QUOTED, QUOTED_TEXT, without_comments
 
 _LONGEST_FIELD = 16_384
 _LONGEST_TEXT = 2_400
@@ -16,9 +16,9 @@ _LONGEST_TEXT = 2_400
 _MOST_PARAMETERS = 48
 """Parameters and sections of parameters of one field: that many lines of 50 characters make a name of 2,400 bytes."""
 _PARAMETER = re.compile(
-    rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))|"(?:[^"\\]|\\.)*+"?', re.DOTALL
+    rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"(' + QUOTED_TEXT + rb')"?|([^;]*+))|"' + QUOTED_TEXT + rb'"?', re.DOTALL
 )
-_QUOTED = re.compile(rb'("(?:[^"\\]|\\.)*+"?)', re.DOTALL)
+_QUOTED = re.compile(rb"(" + QUOTED + rb")", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*?)")
 

@@ -24,7 +24,7 @@ _LIST_RULE = 20
 _URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])]?", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\[(?:image|cid|bild|imagen?|inline image)\b[^\]\n]{0,200}\]", re.IGNORECASE)
 _MAILTO = re.compile(r"[<\[]mailto:[^<>\[\]\s]{1,320}[>\]]", re.IGNORECASE)
-_MARKS = re.compile(r"^[*#=_~-]{2,}\s+|\s+[*#=_~-]{2,}$")
+_MARKS = re.compile(r"^[*#=_~-]{2,}\s+|(?<!\s)\s+[*#=_~-]{2,}$")
 _FORWARDED = re.compile(
     r"[-_*>\s]*(?:begin forwarded message|forwarded message|original message|original appointment"
     r"|(?:anfang der )?weitergeleiteten? (?:nachricht|e-?mail)|ursprüngliche nachricht"

@@ -7,7 +7,7 @@ import re
 
 from bridge.mail import charsets
 
-WORD = rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*+(?:(?<!=)\?(?!=)[^?]*+){0,3}+)\?="
+WORD = rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*+(?:(?<!=)\?(?!=)[^?]*+){0,3})\?="
 """An encoded-word; spaces and question marks inside, which the RFC forbids, are common and allowed."""
 
 _WORD = re.compile(WORD)

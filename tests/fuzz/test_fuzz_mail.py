@@ -119,7 +119,7 @@ def flooded(chance: random.Random) -> bytes:
     """A few pieces, over and over: what is not linear shows here."""
     start, unit = assembled(chance), b"".join(chance.choice(PIECES) for _ in range(chance.randint(1, 4)))
     length = chance.choice([4_096, 65_536, LONGEST_INPUT])
-    return (start + unit * (length // len(unit)))[:LONGEST_INPUT]
+    return (start + unit * (length // len(unit)))[:LONGEST_INPUT] + assembled(chance)
 
 
 def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
@@ -149,6 +149,7 @@ GROWN = {
     "base64 in pieces": b"Content-Transfer-Encoding: base64\r\n\r\n" + b"YQ==" * 262_144,
     "no characters": b"\r\n" + b"\x8d" * 1_048_576,
     "a codec that raises": b"Content-Type: text/plain; charset=iso-2022-jp-2\r\n\r\n\x1b.J\x1bN@",
+    "spaces within a line": b"\r\na" + b" " * 1_048_000 + b"b",
     "list items": b"Content-Type: text/html\r\n\r\n" + b"<ul><li>x" * 116_000,
     "names of encoded-words": MIXED + PART % (b'; name="' + b"=?utf-8?Q?=C3=A9?= " * 842 + b'"') * 64,
     "names of escapes": MIXED + PART % (b"; name*=utf-8''" + b"%C3%A9" * 2_666) * 64,

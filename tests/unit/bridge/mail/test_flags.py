@@ -150,6 +150,16 @@ def test_authenticated_is_believed_of_the_topmost_field_of_a_configured_server(f
     assert flags(*fields) == NONE
 
 
+@pytest.mark.parametrize("fold", ["", "\r\n\t", "\n "])
+@pytest.mark.parametrize("between", ["", 'X-Said: "it, was" (fine)\r\n', "Subject: a\r\n b\r\n"])
+def test_a_second_pass_below_a_topmost_failure_authenticates_nobody(fold, between):
+    """With a possessive quantifier over a group, Python 3.11.2 does not see the upper field."""
+    upper = f"Authentication-Results: mx.example.org;{fold} spf=fail (no; really){fold}; dmarc=fail\r\n"
+    raw = f"Received: by mx{fold} for a\r\n{upper}{between}{PASS}\r\nFrom: a@a.example\r\n\r\nx\r\n".encode()
+    found = extract(raw, size=len(raw), authserv_ids=frozenset({"mx.example.org"}))
+    assert (found.flags, found.from_address) == (NONE, "a@a.example")
+
+
 @pytest.mark.parametrize(
     ("name", "flag"),
     [
