@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from bridge.contract import ids, topics, wire
+from bridge.contract import requests, topics
+from bridge.contract.requests import Operation, Request, Status
 from bridge.errors import BadRequestError, LinkDownError, StoreUnavailableError
 from bridge.mail import mime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from bridge.contract.topics import RequestTopic
     from bridge.directory import Directory
     from bridge.kept import StoredBody
 
@@ -32,38 +34,48 @@ BURST_S = 4.0
 DEVICES_REMEMBERED = 10_000
 AT_ONCE = 8
 
-BAD_REQUEST, NO_MESSAGE, BODY_GONE, NO_PART, TOO_MANY, TEMPORARY = range(1, 7)
-
 
 class Messages(Protocol):
-    """What the uplink needs of the store."""
+    """What requests need of the store; each method raises StoreUnavailableError."""
 
     async def set_seen(self, user_id: int, numbers: Sequence[int], *, seen: bool) -> int:
-        """Mark messages."""
+        """Mark messages; how many changed."""
 
     async def recent(self, user_id: int, limit: int) -> list[tuple[int, bytes]]:
-        """Newest messages."""
+        """Number and header payload of the newest messages, newest first."""
 
     async def body(self, user_id: int, number: int) -> StoredBody | None:
-        """Where a message's bytes are."""
+        """Where a message's bytes are; None when the user has no such message."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnPath:
-    """Where a reply goes, and the correlation data that goes with it on MQTT 5."""
+    """Where a reply goes, and the correlation data that goes with it on MQTT 5 (MQTT 5 §3.3.2.3.6)."""
 
     topic: str
     correlation: bytes | None = None
 
 
-@dataclass(slots=True)
-class _Allowance:
-    tokens: float
-    refilled: float
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All bytes of an answer, and offset and limit of what is to be sent of it, as the device gave them.
+
+    `whole` is for what has no offset to be asked for by: the list of parts, which is bounded.
+    """
+
+    content: bytes = b""
+    window: Sequence[Any] = ()
+    whole: bool = False
 
 
 class Requests:
-    """Answers requests. `reply` publishes a reply; `load` reads a stored body or gives None."""
+    """Answers requests.
+
+    `directory` gives the users as they are now. `load` reads a stored body: None when it is gone,
+    StoreUnavailableError when the disk does not give it. `reply` publishes a reply or raises
+    LinkDownError. A reply has chunks of at most `chunk` bytes; `rate` are requests per second and
+    device, `monotonic` gives seconds.
+    """
 
     def __init__(
         self,
@@ -83,10 +95,9 @@ class Requests:
         self._reply = reply
         self._root = root
         self._chunk = chunk
-        self._rate = rate
         self._monotonic = monotonic
-        self._allowances: OrderedDict[str, _Allowance] = OrderedDict()
-        self._cache: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._allowances = _Allowances(rate)
+        self._cache = _Cache()
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._log = structlog.get_logger()
 
@@ -95,94 +106,121 @@ class Requests:
     ) -> None:
         """Answer one request; whatever is wrong with it becomes a reply or is dropped.
 
-        The response topic of MQTT 5 is honoured at or below the device's own reply topic and
-        nowhere else: nobody can have replies sent to another's topics.
+        A payload that is no request costs as much as one, and is answered under the id 0.
         """
         sender = topics.parse_request(self._root, topic)
-        if sender is None:
+        user = None if sender is None else self._directory().named(sender.user)
+        if sender is None or user is None:
             return
-        user = self._directory().named(sender.user)
-        if user is None:
-            return
-        own = f"{self._root}/{topics.reply(sender.user, sender.device)}"
-        allowed = (response_topic + "/").startswith(f"{own}/") and not set(response_topic) & set("+#\0")
-        path = ReturnPath(response_topic if allowed else own, correlation)
-        affordable = self._spend(f"{sender.user}/{sender.device}")
+        path = ReturnPath(self._reply_topic(sender, response_topic), correlation)
+        affordable = self._allowances.spend(f"{sender.user}/{sender.device}", now_s=self._monotonic())
         try:
-            request = wire.parse_request(payload)
+            request = requests.parse_request(payload)
         except BadRequestError as error:
-            if not affordable:
-                return
-            self._log.info("request_refused", user=sender.user, device=sender.device, reason=str(error))
-            await self._send(path, wire.pack_refusal(0, status=error.status, text=str(error)))
+            if affordable:
+                self._log.info("request_refused", user=sender.user, device=sender.device, reason=str(error))
+                await self._refuse(path, 0, error.status, str(error))
             return
         if not affordable:
-            refusal = wire.pack_refusal(request.request_id, status=TOO_MANY, text="too many requests, wait a little")
-            await self._send(path, refusal)
+            await self._refuse(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
             return
         async with self._at_once:
-            try:
-                await self._answer(user.user_id, request, path)
-            except BadRequestError as error:
-                refusal = wire.pack_refusal(request.request_id, status=error.status, text=str(error))
-                await self._send(path, refusal)
-            except StoreUnavailableError:
-                refusal = wire.pack_refusal(request.request_id, status=TEMPORARY, text="try again later")
-                await self._send(path, refusal)
+            await self._serve(user.user_id, request, path)
         self._log.info("request_answered", user=sender.user, device=sender.device, operation=request.operation[:16])
 
-    def _spend(self, device: str) -> bool:
-        """Take one request from the device's allowance; False when it has none left."""
-        now = self._monotonic()
-        allowance = self._allowances.pop(device, None) or _Allowance(self._rate * BURST_S, now)
-        earned = (now - allowance.refilled) * self._rate
-        allowance.tokens = min(self._rate * BURST_S, allowance.tokens + earned)
-        allowance.refilled = now
-        self._allowances[device] = allowance
-        if len(self._allowances) > DEVICES_REMEMBERED:
-            self._allowances.popitem(last=False)
-        affordable = allowance.tokens >= 1
-        if affordable:
-            allowance.tokens -= 1
-        return affordable
+    def _reply_topic(self, sender: RequestTopic, response_topic: str) -> str:
+        """The response topic of MQTT 5 where it is the device's own reply topic or below it, else the reply topic.
 
-    async def _answer(self, user_id: int, request: wire.Request, path: ReturnPath) -> None:
-        match request.operation, *request.arguments:
-            case ("seen" | "unseen") as operation, *mail_ids:
-                await self._store.set_seen(user_id, _mail_numbers(mail_ids), seen=operation == "seen")
-                await self._send(path, wire.pack_reply(request.request_id))
-            case ("recent", int(count), *rest) if type(count) is int and count > 0:  # True is a number to Python
-                newest = await self._store.recent(user_id, min(count, RECENT_AT_MOST))
-                await self._stream(path, request.request_id, wire.pack_recent(newest), rest)
-            case "parts", str(mail_id), *_:
-                answer = await self._body_of(user_id, mail_id, "parts", None)
-                await self._stream(path, request.request_id, answer, [], whole=True)
-            case ("text" | "raw") as operation, str(mail_id), *rest:
-                answer = await self._body_of(user_id, mail_id, operation, None)
-                await self._stream(path, request.request_id, answer, rest)
-            case "part", str(mail_id), *rest:
-                (index,) = _numbers(rest[:1], defaults=(0,))
-                answer = await self._body_of(user_id, mail_id, "part", index)
-                await self._stream(path, request.request_id, answer, rest[1:])
+        So nobody can have replies sent to another's topics.
+        """
+        own = f"{self._root}/{topics.reply(sender.user, sender.device)}"
+        allowed = (response_topic + "/").startswith(f"{own}/") and not set(response_topic) & set("+#\0")
+        return response_topic if allowed else own
+
+    async def _serve(self, user_id: int, request: Request, path: ReturnPath) -> None:
+        """Do what is asked and send the answer, or why there is none."""
+        try:
+            await self._stream(path, request.request_id, await self._answer(user_id, request))
+        except BadRequestError as error:
+            await self._refuse(path, request.request_id, error.status, str(error))
+        except StoreUnavailableError:
+            await self._refuse(path, request.request_id, Status.TEMPORARY, "try again later")
+
+    async def _answer(self, user_id: int, request: Request) -> Answer:
+        """What an operation answers; raises BadRequestError or StoreUnavailableError."""
+        arguments = request.arguments
+        match request.operation:
+            case Operation.SEEN:
+                return await self._mark(user_id, arguments, seen=True)
+            case Operation.UNSEEN:
+                return await self._mark(user_id, arguments, seen=False)
+            case Operation.RECENT:
+                return await self._recent(user_id, arguments)
+            case Operation.PARTS:
+                mail_id, _ = _mail_id(arguments)
+                return Answer(await self._read(user_id, mail_id, Operation.PARTS), whole=True)
+            case Operation.TEXT | Operation.RAW as operation:
+                mail_id, rest = _mail_id(arguments)
+                return Answer(await self._read(user_id, mail_id, Operation(operation)), rest)
+            case Operation.PART:
+                mail_id, rest = _mail_id(arguments)
+                (index,) = requests.numbers_or((0,), rest[:1])
+                return Answer(await self._read(user_id, mail_id, Operation.PART, index), rest[1:])
             case _:
-                raise BadRequestError(BAD_REQUEST, "no such operation, or not with these arguments")
+                raise _unanswerable()
 
-    async def _stream(
-        self, path: ReturnPath, request_id: int, answer: bytes, window: Sequence[Any], *, whole: bool = False
-    ) -> None:
+    # --- one operation each -----------------------------------------------------------------------
+
+    async def _mark(self, user_id: int, arguments: Sequence[Any], *, seen: bool) -> Answer:
+        """Somebody saw these messages, or wants them as if nobody had; ids that nobody knows are no error."""
+        await self._store.set_seen(user_id, requests.mail_numbers(arguments), seen=seen)
+        return Answer()
+
+    async def _recent(self, user_id: int, arguments: Sequence[Any]) -> Answer:
+        """The newest headers, as many as were asked for."""
+        count = arguments[0] if arguments else None
+        if type(count) is not int or count < 1:  # True is a number to Python
+            raise _unanswerable()
+        newest = await self._store.recent(user_id, min(count, RECENT_AT_MOST))
+        return Answer(requests.pack_recent(newest), arguments[1:])
+
+    async def _read(self, user_id: int, mail_id: str, operation: Operation, index: int = 0) -> bytes:
+        """What an operation gives of a message, from a small cache, for it is asked for in pieces."""
+        (number,) = requests.mail_numbers([mail_id])
+        key = (user_id, number, operation, index)
+        cached = self._cache.get(key)
+        if cached is not None:
+            return cached
+        stored = await self._store.body(user_id, number)
+        if stored is None:
+            raise BadRequestError(Status.NO_MESSAGE, "no such message")
+        raw = await self._load(stored)
+        if raw is None:
+            raise BadRequestError(Status.BODY_GONE, "the body is no longer kept")
+        content = await asyncio.to_thread(_extract, raw, operation, index)
+        self._cache.put(key, content)
+        return content
+
+    # --- replies ----------------------------------------------------------------------------------
+
+    async def _stream(self, path: ReturnPath, request_id: int, answer: Answer) -> None:
         """Send the chunks from an offset on: up to its limit, the end, or as many as one request gets.
 
-        `whole` is for what has no offset to be asked for by: the list of parts, which is bounded.
+        At least one is sent, if only an empty one.
         """
-        most = max(1, len(answer)) if whole else CHUNKS_PER_REQUEST * self._chunk
-        offset, limit = _window(window, total=len(answer), most=most)
-        end = min(len(answer), offset + limit)
+        total = len(answer.content)
+        most = max(1, total) if answer.whole else CHUNKS_PER_REQUEST * self._chunk
+        offset, limit = requests.window(answer.window, total=total, most=most)
+        end = min(total, offset + limit)
         while True:
-            chunk = answer[offset : min(end, offset + self._chunk)]
-            await self._send(path, wire.pack_reply(request_id, offset=offset, total=len(answer), chunk=chunk))
+            chunk = answer.content[offset : min(end, offset + self._chunk)]
+            await self._send(path, requests.pack_reply(request_id, offset=offset, total=total, chunk=chunk))
             offset += len(chunk)
             if offset >= end:
                 break
+
+    async def _refuse(self, path: ReturnPath, request_id: int, status: int, text: str) -> None:
+        await self._send(path, requests.pack_refusal(request_id, status=status, text=text))
 
     async def _send(self, path: ReturnPath, payload: bytes) -> None:
         try:
@@ -190,63 +228,81 @@ class Requests:
         except LinkDownError:
             self._log.info("reply_dropped", reason="broker lost")
 
-    async def _body_of(self, user_id: int, mail_id: str, operation: str, index: int | None) -> bytes:
-        """What an operation gives of a message, from a small cache, for it is asked for in pieces."""
-        number = _mail_numbers([mail_id])[0]
-        key = (user_id, number, operation, index)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
-        stored = await self._store.body(user_id, number)
-        if stored is None:
-            raise BadRequestError(NO_MESSAGE, "no such message")
-        raw = await self._load(stored)
-        if raw is None:
-            raise BadRequestError(BODY_GONE, "the body is no longer kept")
-        answer = await asyncio.to_thread(_view, raw, operation, index)
-        self._cache[key] = answer
-        while len(self._cache) > 1 and sum(map(len, self._cache.values())) > CACHE_BYTES:
-            self._cache.popitem(last=False)
-        return answer
+
+def _unanswerable() -> BadRequestError:
+    return BadRequestError(Status.BAD_REQUEST, "no such operation, or not with these arguments")
 
 
-def _mail_numbers(mail_ids: Sequence[Any]) -> list[int]:
-    try:
-        numbers = [ids.decode(mail_id) for mail_id in mail_ids]
-    except (ValueError, TypeError) as error:
-        raise BadRequestError(BAD_REQUEST, "not a message id") from error
-    if not numbers:
-        raise BadRequestError(BAD_REQUEST, "no message id")
-    return numbers
+def _mail_id(arguments: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """The id that an operation begins with, and the arguments behind it."""
+    if not arguments or not isinstance(arguments[0], str):
+        raise _unanswerable()
+    return arguments[0], arguments[1:]
 
 
-def _window(arguments: Sequence[Any], *, total: int, most: int) -> tuple[int, int]:
-    offset, limit = _numbers(arguments, defaults=(0, most))
-    if not 0 <= offset <= total:
-        raise BadRequestError(BAD_REQUEST, "the offset is not within the answer")
-    if limit < 1:
-        raise BadRequestError(BAD_REQUEST, "the limit is less than 1")
-    return offset, min(limit, most)
-
-
-def _numbers(arguments: Sequence[Any], *, defaults: tuple[int, ...]) -> tuple[int, ...]:
-    """As many numbers as there are defaults: what was left out is its default, what is more is ignored."""
-    given = tuple(arguments[: len(defaults)])
-    if any(type(number) is not int for number in given):  # True is a number to Python
-        raise BadRequestError(BAD_REQUEST, "index, offset and limit are numbers")
-    return given + defaults[len(given) :]
-
-
-def _view(raw: bytes, operation: str, index: int | None) -> bytes:
+def _extract(raw: bytes, operation: Operation, index: int) -> bytes:
     """Pure: what an operation gives of a raw message; raises BadRequestError."""
-    if operation == "raw":
+    if operation is Operation.RAW:
         return raw
-    if operation == "text":
+    if operation is Operation.TEXT:
         return mime.readable_text(raw).encode()
     parts = mime.parts(raw)
-    if operation == "parts":
-        return wire.pack_parts([(part.index, part.content_type, part.file_name, part.size) for part in parts])
+    if operation is Operation.PARTS:
+        return requests.pack_parts([(part.index, part.content_type, part.file_name, part.size) for part in parts])
     chosen = next((part for part in parts if part.index == index), None)
     if chosen is None:
-        raise BadRequestError(NO_PART, "no such part")
+        raise BadRequestError(Status.NO_PART, "no such part")
     return mime.decoded(raw, chosen)
+
+
+@dataclass(slots=True)
+class _Allowance:
+    tokens: float
+    refilled_s: float
+
+
+class _Allowances:
+    """How many requests each device may make: `rate` a second, saved up for BURST_S seconds at most.
+
+    The devices that asked longest ago are forgotten first, and begin with a full allowance again.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._full = rate * BURST_S
+        self._by_device: OrderedDict[str, _Allowance] = OrderedDict()
+
+    def spend(self, device: str, *, now_s: float) -> bool:
+        """Take one request from a device's allowance; False when it has none left."""
+        allowance = self._by_device.pop(device, None) or _Allowance(self._full, now_s)
+        earned = (now_s - allowance.refilled_s) * self._rate
+        allowance.tokens = min(self._full, allowance.tokens + earned)
+        allowance.refilled_s = now_s
+        self._by_device[device] = allowance
+        if len(self._by_device) > DEVICES_REMEMBERED:
+            self._by_device.popitem(last=False)
+        affordable = allowance.tokens >= 1
+        if affordable:
+            allowance.tokens -= 1
+        return affordable
+
+
+class _Cache:
+    """The answers that were read last, up to CACHE_BYTES together; the very last one however long it is."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: tuple[Any, ...]) -> bytes | None:
+        answer = self._answers.get(key)
+        if answer is not None:
+            self._answers.move_to_end(key)
+        return answer
+
+    def put(self, key: tuple[Any, ...], answer: bytes) -> None:
+        self._bytes += len(answer) - len(self._answers.pop(key, b""))
+        self._answers[key] = answer
+        while len(self._answers) > 1 and self._bytes > CACHE_BYTES:
+            _, oldest = self._answers.popitem(last=False)
+            self._bytes -= len(oldest)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.contract import ids, wire
+from bridge.contract import ids
+from bridge.contract.header import unpack_header
 from bridge.contract.publication import Kind, Publication
+from bridge.contract.views import event_view, last_view, pack_digest, storm_event_view, text_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,9 +105,9 @@ def event(row: Row, truth: Truth, *, now_ms: int) -> Publication:
     if now_ms - happened_ms >= EVENT_LIFETIME_MS:
         return row.drop()
     if truth.told is not None:
-        payload = wire.storm_event_view(truth.told.storm, user=truth.owner.name)
+        payload = storm_event_view(truth.told.storm, user=truth.owner.name)
     elif truth.mail is not None and truth.mail.live:
-        payload = wire.event_view(row.number, wire.unpack_header(truth.mail.header), user=truth.owner.name)
+        payload = event_view(row.number, unpack_header(truth.mail.header), user=truth.owner.name)
     else:
         return row.drop()
     topic = row.path.rpartition("/")[0]
@@ -147,7 +149,7 @@ def view(row: Row, payload: bytes, *, text_held: bytes | None) -> Publication:
 
 def box(numbers: Sequence[int]) -> bytes:
     """The digest of a live set."""
-    return wire.pack_digest(ids.encode(number) for number in numbers)
+    return pack_digest(ids.encode(number) for number in numbers)
 
 
 def unread(count: int) -> bytes:
@@ -157,9 +159,9 @@ def unread(count: int) -> bytes:
 
 def last(number: int, header: bytes) -> bytes:
     """The newest live message."""
-    return wire.last_view(number, wire.unpack_header(header))
+    return last_view(number, unpack_header(header))
 
 
 def text(header: bytes | None, storm: Storm | None) -> bytes:
     """The newest live message that rings, and the storm behind it."""
-    return wire.text_view(None if header is None else wire.unpack_header(header), storm)
+    return text_view(None if header is None else unpack_header(header), storm)

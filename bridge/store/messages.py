@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bridge.contract import ids, wire
+from bridge.contract import ids
+from bridge.contract.header import pack_header, sender_date
 from bridge.kept import Kept, StoredBody
 from bridge.rules.alert import Alert, SpamAction
 from bridge.store import marks, rules
@@ -58,9 +59,9 @@ def keep(
             if body_id is None:
                 body_id = _insert_body(transaction, envelope)
             arrival_ms = ids.received_ms(number)
-            own = replace(header, detail=recipient.detail, date=wire.sender_date(header.date, arrival_ms=arrival_ms))
+            own = replace(header, detail=recipient.detail, date=sender_date(header.date, arrival_ms=arrival_ms))
             judged = rules.judge(transaction, recipient.user_id, own, list_id=list_id, spam=spam)
-            payload = wire.pack_header(judged.header, limit=payload_limit)
+            payload = pack_header(judged.header, limit=payload_limit)
             content = (payload, message_id, envelope.body.digest, envelope.body.size, body_id)
             _insert_message(transaction, recipient, number, judged, content)
             kept.append(Kept(recipient.user_id, recipient.user, number, alert=judged.alert))

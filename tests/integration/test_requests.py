@@ -10,18 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.contract import ids
+from bridge.contract.requests import Status
 from bridge.errors import LinkDownError, StoreUnavailableError
-from bridge.requests import (
-    BAD_REQUEST,
-    BODY_GONE,
-    BURST_S,
-    CHUNKS_PER_REQUEST,
-    NO_MESSAGE,
-    NO_PART,
-    TEMPORARY,
-    TOO_MANY,
-    Requests,
-)
+from bridge.requests import BURST_S, CHUNKS_PER_REQUEST, Requests
 from tests.support.stored import Clock, add_user, header, mail, storing, to
 
 CHUNK = 1000
@@ -133,7 +124,7 @@ def test_one_users_request_touches_nobody_elses_mail(path):
         assert await phones.store.live_count() == 2, "bob's two are still there"
         for request in (("text", own, 0), ("raw", own, 0), ("parts", own), ("part", own, 0, 0)):
             [[_, _, status, *_]] = await phones.ask(*request, device="alice/phone")
-            assert status == NO_MESSAGE
+            assert status == Status.NO_MESSAGE
         assert len(msgpack.unpackb(await phones.fetch("recent", 10, device="bob/phone"))) == 2
         assert len(msgpack.unpackb(await phones.fetch("recent", 10, device="alice/phone"))) == 1
 
@@ -203,7 +194,7 @@ def test_an_empty_answer_is_one_empty_chunk(path):
         mail_id = await phones.keep("Subject: nothing\r\n\r\n")
         assert await phones.ask("text", mail_id, 0) == DONE
         [[_, _, status, _, _, text]] = await phones.ask("text", mail_id, 1)
-        assert (status, text) == (BAD_REQUEST, "the offset is not within the answer")
+        assert (status, text) == (Status.BAD_REQUEST, "the offset is not within the answer")
 
     calling(path, story)
 
@@ -212,11 +203,11 @@ def test_what_is_gone_or_was_never_there_has_a_status_of_its_own(path):
     async def story(phones):
         mail_id = await phones.keep()
         [[_, _, status, *_]] = await phones.ask("part", mail_id, 99, 0)
-        assert status == NO_PART
+        assert status == Status.NO_PART
         other = await phones.keep("another")
         await phones.store._writer.submit(lambda transaction: transaction.connection.execute("DELETE FROM body"))
         [[_, _, status, *_]] = await phones.ask("raw", other, 0)
-        assert status == BODY_GONE
+        assert status == Status.BODY_GONE
 
     calling(path, story)
 
@@ -248,12 +239,12 @@ def test_what_is_no_request_topic_is_not_answered(path, topic):
 def test_a_device_that_asks_too_much_is_told_and_the_others_are_served(path):
     async def story(phones):
         statuses = [(await phones.ask("recent", 1))[0][2] for _ in range(int(10 * BURST_S) + 5)]
-        assert statuses == [0] * int(10 * BURST_S) + [TOO_MANY] * 5
+        assert statuses == [0] * int(10 * BURST_S) + [Status.TOO_MANY] * 5
         assert (await phones.ask("recent", 1, device="alice/tablet"))[0][2] == 0
         assert (await phones.ask("recent", 1, device="bob/phone"))[0][2] == 0
         phones.clock.pass_(0.1)
         assert (await phones.ask("recent", 1))[0][2] == 0, "one is earned in a tenth of a second"
-        assert (await phones.ask("recent", 1))[0][2] == TOO_MANY
+        assert (await phones.ask("recent", 1))[0][2] == Status.TOO_MANY
 
     calling(path, story, rate=10.0)
 
@@ -295,7 +286,7 @@ def test_a_store_that_is_not_there_is_a_temporary_failure(path):
 
         phones.store.set_seen = unavailable
         [[_, _, status, *_]] = await phones.ask("seen", ids.encode(1))
-        assert status == TEMPORARY
+        assert status == Status.TEMPORARY
 
     calling(path, story)
 

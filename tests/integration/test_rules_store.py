@@ -9,7 +9,8 @@ from itertools import chain
 
 import pytest
 
-from bridge.contract import wire
+from bridge.contract.header import unpack_header
+from bridge.contract.views import pack_digest
 from bridge.model import Flag
 from bridge.rules.alert import Alert, SpamAction
 from bridge.rules.change import Change
@@ -106,8 +107,8 @@ def test_what_is_silent_or_hidden_is_live_and_unread_like_any_other(path):
         assert number == kept.number
         assert published["msg"] == [payload]
         assert published["unread"] == [b"1"]
-        assert published["box"] == [wire.pack_digest([kept.mail_id])]
-        told_header = wire.unpack_header(payload)
+        assert published["box"] == [pack_digest([kept.mail_id])]
+        told_header = unpack_header(payload)
         assert (told_header.flags, told_header.from_name, told_header.snippet) == (Flag.SILENT, "Bob", "")
         assert b"secret" not in b"".join(chain(*published.values()))
         [event] = [json.loads(event) for event in published["event"]]
@@ -124,7 +125,7 @@ def test_each_user_has_rules_of_their_own(path):
     async def story(store):
         kept = await store.keep(mail(to(alice, "alice"), to(bob, "bob")), header(), message_id="")
         assert [copy.alert for copy in kept] == [Alert.RING, Alert.MUTED]
-        assert [wire.unpack_header((await store.recent(user, 1))[0][1]).snippet for user in (alice, bob)] == [
+        assert [unpack_header((await store.recent(user, 1))[0][1]).snippet for user in (alice, bob)] == [
             "snippet",
             "",
         ]
@@ -142,7 +143,7 @@ def test_rules_that_cannot_be_read_hide_and_ring_until_they_are_cleared(path):
         assert (await s.mail()).alert is Alert.UNRULED
         assert (await s.mail(flags=Flag.SUSPICIOUS)).alert is Alert.SPAM
         [(_, newest), _] = await s.store.recent(s.user_id, 2)
-        assert wire.unpack_header(newest).subject == "…"
+        assert unpack_header(newest).subject == "…"
         with pytest.raises(RulesError, match="cannot be read"):
             rule(path, mute=("x@example.org",))
         assert rule(path, clear=True, rate="5/1m") == Rules(rate="5/1m")
@@ -203,7 +204,7 @@ def test_spam_is_kept_whatever_becomes_of_it(path, action, alert, flags, unread)
         published = await s.published()
         assert len(published.get("msg", ())) == len(published.get("event", ())) == unread
         [(number, payload)] = await s.store.recent(s.user_id, 9)
-        assert (number, wire.unpack_header(payload).flags) == (kept.number, flags)
+        assert (number, unpack_header(payload).flags) == (kept.number, flags)
         assert (await s.store.body(s.user_id, number)).raw == b"hello"
         assert await s.store.set_seen(s.user_id, [number], seen=False) == (1 - unread)
         assert await s.store.live_count() == 1

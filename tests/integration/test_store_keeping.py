@@ -7,7 +7,8 @@ import sqlite3
 import msgpack
 import pytest
 
-from bridge.contract import ids, wire
+from bridge.contract import ids
+from bridge.contract.header import unpack_header
 from bridge.store import desired, offline, people
 from tests.support.stored import COUNT, DAY_MS, DAYS, NOON_MS, Clock, add_user, header, mail, to, told
 
@@ -35,7 +36,7 @@ def test_a_message_for_one_user_is_kept_with_body_marks_and_event(path):
         assert (stored.raw, stored.file, stored.size) == (b"the mail", None, 8)
         [(number, payload)] = await store.recent(alice, 10)
         assert number == kept.number
-        assert wire.unpack_header(payload).subject == "Hi"
+        assert unpack_header(payload).subject == "Hi"
         return kept.mail_id
 
     mail_id = told(path, story)
@@ -67,7 +68,7 @@ def test_two_addresses_of_one_user_ring_once_with_the_detail_of_the_first(path):
 
     told(path, story)
     [(payload,)] = rows(path, "SELECT header FROM message")
-    assert wire.unpack_header(payload).detail == "shop"
+    assert unpack_header(payload).detail == "shop"
 
 
 def test_a_user_who_was_removed_meanwhile_is_left_out(path):

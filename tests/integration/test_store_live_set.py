@@ -18,7 +18,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridge.contract import ids, wire
+from bridge.contract import ids
+from bridge.contract.header import unpack_header
+from bridge.contract.views import last_view, pack_digest, text_view
 from bridge.reconcile import Observed, fingerprint
 from bridge.store import database, offline, people
 from bridge.store.store import Store
@@ -99,12 +101,12 @@ class LiveSet(RuleBasedStateMachine):
             live = self.live(name)
             for number in live:
                 wanted[f"{name}/msg/{ids.encode(number)}"] = self.mail[name, number][0]
-            wanted[f"{name}/box"] = wire.pack_digest(map(ids.encode, live))
+            wanted[f"{name}/box"] = pack_digest(map(ids.encode, live))
             wanted[f"{name}/unread"] = str(len(self.unseen(name))).encode()
             if live:
-                newest = wire.unpack_header(self.mail[name, live[-1]][0])
-                wanted[f"{name}/last"] = wire.last_view(live[-1], newest)
-                wanted[f"{name}/text"] = wire.text_view(newest)
+                newest = unpack_header(self.mail[name, live[-1]][0])
+                wanted[f"{name}/last"] = last_view(live[-1], newest)
+                wanted[f"{name}/text"] = text_view(newest)
             for view in self.views_off[name]:
                 wanted.pop(f"{name}/{view}", None)
         return wanted

@@ -26,7 +26,7 @@ PLANTED = [
     ("bridge/mail/charsets.py", "import sqlite3", BRIDGE_PURE),
     ("bridge/mail/headers.py", "import time", BRIDGE_PURE),
     ("bridge/mail/mime.py", "from pathlib import Path", BRIDGE_PURE),
-    ("bridge/contract/wire.py", "import asyncio", BRIDGE_PURE),
+    ("bridge/contract/header.py", "import asyncio", BRIDGE_PURE),
     ("bridge/rules/alert.py", "import threading", BRIDGE_PURE),
     ("bridge/directory.py", "import os", BRIDGE_PURE),
     ("bridge/reconcile.py", "import structlog", BRIDGE_PURE),
@@ -56,7 +56,7 @@ PLANTED = [
     ("clients/box/inbox.py", "import time", CLIENTS_PURE),
     ("clients/contract/header.py", "import socket", CLIENTS_PURE),
     ("clients/session.py", "from clients.terminal import screen", CLIENTS_LAYERS),
-    ("clients/contract/digest.py", "from bridge.contract import wire", APART),
+    ("clients/contract/digest.py", "from bridge.contract import header", APART),
 ]
 TYPES_ONLY = "\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {}\n"
 ASKED = [

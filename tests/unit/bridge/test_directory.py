@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.directory import DETAIL_CHARACTERS, Directory, User, clean_detail, normalise
 from bridge.errors import MalformedAddressError, UnknownUserError
+from tests.support.mappings import NeverWalked
 
 USERS = [User(1, "alice"), User(2, "bob"), User(3, "carol")]
 
@@ -111,25 +112,6 @@ def test_a_user_is_found_by_name():
     assert HOME.named("bob") == USERS[1]
     assert HOME.named("nobody") is None
     assert HOME.named("Bob") is None
-
-
-class NeverWalked(dict):
-    """A mapping that can be asked for one key at a time, and counts how often it was."""
-
-    asked = 0
-
-    def _walked(self, *_):
-        raise AssertionError("walked through")
-
-    __iter__ = keys = values = items = __len__ = __reversed__ = _walked
-
-    def get(self, key, default=None):
-        self.asked += 1
-        return super().get(key, default)
-
-    def __getitem__(self, key):
-        self.asked += 1
-        return super().__getitem__(key)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,14 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from bridge.contract import ids, topics, wire
+from bridge.contract import ids, topics
+from bridge.contract.header import pack_header, unpack_header
+from bridge.contract.requests import Status, pack_parts, pack_recent, pack_refusal, pack_reply, parse_request
+from bridge.contract.views import event_view, flag_names, last_view, pack_digest, text_view
 from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header
-from bridge.requests import BAD_REQUEST, Requests, ReturnPath
+from bridge.requests import Requests, ReturnPath
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
@@ -55,32 +58,32 @@ def test_what_is_no_id_is_refused(vector):
 
 @pytest.mark.parametrize("vector", vectors("headers.json"))
 def test_a_header_is_written_as_the_vector_says(vector):
-    packed = wire.pack_header(header_of(vector), limit=512)
+    packed = pack_header(header_of(vector), limit=512)
     assert packed.hex() == vector["packed"]
-    assert wire.unpack_header(packed) == header_of(vector)
+    assert unpack_header(packed) == header_of(vector)
 
 
 @pytest.mark.parametrize("vector", vectors("headers.json"))
 def test_flags_have_the_names_of_the_vector(vector):
-    assert wire.flag_names(vector["flags"] & KNOWN_FLAGS) == vector["flag_names"]
+    assert flag_names(vector["flags"] & KNOWN_FLAGS) == vector["flag_names"]
 
 
 @pytest.mark.parametrize("vector", vectors("digests.json"))
 def test_a_digest_is_written_as_the_vector_says(vector):
-    assert wire.pack_digest(vector["ids"]).hex() == vector["packed"]
+    assert pack_digest(vector["ids"]).hex() == vector["packed"]
 
 
 @pytest.mark.parametrize("vector", vectors("views.json"))
 def test_the_views_of_a_message_are_written_as_the_vector_says(vector):
     number, header = ids.decode(vector["id"]), header_of(vector)
-    assert json.loads(wire.last_view(number, header)) == vector["last"]
-    assert json.loads(wire.event_view(number, header, user=vector["user"])) == vector["event"]
-    assert wire.text_view(header).decode() == vector["text"]
+    assert json.loads(last_view(number, header)) == vector["last"]
+    assert json.loads(event_view(number, header, user=vector["user"])) == vector["event"]
+    assert text_view(header).decode() == vector["text"]
 
 
 @pytest.mark.parametrize("vector", vectors("requests.json"))
 def test_a_request_is_read(vector):
-    request = wire.parse_request(bytes.fromhex(vector["packed"]))
+    request = parse_request(bytes.fromhex(vector["packed"]))
     assert (request.request_id, request.operation) == (vector["request_id"], vector["op"])
     assert list(request.arguments) == vector["arguments"]
 
@@ -90,7 +93,7 @@ def test_a_request_is_read(vector):
 )
 def test_what_is_no_request_is_refused(vector):
     with pytest.raises(BadRequestError):
-        wire.parse_request(bytes.fromhex(vector["packed"]))
+        parse_request(bytes.fromhex(vector["packed"]))
 
 
 class OneMessage:
@@ -102,7 +105,7 @@ class OneMessage:
 
     async def recent(self, user_id, limit):
         del user_id
-        return [(1, wire.pack_header(Header(0, "", "a@example.org", "s", "", 9), limit=512))][:limit]
+        return [(1, pack_header(Header(0, "", "a@example.org", "s", "", 9), limit=512))][:limit]
 
     async def body(self, user_id, number):
         del user_id, number
@@ -142,7 +145,7 @@ def answer(payload):
 )
 def test_a_request_that_cannot_be_answered_gets_status_1_under_its_own_id(vector):
     [(version, request_id, status, offset, total, text)] = answer(bytes.fromhex(vector["packed"]))
-    assert (version, request_id, status, offset, total) == (1, vector["request_id"], BAD_REQUEST, 0, 0)
+    assert (version, request_id, status, offset, total) == (1, vector["request_id"], Status.BAD_REQUEST, 0, 0)
     assert isinstance(text, str)
     assert text
 
@@ -171,9 +174,9 @@ def test_a_refusal_says_what_is_wrong(payload, text):
 @pytest.mark.parametrize("vector", vectors("replies.json", kind="reply"))
 def test_a_reply_is_written_as_the_vector_says(vector):
     if vector["status"]:
-        packed = wire.pack_refusal(vector["request_id"], status=vector["status"], text=vector["text"])
+        packed = pack_refusal(vector["request_id"], status=vector["status"], text=vector["text"])
     else:
-        packed = wire.pack_reply(
+        packed = pack_reply(
             vector["request_id"],
             offset=vector["offset"],
             total=vector["total"],
@@ -184,13 +187,13 @@ def test_a_reply_is_written_as_the_vector_says(vector):
 
 @pytest.mark.parametrize("vector", vectors("replies.json", kind="recent"))
 def test_the_answer_to_recent_is_written_as_the_vector_says(vector):
-    messages = [(ids.decode(m["id"]), wire.pack_header(header_of(m), limit=512)) for m in vector["messages"]]
-    assert wire.pack_recent(messages).hex() == vector["packed"]
+    messages = [(ids.decode(m["id"]), pack_header(header_of(m), limit=512)) for m in vector["messages"]]
+    assert pack_recent(messages).hex() == vector["packed"]
 
 
 @pytest.mark.parametrize("vector", vectors("replies.json", kind="parts"))
 def test_the_answer_to_parts_is_written_as_the_vector_says(vector):
-    assert wire.pack_parts([tuple(part) for part in vector["parts"]]).hex() == vector["packed"]
+    assert pack_parts([tuple(part) for part in vector["parts"]]).hex() == vector["packed"]
 
 
 @pytest.mark.parametrize("vector", vectors("topics.json", kind="name"))

@@ -6,15 +6,17 @@ import json
 
 import pytest
 
-from bridge.contract import ids, topics, wire
+from bridge.contract import ids, topics
+from bridge.contract.header import pack_header
 from bridge.contract.publication import Kind
+from bridge.contract.views import pack_digest
 from bridge.model import Header, Storm
 from bridge.store import desired
 from bridge.store.desired import EVENT_LIFETIME_MS, Mail, Owner, Row, Told, Truth
 
 NOON_MS = 1_780_000_000_000
 NUMBER = ids.at(NOON_MS)
-PAYLOAD = wire.pack_header(Header(0, "Bob", "bob@example.net", "Hi", "there", 5), limit=512)
+PAYLOAD = pack_header(Header(0, "Bob", "bob@example.net", "Hi", "there", 5), limit=512)
 EVERYTHING = frozenset(topics.OPTIONAL_VIEWS)
 ALICE = Owner("alice", EVERYTHING)
 LIVE = Mail(PAYLOAD, live=True, held=False)
@@ -117,7 +119,7 @@ def test_the_digest_cannot_be_switched_off():
 
 def test_what_views_say():
     assert desired.unread(12) == b"12"
-    assert desired.box([NUMBER]) == wire.pack_digest([ids.encode(NUMBER)])
+    assert desired.box([NUMBER]) == pack_digest([ids.encode(NUMBER)])
     assert json.loads(desired.last(NUMBER, PAYLOAD))["id"] == ids.encode(NUMBER)
     assert desired.text(PAYLOAD, None).decode().startswith("Bob: Hi")
     assert desired.text(None, None) == b""

@@ -1,0 +1,79 @@
+"""The compact header of one message (docs/protocol.md, "Header"): written within a limit, and read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bridge import graphemes
+from bridge.contract.packing import VERSION, pack, unpack
+from bridge.model import Header
+
+DATE_SLACK_S = 86_400
+"""The sender's Date is sent only when it is further than this from the arrival."""
+SMALLEST_LIMIT_BYTES = 32
+"""A header whose texts are all cut to nothing is no longer than this."""
+
+_DEFAULTS: tuple[Any, ...] = (None, 0, "", "", "", "", 0, "", None)
+_CUT_FIRST = ("snippet", "subject", "from_name", "detail", "from_address")
+
+
+def pack_header(header: Header, *, limit: int) -> bytes:
+    """The header's payload, at most `limit` bytes: what is cut first is the snippet, then the subject, then the name.
+
+    `limit` is at least SMALLEST_LIMIT_BYTES. What was cut ends in `…`, between two characters.
+    """
+    packed = pack(_array(header))
+    for field in _CUT_FIRST:
+        if len(packed) <= limit:
+            break
+        without_bytes = len(pack(_array(_with(header, field, "-")))) - 1
+        header = _with(header, field, cut(getattr(header, field), budget_bytes=limit - without_bytes))
+        packed = pack(_array(header))
+    return packed
+
+
+def unpack_header(payload: bytes) -> Header:
+    """The header in a payload that `pack_header` wrote."""
+    array = unpack(payload)
+    array += _DEFAULTS[len(array) :]
+    _, flags, from_name, from_address, subject, snippet, size, detail, date = array
+    return Header(flags, from_name, from_address, subject, snippet, size, detail, date)
+
+
+def _array(header: Header) -> list[Any]:
+    array: list[Any] = [
+        VERSION,
+        header.flags,
+        header.from_name,
+        header.from_address,
+        header.subject,
+        header.snippet,
+        header.size,
+        header.detail,
+        header.date,
+    ]
+    while len(array) > 1 and array[-1] == _DEFAULTS[len(array) - 1]:
+        array.pop()
+    return array
+
+
+def _with(header: Header, field: str, text: str) -> Header:
+    values: dict[str, Any] = {field: text}
+    return replace(header, **values)
+
+
+def cut(text: str, *, budget_bytes: int) -> str:
+    """The longest start of `text` that fits the budget, in UTF-8 with the ellipsis behind it.
+
+    The budget is what the payload may grow by, the longer length of a longer string included.
+    """
+    room_bytes = budget_bytes - 1  # up to 255 bytes the length costs one byte more than that of ""
+    return graphemes.clip_bytes(text, room_bytes if room_bytes <= 255 else room_bytes - 1)
+
+
+def sender_date(date: int | None, *, arrival_ms: int) -> int | None:
+    """The sender's date in epoch seconds if it says more than the id does already, else None."""
+    if date is None or abs(date - arrival_ms // 1000) <= DATE_SLACK_S:
+        return None
+    return date

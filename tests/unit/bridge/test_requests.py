@@ -1,0 +1,100 @@
+"""What a request costs before it is answered: look-ups, whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import msgpack
+import pytest
+
+from bridge.contract.requests import Operation, Status
+from bridge.directory import Directory, User
+from bridge.requests import CACHE_BYTES, DEVICES_REMEMBERED, Requests, _Allowances, _Cache
+from tests.support.mappings import NeverWalked
+
+DIRECTORY = Directory.of([User(number, f"user{number}") for number in range(1, 100)], [])
+
+
+def answers(topic, *request, directory=DIRECTORY):
+    """The replies to one request of a bridge that keeps no message."""
+    replies = []
+
+    class Empty:
+        async def set_seen(self, user_id, numbers, *, seen):
+            del user_id, numbers, seen
+            return 0
+
+        async def recent(self, user_id, limit):
+            del user_id, limit
+            return []
+
+        async def body(self, user_id, number):
+            del user_id, number
+
+    async def reply(path, payload):
+        replies.append((path.topic, msgpack.unpackb(payload)))
+
+    async def ask():
+        answering = Requests(
+            store=Empty(),
+            directory=lambda: directory,
+            load=pytest.fail,
+            reply=reply,
+            root="mail",
+            chunk=100,
+            rate=10,
+            monotonic=lambda: 0.0,
+        )
+        await answering.handle(topic, msgpack.packb([1, 7, *request]))
+
+    asyncio.run(ask())
+    return replies
+
+
+def test_who_asks_is_looked_up_and_not_searched():
+    maps = {name: NeverWalked(getattr(DIRECTORY, name)) for name in ("users", "addresses", "folded", "names")}
+    watched = dataclasses.replace(DIRECTORY, **maps)
+    assert answers("mail/user99/do/phone", "seen", "00t64ks8n", directory=watched) == [
+        ("mail/user99/re/phone", [1, 7, Status.SUCCESS, 0, 0, b""])
+    ]
+    assert sum(each.asked for each in maps.values()) == 1
+    assert not answers("mail/stranger/do/phone", "seen", "00t64ks8n", directory=watched)
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_every_operation_is_known_and_refused_without_arguments(operation):
+    [(_, [_, request_id, status, _, _, text])] = answers("mail/user1/do/phone", operation.value)
+    assert (request_id, status) == (7, Status.BAD_REQUEST)
+    assert text in {"no message id", "no such operation, or not with these arguments"}
+
+
+@pytest.mark.parametrize("operation", [Operation.TEXT, Operation.RAW, Operation.PARTS, Operation.PART])
+def test_what_is_asked_of_a_message_that_is_not_there_says_so(operation):
+    [(_, [_, _, status, *_])] = answers("mail/user1/do/phone", operation.value, "00t64ks8n")
+    assert status == Status.NO_MESSAGE
+
+
+def test_devices_that_asked_long_ago_are_forgotten_first():
+    allowances = _Allowances(rate=0.25)  # one request at once
+    assert allowances.spend("first", now_s=0.0)
+    assert not allowances.spend("first", now_s=0.0)
+    for number in range(DEVICES_REMEMBERED):
+        assert allowances.spend(f"device{number}", now_s=0.0)
+    assert allowances.spend("first", now_s=0.0), "forgotten, so it begins anew"
+    assert not allowances.spend(f"device{DEVICES_REMEMBERED - 1}", now_s=0.0)
+
+
+def test_answers_are_kept_up_to_a_size_and_those_in_use_longest():
+    cache, third = _Cache(), bytes(CACHE_BYTES // 3)
+    for key in "abc":
+        cache.put((key,), third)
+    assert cache.get(("a",)) == third
+    cache.put(("d",), third)
+    assert [key for key in "abcd" if cache.get((key,)) is not None] == ["a", "c", "d"]
+    cache.put(("e",), bytes(CACHE_BYTES + 1))
+    assert [key for key in "abcde" if cache.get((key,)) is not None] == ["e"]
+    cache.put(("e",), b"")
+    for key in "abc":
+        cache.put((key,), third)
+    assert cache.get(("e",)) == b""
