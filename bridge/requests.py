@@ -119,10 +119,10 @@ class Requests:
         except BadRequestError as error:
             if affordable:
                 self._log.info("request_refused", user=sender.user, device=sender.device, reason=str(error))
-                await self._refuse(path, 0, error.status, str(error))
+                await self._decline(path, 0, error.status, str(error))
             return
         if not affordable:
-            await self._refuse(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
+            await self._decline(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
             return
         async with self._at_once:
             await self._serve(user.user_id, request, path)
@@ -142,9 +142,9 @@ class Requests:
         try:
             await self._stream(path, request.request_id, await self._answer(user_id, request))
         except BadRequestError as error:
-            await self._refuse(path, request.request_id, error.status, str(error))
+            await self._decline(path, request.request_id, error.status, str(error))
         except StoreUnavailableError:
-            await self._refuse(path, request.request_id, Status.TEMPORARY, "try again later")
+            await self._decline(path, request.request_id, Status.TEMPORARY, "try again later")
 
     async def _answer(self, user_id: int, request: Request) -> Answer:
         """What an operation answers; raises BadRequestError or StoreUnavailableError."""
@@ -219,7 +219,7 @@ class Requests:
             if offset >= end:
                 break
 
-    async def _refuse(self, path: ReturnPath, request_id: int, status: int, text: str) -> None:
+    async def _decline(self, path: ReturnPath, request_id: int, status: int, text: str) -> None:
         await self._send(path, requests.pack_refusal(request_id, status=status, text=text))
 
     async def _send(self, path: ReturnPath, payload: bytes) -> None:
