@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from bridge.mail.fields import FIELD_END
+from bridge.mail.fields import FIELD_END, MOST_BLANKS, beginning
 
 DIGEST_BYTES = 16
 LONGEST_HEAD = 262_144
@@ -24,12 +24,14 @@ class ContentDigest:
     """Digest of a message that arrives in pieces; keeps at most its header section in memory.
 
     Fields that each hop adds or changes (Received, Return-Path, Delivered-To, Authentication-Results
-    and their kin) do not count, nor does it whether lines end in CRLF or LF. Every other byte does.
+    and their kin) do not count, nor do blank lines above the first field, nor does it whether lines
+    end in CRLF or LF. Every other byte does.
     """
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=DIGEST_BYTES)
         self._head: bytearray | None = bytearray()
+        self._begun = False
         self._after_cr = False
 
     def update(self, chunk: bytes) -> None:
@@ -39,6 +41,11 @@ class ContentDigest:
             return
         seen = len(self._head)
         self._head += chunk
+        if not self._begun:
+            if len(self._head) < MOST_BLANKS and not self._head.strip(b" \t\r\n"):
+                return
+            self._begin()
+            seen = 0
         blank = _BLANK_LINE.search(self._head, max(seen - 2, 0))
         if blank is not None and blank.end() <= LONGEST_HEAD:
             self._finish_head(blank.end())
@@ -48,11 +55,19 @@ class ContentDigest:
     def digest(self) -> bytes:
         """The 16 bytes of the digest, when the whole message has been taken."""
         if self._head is not None:
+            if not self._begun:
+                self._begin()
             self._finish_head(len(self._head))
         final = self._hash.copy()
         if self._after_cr:
             final.update(b"\r")
         return final.digest()
+
+    def _begin(self) -> None:
+        """Forget the blank lines above the message, once it is known where they end."""
+        assert self._head is not None
+        self._begun = True
+        del self._head[: beginning(self._head)]
 
     def _finish_head(self, end: int) -> None:
         assert self._head is not None

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 FIELD_END = re.compile(rb"\n(?![ \t])")
 """The line end behind a field's value: the first that does not fold it."""
 
+MOST_BLANKS = 1_024
+"""Bytes of blank lines above a message's first field that are read as if they were not there."""
+
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
-_MOST_BLANKS = 1_024
 _SEPARATOR = re.compile(rb">?From [^\n]*+\n")  # of an mbox, that some senders leave in
 _NAME = rb"[^\x00-\x20:\x7f]++[ \t]*+:"
 _FIELD = re.compile(_NAME)
@@ -89,12 +91,12 @@ class FieldReader:
         return Fields(values, blank.end() if blank else section)
 
 
-def beginning(raw: bytes | mmap) -> int:
-    """Where a message begins: behind the blank lines that some programs leave before its first field.
+def beginning(raw: bytes | bytearray | mmap) -> int:
+    """Where a message begins: behind the blank lines that mbox files and broken programs leave above its fields.
 
-    They are looked for in its first 1,024 bytes.
+    Blank is a line of nothing but white space. Such lines are looked for in the first 1,024 bytes.
     """
-    blanks = _BLANKS.match(raw, 0, _MOST_BLANKS)
+    blanks = _BLANKS.match(raw, 0, MOST_BLANKS)
     return raw.rfind(b"\n", 0, blanks.end()) + 1 if blanks else 0
 
 

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from bridge.mail import dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
-from bridge.mail.fields import READ, FieldReader, Fields
+from bridge.mail.fields import READ, FieldReader, Fields, beginning
 from bridge.model import Extract, Flag
 
 LONGEST_SUBJECT = 500
@@ -44,7 +44,7 @@ def extract(
     invisible characters. What cannot be read is empty, a date that is none or not sane is None.
     """
     spam = tuple(name.lower() for name in spam_headers)
-    top = _reader(spam).read(head)
+    top = _reader(spam).read(head, beginning(head))
     walk = mime.walk(head, top=top)
     kind = params.parse(top.first("content-type"))
     hint = _charset(kind, walk)
@@ -173,8 +173,8 @@ def _without_text(head: bytes, walk: mime.Walk) -> str:
                 return text.prose(said, limit=snippet.LONGEST)
     for part in walk.parts[:_MOST_TEXTS]:
         if part.content_type == "message/rfc822":
-            enclosed = FieldReader(READ).read(mime.decoded(head, part, limit=_LONGEST_PLAIN))
-            subject = _subject(enclosed, part.charset)
+            enclosed = mime.decoded(head, part, limit=_LONGEST_PLAIN)
+            subject = _subject(_reader(()).read(enclosed, beginning(enclosed)), part.charset)
             if subject:
                 return text.prose(subject, limit=snippet.LONGEST)
     names = [part.file_name for part in walk.parts[:10] if part.file_name and flags.attached(part)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from bridge.mail import charsets, markup, params, text, words
-from bridge.mail.fields import FieldReader, Fields
+from bridge.mail.fields import FieldReader, Fields, beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,7 +101,7 @@ def walk(raw: Raw, *, top: Fields | None = None) -> Walk:
     `top` are the fields of the message's own header section, when they have been read before.
     """
     walker = _Walker(raw)
-    walker.run(_READER.read(raw) if top is None else top)
+    walker.run(_READER.read(raw, beginning(raw)) if top is None else top)
     return Walk(tuple(walker.found), tuple(level.content_type for level in walker.stack))
 
 

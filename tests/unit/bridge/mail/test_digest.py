@@ -10,6 +10,8 @@ from bridge.mail.digest import LONGEST_HEAD, ContentDigest, content_digest
 
 MAIL = b"From: a@example.org\r\nReceived-Not: x\r\nSubject: s\r\n\r\nReceived: in the body\r\nbody\r\n"
 
+BLANK_LINES = [b"\r\n", b"\n", b" \r\n", b"\t \n", b"\r\n\r\n \r\n", b"\n" * 1_000, b" " * 999 + b"\n", b"\r\r\n"]
+
 
 def in_chunks(raw: bytes, size: int) -> bytes:
     digest = ContentDigest()
@@ -77,7 +79,23 @@ def test_the_end_of_the_header_section_is_found_across_chunks():
     assert {in_chunks(MAIL, size) for size in range(1, 12)} == {content_digest(MAIL)}
 
 
-@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"Received: x", b" y", b"a", b"To: b"])), st.integers(1, 9))
+@pytest.mark.parametrize("blanks", BLANK_LINES)
+def test_blank_lines_above_a_message_make_no_difference(blanks):
+    received = b"Received: from a by b\r\n"
+    for size in (1, 2, 3, 1_000, 1_100):
+        assert in_chunks(blanks + received + MAIL, size) == content_digest(MAIL)
+
+
+def test_more_blank_space_above_a_message_than_is_looked_at_counts():
+    raw = b" \r\n" * 400 + MAIL
+    assert {in_chunks(raw, size) for size in (1, 7, 1_023, 1_024, 1_025, 9_999)} == {content_digest(raw)}
+    assert content_digest(raw) != content_digest(MAIL)
+    assert content_digest(b" " * 2_000 + MAIL) != content_digest(MAIL)
+
+
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b" ", b"Received: x", b" y", b"a", b"To: b"])), st.integers(1, 9)
+)
 def test_where_chunks_are_cut_makes_no_difference(pieces, size):
     raw = b"".join(pieces)
     assert in_chunks(raw, size) == content_digest(raw)
