@@ -58,7 +58,8 @@ class File:
 class Recipe:
     """What makes a mail server hand Postbell a copy: files to write, then commands to run, as root.
 
-    `reload` makes the running server notice; `notes` are for the reader.
+    `reload` makes the running server notice; `notes` are for the reader; `folder` is one that the files
+    need and the server's packages do not bring.
     """
 
     server: str
@@ -67,12 +68,14 @@ class Recipe:
     commands: tuple[str, ...]
     reload: str
     notes: tuple[str, ...] = ()
+    folder: str = ""
 
     def __str__(self) -> str:
         """All of it as a shell script, with the notes as comments."""
         head = "\n".join([f"# {self.server}: {self.summary}", *(f"# - {note}" for note in self.notes)])
+        folder = [shlex.join(["mkdir", "-p", self.folder])] if self.folder else []
         files = [f"cat > {shlex.quote(file.path)} <<'POSTBELL'\n{file.text}POSTBELL" for file in self.files]
-        return "\n\n".join([head, *files, "\n".join([*self.commands, self.reload])]) + "\n"
+        return "\n\n".join([head, *folder, *files, "\n".join([*self.commands, self.reload])]) + "\n"
 
 
 def reachable(key: str, endpoint: E) -> E:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.setup import exim
 from tests.support.machine import Machine, machine
-from tests.support.mta import place, site, trial
+from tests.support.mta import place, trial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +49,7 @@ class Exim:
 
 
 def configured(system: Machine) -> Exim:
-    system.run("useradd", "--system", "--home-dir", "/var/spool/exim4", "Debian-exim")
+    system.add_user("Debian-exim", "--home-dir", "/var/spool/exim4")
     for folder in ("/var/spool/exim4", "/var/log/exim4", "/var/lib/exim4"):
         system.run("install", "-d", "-o", "Debian-exim", folder)
     system.write("/etc/mailname", "mta.example\n")
@@ -65,5 +64,5 @@ def test_exim_hands_over_copies_and_keeps_them_while_postbell_is_down(over_tcp, 
     cache: Path = request.config.cache.mkdir("debian")
     with place() as where, machine(where.directory, cache, *PACKAGES) as system:
         server = configured(system)
-        system.follow(exim.recipe(site(where, over_tcp=over_tcp)))
+        system.follow(where.setup("exim", over_tcp=over_tcp))
         asyncio.run(trial(server, where, over_tcp=over_tcp))

@@ -12,7 +12,7 @@ from bridge.errors import ConfigurationError
 from bridge.setup import opensmtpd
 from bridge.setup.recipe import Site
 from tests.support.machine import Machine, machine
-from tests.support.mta import place, site, trial
+from tests.support.mta import place, trial
 
 PACKAGES = ("opensmtpd",)
 MAIN = """table aliases file:/etc/aliases
@@ -41,7 +41,7 @@ class OpenSmtpd:
 
 def configured(system: Machine) -> OpenSmtpd:
     for user in ("opensmtpd", "opensmtpq"):
-        system.run("useradd", "--system", "--user-group", "--home-dir", "/var/lib/opensmtpd/empty", user)
+        system.add_user(user, "--home-dir", "/var/lib/opensmtpd/empty")
     for user in ("alice", "bob", "carol", "nobody"):
         system.run("sh", "-c", f"id {user} || useradd --create-home {user}")
     system.run("sh", "-c", "chgrp opensmtpq /usr/sbin/smtpctl && chmod 2755 /usr/sbin/smtpctl")
@@ -56,7 +56,7 @@ def test_opensmtpd_hands_over_copies_and_keeps_them_while_postbell_is_down(reque
     with place() as where, machine(where.directory, cache, *PACKAGES) as system:
         server = configured(system)
         for _ in range(2):  # doing it again changes nothing
-            system.follow(opensmtpd.recipe(site(where)))
+            system.follow(where.setup("opensmtpd"))
         system.run("sh", "-c", START)
         asyncio.run(trial(server, where, detail=""))
 

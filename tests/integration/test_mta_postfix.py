@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.setup import postfix
 from tests.conftest import need
 from tests.support.machine import run
-from tests.support.mta import POSTFIX_SERVICES, Place, follow, place, site, trial
+from tests.support.mta import POSTFIX_SERVICES, Place, place, trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,5 +70,6 @@ def started(where: Place) -> Iterator[Postfix]:
 @pytest.mark.parametrize("over_tcp", [False, True], ids=["unix", "tcp"])
 def test_postfix_hands_over_copies_and_keeps_them_while_postbell_is_down(over_tcp):
     with place() as where, started(where) as server:
-        follow(postfix.recipe(site(where, over_tcp=over_tcp), directory=str(server.etc)))
+        script = where.setup("postfix", "--directory", str(server.etc), over_tcp=over_tcp)
+        run("sh", "-e", "-x", input=script.encode())
         asyncio.run(trial(server, where, over_tcp=over_tcp))

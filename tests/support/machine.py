@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.setup.recipe import Recipe
-
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 FETCH = ("apt-get", "-y", "-q", "--download-only", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=50")
 
@@ -41,6 +41,7 @@ mount -t tmpfs none "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" "$1/root"
 for package in "$2"/*.deb; do
+    [ -e "$package" ] || continue # all of them are installed
     dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$1/root"
 done
 mount --rbind /dev "$1/root/dev"
@@ -75,12 +76,23 @@ exec chroot "$1/root" sh -c 'ldconfig && echo ready && exec cat'
         self.run("mkdir", "-p", str(Path(path).parent))
         self.run("tee", path, input=text.encode())
 
-    def follow(self, recipe: Recipe, *, reload: bool = False) -> None:
-        """Do what a recipe says."""
-        for file in recipe.files:
-            self.write(file.path, file.text)
-        for command in (*recipe.commands, *([recipe.reload] if reload else [])):
-            self.run("sh", "-c", command)
+    def follow(self, script: str, *, reload: bool = False) -> None:
+        """Run a script in it, as root would; without its last line when there is no running server to reload."""
+        if not reload:
+            script = "\n".join(script.splitlines()[:-1])
+        self.run("sh", "-e", "-x", input=script.encode())
+
+    def add_user(self, name: str, *options: str) -> None:
+        """Make sure of a system user with a group of the same name: packages are unpacked, not installed."""
+        try:
+            self.run("id", name)
+        except subprocess.CalledProcessError:
+            self.run("useradd", "--system", "--user-group", *options, name)
+
+    def clear(self, path: str) -> None:
+        """Begin with an empty folder, whatever the packages or this system have in it."""
+        self.run("rm", "-rf", path)
+        self.run("mkdir", "-p", path)
 
     def close(self) -> None:
         """End all its processes and forget all its files."""
@@ -94,7 +106,8 @@ def machine(shared: Path, cache: Path, *packages: str) -> Iterator[Machine]:
 
     What this system lacks of them is fetched once into the cache; nothing is configured.
     """
-    folder = cache / "-".join(packages)
+    lacking = zlib.crc32(run("dpkg-query", "--show").encode())  # what is lacking follows from what is there
+    folder = cache / f"{'-'.join(packages)}-{lacking:08x}"
     if not folder.is_dir():
         scratch = cache / f"new-{os.getpid()}"
         (scratch / "partial").mkdir(parents=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 import paho.mqtt.client as paho
 import pytest
 
-from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.config.settings import Settings
 from bridge.daemon.app import Bridge
-from bridge.setup.recipe import Recipe, Site
-from bridge.store import database, offline
+from bridge.store import database, offline, people
 from clients.contract.header import decode_header
-from tests.support.machine import run
+from tests.support.machine import ROOT, run
 from tests.support.mosquitto import mosquitto
-from tests.support.stored import add_user
+from tests.support.stored import COUNT, DAYS, Clock, add_user
 from tests.support.waiting import free_port, until
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     from clients.contract.header import Header
 
-SITE_ADDRESSES = ("alice@example.org", "bob@example.org", "nobody@example.org")
 MAIL = b"From: Carol <carol@example.net>\nTo: alice@example.org\nSubject: %s\n\nHello\n"
 PATIENCE = 60
 POSTFIX_SERVICES = """pickup unix n - n 1 1 pickup
@@ -102,23 +100,42 @@ class Place:
     devices: Devices = field(repr=False)
 
     @property
-    def socket(self) -> str:
-        return f"unix:{self.directory}/lmtp"
+    def database(self) -> Path:
+        return self.directory / "state" / "postbell.db"
+
+    def lmtp(self, *, over_tcp: bool) -> str:
+        """Where the LMTP listener is."""
+        return f"127.0.0.1:{self.lmtp_port}" if over_tcp else f"unix:{self.directory}/lmtp"
 
     def kept(self) -> int:
         """How many messages the store has, told of or not."""
-        with offline.reading(self.directory / "state" / "postbell.db") as connection:
+        with offline.reading(self.database) as connection:
             return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
+
+    def setup(self, server: str, *options: str, over_tcp: bool = False) -> str:
+        """The script that `postbell setup` prints. It names nobody@example.org as well, whose user is gone since."""
+        add_user(self.database, "nobody")
+        listening = {"SMTP": f"127.0.0.1:{self.smtp_port}", "LMTP": self.lmtp(over_tcp=over_tcp)}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "POSTBELL_STATE_DIR": str(self.database.parent),
+            **{f"POSTBELL_{name}__LISTEN": address for name, address in listening.items()},
+        }
+        command = (sys.executable, "-m", "bridge", "setup", server, *options)
+        script = run(*command, cwd=self.directory, env=environment)
+        with offline.transaction(self.database, now_ms=Clock().now_ms, count=COUNT, days=DAYS) as transaction:
+            people.remove_user(transaction, "nobody")
+        return script
 
     @contextlib.asynccontextmanager
     async def postbell(self, *, over_tcp: bool = False) -> AsyncIterator[None]:
         """Postbell, listening where it listened before, with the store that it had."""
         ready = asyncio.Event()
-        lmtp = f"127.0.0.1:{self.lmtp_port}" if over_tcp else self.socket
         settings = Settings(
             state_dir=self.directory / "state",
             smtp={"listen": f"127.0.0.1:{self.smtp_port}"},
-            lmtp={"listen": lmtp, "socket_mode": "0666"},
+            lmtp={"listen": self.lmtp(over_tcp=over_tcp), "socket_mode": "0666"},
             broker={"embedded": False},
             mqtt={"url": f"mqtt://127.0.0.1:{self.broker_port}"},
         )
@@ -151,15 +168,6 @@ def place() -> Iterator[Place]:
             yield Place(directory, free_port(), free_port(), port, devices)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def follow(recipe: Recipe) -> None:
-    """Do what a recipe says: write its files, run its commands."""
-    for file in recipe.files:
-        Path(file.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(file.path).write_text(file.text, encoding="ascii")
-    for command in (*recipe.commands, recipe.reload):
-        run("sh", "-c", command)
 
 
 async def trial(server: MailServer, place: Place, *, over_tcp: bool = False, detail: str = "work") -> None:
@@ -215,8 +223,3 @@ async def flushing(server: MailServer) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-
-
-def site(place: Place, *, over_tcp: bool = False) -> Site:
-    lmtp = TcpAddress("127.0.0.1", place.lmtp_port) if over_tcp else UnixAddress(place.directory / "lmtp")
-    return Site(lmtp=lmtp, addresses=SITE_ADDRESSES, smtp=TcpAddress("127.0.0.1", place.smtp_port))

@@ -1,0 +1,63 @@
+"""`postbell setup` as a command: for each mail server it prints a script that a shell can read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bridge.cli import main
+from bridge.cli.setup import Server
+from tests.support.stored import add_user
+
+LISTENERS = {"SMTP": "127.0.0.1:2525", "LMTP": "unix:/run/postbell/lmtp"}
+NAMES_A_LISTENER = {Server.OPENSMTPD: "127.0.0.1:2525"}
+"""OpenSMTPD relays over SMTP, the others hand over by LMTP."""
+
+
+@pytest.fixture
+def setup(tmp_path, monkeypatch, capsys):
+    """Runs `postbell setup …` on a store with alice and bob: exit code, standard output and standard error."""
+    for user in ("alice", "bob"):
+        add_user(tmp_path / "postbell.db", user)
+    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name, address in LISTENERS.items():
+        monkeypatch.setenv(f"POSTBELL_{name}__LISTEN", address)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["postbell", "setup", *arguments])
+        code = main.run()
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize("server", Server)
+def test_it_prints_a_script_that_a_shell_can_read_and_that_names_everybody(setup, server):
+    code, script, err = setup(server)
+    assert (code, err) == (0, "")
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    for user in ("alice", "bob"):
+        assert user in script
+    assert NAMES_A_LISTENER.get(server, "/run/postbell/lmtp") in script
+    assert script.startswith("# ")
+
+
+@pytest.mark.parametrize("server", Server)
+def test_its_files_are_where_it_was_told(setup, server, tmp_path):
+    code, script, _ = setup(server, "--directory", str(tmp_path / "etc"))
+    assert code == 0
+    assert f"cat > {tmp_path}/etc/" in script
+    assert f"cat > /etc/{server}" not in script
+
+
+@pytest.mark.parametrize("server", Server)
+def test_without_a_listener_that_it_can_use_it_says_which_to_set(setup, server, monkeypatch):
+    for name in LISTENERS:
+        monkeypatch.setenv(f"POSTBELL_{name}__LISTEN", "")
+    code, out, err = setup(server)
+    assert (code, out) == (2, "")
+    assert ("smtp.listen" if server is Server.OPENSMTPD else "lmtp.listen") in err
