@@ -68,10 +68,23 @@ def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path
     """The configuration file to use, or None for defaults; an explicit one must exist."""
     named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
     if named is not None:
-        if not named.is_file():
+        if not _is_file(named):
             raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
         return named
-    return next((place for place in _PLACES if place.is_file()), None)
+    return next((place for place in _PLACES if _is_file(place)), None)
+
+
+def _is_file(place: Path) -> bool:
+    """Whether there is a file; raises ConfigurationError where this user may not look.
+
+    A working directory that may not be entered is passed by: who becomes another user may stand in any.
+    """
+    try:
+        return place.is_file()
+    except OSError as error:
+        if place == Path(FILE_NAME):
+            return False
+        raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 
 
 def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -232,6 +232,11 @@ def test_a_file_that_is_named_must_be_there(tmp_path, environ):
         loading.load(environ=environ(POSTBELL_CONFIG=str(tmp_path / "absent.toml")))
 
 
+def test_a_place_that_cannot_be_looked_into_is_told():
+    with pytest.raises(ConfigurationError, match=r"^x+: File name too long; name another with --config"):
+        loading.load(Path("x" * 300))
+
+
 def test_settings_do_not_change():
     with pytest.raises(ValueError, match="frozen"):
         loading.load().node = "other"
