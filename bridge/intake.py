@@ -1,7 +1,12 @@
-"""Taking a message in: resolve, extract, commit, and only then answer 250.
+"""A mail comes in: whose it is, what its header says, kept by the store, and only then answered 250.
+
+**Here 250 is decided**, in `Intake.accept` and nowhere else: a recipient gets it exactly when the
+store has given a `Kept` for their user. The store gives one only when COMMIT has returned and all
+of it is synced, the message's file before it (`store/writer.py`). What fails on the way there is
+answered by the error that says so, and nothing was kept.
 
 The use case behind both listeners. It knows the directory, the store and how to read headers; it
-knows nothing of sockets.
+knows nothing of sockets, and of files only their names.
 """
 
 from __future__ import annotations
@@ -26,11 +31,11 @@ from bridge.model import Header, Reply
 from bridge.rules.alert import Alert
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Callable, Collection
 
     from bridge.directory import Directory
     from bridge.kept import Kept
-    from bridge.model import Envelope, Extract, Recipient
+    from bridge.model import Body, Envelope, Extract, Recipient
 
 INLINE_BYTES = 16_384
 """A head up to this size is read on the loop, a larger one in a thread. The worst known takes a slow machine 23 ms."""
@@ -40,13 +45,28 @@ class Keeper(Protocol):
     """What the intake needs of the store."""
 
     async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str) -> tuple[Kept, ...]:
-        """Commit; raises StoreUnavailableError."""
+        """Keep a message for each user that it is for, all or nothing; on return it is on disk.
+
+        One Kept per user; a user who was removed meanwhile has none. `header` is without a detail,
+        `message_id` the Message-ID field (RFC 5322 §3.6.4). Raises StoreUnavailableError or
+        StoreCorruptError; then nothing was kept.
+        """
+
+
+class Discard(Protocol):
+    """What the intake needs of the spool."""
+
+    async def __call__(self, name: str, /) -> None:
+        """Remove a finished message by the name in its Body; raises StoreUnavailableError."""
 
 
 class Intake:
-    """Accepts envelopes. `directory` is called anew for each address; `discard` removes a spool file.
+    """Accepts envelopes.
 
-    `full` are the ids of users who have as many messages as one may have.
+    `directory` gives the users as they are now, `full` the ids of those who have as many messages
+    as one may have. Of a message are believed the verdicts of `authserv_ids` (RFC 8601 §2.2) and of
+    the filter that writes `spam_headers`; one with more than `received_limit` Received fields is a
+    loop (RFC 5321 §6.3).
     """
 
     def __init__(
@@ -54,7 +74,7 @@ class Intake:
         *,
         store: Keeper,
         directory: Callable[[], Directory],
-        discard: Callable[[str], Awaitable[None]],
+        discard: Discard,
         authserv_ids: frozenset[str] = frozenset(),
         spam_headers: tuple[str, ...] = (),
         received_limit: int = 50,
@@ -80,82 +100,99 @@ class Intake:
         """Keep a message for all its recipients; one reply each, in their order (RFC 2033 §4.2).
 
         A reply of 250 means that the message is on disk for that recipient. Never raises SmtpError.
-        With a 250 the spool file is ours: it is dropped again when nobody's message needs it.
+        With a 250 the spool file is ours: it is removed again when nobody's message needs it.
         """
         full = self._full()
-        fit = tuple(recipient for recipient in envelope.recipients if recipient.user_id not in full)
-        if not fit:
+        roomy = tuple(recipient for recipient in envelope.recipients if recipient.user_id not in full)
+        if not roomy:
             return tuple(OverQuotaError.reply for _ in envelope.recipients)
         try:
-            kept = await self._keep(replace(envelope, recipients=fit))
-        except StoreCorruptError as error:
-            self._log.error("store_damaged", reason=str(error))
-            return tuple(StoreUnavailableError.reply for _ in envelope.recipients)
-        except SmtpError as error:
-            self._log.warning(
-                "message_refused",
-                code=error.reply.code,
-                status=error.reply.status,
-                reason=str(error),
-                peer=envelope.peer,
-            )
-            return tuple(error.reply for _ in envelope.recipients)
-        if envelope.body.spooled is not None and all(copy.copy_of_known for copy in kept):
-            with suppress(StoreUnavailableError):  # what cannot be removed is swept at the next start
-                await self._discard(envelope.body.spooled)
-        return self._answer(envelope, kept, full)
+            kept = await self._keep(replace(envelope, recipients=roomy))
+        except (SmtpError, StoreCorruptError) as error:
+            refusal = self._refusal(error, envelope)
+            return tuple(refusal for _ in envelope.recipients)
+        # From here on the message is on disk, for every user in `kept`.
+        self._tell(kept, envelope)
+        await self._drop_copy(envelope.body, kept)
+        by_user = {each.user_id: each for each in kept}
+        return tuple(
+            OverQuotaError.reply if recipient.user_id in full else _reply(by_user.get(recipient.user_id))
+            for recipient in envelope.recipients
+        )
 
     async def _keep(self, envelope: Envelope) -> tuple[Kept, ...]:
-        body = envelope.body
-        if len(body.head) <= INLINE_BYTES:
-            found = self._read(envelope)
+        """Read the header and have the message committed; raises SmtpError or StoreCorruptError."""
+        if len(envelope.body.head) <= INLINE_BYTES:
+            found = self._read(envelope.body)
         else:
-            found = await asyncio.to_thread(self._read, envelope)
-        header = Header(
-            flags=int(found.flags),
-            from_name=found.from_name,
-            from_address=found.from_address,
-            subject=found.subject,
-            snippet=found.snippet,
-            size=body.size,
-            date=found.date,
-        )
+            found = await asyncio.to_thread(self._read, envelope.body)
+        if found.hops > self._received_limit:
+            raise LoopError(f"more than {self._received_limit} Received fields")
+        header = _header(found, size=envelope.body.size)
         # Shielded: once it is under way the commit may succeed, whatever becomes of the sender.
-        keeping = self._store.keep(envelope, header, message_id=found.message_id, list_id=found.list_id)
-        return await asyncio.shield(keeping)
+        return await asyncio.shield(
+            self._store.keep(envelope, header, message_id=found.message_id, list_id=found.list_id)
+        )
 
-    def _read(self, envelope: Envelope) -> Extract:
-        body = envelope.body
-        found = extract(
+    def _read(self, body: Body) -> Extract:
+        return extract(
             body.head,
             size=body.size,
             complete=body.spooled is None,
             authserv_ids=self._authserv_ids,
             spam_headers=self._spam_headers,
         )
-        if found.hops > self._received_limit:
-            raise LoopError(f"more than {self._received_limit} Received fields")
-        return found
 
-    def _answer(self, envelope: Envelope, kept: tuple[Kept, ...], full: Collection[int]) -> tuple[Reply, ...]:
-        by_user = {copy.user_id: copy for copy in kept}
-        for copy in kept:
+    async def _drop_copy(self, body: Body, kept: tuple[Kept, ...]) -> None:
+        """Remove the spool file of a message that every user had already."""
+        if body.spooled is not None and all(each.copy_of_known for each in kept):
+            with suppress(StoreUnavailableError):  # what cannot be removed is swept at the next start
+                await self._discard(body.spooled)
+
+    # --- what the log is told ---------------------------------------------------------------------
+
+    def _refusal(self, error: SmtpError | StoreCorruptError, envelope: Envelope) -> Reply:
+        """The reply for a message that was not kept."""
+        if isinstance(error, StoreCorruptError):
+            self._log.error("store_damaged", reason=str(error))
+            return StoreUnavailableError.reply
+        self._log.warning(
+            "message_refused",
+            code=error.reply.code,
+            status=error.reply.status,
+            reason=str(error),
+            peer=envelope.peer,
+        )
+        return error.reply
+
+    def _tell(self, kept: tuple[Kept, ...], envelope: Envelope) -> None:
+        for each in kept:
             self._log.info(
                 "message_kept",
-                id=copy.mail_id,
-                user=copy.user,
+                id=each.mail_id,
+                user=each.user,
                 size=envelope.body.size,
                 protocol=envelope.protocol,
-                known=copy.copy_of_known,
-                alert=None if copy.copy_of_known else copy.alert.value,
+                known=each.copy_of_known,
+                alert=None if each.copy_of_known else each.alert.value,
             )
-            if copy.alert is Alert.UNRULED:
-                self._log.error("rules_unreadable", user=copy.user, cure=f"postbell user rules {copy.user} --clear")
-        return tuple(
-            OverQuotaError.reply if to.user_id in full else self._reply(by_user.get(to.user_id))
-            for to in envelope.recipients
-        )
+            if each.alert is Alert.UNRULED:
+                self._log.error("rules_unreadable", user=each.user, cure=f"postbell user rules {each.user} --clear")
 
-    @staticmethod
-    def _reply(copy: Kept | None) -> Reply:
-        return UnknownUserError.reply if copy is None else Reply(250, "2.0.0", f"{copy.mail_id} kept")
+
+def _reply(kept: Kept | None) -> Reply:
+    """250 for what was kept; a user who was removed after RCPT is one that nobody knows."""
+    return UnknownUserError.reply if kept is None else Reply(250, "2.0.0", f"{kept.mail_id} kept")
+
+
+def _header(found: Extract, *, size: int) -> Header:
+    """The header as it is before each user's rules and detail; the date is the sender's."""
+    return Header(
+        flags=int(found.flags),
+        from_name=found.from_name,
+        from_address=found.from_address,
+        subject=found.subject,
+        snippet=found.snippet,
+        size=size,
+        date=found.date,
+    )

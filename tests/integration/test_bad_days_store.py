@@ -189,7 +189,7 @@ def test_mail_that_meets_damage_is_refused_and_not_lost():
             raise StoreCorruptError("page 7")
 
     async def story():
-        intake = Intake(store=Damaged(), directory=lambda: None, forget=lambda _: None)
+        intake = Intake(store=Damaged(), directory=lambda: None, discard=None)
         return await intake.accept(mail(to(1, "alice"), to(2, "bob")))
 
     assert [str(reply)[:9] for reply in asyncio.run(story())] == ["451 4.3.0"] * 2
