@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from tests.mail import FOREIGN as FOREIGN_MAIL
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -18,7 +20,6 @@ settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", max_examples=2000)  # --hypothesis-profile=searching
 settings.load_profile("repeatable")
 
-FOREIGN_MAIL = Path(__file__).resolve().parents[2] / "shared" / "mail"
 LEFT_OUT = pytest.StashKey[int]()
 
 

@@ -1,6 +1,6 @@
 """Seeded fuzzing of all that reads mail: header decoder, MIME walk, snippet, digest.
 
-Inputs are the message set and the regressions, mutated and spliced, and mail put together from the
+Inputs are the messages at hand and the regressions, mutated and spliced, and mail put together from the
 pieces that readers stumble over. Whatever comes out must obey the rules of text, within bounded
 time. An input that breaks a rule is written to `regressions/mail/`, where every run starts.
 """
@@ -19,7 +19,7 @@ import pytest
 from bridge.mail import mime
 from bridge.mail.digest import ContentDigest, content_digest
 from bridge.mail.headers import extract
-from tests.conftest import MAIL
+from tests import mail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ def resident(what: str) -> float:
 
 
 def seeds() -> list[bytes]:
-    files = [*REGRESSIONS.iterdir(), *MAIL.rglob("*.eml")]
+    files = [*REGRESSIONS.iterdir(), *mail.own(), *mail.foreign()]
     return [path.read_bytes() for path in sorted(files)]
 
 

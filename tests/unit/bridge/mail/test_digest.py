@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.mail.digest import LONGEST_HEAD, ContentDigest, content_digest
+from tests import mail
 
 MAIL = b"From: a@example.org\r\nReceived-Not: x\r\nSubject: s\r\n\r\nReceived: in the body\r\nbody\r\n"
 
@@ -70,9 +71,10 @@ def test_an_endless_header_section_is_bounded_and_counts():
         assert digest.digest() == content_digest(raw) != content_digest(raw + b"x")
 
 
-def test_every_message_of_the_set_is_told_from_every_other(mail_dir):
-    raws = {path.read_bytes() for path in mail_dir.rglob("*.eml")}
-    assert len({content_digest(raw) for raw in raws}) == len(raws)
+def test_every_message_is_told_from_every_other():
+    twins = {"white-first-lines.eml"}  # of blank-first-line.eml: what differs are blank lines above the fields
+    raws = {path.read_bytes() for path in (*mail.own(), *mail.foreign()) if path.name not in twins}
+    assert len({content_digest(raw) for raw in raws}) == len(raws) > 30
 
 
 def test_the_end_of_the_header_section_is_found_across_chunks():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.mail import markup, mime, params
+from tests import mail
 
 
 def entity(*fields: str, body: bytes = b"") -> bytes:
@@ -119,8 +120,8 @@ def test_enclosed_messages_are_one_part():
     assert [part.content_type for part in mime.parts(digest)] == ["message/rfc822"] * 2
 
 
-def test_depth_and_number_of_parts_are_bounded(mail_dir):
-    deep = (mail_dir / "made" / "nested-150.eml").read_bytes()
+def test_depth_and_number_of_parts_are_bounded():
+    deep = (mail.OWN / "made" / "nested-150.eml").read_bytes()
     assert [len(part.within) for part in mime.parts(deep)] == [mime.DEEPEST]
     wide = multipart("mixed", *[b"\r\nx"] * (mime.MOST_PARTS + 100))
     assert len(mime.parts(wide)) == mime.MOST_PARTS
@@ -167,9 +168,15 @@ def test_parameters_survive_what_senders_do_to_them():
     assert parsed.text("missing") == ""
 
 
-def test_every_message_of_the_set_has_parts_within_its_bytes(mail_dir):
-    for path in sorted(mail_dir.rglob("*.eml")):
+@pytest.mark.parametrize("path", mail.own(), ids=lambda path: path.stem)
+def test_a_message_has_parts_within_its_bytes(path):
+    assert_bounded(path.read_bytes())
+
+
+def test_foreign_messages_have_parts_within_their_bytes(mail_dir):
+    for path in mail.foreign():
         assert_bounded(path.read_bytes())
+    assert mail_dir.is_dir()
 
 
 def assert_bounded(raw: bytes):
