@@ -1,4 +1,4 @@
-"""What all conversations of the ingress share."""
+"""What all conversations share: the intake, the spool, the settings, and the list of those that are going on."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.ingress.queueing import LargeMessageQueue
+from bridge.ingress.sessions import Sessions
 
 if TYPE_CHECKING:
     import ssl
 
     from bridge.ingress.interfaces import Intake, LoginCheck
     from bridge.ingress.limits import Gate, SessionLimits
-    from bridge.ingress.session import Conversation
     from bridge.ingress.trust import Trust
     from bridge.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngressContext:
-    """Dependencies and settings of every conversation.
-
-    `sessions` holds those that are going on.
-    """
+    """Dependencies and settings of every conversation, and the `sessions` that are going on."""
 
     intake: Intake
     spool: Spool
@@ -34,4 +31,4 @@ class IngressContext:
     tls: ssl.SSLContext | None = None
     check_login: LoginCheck | None = None
     large_messages: LargeMessageQueue = field(default_factory=LargeMessageQueue)
-    sessions: set[Conversation] = field(default_factory=set)
+    sessions: Sessions = field(default_factory=Sessions)

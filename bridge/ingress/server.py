@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from bridge.ingress.smtp import SmtpConversation
 from bridge.ingress.trust import Trust
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from bridge.ingress.interfaces import Intake, LoginCheck
     from bridge.spool import Spool
 
-STOP_S = 5.0
 KEYS = {"smtp": "smtp.listen", "smtps": "smtp.tls_listen", "lmtp": "lmtp.listen"}
 """The key that each listener is configured by."""
 
@@ -130,19 +129,7 @@ class Ingress:
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
-        for session in list(self._context.sessions):
-            session.retire()
-        await self._wait_for_sessions(grace_s)
-        for session in list(self._context.sessions):
-            session.stop()
-        await self._wait_for_sessions(STOP_S)
-        for session in list(self._context.sessions):
-            session.drop()
-
-    async def _wait_for_sessions(self, deadline_s: float) -> None:
-        ends = [session.ended for session in self._context.sessions]
-        if ends:
-            await asyncio.wait(ends, timeout=deadline_s)
+        await self._context.sessions.end(grace_s=grace_s)
 
 
 def _certificate(settings: IngressSettings) -> Certificate | None:

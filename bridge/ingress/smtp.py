@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bridge.spool import SpooledMessage
 
 BLOCK_BYTES = 64 * 1024
-"""So much is read at once; a message that is longer goes through the large_messages."""
+"""So much is read at once; a message that is longer waits its turn in the queue of the large ones."""
 
 log = structlog.get_logger()
 
