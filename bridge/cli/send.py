@@ -1,4 +1,4 @@
-"""`postbell send`: hands a mail to the receiver, as a mail server would."""
+"""`postbell send`: hands a mail to Postbell over SMTP, as a mail server would."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMEOUT_S = 60
 
 
 class SendError(PostbellError):
-    """The receiver could not be reached, or did not take the mail for everyone."""
+    """The SMTP listener could not be reached, or did not take the mail for everyone."""
 
 
 def send(
@@ -37,13 +37,13 @@ def send(
     config: options.Config = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Hand a mail to the receiver over SMTP, as a mail server would."""
+    """Hand a mail to Postbell over SMTP, as a mail server would."""
     settings = options.settings(context, config)
-    receiver = _parsed(server) if server else reach.smtp(settings)
-    if receiver is None:
+    listener = _parsed(server) if server else reach.smtp(settings)
+    if listener is None:
         raise typer.BadParameter("smtp.listen is off; write HOST:PORT or unix:/PATH", param_hint="--server")
     raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
-    code, answer, refused = _deliver(receiver, sender, to, with_crlf(raw))
+    code, answer, refused = _deliver(listener, sender, to, with_crlf(raw))
     if as_json:
         output.print_json({"code": code, "answer": answer, "refused": refused})
     else:
@@ -79,17 +79,17 @@ class UnixSmtp(smtplib.LMTP):
     ehlo_msg = "ehlo"
 
 
-def _connected(receiver: Endpoint) -> smtplib.SMTP:
-    if isinstance(receiver, TcpAddress):
-        return smtplib.SMTP(receiver.host, receiver.port, timeout=TIMEOUT_S)
-    return UnixSmtp(str(receiver.path), timeout=TIMEOUT_S)
+def _connected(listener: Endpoint) -> smtplib.SMTP:
+    if isinstance(listener, TcpAddress):
+        return smtplib.SMTP(listener.host, listener.port, timeout=TIMEOUT_S)
+    return UnixSmtp(str(listener.path), timeout=TIMEOUT_S)
 
 
-def _deliver(receiver: Endpoint, sender: str, to: list[str], raw: bytes) -> tuple[int, str, dict[str, str]]:
+def _deliver(listener: Endpoint, sender: str, to: list[str], raw: bytes) -> tuple[int, str, dict[str, str]]:
     """The reply to the mail, and the recipients that were refused with their replies."""
     refused: dict[str, str] = {}
     try:
-        with _connected(receiver) as smtp:
+        with _connected(listener) as smtp:
             smtp.ehlo_or_helo_if_needed()
             utf8 = ["SMTPUTF8"] if any(not recipient.isascii() for recipient in [sender, *to]) else []
             smtp.command_encoding = "utf-8" if utf8 else "ascii"
@@ -105,4 +105,4 @@ def _deliver(receiver: Endpoint, sender: str, to: list[str], raw: bytes) -> tupl
             code, answer = smtp.data(raw)
             return code, answer.decode(errors="replace"), refused
     except (OSError, smtplib.SMTPException) as error:
-        raise SendError(f"the receiver at {receiver} did not take the mail: {error}") from error
+        raise SendError(f"the SMTP listener at {listener} did not take the mail: {error}") from error

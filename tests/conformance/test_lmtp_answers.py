@@ -12,7 +12,7 @@ import pytest
 from bridge.intake import Intake
 from bridge.spool import Spool
 from bridge.store import offline, people
-from tests.support.mailsink import Wire, sink
+from tests.support.ingress import Wire, listening
 from tests.support.stored import COUNT, DAYS, Clock, add_user, storing
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def answers(directory: Path) -> AsyncIterator[Answers]:
             discard=spool.discard,
             full=lambda: frozenset(full),
         )
-        async with sink(directory, intake=intake) as running:
+        async with listening(directory, intake=intake) as running:
             wire = await (await running.dial("lmtp")).greet("LHLO c")
             yield Answers(wire, store, database, full, users)
             await wire.close()

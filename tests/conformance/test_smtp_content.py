@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tests import mail
-from tests.support.mailsink import Running, told
+from tests.support.ingress import Running, told
 
 
 def stuffed(raw: bytes) -> bytes:
@@ -20,13 +20,13 @@ def test_every_message_arrives_unchanged(tmp_path):
     files = [*mail.own(), *mail.foreign()]
     assert len(files) >= 31
 
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial()).greet()
+    async def story(running: Running) -> None:
+        wire = await (await running.dial()).greet()
         for file in files:
             raw = file.read_bytes()
             raw += b"" if raw.endswith(b"\r\n") else b"\r\n"
             assert (await wire.mail(stuffed(raw))).startswith("250 2.0.0 "), file
-            assert sink.intake.contents[-1] == raw, file
+            assert running.intake.contents[-1] == raw, file
 
     told(tmp_path, story)
 
@@ -35,11 +35,11 @@ def test_every_message_arrives_unchanged(tmp_path):
 def test_lines_of_any_length_are_kept(tmp_path, line):
     raw = (b"." + b"x" * (line - 1) + b"\r\n") * (3_000_000 // (line + 2) + 1)
 
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial()).greet()
+    async def story(running: Running) -> None:
+        wire = await (await running.dial()).greet()
         assert (await wire.mail(stuffed(raw))).startswith("250 2.0.0 ")
-        assert sink.intake.contents == [raw]
-        assert sink.intake.accepted[0].body.size == len(raw)
+        assert running.intake.contents == [raw]
+        assert running.intake.accepted[0].body.size == len(raw)
 
     told(tmp_path, story)
 
@@ -48,8 +48,8 @@ def test_data_cut_anywhere_into_packets_is_the_same(tmp_path):
     raw = b".\r\n..\r\n\r\n.x\r\n\r\r\n\n.\n\r\n \r\n.\r\n"
     chance = random.Random(7)
 
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial()).greet()
+    async def story(running: Running) -> None:
+        wire = await (await running.dial()).greet()
         for _ in range(40):
             for command in ("MAIL FROM:<>", "RCPT TO:<alice@example.org>", "DATA"):
                 await wire.ask(command)
@@ -61,37 +61,37 @@ def test_data_cut_anywhere_into_packets_is_the_same(tmp_path):
                 await asyncio.sleep(0.0005)
             assert (await wire.reply()).startswith("250 2.0.0 Kept")
             assert (await wire.reply()).startswith("250 2.0.0 Ok")
-        assert set(sink.intake.contents) == {raw}
+        assert set(running.intake.contents) == {raw}
 
     told(tmp_path, story)
 
 
 def test_a_sender_that_closes_its_side_after_the_end_of_data_is_still_answered(tmp_path):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial()
+    async def story(running: Running) -> None:
+        wire = await running.dial()
         await wire.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n")
         wire.writer.write_eof()
         replies = []
         while (line := await wire.line()) != "<EOF>":
             replies.append(line[:4])
         assert replies[-3:] == ["354 ", "250 ", "221 "]
-        assert sink.intake.contents == [b"x\r\n"]
+        assert running.intake.contents == [b"x\r\n"]
 
     told(tmp_path, story)
 
 
 def test_a_mail_whose_sender_is_gone_before_the_reply_is_kept(tmp_path):
-    async def story(sink: Running) -> None:
-        sink.intake.hold = asyncio.Event()
-        wire = await sink.dial()
+    async def story(running: Running) -> None:
+        running.intake.hold = asyncio.Event()
+        wire = await running.dial()
         await wire.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\nx\r\n.\r\n")
         while not (await wire.line()).startswith("354 "):
             pass
         await wire.reset()
-        await sink.connections(0)
-        sink.intake.hold.set()
-        await asyncio.wait_for(sink.intake.arrived.wait(), 10)
-        assert sink.intake.contents == [b"x\r\n"]
+        await running.connections(0)
+        running.intake.hold.set()
+        await asyncio.wait_for(running.intake.arrived.wait(), 10)
+        assert running.intake.contents == [b"x\r\n"]
 
     told(tmp_path, story)
 
@@ -101,10 +101,10 @@ def test_a_mail_whose_sender_is_gone_before_the_reply_is_kept(tmp_path):
     [("smtp", "HELO c", "SMTP"), ("smtp", "EHLO c", "ESMTP"), ("lmtp", "LHLO c", "LMTP")],
 )
 def test_the_envelope_says_how_and_from_where(tmp_path, listener, greeting, protocol):
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial(listener)).greet(greeting)
+    async def story(running: Running) -> None:
+        wire = await (await running.dial(listener)).greet(greeting)
         await wire.mail(b"x\r\n", sender="")
-        envelope = sink.intake.accepted[0]
+        envelope = running.intake.accepted[0]
         assert (envelope.sender, envelope.protocol) == ("", protocol)
         assert envelope.peer == ("127.0.0.1" if listener == "smtp" else "")
 

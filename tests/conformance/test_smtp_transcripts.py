@@ -1,4 +1,4 @@
-"""SMTP as readable transcripts, each named after the clause it shows (see `tests/support/mailsink.py`: play)."""
+"""SMTP as readable transcripts, each named after the clause it shows (see `tests/support/ingress.py`: play)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mailsink import Running, play, told
+from tests.support.ingress import Running, play, told
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts" / "smtp").glob("*.txt"))
 
 
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_smtp_as_written(transcript, tmp_path):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial("smtp")
-        await play(transcript.read_text(encoding="utf-8"), sink, wire)
+    async def story(running: Running) -> None:
+        wire = await running.dial("smtp")
+        await play(transcript.read_text(encoding="utf-8"), running, wire)
         await wire.close()
 
     told(tmp_path, story)

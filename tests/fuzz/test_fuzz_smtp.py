@@ -19,8 +19,8 @@ import pytest
 
 from bridge.ingress import SessionLimits
 from tests.fuzz.test_fuzz_mail import CLEAR, MEGABYTES_PER_INPUT, TRIES, resident
-from tests.support.abused_sink import Turns
-from tests.support.mailsink import Running, told
+from tests.support.abused_ingress import Turns
+from tests.support.ingress import Running, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ BITS = [
     b"DATA",
 ]
 REPLY = re.compile(
-    rb"(220 sink\.example E?S?L?MTP Postbell|250[ -](sink\.example|[A-Z0-9]+( \d+)?)|354 [ -~]+"
+    rb"(220 mx\.example E?S?L?MTP Postbell|250[ -](mx\.example|[A-Z0-9]+( \d+)?)|354 [ -~]+"
     rb"|[245]\d\d [245]\.\d{1,3}\.\d{1,3} [ -~]+)\r\n"
 )
 FRAME = b"\r\n.\r\nQUIT\r\n"
@@ -109,10 +109,10 @@ def packets(chance: random.Random, data: bytes) -> Iterator[bytes]:
         data = data[cut:]
 
 
-async def played(sink: Running, listener: str, pieces: Iterator[bytes]) -> tuple[bytes, list[object]]:
+async def played(running: Running, listener: str, pieces: Iterator[bytes]) -> tuple[bytes, list[object]]:
     """All that was replied up to the end of the connection, and what was kept meanwhile."""
-    before = len(sink.intake.accepted)
-    wire = await sink.dial(listener)
+    before = len(running.intake.accepted)
+    wire = await running.dial(listener)
     replies = asyncio.create_task(wire.reader.read())
     try:
         for piece in pieces:
@@ -123,7 +123,7 @@ async def played(sink: Running, listener: str, pieces: Iterator[bytes]) -> tuple
     except ConnectionError:
         answer = await asyncio.wait_for(asyncio.shield(replies), 10)
     await wire.close()
-    kept = zip(sink.intake.accepted[before:], sink.intake.contents[before:], strict=True)
+    kept = zip(running.intake.accepted[before:], running.intake.contents[before:], strict=True)
     return answer, [(mail.sender, mail.recipients, content) for mail, content in kept]
 
 
@@ -134,29 +134,29 @@ def judge(answer: bytes, seed: str) -> None:
     assert answer.splitlines()[-1][:3] in {b"221", b"421"}, f"{seed}: {answer[-200:]!r}"
 
 
-async def tried(sink: Running, listener: str, data: bytes, chance: random.Random, name: str) -> None:
+async def tried(running: Running, listener: str, data: bytes, chance: random.Random, name: str) -> None:
     """Play a dialogue in one piece and in packets."""
     CLEAR.write_text("5")
     before, turns = resident("VmRSS"), Turns()
     longest: list[float] = []
     while len(longest) < TRIES and min(longest, default=999) > 100:
-        whole = await played(sink, listener, iter([data]))
+        whole = await played(running, listener, iter([data]))
         judge(whole[0], name)
         longest.append(turns.take())
     turns.stop()
     assert min(longest) <= 100, name
     assert resident("VmHWM") - before <= MEGABYTES_PER_INPUT, name
-    assert await played(sink, listener, packets(chance, data)) == whole, name
-    sink.intake.accepted.clear()
-    sink.intake.contents.clear()
+    assert await played(running, listener, packets(chance, data)) == whole, name
+    running.intake.accepted.clear()
+    running.intake.contents.clear()
 
 
 @pytest.mark.parametrize("listener", ["smtp", "lmtp"])
 @pytest.mark.parametrize("path", sorted(REGRESSIONS.iterdir()), ids=lambda path: path.name)
 def test_a_dialogue_that_once_went_wrong_goes_right(tmp_path, path, listener):
-    async def story(sink: Running) -> None:
+    async def story(running: Running) -> None:
         for seed in range(3):
-            await tried(sink, listener, path.read_bytes(), random.Random(seed), f"{path.name}-{seed}")
+            await tried(running, listener, path.read_bytes(), random.Random(seed), f"{path.name}-{seed}")
 
     told(tmp_path, story, limits=LIMITS)
 
@@ -167,14 +167,14 @@ def test_any_dialogue_is_answered_the_same_however_it_is_cut(tmp_path, request, 
     seconds = request.config.getoption("--fuzz-seconds") / 2
     seed = request.config.getoption("--fuzz-seed")
 
-    async def story(sink: Running) -> None:
+    async def story(running: Running) -> None:
         end, number = time.monotonic() + seconds, 0
         while time.monotonic() < end or number < 20:
             name = f"{listener}-{seed}-{number}"
             chance = random.Random(name)
             data = dialogue(chance)
             try:
-                await tried(sink, listener, data, chance, name)
+                await tried(running, listener, data, chance, name)
             except Exception:
                 (REGRESSIONS / f"{name}.txt").write_bytes(data)
                 raise

@@ -201,7 +201,7 @@ def test_other_logins_are_added_listed_and_removed(within, kind):
         ("watch taken/phone", 1, "taken has no device 'phone'; add it with: postbell device add taken phone"),
         ("send absent.eml --to a@x.org", 2, "absent.eml: No such file or directory"),
         ("send - --to a@x.org --server localhost", 2, "'localhost': write HOST:PORT or unix:/PATH"),
-        ("send - --to a@x.org --server 127.0.0.1:1", 1, "the receiver at 127.0.0.1:1 did not take the mail"),
+        ("send - --to a@x.org --server 127.0.0.1:1", 1, "the SMTP listener at 127.0.0.1:1 did not take the mail"),
         ("--config absent.toml status", 2, "absent.toml: no such file; create it or name another with --config"),
         ("nonsense", 2, "No such command 'nonsense'"),
         ("status --nonsense", 2, "No such option"),

@@ -1,4 +1,4 @@
-"""One sender cannot take the sink from the others: memory, the event loop's turns, and time stay bounded."""
+"""One sender cannot take Postbell from the others: memory, the event loop's turns, and time stay bounded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends to the sink at an address; blocking, so that it costs little."""
+    """Sends to Postbell at an address; blocking, so that it costs little."""
 
     address: tuple[str, int]
 
@@ -63,12 +63,12 @@ class Sender:
         return statistics.median(times)
 
 
-class Sink:
-    """The sink's process, and what is known of it from outside."""
+class Watched:
+    """The process, and what is known of it from outside."""
 
     def __init__(self, directory: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.abused_sink", directory],
+            [sys.executable, "-m", "tests.support.abused_ingress", directory],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -99,16 +99,16 @@ def expect(connection: socket.socket, code: bytes) -> None:
     reply = b""
     while not reply.endswith(b"\r\n"):
         part = connection.recv(4096)
-        assert part, "the sink has closed the connection"
+        assert part, "Postbell has closed the connection"
         reply += part
     assert reply.startswith(code), reply
 
 
 @pytest.fixture
-def sink(tmp_path):
-    sink = Sink(tmp_path)
-    yield sink
-    sink.process.communicate(timeout=30)
+def watched(tmp_path):
+    watched = Watched(tmp_path)
+    yield watched
+    watched.process.communicate(timeout=30)
 
 
 LINES = {
@@ -123,15 +123,15 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
-def test_50_megabytes_of_any_lines_take_little_memory_and_never_hold_the_loop(sink, line):
-    sink.sender.send(line, 100 * len(line))  # whatever is loaded and allocated once
-    sink.sender.send(line * (300_000 // len(line)), 300_000)
-    before = sink.peak()
-    sink.longest_turn()
+def test_50_megabytes_of_any_lines_take_little_memory_and_never_hold_the_loop(watched, line):
+    watched.sender.send(line, 100 * len(line))  # whatever is loaded and allocated once
+    watched.sender.send(line * (300_000 // len(line)), 300_000)
+    before = watched.peak()
+    watched.longest_turn()
     block = line * (MEGABYTE // len(line))
-    sink.sender.send(block, 49 * MEGABYTE)
-    assert sink.longest_turn() <= 50
-    assert sink.peak() - before <= 8
+    watched.sender.send(block, 49 * MEGABYTE)
+    assert watched.longest_turn() <= 50
+    assert watched.peak() - before <= 8
 
 
 HEAD = b"From: a@example.net\r\nContent-Type: "
@@ -147,13 +147,13 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize(("head", "unit"), CONTENTS.values(), ids=CONTENTS.keys())
-def test_no_content_holds_the_loop(sink, head, unit):
+def test_no_content_holds_the_loop(watched, head, unit):
     for size in (30_000, 60_000, 1_000_000):
-        sink.longest_turn()
-        with contextlib.closing(sink.sender.begin()) as connection:
+        watched.longest_turn()
+        with contextlib.closing(watched.sender.begin()) as connection:
             connection.sendall(head + unit * (size // len(unit)) + b"\r\n.\r\n")
             expect(connection, b"250 ")
-        assert sink.longest_turn() <= 50
+        assert watched.longest_turn() <= 50
 
 
 FLOODS = {
@@ -166,17 +166,17 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("data", FLOODS.values(), ids=FLOODS.keys())
-def test_a_flood_of_commands_never_holds_the_loop(sink, data):
-    before = sink.peak()
-    with contextlib.closing(sink.sender.dial()) as connection:
+def test_a_flood_of_commands_never_holds_the_loop(watched, data):
+    before = watched.peak()
+    with contextlib.closing(watched.sender.dial()) as connection:
         reading = threading.Thread(target=read_all, args=(connection,))
         reading.start()
         for _ in range(8):
             connection.sendall(data * (65_536 // len(data)))
         connection.shutdown(socket.SHUT_WR)
         reading.join()
-    assert sink.longest_turn() <= 50
-    assert sink.peak() - before <= 8
+    assert watched.longest_turn() <= 50
+    assert watched.peak() - before <= 8
 
 
 def read_all(connection: socket.socket) -> None:
@@ -216,14 +216,14 @@ def abused(sender: Sender) -> Iterator[None]:
             connection.close()
 
 
-def test_a_normal_mail_passes_in_about_the_same_time(sink):
+def test_a_normal_mail_passes_in_about_the_same_time(watched):
     """Among slow, large and flooding senders; the quietest of three rounds counts."""
     ratios: list[float] = []
     while len(ratios) < 3 and min(ratios, default=9) > 3:
-        undisturbed = sink.sender.median_of_a_mail(1)
-        with abused(sink.sender):
-            sink.sender.median_of_a_mail(2)  # until the abuser is in full swing
-            ratios.append(sink.sender.median_of_a_mail(3) / undisturbed)
+        undisturbed = watched.sender.median_of_a_mail(1)
+        with abused(watched.sender):
+            watched.sender.median_of_a_mail(2)  # until the abuser is in full swing
+            ratios.append(watched.sender.median_of_a_mail(3) / undisturbed)
     assert min(ratios) <= 3, ratios
-    assert sink.longest_turn() <= 50
-    assert sink.peak() <= 150
+    assert watched.longest_turn() <= 50
+    assert watched.peak() <= 150

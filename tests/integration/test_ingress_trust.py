@@ -18,7 +18,7 @@ from bridge.config.endpoints import TcpAddress
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits, Trust
 from tests.conftest import need
-from tests.support.mailsink import ANY_PORT, Running, Wire, sink, told
+from tests.support.ingress import ANY_PORT, Running, Wire, listening, told
 
 NOBODY = Trust(networks=())
 LOGIN = base64.b64encode(b"\0alice\0secret").decode()
@@ -33,7 +33,7 @@ def self_signed(directory):
     files = {"tls_certificate": directory / "cert.pem", "tls_key": directory / "key.pem"}
     subprocess.run(
         [need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "2", "-subj", "/CN=sink.example", "-addext", "subjectAltName=DNS:sink.example",
+         "-days", "2", "-subj", "/CN=mx.example", "-addext", "subjectAltName=DNS:mx.example",
          "-keyout", files["tls_key"], "-out", files["tls_certificate"]],
         check=True,
         capture_output=True,
@@ -54,7 +54,7 @@ async def check(user: str, password: str) -> bool:
 
 async def starttls(wire: Wire, certificate) -> None:
     assert (await wire.ask("STARTTLS")).startswith("220 2.0.0 ")
-    await wire.writer.start_tls(trusting(certificate), server_hostname="sink.example")
+    await wire.writer.start_tls(trusting(certificate), server_hostname="mx.example")
 
 
 async def extensions(wire: Wire) -> set[str]:
@@ -68,8 +68,8 @@ async def extensions(wire: Wire) -> set[str]:
 
 
 def test_starttls_encrypts_and_forgets_what_was_said_before(tmp_path, certificate):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial()
+    async def story(running: Running) -> None:
+        wire = await running.dial()
         await wire.reply()
         assert "STARTTLS" in await extensions(wire)
         assert (await wire.ask("STARTTLS now")).startswith("501 5.5.4 ")
@@ -80,8 +80,8 @@ def test_starttls_encrypts_and_forgets_what_was_said_before(tmp_path, certificat
         assert (await wire.ask("STARTTLS")).startswith("503 5.5.1 ")
         raw = b"x" * 500_000 + b"\r\n"
         assert (await wire.mail(raw)).startswith("250 2.0.0 ")
-        assert sink.intake.contents == [raw]
-        assert sink.intake.accepted[0].protocol == "ESMTPS"
+        assert running.intake.contents == [raw]
+        assert running.intake.accepted[0].protocol == "ESMTPS"
         assert (await wire.ask("QUIT")).startswith("221 2.0.0 ")
 
     told(tmp_path, story, **certificate)
@@ -90,11 +90,11 @@ def test_starttls_encrypts_and_forgets_what_was_said_before(tmp_path, certificat
 def test_commands_sneaked_in_before_the_handshake_are_not_carried_out(tmp_path, certificate):
     """RFC 3207 §4.2, CVE-2011-0411."""
 
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial()).greet()
+    async def story(running: Running) -> None:
+        wire = await (await running.dial()).greet()
         await wire.send(b"STARTTLS\r\nEHLO c\r\nMAIL FROM:<evil@example.net>\r\n")
         assert (await wire.reply()).startswith("220 2.0.0 ")
-        await wire.writer.start_tls(trusting(certificate), server_hostname="sink.example")
+        await wire.writer.start_tls(trusting(certificate), server_hostname="mx.example")
         assert (await wire.ask("NOOP")).startswith("250 2.0.0 Ok")
         assert (await wire.ask("RCPT TO:<alice@example.org>")).startswith("503 5.5.1 ")
 
@@ -102,21 +102,21 @@ def test_commands_sneaked_in_before_the_handshake_are_not_carried_out(tmp_path, 
 
 
 def test_tls_from_the_first_byte(tmp_path, certificate):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial("smtps", ssl=None)
-        await wire.writer.start_tls(trusting(certificate), server_hostname="sink.example")
+    async def story(running: Running) -> None:
+        wire = await running.dial("smtps", ssl=None)
+        await wire.writer.start_tls(trusting(certificate), server_hostname="mx.example")
         await wire.greet()
         assert (await wire.mail(b"x\r\n")).startswith("250 2.0.0 ")
-        assert sink.intake.accepted[0].protocol == "ESMTPS"
+        assert running.intake.accepted[0].protocol == "ESMTPS"
 
     told(tmp_path, story, smtps_listen=ANY_PORT, **certificate)
 
 
 @pytest.mark.parametrize("said", [b"EHLO c\r\n", b"\x16\x03\x01\xff\xff garbage", b""])
 def test_a_handshake_that_fails_costs_nobody_else(tmp_path, certificate, said):
-    async def story(sink: Running) -> None:
+    async def story(running: Running) -> None:
         for listener in ("smtps", "smtp"):
-            wire = await sink.dial(listener)
+            wire = await running.dial(listener)
             if listener == "smtp":
                 await wire.greet()
                 await wire.ask("STARTTLS")
@@ -124,8 +124,8 @@ def test_a_handshake_that_fails_costs_nobody_else(tmp_path, certificate, said):
             wire.writer.write_eof()
             await wire.reader.read()
             await wire.close()
-        await sink.connections(0)
-        await (await sink.dial()).greet()
+        await running.connections(0)
+        await (await running.dial()).greet()
 
     told(tmp_path, story, smtps_listen=ANY_PORT, **certificate)
 
@@ -142,7 +142,7 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
         files = {key: tmp_path / path.name for key, path in certificate.items()}
         for key, path in certificate.items():
             shutil.copy(path, files[key])
-        async with sink(tmp_path, **files) as running:
+        async with listening(tmp_path, **files) as running:
             await starttls(await (await running.dial()).greet(), certificate)
             following = asyncio.create_task(running.ingress.follow(every_s=0.05))
             with capture_logs() as logs:
@@ -179,8 +179,8 @@ def test_an_address_that_cannot_be_is_told_with_its_key():
 
 
 def test_a_stranger_must_log_in_over_tls(tmp_path, certificate):
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial()).greet()
+    async def story(running: Running) -> None:
+        wire = await (await running.dial()).greet()
         assert not any(word.startswith("AUTH") for word in await extensions(wire))
         assert (await wire.ask("MAIL FROM:<a@example.net>")).startswith("530 5.7.0 ")
         assert (await wire.ask(f"AUTH PLAIN {LOGIN}")).startswith("538 5.7.11 ")
@@ -193,14 +193,14 @@ def test_a_stranger_must_log_in_over_tls(tmp_path, certificate):
         assert (await wire.ask(f"AUTH PLAIN {LOGIN}")).startswith("235 2.7.0 ")
         assert (await wire.ask(f"AUTH PLAIN {LOGIN}")).startswith("503 5.5.1 ")
         assert (await wire.mail(b"x\r\n")).startswith("250 2.0.0 ")
-        assert sink.intake.accepted[0].protocol == "ESMTPSA"
+        assert running.intake.accepted[0].protocol == "ESMTPSA"
 
     told(tmp_path, story, trust=NOBODY, check_login=check, **certificate)
 
 
 def test_login_step_by_step_and_its_mistakes(tmp_path, certificate):
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial()).greet()
+    async def story(running: Running) -> None:
+        wire = await (await running.dial()).greet()
         await starttls(wire, certificate)
         await wire.ask("EHLO c")
         assert (await wire.ask("AUTH")).startswith("501 5.5.4 ")
@@ -227,8 +227,8 @@ def test_login_step_by_step_and_its_mistakes(tmp_path, certificate):
 
 
 def test_a_login_that_is_never_finished_times_out(tmp_path, certificate):
-    async def story(sink: Running) -> None:
-        wire = await (await sink.dial()).greet()
+    async def story(running: Running) -> None:
+        wire = await (await running.dial()).greet()
         await starttls(wire, certificate)
         await wire.ask("EHLO c")
         assert (await wire.ask("AUTH LOGIN")).startswith("334 ")
@@ -239,11 +239,11 @@ def test_a_login_that_is_never_finished_times_out(tmp_path, certificate):
 
 
 def test_a_stranger_who_cannot_log_in_is_sent_away_at_once(tmp_path):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial()
+    async def story(running: Running) -> None:
+        wire = await running.dial()
         assert (await wire.line()).startswith("554 5.7.1 ")
         assert await wire.line() == "<EOF>"
-        await (await sink.dial("lmtp")).greet("LHLO c")
+        await (await running.dial("lmtp")).greet("LHLO c")
 
     told(tmp_path, story, trust=NOBODY)
 
@@ -268,35 +268,35 @@ BALANCED = Trust(
      (b"PROXY UNKNOWN\r\n", "127.0.0.1")],
 )  # fmt: skip
 def test_a_load_balancer_names_the_real_peer(tmp_path, header, peer):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial()
+    async def story(running: Running) -> None:
+        wire = await running.dial()
         await wire.send(header)
         await wire.greet()
         await wire.mail(b"x\r\n")
-        assert sink.intake.accepted[0].peer == peer
+        assert running.intake.accepted[0].peer == peer
 
     told(tmp_path, story, trust=BALANCED)
 
 
 @pytest.mark.parametrize("said", [b"EHLO client.example\r\n", b"PROXY TCP4 a b c d\r\n", V2[:13] + b"\xff" * 10])
 def test_a_load_balancer_that_sends_no_header_gets_nowhere(tmp_path, said):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial()
+    async def story(running: Running) -> None:
+        wire = await running.dial()
         await wire.send(said)
         wire.writer.write_eof()
         assert await wire.line() == "<EOF>"
         await wire.close()
-        await sink.connections(0)
+        await running.connections(0)
 
     told(tmp_path, story, trust=BALANCED)
 
 
 def test_the_real_peer_is_the_one_that_is_trusted_and_counted(tmp_path):
-    async def story(sink: Running) -> None:
-        stranger = await sink.dial()
+    async def story(running: Running) -> None:
+        stranger = await running.dial()
         await stranger.send(V1.replace(b"192.0.2.7", b"203.0.113.9"))
         assert (await stranger.line()).startswith("554 5.7.1 ")
-        first, second, other = [await sink.dial() for _ in range(3)]
+        first, second, other = [await running.dial() for _ in range(3)]
         await first.send(V1)
         await first.greet()
         await second.send(V1)
@@ -308,8 +308,8 @@ def test_the_real_peer_is_the_one_that_is_trusted_and_counted(tmp_path):
 
 
 def test_a_proxy_header_from_anybody_else_is_a_bad_command(tmp_path):
-    async def story(sink: Running) -> None:
-        wire = await sink.dial()
+    async def story(running: Running) -> None:
+        wire = await running.dial()
         await wire.reply()
         await wire.send(V1)
         assert (await wire.reply()).startswith("500 5.5.1 ")

@@ -12,7 +12,7 @@ from bridge.config.endpoints import TcpAddress, UnixAddress, parse_endpoint
 from bridge.config.permissions import FileMode, FileOwner
 from bridge.errors import ConfigurationError
 from bridge.ingress.listeners import SocketFile, open_listener
-from tests.support.mailsink import Running, told
+from tests.support.ingress import Running, told
 
 
 def listening(story):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEPT = Reply(250, "2.0.0", "Kept")
 OVER_QUOTA = Reply(552, "5.2.2", "Over quota")
-HOST = "sink.example"
+HOST = "mx.example"
 ANY_PORT = TcpAddress("127.0.0.1", 0)
 
 
@@ -165,7 +165,7 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def sink(
+async def listening(
     directory: Path, *, check_login: Any = None, intake: Any = None, **settings: Any
 ) -> AsyncIterator[Running]:
     """An ingress with SMTP on a free port and LMTP on a UNIX socket, unless `settings` say else."""
@@ -193,7 +193,7 @@ def told(
     """Run a story against an ingress of its own."""
 
     async def run() -> None:
-        async with sink(directory, check_login=check_login, **settings) as running:
+        async with listening(directory, check_login=check_login, **settings) as running:
             await story(running)
 
     asyncio.run(run())

@@ -1,6 +1,6 @@
 """Ingress and intake as a process of their own, so that their memory and their event loop can be watched.
 
-`python -m tests.support.abused_sink DIRECTORY` prints its SMTP address, and for every line on
+`python -m tests.support.abused_ingress DIRECTORY` prints its SMTP address, and for every line on
 standard input the longest turn of the event loop since the line before, in milliseconds of the
 thread's own processor time, so that a busy machine does not count.
 """
@@ -71,7 +71,7 @@ async def main(directory: Path) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     spool = Spool(directory)
     limits = SessionLimits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
-    settings = IngressSettings(hostname="sink.example", smtp_listen=TcpAddress("127.0.0.1", 0), limits=limits)
+    settings = IngressSettings(hostname="mx.example", smtp_listen=TcpAddress("127.0.0.1", 0), limits=limits)
     intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, discard=spool.discard)
     ingress = Ingress(intake=intake, spool=spool, settings=settings)
     await ingress.start()
