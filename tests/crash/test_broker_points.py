@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
-import time
 
 import pytest
 
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.crash
 DEVICE = "alice.phone"
@@ -35,13 +35,6 @@ def saved(broker: EmbeddedBroker, table: str) -> int:
         return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def broker(tmp_path):
     broker = MortalBroker(tmp_path / "state")
@@ -57,7 +50,7 @@ def test_a_subscription_is_confirmed_only_when_it_survives(broker):
     broker.point = "before_queue_commit:2"
     broker.start()
     device = broker.client(DEVICE, clean=False)
-    wait_for(lambda: saved(broker, "session"))
+    until(lambda: saved(broker, "session"), what="the session on disk")
     device.send(mqtt.subscribe(("mail/alice/#", 1)))
     assert mqtt.SUBACK not in [packet.kind for packet in device.until_closed()]
     assert broker.process.wait(20) == -9
@@ -82,7 +75,7 @@ def test_a_publish_is_acknowledged_only_when_it_survives(broker):
     broker.point = "before_queue_commit:2"
     broker.restart()
     bridge = broker.client("bridge", clean=False)
-    wait_for(lambda: saved(broker, "session") == 2)
+    until(lambda: saved(broker, "session") == 2, what="the session on disk")
     bridge.send(mqtt.publish("mail/alice/msg/000000001", b"header", qos=1, packet_id=1))
     assert bridge.until_closed() == []
     assert broker.process.wait(20) == -9

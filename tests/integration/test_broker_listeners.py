@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 import subprocess
-import time
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -16,6 +15,7 @@ import websockets
 from tests.conftest import need
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
+from tests.support.waiting import until
 
 
 def certificate(directory, name, *, authority=None):
@@ -73,9 +73,7 @@ def test_an_ordinary_client_on_each_listener(running, tmp_path, listener, transp
             bridge.send(mqtt.publish(f"mail/alice/msg/{number}", b"x" * 2000, qos=1, retain=True))
             bridge.expect(mqtt.PUBACK)
     client.connect("localhost", running.address(listener)[1])
-    deadline = time.monotonic() + 20
-    while len(got) < 50 and time.monotonic() < deadline:
-        client.loop(0.1)
+    until(lambda: client.loop(0.1) or len(got) == 50, what="all messages")
     client.disconnect()
     assert got == [b"x" * 2000] * 50
 
@@ -96,10 +94,7 @@ def test_a_renewed_certificate_is_used_without_a_restart(running, tmp_path):
     fresh = certificate(tmp_path, "renewed")
     for suffix in ("key", "crt"):
         Path(f"{fresh}.{suffix}").replace(tmp_path / f"server.{suffix}")
-    deadline = time.monotonic() + 20
-    while "certificate_loaded" not in running.logged():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: "certificate_loaded" in running.logged(), what="the certificate to be loaded")
     assert peer_name(address, trusting(f"{tmp_path}/server.crt"))[0] == "renewed"
 
 
