@@ -87,11 +87,11 @@ class Watched:
         return float(self._line())
 
     def spent(self) -> float:
-        """Milliseconds of processor time that the sink has used."""
+        """Milliseconds of processor time that the process has used."""
         return processor_ms(self.process.pid)
 
     def median_of_a_mail(self, mails: int) -> float:
-        """The processor time that the sink uses, for whomever, while it takes a normal mail."""
+        """The processor time that it uses, for whomever, while it takes a normal mail."""
         used = []
         for _ in range(mails):
             before = self.spent()
@@ -227,7 +227,7 @@ def abused(sender: Sender) -> Iterator[None]:
 
 
 def test_a_normal_mail_passes_among_slow_large_and_flooding_senders(watched):
-    """All the work that the sink does for anybody until it has taken the mail is a few turns' worth."""
+    """All the work that it does for anybody until it has taken the mail is a few turns' worth."""
     with abused(watched.sender):
         before = watched.spent()
         until(lambda: watched.spent() - before > 500, what="the abuser to be in full swing")
