@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.config.endpoints import MqttUrl, TcpAddress
 from bridge.daemon import runfile
@@ -12,16 +12,23 @@ from bridge.errors import ConfigurationError, LinkDownError
 from bridge.publish.link import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
     from pathlib import Path
 
     from bridge.config.settings import Settings
 
 
-class Access:
-    """The way to the broker of these settings; `grant` makes a fresh password that the embedded broker will know."""
+class Grant(Protocol):
+    """What makes a fresh password of a login that the embedded broker will know."""
 
-    def __init__(self, settings: Settings, *, grant: Callable[[], Awaitable[str]]) -> None:
+    def __call__(self, username: str, *, label: str, role: str) -> Awaitable[str]:
+        """The password, once it is on disk; raises StoreUnavailableError."""
+
+
+class Access:
+    """The way to the broker of these settings."""
+
+    def __init__(self, settings: Settings, *, grant: Grant) -> None:
         self._settings = settings
         self._grant = grant
         self._password = ""
@@ -39,7 +46,7 @@ class Access:
                     "write the bridge's password into it, or leave the key out"
                 ) from error
         elif settings.broker.embedded:
-            self._password = await self._grant()
+            self._password = await self._grant(settings.mqtt.username, label=settings.node, role="bridge")
 
     def target(self) -> Target:
         """Where to connect to now; raises LinkDownError while the embedded broker has not said where it listens."""

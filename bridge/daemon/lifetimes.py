@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.errors import StoreUnavailableError
+from bridge.store import bodies, live, messages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bridge.store.adapters import Course
     from bridge.store.bodies import Keeping
     from bridge.store.store import Store
 
@@ -36,6 +38,7 @@ class Lifetimes:
         self,
         *,
         store: Store,
+        course: Course,
         discard: Callable[..., Awaitable[None]],
         keeping: Keeping,
         most_messages: int,
@@ -43,6 +46,7 @@ class Lifetimes:
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
+        self._course = course
         self._discard = discard
         self._keeping = keeping
         self._now_ms = now_ms
@@ -70,11 +74,11 @@ class Lifetimes:
             self._log.warning("clock_stepped", milliseconds=step_ms)
             if step_ms > 0:
                 self._clear_at = self._monotonic() + TRUST_CLOCK_AFTER_S
-            await self._store.refresh_all()
-        expired = await self._store.expire()
+            await self._store.write(live.review_all)
+        expired = await self._course.expire()
         if expired:
             self._log.info("messages_expired", users=expired)
-        told = await self._store.close_storms()
+        told = await self._course.close_storms()
         if told:
             self._log.info("storms_told", storms=told)
         if self._monotonic() >= self._count_at:
@@ -85,17 +89,17 @@ class Lifetimes:
             await self._clear()
 
     async def _count(self) -> None:
-        before, self.full = self.full, await self._store.users_with(self._most_messages)
+        before, self.full = self.full, await self._store.read(messages.users_with, self._most_messages)
         for user_id in self.full.keys() - before.keys():
             self._log.warning("mailbox_full", user=self.full[user_id], messages=self._most_messages)
 
     async def _clear(self) -> None:
-        while dropped := await self._store.clear(self._keeping):
+        while dropped := await self._store.write(bodies.clear, self._keeping):
             self._log.info("bodies_dropped", rows=dropped)
-        files = await self._store.discarded_files()
+        files = await self._store.read(messages.discarded_files)
         if files:
             await self._discard(*files)
-            await self._store.forget_discarded(files)
+            await self._store.write(messages.forget_discarded, files)
 
     def _offset(self) -> int:
         return self._now_ms() - int(self._monotonic() * 1000)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import signal
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
@@ -14,6 +16,7 @@ from bridge.daemon import control, runfile
 from bridge.daemon.app import Bridge
 from bridge.daemon.child import BrokerChild
 from bridge.publish.backoff import Backoff
+from bridge.store import database, live, messages, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +35,9 @@ async def serve(
 ) -> None:
     """Run the bridge, and the broker beside it, until SIGTERM or SIGINT."""
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        database.prepare(settings.database, check=True)
         bridge = Bridge(settings, ready=ready)
-        work = asyncio.create_task(_run(bridge, config=config, with_broker=with_broker), name="bridge")
+        work = asyncio.create_task(_run_beside_broker(bridge, config=config, with_broker=with_broker), name="bridge")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, work.cancel)
@@ -43,17 +47,46 @@ async def serve(
             structlog.get_logger().info("stopped")
 
 
-async def _run(bridge: Bridge, *, config: Path | None, with_broker: bool) -> None:
+async def _run_beside_broker(bridge: Bridge, *, config: Path | None, with_broker: bool) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(bridge.run(), name="bridge")
+        tasks.create_task(run(bridge), name="bridge")
         if with_broker:
             child = BrokerChild(config=config, backoff=Backoff(), jitter=random.random, monotonic=time.monotonic)
             tasks.create_task(child.run(), name="broker")
 
 
+async def run(bridge: Bridge) -> None:
+    """Take mail and publish it until cancelled; then finish what is under way.
+
+    A task that ends with an error ends the process: whoever supervises it starts it again, and the
+    store knows where to go on.
+    """
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(bridge.store.close)
+        stack.callback(bridge.spool.close)
+        await bridge.spool.sweep(await bridge.store.read(messages.spooled_files))
+        await bridge.store.write(live.review_all)
+        await bridge.directory.look()
+        await bridge.access.prepare()
+        stack.push_async_callback(bridge.ingress.close)
+        await bridge.ingress.start()
+        bridge.presence.tell()
+        if bridge.settings.http.listen:
+            structlog.get_logger().warning("http_not_served", listen=str(bridge.settings.http.listen))
+        gc.collect()
+        gc.freeze()  # all that lives for ever is left out of collections from here on, which stop the loop
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bridge.link.run(bridge.service.serve), name="link")
+            tasks.create_task(bridge.directory.run(), name="directory")
+            tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
+            tasks.create_task(bridge.ingress.follow(), name="certificate")
+            tasks.create_task(control.listen(bridge.settings.run_dir, bridge.actions.by_name()), name="control")
+
+
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
     """Reconcile while no bridge runs, and publish what was marked; raises AlreadyRunningError or ControlError."""
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        database.prepare(settings.database, check=True)
         bridge = Bridge(settings)
         try:
             return await _reconcile(bridge, dry_run=dry_run)
@@ -76,7 +109,7 @@ async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
 
     await bridge.access.prepare()
     if not dry_run:
-        await bridge.store.refresh_all()
+        await bridge.store.write(live.review_all)
     deadline = asyncio.timeout(CONNECT_ONCE_S)
     linking = asyncio.create_task(bridge.link.run(look), name="link")
     try:
@@ -96,7 +129,7 @@ async def _repair_all(bridge: Bridge, connection: BrokerConnection) -> Repair:
     pump = asyncio.create_task(bridge.outbox.run(connection), name="outbox")
     try:
         repair = await bridge.replay.run(connection)
-        while await bridge.store.waiting():
+        while await bridge.store.read(outbox.waiting):
             await asyncio.wait({pump}, timeout=DRAINED_S)
             if pump.done():
                 pump.result()

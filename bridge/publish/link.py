@@ -16,6 +16,7 @@ import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 
+from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError
 from bridge.publish.connection import BrokerConnection, mqtt5_properties
 
@@ -54,26 +55,26 @@ class Target:
 class Link:
     """Keeps a connection to the broker: connects, says so, waits until it is lost, backs off.
 
-    `target` is asked anew for each try; it raises LinkDownError while there is no telling where.
+    `node` names the bridge: its client id and its status topic come of it. `target` is asked anew for
+    each try; it raises LinkDownError while there is no telling where.
     """
 
     def __init__(
         self,
         *,
         target: Callable[[], Target],
-        client_id: str,
+        node: str,
         keepalive_s: int,
         mqtt5: bool,
-        status_topic: str,
         backoff: Backoff,
         jitter: Callable[[], float],
         on_message: Callable[[Incoming], Awaitable[None]],
     ) -> None:
         self._target = target
-        self._client_id = client_id
+        self._client_id = f"postbell-{node}"
         self._keepalive_s = keepalive_s
         self._mqtt5 = mqtt5
-        self._status_topic = status_topic
+        self._status_topic = topics.status(node)
         self._backoff = backoff
         self._jitter = jitter
         self._on_message = on_message

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from bridge.store.live import horizon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bridge.store.writer import Transaction
 
 ROWS_AT_ONCE = 500
@@ -30,17 +28,13 @@ class Keeping:
     headers_days: float
 
 
-def clear(keeping: Keeping) -> Callable[[Transaction], int]:
-    """The operation that drops what is over a limit; its result is how many rows went (0: all is well)."""
-
-    def operation(transaction: Transaction) -> int:
-        dropped = _drop_old_bodies(transaction, keeping.days)
-        dropped += _drop_over_quota(transaction, keeping.quota)
-        dropped += _drop_over_total(transaction, keeping.total)
-        dropped += _drop_old_headers(transaction, keeping.headers_days)
-        return dropped
-
-    return operation
+def clear(transaction: Transaction, keeping: Keeping) -> int:
+    """Drop what is over a limit, a bounded number at once; how many rows went (0: all is well)."""
+    dropped = _drop_old_bodies(transaction, keeping.days)
+    dropped += _drop_over_quota(transaction, keeping.quota)
+    dropped += _drop_over_total(transaction, keeping.total)
+    dropped += _drop_old_headers(transaction, keeping.headers_days)
+    return dropped
 
 
 def _drop_old_bodies(transaction: Transaction, days: float) -> int:

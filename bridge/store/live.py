@@ -7,6 +7,7 @@ outbox in the same transaction.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
@@ -14,7 +15,7 @@ from bridge.store import marks
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from bridge.store.writer import Transaction
 
@@ -26,44 +27,62 @@ def horizon(now_ms: int, days: float) -> int:
     return ids.at(int(now_ms - days * DAY_MS))
 
 
-def settle_live_sets(*, count: int, days: float) -> Callable[[Transaction], None]:
-    """What runs before each COMMIT: bring the live sets of all users it touched up to date."""
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What the live set of a user is: the newest `count` unseen messages no older than `days`."""
 
-    def settle(transaction: Transaction) -> None:
-        touched = transaction.grown | transaction.changed
-        for user_id in touched | transaction.doubtful:
-            if user_id in transaction.changed or user_id in transaction.doubtful:
-                moved = refresh(transaction, user_id, count=count, days=days)
-            else:
-                moved = trim(transaction, user_id, count=count, days=days)
-            if moved or user_id in touched:
-                _mark_views(transaction.connection, user_id)
-
-    return settle
+    count: int
+    days: float
 
 
-def refresh(transaction: Transaction, user_id: int, *, count: int, days: float) -> int:
+def bring_up_to_date(transaction: Transaction, retention: Retention) -> None:
+    """Before each COMMIT: the live sets of all users whom the transaction touched, and the marks of what moved."""
+    touched = transaction.grown | transaction.changed
+    for user_id in touched | transaction.doubtful:
+        if user_id in transaction.changed or user_id in transaction.doubtful:
+            moved = refresh(transaction, user_id, retention)
+        else:
+            moved = trim(transaction, user_id, retention)
+        if moved or user_id in touched:
+            _mark_views(transaction.connection, user_id)
+
+
+def renew(transaction: Transaction, users: Iterable[int]) -> None:
+    """Have the live sets of these users worked out anew, and their views marked."""
+    transaction.changed.update(users)
+
+
+def review_all(transaction: Transaction) -> None:
+    """Have every live set worked out anew: after a start, when the settings or the clock may have changed.
+
+    Marks only what differs: views of a live set that stayed the same are compared when the bridge
+    looks at what the broker holds.
+    """
+    transaction.doubtful.update(row[0] for row in transaction.connection.execute("SELECT user_id FROM user"))
+
+
+def refresh(transaction: Transaction, user_id: int, retention: Retention) -> int:
     """Work the live set out anew and mark what differs; how many messages that were."""
     connection = transaction.connection
     wanted = {
         row[0]
         for row in connection.execute(
             "SELECT number FROM message WHERE user_id = ? AND seen = 0 AND number >= ? ORDER BY number DESC LIMIT ?",
-            (user_id, horizon(transaction.now_ms, days), count),
+            (user_id, horizon(transaction.now_ms, retention.days), retention.count),
         )
     }
     current = set(live_numbers(connection, user_id))
     return _change(connection, user_id, leaves=current - wanted, enters=wanted - current)
 
 
-def trim(transaction: Transaction, user_id: int, *, count: int, days: float) -> int:
+def trim(transaction: Transaction, user_id: int, retention: Retention) -> int:
     """The short way after new mail, which always enters: what is too old leaves, and what is pushed out."""
     connection = transaction.connection
     live = connection.execute("SELECT count(*) FROM message WHERE user_id = ? AND live = 1", (user_id,)).fetchone()[0]
     leaves = connection.execute(
         "SELECT number FROM message WHERE user_id = ?1 AND live = 1 AND number < ?2 UNION SELECT * FROM"
         " (SELECT number FROM message WHERE user_id = ?1 AND live = 1 ORDER BY number LIMIT max(0, ?3))",
-        (user_id, horizon(transaction.now_ms, days), live - count),
+        (user_id, horizon(transaction.now_ms, retention.days), live - retention.count),
     )
     return _change(connection, user_id, leaves={row[0] for row in leaves}, enters=set())
 
@@ -113,7 +132,7 @@ def newest_live(connection: sqlite3.Connection, user_id: int, *, ringing: bool =
 
 
 def unread(connection: sqlite3.Connection, user_id: int, *, now_ms: int, days: float) -> int:
-    """How many messages within the horizon nobody has seen, in the ring or not."""
+    """How many messages within the horizon nobody has seen, in the live set or not."""
     count: int = connection.execute(
         "SELECT count(*) FROM message WHERE user_id = ? AND seen = 0 AND number >= ?",
         (user_id, horizon(now_ms, days)),

@@ -1,4 +1,4 @@
-"""Operations on messages: keep, see, list, read. Each runs inside one transaction of the writer.
+"""Operations on messages: keep, see, list, read.
 
 A message is kept once per user however many of the user's addresses it names. A delivery that is
 tried again because our 250 was lost is recognised (same user, same Message-ID, same content,
@@ -7,7 +7,7 @@ within a day) and gets the id of the first; without a Message-ID nothing is ever
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids
@@ -19,23 +19,31 @@ from bridge.store.live import DAY_MS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from bridge.model import Envelope, Header, Recipient
     from bridge.store.rules import Judged
     from bridge.store.writer import Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How messages are kept: bytes of a header payload at most, and what becomes of marked spam."""
+
+    payload_limit: int
+    spam: SpamAction = SpamAction.MARK
+
+
 def keep(
+    transaction: Transaction,
     envelope: Envelope,
     header: Header,
     *,
     message_id: str,
     list_id: str = "",
-    spam: SpamAction = SpamAction.MARK,
-    payload_limit: int,
-) -> Callable[[Transaction], tuple[Kept, ...]]:
-    """The operation that keeps a message for each of its users: messages, body, marks, all or nothing.
+    terms: Terms,
+) -> tuple[Kept, ...]:
+    """Keep a message for each of its users: messages, body, marks, all or nothing.
 
     `header` is the header without a detail and with the sender's date; what differs between users
     is filled in here, and each user's rules are applied (`list_id` is for them). The result is one
@@ -45,29 +53,26 @@ def keep(
     for recipient in envelope.recipients:
         by_user.setdefault(recipient.user_id, recipient)
 
-    def operation(transaction: Transaction) -> tuple[Kept, ...]:
-        body_id: int | None = None
-        kept = []
-        for recipient in by_user.values():
-            known = _known_copy(transaction, recipient.user_id, message_id, envelope.body.digest)
-            if known is not None:
-                kept.append(Kept(recipient.user_id, recipient.user, known, copy_of_known=True))
-                continue
-            number = _next_number(transaction, recipient.user_id)
-            if number is None:
-                continue
-            if body_id is None:
-                body_id = _insert_body(transaction, envelope)
-            arrival_ms = ids.received_ms(number)
-            own = replace(header, detail=recipient.detail, date=sender_date(header.date, arrival_ms=arrival_ms))
-            judged = rules.judge(transaction, recipient.user_id, own, list_id=list_id, spam=spam)
-            payload = pack_header(judged.header, limit=payload_limit)
-            content = (payload, message_id, envelope.body.digest, envelope.body.size, body_id)
-            _insert_message(transaction, recipient, number, judged, content)
-            kept.append(Kept(recipient.user_id, recipient.user, number, alert=judged.alert))
-        return tuple(kept)
-
-    return operation
+    body_id: int | None = None
+    kept = []
+    for recipient in by_user.values():
+        known = _known_copy(transaction, recipient.user_id, message_id, envelope.body.digest)
+        if known is not None:
+            kept.append(Kept(recipient.user_id, recipient.user, known, copy_of_known=True))
+            continue
+        number = _next_number(transaction, recipient.user_id)
+        if number is None:
+            continue
+        if body_id is None:
+            body_id = _insert_body(transaction, envelope)
+        arrival_ms = ids.received_ms(number)
+        own = replace(header, detail=recipient.detail, date=sender_date(header.date, arrival_ms=arrival_ms))
+        judged = rules.judge(transaction, recipient.user_id, own, list_id=list_id, spam=terms.spam)
+        payload = pack_header(judged.header, limit=terms.payload_limit)
+        content = (payload, message_id, envelope.body.digest, envelope.body.size, body_id)
+        _insert_message(transaction, recipient, number, judged, content)
+        kept.append(Kept(recipient.user_id, recipient.user, number, alert=judged.alert))
+    return tuple(kept)
 
 
 def _insert_message(
@@ -132,22 +137,18 @@ def _next_number(transaction: Transaction, user_id: int) -> int | None:
 # --- what devices ask for -------------------------------------------------------------------------
 
 
-def set_seen(user_id: int, numbers: Sequence[int], *, seen: bool) -> Callable[[Transaction], int]:
-    """The operation that marks messages seen or unseen; its result is how many changed."""
-
-    def operation(transaction: Transaction) -> int:
-        changed = 0
-        for number in numbers:
-            cursor = transaction.connection.execute(
-                "UPDATE message SET seen = ? WHERE user_id = ? AND number = ? AND seen <> ?",
-                (int(seen), user_id, number, int(seen)),
-            )
-            changed += cursor.rowcount
-        if changed:
-            transaction.changed.add(user_id)
-        return changed
-
-    return operation
+def set_seen(transaction: Transaction, user_id: int, numbers: Sequence[int], *, seen: bool) -> int:
+    """Mark messages seen or unseen; how many changed."""
+    changed = 0
+    for number in numbers:
+        cursor = transaction.connection.execute(
+            "UPDATE message SET seen = ? WHERE user_id = ? AND number = ? AND seen <> ?",
+            (int(seen), user_id, number, int(seen)),
+        )
+        changed += cursor.rowcount
+    if changed:
+        transaction.changed.add(user_id)
+    return changed
 
 
 def recent(connection: sqlite3.Connection, user_id: int, limit: int) -> list[tuple[int, bytes]]:
@@ -191,10 +192,6 @@ def discarded_files(connection: sqlite3.Connection) -> set[str]:
     return {row[0] for row in connection.execute("SELECT file FROM discarded")}
 
 
-def forget_discarded(files: Iterable[str]) -> Callable[[Transaction], None]:
-    """The operation that notes that these files are removed."""
-
-    def operation(transaction: Transaction) -> None:
-        transaction.connection.executemany("DELETE FROM discarded WHERE file = ?", [(file,) for file in files])
-
-    return operation
+def forget_discarded(transaction: Transaction, files: Iterable[str]) -> None:
+    """Note that these files are removed."""
+    transaction.connection.executemany("DELETE FROM discarded WHERE file = ?", [(file,) for file in files])

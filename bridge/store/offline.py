@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import StoreUnavailableError
 from bridge.store import database, live
+from bridge.store.live import Retention
 from bridge.store.writer import Transaction
 
 if TYPE_CHECKING:
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
 def transaction(path: Path, *, now_ms: int, count: int, days: float) -> Iterator[Transaction]:
     """One synced transaction; nothing is kept when the block raises. Raises store errors."""
     database.prepare(path)
-    settle = live.settle_live_sets(count=count, days=days)
     with _connected(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
             work = Transaction(connection, now_ms)
             yield work
-            settle(work)
+            live.bring_up_to_date(work, Retention(count, days))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -162,6 +162,12 @@ def read_directory(connection: sqlite3.Connection) -> Directory:
     return Directory.of(users, connection.execute("SELECT address, user_id FROM address").fetchall())
 
 
+def revision(connection: sqlite3.Connection) -> int:
+    """A number that grows whenever users or addresses change, in whichever process."""
+    value: int = connection.execute("SELECT value FROM revision WHERE name = 'people'").fetchone()[0]
+    return value
+
+
 def _user_id(connection: sqlite3.Connection, name: str) -> int:
     row = connection.execute("SELECT user_id FROM user WHERE name = ?", (name,)).fetchone()
     if row is None:

@@ -1,63 +1,45 @@
-"""The store as the rest of the bridge sees it: awaitable operations over one database.
+"""One open database: it has operations done, and knows none of them.
 
-Writes go through the writer thread and are on disk when their future resolves; reads run in a
-thread of their own on a connection that never writes, so neither blocks the event loop.
+An operation is a plain function whose first argument is a Transaction (it writes) or a connection
+(it reads). They stand in the files of this package by what they are about: messages, live, outbox,
+people, … The command line runs the same functions in a transaction of its own (`offline.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from bridge.rules.alert import SpamAction
-from bridge.store import bodies, database, live, logins, messages, outbox, people, repair, storms
+from bridge.store import database, live
 from bridge.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from bridge.contract.publication import Publication
-    from bridge.directory import Directory
-    from bridge.kept import Kept, StoredBody
-    from bridge.model import Envelope, Header
-    from bridge.reconcile import Observed, Repair
-    from bridge.store.bodies import Keeping
+    from bridge.store.live import Retention
     from bridge.store.writer import Transaction
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Store:
     """One open database. Create it inside the running loop, close it when done.
 
-    `changed` is called on the loop after every commit. The live set is kept to the newest `count`
-    unseen messages no older than `days`; header payloads to `payload_limit` bytes. `spam` is what
-    becomes of mail that the filter marked.
+    `changed` is called on the loop after every commit. Before each one the live sets of the users
+    whom it touched are brought up to date with `retention`.
     """
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        now_ms: Callable[[], int],
-        count: int,
-        days: float,
-        payload_limit: int,
-        changed: Callable[[], None],
-        spam: SpamAction = SpamAction.MARK,
+        self, path: Path, *, now_ms: Callable[[], int], retention: Retention, changed: Callable[[], None]
     ) -> None:
         self._path = path
-        self._now_ms = now_ms
-        self._days = days
-        self._payload_limit = payload_limit
-        self._spam = spam
-        self._writer = Writer(
-            path, now_ms=now_ms, settle=live.settle_live_sets(count=count, days=days), committed=changed
-        )
-        self._expired_until = live.horizon(now_ms(), days)
+        bring_up_to_date = functools.partial(live.bring_up_to_date, retention=retention)
+        self._writer = Writer(path, now_ms=now_ms, before_commit=bring_up_to_date, committed=changed)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
         self._connection: sqlite3.Connection | None = None
 
@@ -67,144 +49,34 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(self._reading, self._disconnect)
         self._reading.shutdown()
 
-    # --- writing ----------------------------------------------------------------------------------
+    async def write(
+        self, operation: Callable[Concatenate[Transaction, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> T:
+        """What an operation returns, once all it did is on disk: `await store.write(messages.set_seen, …)`.
 
-    async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = "") -> tuple[Kept, ...]:
-        """Keep a message for all its recipients; on return it is on disk. Raises StoreUnavailableError."""
-        operation = messages.keep(
-            envelope,
-            header,
-            message_id=message_id,
-            list_id=list_id,
-            spam=self._spam,
-            payload_limit=self._payload_limit,
-        )
-        return await self._writer.submit(operation)
-
-    async def set_seen(self, user_id: int, numbers: Sequence[int], *, seen: bool) -> int:
-        """Mark messages seen or unseen; how many changed."""
-        return await self._writer.submit(messages.set_seen(user_id, numbers, seen=seen))
-
-    async def settle(self, publications: Sequence[Publication]) -> None:
-        """Take rows out of the outbox whose state the broker acknowledged."""
-        await self._writer.submit(lambda transaction: outbox.settle(transaction, publications))
-
-    async def doubt(self, paths: Sequence[str] | None, *, limit: int) -> None:
-        """Note that the broker may hold these paths, or the first `limit` messages and all texts that wait."""
-        await self._writer.submit(lambda transaction: outbox.doubt(transaction, paths, limit=limit))
-
-    async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:
-        """Compare what the broker holds with what it should hold, and mark every difference.
-
-        Mail that comes in waits for the writer only when there is something to mark.
+        It runs in the writer's thread, in one transaction with whatever else waits. Raises what the
+        operation raises, or StoreUnavailableError; then nothing of it was kept.
         """
-        found = await self._read(lambda connection: repair.compare(connection, observed))
-        if dry_run or not found.marked:
-            return found
-        return await self._writer.submit(lambda transaction: repair.mark(transaction, observed))
+        return await self._writer.submit(operation, *arguments, **options)
 
-    async def expire(self) -> int:
-        """Bring live sets and counts up to date that the course of time changed; of how many users."""
-        since, until = self._expired_until, live.horizon(self._now_ms(), self._days)
-        users = await self._read(lambda connection: live.crossed(connection, since=since, until=until))
-        if users:
-            await self._writer.submit(lambda transaction: transaction.changed.update(users))
-        self._expired_until = until
-        return len(users)
+    async def read(
+        self, look: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> T:
+        """What a look at the database returns: `await store.read(live.count_all)`.
 
-    async def close_storms(self) -> int:
-        """Have the storms told whose window has passed; how many."""
-        now_ms = self._now_ms()
-        if not await self._read(lambda connection: storms.any_over(connection, now_ms)):
-            return 0
-        return await self._writer.submit(storms.close())
-
-    async def refresh_all(self) -> None:
-        """Work every live set out anew: after a start, when the settings or the clock may have changed.
-
-        Marks only what differs: views of a live set that stayed the same are compared when the
-        bridge looks at what the broker holds.
+        It runs in a thread of its own on a connection that never writes, and never waits for the
+        writer. Raises StoreUnavailableError or StoreCorruptError.
         """
+        work = functools.partial(self._look, lambda connection: look(connection, *arguments, **options))
+        return await asyncio.get_running_loop().run_in_executor(self._reading, work)
 
-        def operation(transaction: Transaction) -> None:
-            transaction.doubtful.update(row[0] for row in transaction.connection.execute("SELECT user_id FROM user"))
+    def writing(self, operation: Callable[Concatenate[Transaction, P], T]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """An operation bound to this store: called without the transaction, it is as `write`."""
+        return functools.partial(self.write, operation)
 
-        await self._writer.submit(operation)
-
-    async def clear(self, keeping: Keeping) -> int:
-        """Drop bodies and headers over their limits, a bounded number at once; how many went."""
-        return await self._writer.submit(bodies.clear(keeping))
-
-    async def discarded_files(self) -> set[str]:
-        """Spool files that no message needs any more."""
-        return await self._read(messages.discarded_files)
-
-    async def forget_discarded(self, files: set[str]) -> None:
-        """Note that these files are gone from the disk."""
-        await self._writer.submit(messages.forget_discarded(files))
-
-    async def grant(self, login: str, *, label: str, role: str) -> str:
-        """A new password for a login."""
-        return await self._writer.submit(lambda transaction: logins.grant(transaction, login, label=label, role=role))
-
-    # --- reading ----------------------------------------------------------------------------------
-
-    async def take_messages(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """Waiting messages and events, oldest mark first."""
-        now_ms = self._now_ms()
-        return await self._read(
-            lambda connection: outbox.take_messages(connection, limit=limit, now_ms=now_ms, busy=busy)
-        )
-
-    async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """Waiting views with their newest values."""
-        now_ms, days = self._now_ms(), self._days
-        return await self._read(
-            lambda connection: outbox.take_views(connection, limit=limit, now_ms=now_ms, busy=busy, days=days)
-        )
-
-    async def waiting(self) -> int:
-        """Rows in the outbox."""
-        return await self._read(outbox.waiting)
-
-    async def waiting_messages(self) -> int:
-        """Rows in the outbox without the views, which new mail does not have to wait for."""
-        return await self._read(outbox.waiting_messages)
-
-    async def directory(self) -> Directory:
-        """Users and addresses as they are now."""
-        return await self._read(people.read_directory)
-
-    async def revision(self) -> int:
-        """A number that grows whenever users or addresses change, in whichever process."""
-        return await self._read(_revision)
-
-    async def live_count(self) -> int:
-        """How many messages are live, over all users."""
-        return await self._read(live.count_all)
-
-    async def check_sender(self, name: str, password: str) -> bool:
-        """Whether a sender may hand in mail with this password."""
-        return await self._read(lambda connection: logins.check_sender(connection, name, password))
-
-    async def recent(self, user_id: int, limit: int) -> list[tuple[int, bytes]]:
-        """Newest messages with their headers, seen or not."""
-        return await self._read(lambda connection: messages.recent(connection, user_id, limit))
-
-    async def users_with(self, count: int) -> dict[int, str]:
-        """Id and name of all users who have at least so many messages."""
-        return await self._read(lambda connection: messages.users_with(connection, count))
-
-    async def body(self, user_id: int, number: int) -> StoredBody | None:
-        """Where the bytes of a message are."""
-        return await self._read(lambda connection: messages.body(connection, user_id, number))
-
-    async def spooled_files(self) -> set[str]:
-        """Spool files that are still needed."""
-        return await self._read(messages.spooled_files)
-
-    async def _read(self, look: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reading, self._look, look)
+    def reading(self, look: Callable[Concatenate[sqlite3.Connection, P], T]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """A look bound to this store: called without the connection, it is as `read`."""
+        return functools.partial(self.read, look)
 
     def _look(self, look: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -220,8 +92,3 @@ class Store:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def _revision(connection: sqlite3.Connection) -> int:
-    value: int = connection.execute("SELECT value FROM revision WHERE name = 'people'").fetchone()[0]
-    return value

@@ -14,7 +14,6 @@ from bridge.store import marks
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
 
     from bridge.model import Header
     from bridge.store.writer import Transaction
@@ -44,7 +43,7 @@ def rang(transaction: Transaction, user_id: int, number: int) -> None:
 def gather(transaction: Transaction, user_id: int, number: int, header: Header, *, window_ms: int) -> None:
     """Count a message in with the user's open storm; without one it opens the next."""
     connection, now_ms = transaction.connection, transaction.now_ms
-    _close(transaction, user_id)
+    close(transaction, user_id)
     sender = {"name": header.from_name, "address": header.from_address}
     grown = connection.execute(
         "UPDATE storm SET more = more + 1, last = :number,"
@@ -71,12 +70,8 @@ def any_over(connection: sqlite3.Connection, now_ms: int) -> bool:
     return found.fetchone() is not None
 
 
-def close() -> Callable[[Transaction], int]:
-    """The operation that closes all storms whose window has passed; its result is how many."""
-    return _close
-
-
-def _close(transaction: Transaction, user_id: int | None = None) -> int:
+def close(transaction: Transaction, user_id: int | None = None) -> int:
+    """Close the storms whose window has passed, of one user or of all; how many."""
     connection = transaction.connection
     over = connection.execute(
         f"SELECT user_id, name, first FROM storm JOIN user USING (user_id)"  # noqa: S608 - fixed text

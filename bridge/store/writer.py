@@ -1,7 +1,7 @@
 """One writer thread: everything that waits goes into one synced transaction (group commit).
 
-Operations are callables that get a Transaction; `submit` returns a future that is resolved only
-after COMMIT has returned, or fails with a typed error when nothing of the operation was kept.
+Operations are functions of a Transaction; `submit` returns a future that is resolved only after
+COMMIT has returned, or fails with a typed error when nothing of the operation was kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import queue
 import sqlite3
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from bridge.errors import StoreUnavailableError
 from bridge.store import database
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+P = ParamSpec("P")
 T = TypeVar("T")
 LARGEST_BATCH = 512
 """Operations in one transaction at most: a bound on how long the first of them waits."""
@@ -40,15 +41,19 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    operation: Callable[[Transaction], Any]
+class Job:
+    """One operation with its arguments, and the future that gets its result."""
+
+    operation: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
     future: asyncio.Future[Any]
 
 
 class Writer:
     """The writer thread of one database. Start it inside the event loop that awaits its futures.
 
-    `settle` runs once per transaction before COMMIT, `committed` on the loop after each one.
+    `before_commit` runs once per transaction, behind all its operations; `committed` on the loop after each one.
     """
 
     def __init__(
@@ -56,21 +61,23 @@ class Writer:
         path: Path,
         *,
         now_ms: Callable[[], int],
-        settle: Callable[[Transaction], None],
+        before_commit: Callable[[Transaction], None],
         committed: Callable[[], None],
     ) -> None:
         self._path = path
         self._now_ms = now_ms
-        self._settle = settle
+        self._before_commit = before_commit
         self._committed = committed
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[Transaction], T]) -> asyncio.Future[T]:
+    def submit(
+        self, operation: Callable[Concatenate[Transaction, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> asyncio.Future[T]:
         """Queue an operation; its future carries its result once it is on disk.
 
         The future fails with what the operation raised, or with StoreUnavailableError.
@@ -79,7 +86,7 @@ class Writer:
         if self._closed:
             future.set_exception(StoreUnavailableError(f"{self._path}: closed"))
         else:
-            self._jobs.put(_Job(operation, future))
+            self._jobs.put(Job(operation, arguments, options, future))
         return future
 
     async def close(self) -> None:
@@ -106,10 +113,10 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
 
-    def _write(self, batch: list[_Job]) -> None:
+    def _write(self, batch: list[Job]) -> None:
         """Commit a batch; if one operation spoils it, each is tried again on its own."""
         try:
-            results = self._commit([job.operation for job in batch])
+            results = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever awaits the future
             of_the_file = isinstance(error, sqlite3.Error) and database.concerns_file(error)
             if of_the_file:
@@ -124,15 +131,15 @@ class Writer:
             return
         self._deliver([(job.future, result, None) for job, result in zip(batch, results, strict=True)])
 
-    def _commit(self, operations: list[Callable[[Transaction], Any]]) -> list[Any]:
+    def _commit(self, batch: list[Job]) -> list[Any]:
         if self._connection is None:
             self._connection = database.connect(self._path)
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
             transaction = Transaction(connection, self._now_ms())
-            results = [operation(transaction) for operation in operations]
-            self._settle(transaction)
+            results = [job.operation(transaction, *job.arguments, **job.options) for job in batch]
+            self._before_commit(transaction)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -17,10 +17,10 @@ def reply_before_commit() -> None:
     """The bridge answers 250 while the message still waits for its transaction."""
     from bridge.contract import ids
     from bridge.kept import Kept
-    from bridge.store.store import Store
+    from bridge.store.adapters import Mailbox
     from bridge.store.writer import Writer
 
-    keep, commit, later = Store.keep, Writer._commit, set()
+    keep, commit, later = Mailbox.keep, Writer._commit, set()
 
     async def hasty(self: Any, envelope: Any, header: Any, **found: str) -> tuple[Kept, ...]:
         task = asyncio.ensure_future(keep(self, envelope, header, **found))
@@ -29,11 +29,11 @@ def reply_before_commit() -> None:
         number = ids.at(time.time_ns() // 1_000_000)
         return tuple(Kept(each.user_id, each.user, number) for each in envelope.recipients)
 
-    def lagging(self: Any, operations: list[Any]) -> list[Any]:
+    def lagging(self: Any, batch: list[Any]) -> list[Any]:
         time.sleep(COMMIT_LAG_S)
-        return commit(self, operations)
+        return commit(self, batch)
 
-    Store.keep, Writer._commit = hasty, lagging
+    Mailbox.keep, Writer._commit = hasty, lagging
 
 
 def settle_before_acknowledgement() -> None:

@@ -37,8 +37,8 @@ def _accepting(_self: Any, answer: Any) -> bool:
     return bool(answer.accepted)
 
 
-def _for_mail(_self: Any, operations: list[Any]) -> bool:
-    return any(operation.__qualname__.startswith("keep.") for operation in operations)
+def _for_mail(_self: Any, batch: list[Any]) -> bool:
+    return any(job.operation.__qualname__ == "keep" for job in batch)
 
 
 PLACES = {

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.model import Body, Envelope, Header
 from bridge.store import messages
+from bridge.store.writer import Job
 from tests.crash import messages as mails
 from tests.crash.points import PLACES
 from tests.crash.scenarios import slow_link
@@ -57,10 +58,10 @@ def test_every_place_is_there(name):
 
 def test_the_points_around_a_commit_know_a_mail():
     envelope = Envelope("", (), Body(b"", 0, b""))
-    operation = messages.keep(envelope, Header(0, "", "", "", "", 0), message_id="", payload_limit=512)
+    keeping = Job(messages.keep, (envelope, Header(0, "", "", "", "", 0)), {}, None)
     for name in ("before_commit", "after_commit"):
-        assert PLACES[name].when(None, [operation])
-        assert not PLACES[name].when(None, [lambda _: None])
+        assert PLACES[name].when(None, [keeping])
+        assert not PLACES[name].when(None, [Job(messages.set_seen, (1, []), {"seen": True}, None)])
 
 
 def test_a_slow_link_drops_every_second():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import loading
-from bridge.daemon import runfile
+from bridge.daemon import process, runfile
 from bridge.daemon.app import Bridge
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.intake import Intake
@@ -70,7 +70,7 @@ def test_senders_are_told_to_try_again_and_their_mail_is_taken_later(tmp_path, m
 
     async def story():
         bridge = Bridge(settings)
-        running = asyncio.create_task(bridge.run())
+        running = asyncio.create_task(process.run(bridge))
         try:
             async with asyncio.timeout(30):
                 while "smtp" not in bridge.ingress.addresses:  # noqa: ASYNC110 - it listens and tells nobody
@@ -214,7 +214,7 @@ def test_a_run_file_that_cannot_be_written_does_not_end_the_bridge(tmp_path, mon
 
     async def story():
         bridge = Bridge(loading.load())
-        bridge._tell()
+        bridge.presence.tell()
         await bridge.store.close()
         bridge.spool.close()
 

@@ -27,6 +27,7 @@ def living(path, story, *, clock, keeping=ROOMY, count=100, most_messages=1000):
         async with storing(path, clock=clock, count=count) as store:
             lifetimes = Lifetimes(
                 store=store,
+                course=store.course,
                 discard=spool.discard,
                 keeping=keeping,
                 most_messages=most_messages,
@@ -49,11 +50,11 @@ async def keep(store, *users, size=100, spooled=None):
 
 
 async def bodies(store):
-    return await store._read(lambda c: [row[0] for row in c.execute("SELECT size FROM body ORDER BY body_id")])
+    return await store.read(lambda c: [row[0] for row in c.execute("SELECT size FROM body ORDER BY body_id")])
 
 
 async def with_body(store, user_id):
-    rows = await store._read(
+    rows = await store.read(
         lambda c: c.execute("SELECT number FROM message WHERE user_id = ? AND body_id NOTNULL", (user_id,)).fetchall()
     )
     return [row[0] for row in rows]

@@ -53,7 +53,7 @@ def test_what_was_answered_is_on_disk(path):
         for number in range(1, 6):
             await keep(store, alice, str(number))
             assert count(path) == number, "another connection sees it as soon as the future is done"
-        assert (await store._read(lambda c: c.execute("PRAGMA synchronous").fetchone()[0])) == 2, "FULL"
+        assert (await store.read(lambda c: c.execute("PRAGMA synchronous").fetchone()[0])) == 2, "FULL"
 
     told(path, story)
 
@@ -194,13 +194,13 @@ def test_a_slow_disk_slows_each_commit_and_not_each_message(path):
     alice, commits = add_user(path, "alice"), []
 
     async def story(store):
-        settle = store._writer._settle
+        before_commit = store._writer._before_commit
 
         def slowly(transaction):
-            settle(transaction)
+            before_commit(transaction)
             threading.Event().wait(0.02)  # what a disk that takes 20 ms for each sync does to the writer
 
-        store._writer._settle = slowly
+        store._writer._before_commit = slowly
         async with asyncio.timeout(10):
             for _ in range(4):
                 await asyncio.gather(*(keep(store, alice, f"{number}") for number in range(500)))

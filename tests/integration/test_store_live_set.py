@@ -23,8 +23,8 @@ from bridge.contract.header import unpack_header
 from bridge.contract.views import last_view, pack_digest, text_view
 from bridge.reconcile import Observed, fingerprint
 from bridge.store import database, offline, people
-from bridge.store.store import Store
-from tests.support.stored import DAY_MS, Clock, add_user, header, mail, storing, to, told
+from bridge.store.live import Retention
+from tests.support.stored import DAY_MS, Clock, Stored, add_user, header, mail, storing, to, told
 
 NAMES = ("alice", "bob", "carol")
 EVERYBODY = frozenset({*NAMES, "stranger"})
@@ -61,14 +61,7 @@ class LiveSet(RuleBasedStateMachine):
 
     def open(self):
         async def make():
-            return Store(
-                self.path,
-                now_ms=self.clock.wall,
-                count=self.count,
-                days=self.days,
-                payload_limit=512,
-                changed=lambda: None,
-            )
+            return Stored(self.path, clock=self.clock, retention=Retention(self.count, self.days))
 
         self.store = self.runner.run(make())
         self.runner.run(self.store.refresh_all())
@@ -284,9 +277,7 @@ async def keep(store, alice, many):
 
 
 async def live(store):
-    return [
-        row[0] for row in await store._read(lambda c: c.execute("SELECT number FROM message WHERE live").fetchall())
-    ]
+    return [row[0] for row in await store.read(lambda c: c.execute("SELECT number FROM message WHERE live").fetchall())]
 
 
 def test_what_was_pushed_out_comes_back_when_newer_mail_is_seen(path):

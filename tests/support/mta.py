@@ -16,6 +16,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from bridge.config.settings import Settings
+from bridge.daemon import process
 from bridge.daemon.app import Bridge
 from bridge.store import database, offline, people
 from clients.contract.header import decode_header
@@ -139,7 +140,7 @@ class Place:
             broker={"embedded": False},
             mqtt={"url": f"mqtt://127.0.0.1:{self.broker_port}"},
         )
-        bridge = asyncio.create_task(Bridge(settings, ready=ready.set).run(), name="bridge")
+        bridge = asyncio.create_task(process.run(Bridge(settings, ready=ready.set)), name="bridge")
         try:
             async with asyncio.timeout(PATIENCE):
                 await ready.wait()

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.rules.alert import SpamAction
-from bridge.store import database, offline, people
+from bridge.store import database, live, messages, offline, outbox, people
+from bridge.store.adapters import Course, Mailbox, Rows, Truth
+from bridge.store.live import Retention
+from bridge.store.messages import Terms
 from bridge.store.store import Store
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 NOON_MS = 1_780_000_000_000
 DAY_MS = 86_400_000
 COUNT, DAYS = 100, 7.0
+PAYLOAD_LIMIT = 512
 
 
 class Clock:
@@ -52,6 +56,43 @@ def add_user(path: Path, name: str, *addresses: str, clock: Clock | None = None)
         return int(row[0])
 
 
+class Stored(Store):
+    """A store with what tests do with one bound to it, by the names of the operations."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        retention: Retention,
+        changed: Callable[[], None] = lambda: None,
+        spam: SpamAction = SpamAction.MARK,
+    ) -> None:
+        super().__init__(path, now_ms=clock.wall, retention=retention, changed=changed)
+        mailbox = Mailbox(self, Terms(PAYLOAD_LIMIT, spam))
+        self.keep, self.set_seen, self.recent, self.body = (
+            mailbox.keep,
+            mailbox.set_seen,
+            mailbox.recent,
+            mailbox.body,
+        )
+        rows = Rows(self, days=retention.days, now_ms=clock.wall)
+        self.take_messages, self.take_views, self.settle, self.doubt = (
+            rows.take_messages,
+            rows.take_views,
+            rows.settle,
+            rows.doubt,
+        )
+        truth = Truth(self)
+        self.directory, self.waiting_messages, self.repair = truth.directory, truth.waiting_messages, truth.repair
+        self.course = Course(self, days=retention.days, now_ms=clock.wall)
+        self.expire, self.close_storms = self.course.expire, self.course.close_storms
+        self.refresh_all = self.writing(live.review_all)
+        self.live_count = self.reading(live.count_all)
+        self.waiting = self.reading(outbox.waiting)
+        self.discarded_files = self.reading(messages.discarded_files)
+
+
 @asynccontextmanager
 async def storing(
     path: Path,
@@ -61,25 +102,17 @@ async def storing(
     days: float = DAYS,
     changed: Callable[[], None] = lambda: None,
     spam: SpamAction = SpamAction.MARK,
-) -> AsyncIterator[Store]:
+) -> AsyncIterator[Stored]:
     """An open store on `path`, closed behind the block."""
     database.prepare(path)
-    store = Store(
-        path,
-        now_ms=(clock or Clock()).wall,
-        count=count,
-        days=days,
-        payload_limit=512,
-        changed=changed,
-        spam=spam,
-    )
+    store = Stored(path, clock=clock or Clock(), retention=Retention(count, days), changed=changed, spam=spam)
     try:
         yield store
     finally:
         await store.close()
 
 
-def told(path: Path, story: Callable[[Store], Awaitable[Any]], **options: Any) -> Any:
+def told(path: Path, story: Callable[[Stored], Awaitable[Any]], **options: Any) -> Any:
     """Run a story with a store of its own; what it returns."""
 
     async def run() -> Any:

@@ -1,4 +1,4 @@
-"""The directory as it is now: read again within a moment of any change, in whichever process."""
+"""The directory as it is at this moment: read again soon after any change, in whichever process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from bridge.directory import Directory
 from bridge.errors import StoreUnavailableError
+from bridge.store import people
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from bridge.store.store import Store
 
 LOOK_S = 0.2
+"""How often the store is asked whether anything changed; that costs one row."""
 
 
-class Phonebook:
-    """Holds the current Directory; calls `changed` after each change."""
+class DirectoryCache:
+    """Holds the Directory as last read; calls `changed` after each change."""
 
     def __init__(self, *, store: Store, changed: Callable[[], None]) -> None:
         self._store = store
@@ -34,14 +36,14 @@ class Phonebook:
 
     async def look(self) -> None:
         """Read the directory again if it changed; raises StoreUnavailableError."""
-        revision = await self._store.revision()
+        revision = await self._store.read(people.revision)
         if revision != self._revision:
-            self._directory = await self._store.directory()
+            self._directory = await self._store.read(people.read_directory)
             self._revision = revision
             self._changed()
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Look until cancelled."""
         while True:
             try:
                 await self.look()

@@ -1,0 +1,45 @@
+"""What commands can ask of a running bridge over its control socket."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from bridge.daemon.control import ControlError
+from bridge.errors import LinkDownError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from bridge.daemon.connected import Connected
+    from bridge.daemon.directory_cache import DirectoryCache
+    from bridge.publish.replay import Replay
+
+
+class Actions:
+    """The actions by their names; each takes the request as a JSON object and gives one back."""
+
+    def __init__(self, *, connected: Connected, replay: Replay, directory: DirectoryCache) -> None:
+        self._connected = connected
+        self._replay = replay
+        self._directory = directory
+
+    def by_name(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
+        """What the control socket answers to."""
+        return {"reconcile": self.reconcile, "look": self.look}
+
+    async def reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Compare broker and store, and mark what differs unless `dry_run`; raises ControlError."""
+        if self._connected.connection is None:
+            raise ControlError("the bridge is not connected to its broker now")
+        try:
+            repair = await self._replay.run(self._connected.connection, dry_run=bool(request.get("dry_run")))
+        except (LinkDownError, RefusedError, TimeoutError) as error:
+            raise ControlError(f"the broker was lost meanwhile: {error or 'timed out'}") from error
+        return asdict(repair)
+
+    async def look(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have a change of people taken up: who made it by a command may rely on it once this returned."""
+        del request
+        await self._directory.look()
+        return {}

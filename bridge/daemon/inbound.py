@@ -1,0 +1,54 @@
+"""What comes from the broker: the requests of devices, and the markers of our own replays."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.contract import topics
+from bridge.errors import LinkDownError, RefusedError
+
+if TYPE_CHECKING:
+    from bridge.publish.connection import BrokerConnection, Incoming
+    from bridge.publish.replay import Replay
+    from bridge.requests import Requests
+
+SUBSCRIBE_AGAIN_S = 30.0
+"""After a subscription that the broker refused or left without an answer."""
+
+
+class Inbound:
+    """Subscribes to requests, and hands each message to whom it is for."""
+
+    def __init__(self, *, requests: Requests, replay: Replay, root: str) -> None:
+        self._requests = requests
+        self._replay = replay
+        self._filter = topics.request_filter(root)
+        self._log = structlog.get_logger()
+
+    async def listen(self, connection: BrokerConnection) -> None:
+        """Have requests delivered: asked for until the broker has confirmed it, or the connection is lost."""
+        while True:
+            try:
+                await connection.subscribe([self._filter], qos=1)
+            except LinkDownError:
+                return
+            except (RefusedError, TimeoutError) as error:
+                self._log.error("requests_not_heard", reason=str(error) or "no answer to the subscription")
+                await asyncio.sleep(SUBSCRIBE_AGAIN_S)
+            else:
+                return
+
+    async def take(self, message: Incoming) -> None:
+        """One message; it is acknowledged when this returns."""
+        if message.topic == self._replay.marker_topic:
+            self._replay.marker_received(message.payload)
+        else:
+            await self._requests.handle(
+                message.topic,
+                message.payload,
+                response_topic=message.response_topic,
+                correlation=message.correlation,
+            )

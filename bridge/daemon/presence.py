@@ -1,0 +1,41 @@
+"""How this process says where it listens and whether it is connected: its run file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.daemon import runfile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from bridge.daemon.connected import Connected
+
+
+class Presence:
+    """The bridge's run file. `addresses` gives each listener's address by its name."""
+
+    def __init__(self, run_dir: Path, *, addresses: Callable[[], Mapping[str, str]], connected: Connected) -> None:
+        self._run_dir = run_dir
+        self._addresses = addresses
+        self._connected = connected
+        self._log = structlog.get_logger()
+
+    def tell(self) -> None:
+        """Write it anew. A disk that is full is no reason to end: mail is refused until there is room again."""
+        listening = self._addresses()
+        facts = {
+            "pid": os.getpid(),
+            "smtp": listening.get("smtp"),
+            "lmtp": listening.get("lmtp"),
+            "http": None,
+            "connected": self._connected.connection is not None,
+        }
+        try:
+            runfile.write(self._run_dir, runfile.BRIDGE, facts)
+        except OSError as error:
+            self._log.warning("run_file_not_written", reason=str(error))

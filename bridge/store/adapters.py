@@ -1,0 +1,102 @@
+"""The store as each use case wants it: operations bound to one open store, its settings and the clock.
+
+A use case says what it needs as a Protocol of its own (intake, requests, the pump, the look at the
+broker). What needs no more than a store is bound as it is; a method stands here only where a
+setting or the moment is added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.store import live, messages, outbox, people, repair, storms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from bridge.contract.publication import Publication
+    from bridge.kept import Kept
+    from bridge.model import Envelope, Header
+    from bridge.reconcile import Observed, Repair
+    from bridge.store.messages import Terms
+    from bridge.store.store import Store
+
+
+class Mailbox:
+    """Messages, for intake and requests."""
+
+    def __init__(self, store: Store, terms: Terms) -> None:
+        self._store = store
+        self._terms = terms
+        self.set_seen = store.writing(messages.set_seen)
+        self.recent = store.reading(messages.recent)
+        self.body = store.reading(messages.body)
+
+    async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = "") -> tuple[Kept, ...]:
+        """Keep a message for all its recipients; on return it is on disk. Raises StoreUnavailableError."""
+        return await self._store.write(
+            messages.keep, envelope, header, message_id=message_id, list_id=list_id, terms=self._terms
+        )
+
+
+class Rows:
+    """The rows of the outbox, for the pump. `days` is how long an unseen message counts as unread."""
+
+    def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._days = days
+        self._now_ms = now_ms
+        self.settle = store.writing(outbox.settle)
+        self.doubt = store.writing(outbox.doubt)
+
+    async def take_messages(self, *, limit: int, busy: Container[str]) -> list[Publication]:
+        """Waiting messages and events, oldest mark first."""
+        return await self._store.read(outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms())
+
+    async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
+        """Waiting views with their newest values."""
+        return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self._days)
+
+
+class Truth:
+    """What the broker should hold, for whoever looks at what it does hold."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.directory = store.reading(people.read_directory)
+        self.waiting_messages = store.reading(outbox.waiting_messages)
+
+    async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:
+        """Compare what the broker holds with what it should hold, and mark every difference.
+
+        Mail that comes in waits for the writer only when there is something to mark.
+        """
+        found = await self._store.read(repair.compare, observed)
+        if dry_run or not found.marked:
+            return found
+        return await self._store.write(repair.mark, observed)
+
+
+class Course:
+    """What the course of time changes in the store: it asks the writer only when there is something to do."""
+
+    def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._days = days
+        self._now_ms = now_ms
+        self._expired_until = live.horizon(now_ms(), days)
+
+    async def expire(self) -> int:
+        """Bring live sets and counts up to date that the course of time changed; of how many users."""
+        since, until = self._expired_until, live.horizon(self._now_ms(), self._days)
+        users = await self._store.read(live.crossed, since=since, until=until)
+        if users:
+            await self._store.write(live.renew, users)
+        self._expired_until = until
+        return len(users)
+
+    async def close_storms(self) -> int:
+        """Have the storms told whose window has passed; how many."""
+        if not await self._store.read(storms.any_over, self._now_ms()):
+            return 0
+        return await self._store.write(storms.close)
