@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
-from bridge.store import marks
+from bridge.store import marks, views
 
 if TYPE_CHECKING:
     import sqlite3
@@ -101,7 +101,7 @@ def _mark_views(connection: sqlite3.Connection, user_id: int) -> None:
     """Mark the digest and the views that are on: one that is off was cleared, and is not cleared again at each mail."""
     row = connection.execute("SELECT name, views FROM user WHERE user_id = ?", (user_id,)).fetchone()
     if row is not None:
-        switched_on = {"box", *row[1].split(",")}
+        switched_on = views.parse(row[1]) | {"box"}
         for view in topics.STATE_VIEWS:
             if view in switched_on:
                 marks.view(connection, user_id, row[0], view)

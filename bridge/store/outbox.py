@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.contract.publication import Kind
 from bridge.model import Storm
-from bridge.store import desired, storms
+from bridge.store import desired, storms, views
 from bridge.store.desired import Mail, Owner, Row, Told, Truth
 from bridge.store.live import live_numbers, newest_live, unread
 
@@ -51,10 +51,10 @@ def take_messages(
 
 
 def _message(found: tuple[Any, ...], *, now_ms: int) -> Publication:
-    path, kind, generation, user_id, number, header, live, held, name, views, until_ms, *storm = found
+    path, kind, generation, user_id, number, header, live, held, name, switched_on, until_ms, *storm = found
     row = Row(path, Kind(kind), generation, user_id, number)
     truth = Truth(
-        owner=None if name is None else Owner(name, frozenset(views.split(","))),
+        owner=None if name is None else Owner(name, views.parse(switched_on)),
         mail=None if header is None else Mail(header, live=bool(live), held=bool(held)),
         told=None if until_ms is None else Told(Storm(*storm), until_ms),
     )
@@ -67,9 +67,9 @@ def take_views(
     """The first waiting views with their newest values, without those in flight or not yet due."""
     taken = []
     rows = [row for row in connection.execute(_VIEWS, (limit,)) if row[0] not in busy]
-    for path, kind, generation, user_id, views, text_held in rows:
+    for path, kind, generation, user_id, switched_on, text_held in rows:
         row, payload = Row(path, Kind(kind), generation, user_id), b""
-        if views is not None and desired.view_is_on(row.kind, frozenset(views.split(","))):
+        if switched_on is not None and desired.view_is_on(row.kind, views.parse(switched_on)):
             payload = view_payload(connection, user_id, row.kind, now_ms=now_ms, days=days)
         taken.append(desired.view(row, payload, text_held=text_held))
     return taken

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridge.contract import topics
 from bridge.directory import Directory, User, normalise
 from bridge.errors import MalformedNameError, PostbellError
-from bridge.store import logins, marks
+from bridge.store import logins, marks, views
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,7 +67,7 @@ def add_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> N
         raise PeopleError(f"there is a user {name!r} already")
     cursor = connection.execute(
         "INSERT INTO user (name, views, created_ms) VALUES (?, ?, ?)",
-        (name, ",".join(topics.OPTIONAL_VIEWS), transaction.now_ms),
+        (name, views.write(views.ALL), transaction.now_ms),
     )
     assert cursor.lastrowid is not None
     add_addresses(transaction, name, addresses)
@@ -104,10 +104,10 @@ def set_view(transaction: Transaction, name: str, view: str, *, on: bool) -> Non
     if view not in topics.OPTIONAL_VIEWS:
         raise MalformedNameError(f"{view!r} is no view; there are {', '.join(topics.OPTIONAL_VIEWS)}")
     connection, user_id = transaction.connection, _user_id(transaction.connection, name)
-    views = set(connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()[0].split(","))
-    views = (views | {view} if on else views - {view}) - {""}
-    ordered = ",".join(known for known in topics.OPTIONAL_VIEWS if known in views)
-    connection.execute("UPDATE user SET views = ? WHERE user_id = ?", (ordered, user_id))
+    row = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()
+    before = views.parse(row[0])
+    after = before | {view} if on else before - {view}
+    connection.execute("UPDATE user SET views = ? WHERE user_id = ?", (views.write(after), user_id))
     marks.views(connection, user_id, name)
 
 
@@ -128,7 +128,7 @@ def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing
     """All users by name; `horizon` is the smallest number that counts as unseen."""
     users = connection.execute("SELECT user_id, name, views FROM user ORDER BY name").fetchall()
     listings = []
-    for user_id, name, views in users:
+    for user_id, name, switched_on in users:
         addresses = connection.execute("SELECT address FROM address WHERE user_id = ? ORDER BY address", (user_id,))
         devices = connection.execute("SELECT name FROM device WHERE user_id = ? ORDER BY name", (user_id,))
         counts = connection.execute(
@@ -140,7 +140,7 @@ def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing
                 name,
                 tuple(row[0] for row in addresses.fetchall()),
                 tuple(row[0] for row in devices.fetchall()),
-                tuple(view for view in views.split(",") if view),
+                tuple(view for view in topics.OPTIONAL_VIEWS if view in views.parse(switched_on)),
                 *counts,
             )
         )
@@ -156,8 +156,8 @@ def count_users(connection: sqlite3.Connection) -> int:
 def read_directory(connection: sqlite3.Connection) -> Directory:
     """The picture of all users and addresses that mail is resolved with."""
     users = [
-        User(user_id, name, frozenset(views.split(",")))
-        for user_id, name, views in connection.execute("SELECT user_id, name, views FROM user ORDER BY user_id")
+        User(user_id, name, views.parse(switched_on))
+        for user_id, name, switched_on in connection.execute("SELECT user_id, name, views FROM user ORDER BY user_id")
     ]
     return Directory.of(users, connection.execute("SELECT address, user_id FROM address").fetchall())
 

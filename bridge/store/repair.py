@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bridge.contract import ids, topics
 from bridge.contract.publication import Kind
 from bridge.reconcile import Difference, Observed, Repair, difference, fingerprint
-from bridge.store import marks
+from bridge.store import marks, views
 from bridge.store.desired import view_is_on
 from bridge.store.outbox import view_payload
 
@@ -85,8 +85,8 @@ def _desired_of(
         "SELECT number, header FROM message WHERE user_id = ? AND live = 1", (user_id,)
     ):
         yield topics.message(name, ids.encode(number)), fingerprint(header)
-    views = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()[0]
-    switched_on = frozenset(views.split(","))
+    row = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()
+    switched_on = views.parse(row[0])
     for kind in map(Kind, topics.STATE_VIEWS):
         if not view_is_on(kind, switched_on):
             continue

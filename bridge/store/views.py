@@ -1,0 +1,24 @@
+"""Which of the optional views a user has, as the database keeps them: one text, in the order of the contract."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from bridge.contract import topics
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+ALL: Final = frozenset(topics.OPTIONAL_VIEWS)
+
+
+@lru_cache(maxsize=64)
+def parse(text: str) -> frozenset[str]:
+    """The views that are switched on. Cached: the outbox reads them with every row."""
+    return frozenset(text.split(",")) - {""}
+
+
+def write(views: Collection[str]) -> str:
+    """The text to keep for these views."""
+    return ",".join(view for view in topics.OPTIONAL_VIEWS if view in views)
