@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 200
+_LONGEST = 200
 """Characters; a longer line is never boilerplate as a whole."""
 
 _TRIGGER_WORDS = """
@@ -71,7 +71,7 @@ def is_noise(line: str) -> bool:
     """Whether a stripped line is a rule, a quotation or what programs write."""
     if line.startswith((">", "|>")) or not any(map(_speaks, line)):
         return True
-    if len(line) > LONGEST:
+    if len(line) > _LONGEST:
         return False
     if any(form.fullmatch(line) for form in (_DEVICE, _NO_MIME, _OUTSIDE, _ADDED_ABOVE, _ARMOUR)):
         return True

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
-EARLIEST = 0
-LATEST = 4_102_444_800  # 2100-01-01T00:00:00Z
+_EARLIEST_S = 0
+_LATEST_S = 4_102_444_800  # 2100-01-01T00:00:00Z
 _LONGEST = 128
+_HOUR_24 = re.compile(r"[\dW-]{7,10}[^\d-]24")
+"""The end of a day in ISO 8601: not in RFC 3339, and read by Python from 3.14 on alone."""
 
 
 def epoch(raw: bytes) -> int | None:
@@ -21,10 +24,12 @@ def epoch(raw: bytes) -> int | None:
     if moment is None:
         return None
     seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
-    return seconds if EARLIEST <= seconds < LATEST else None
+    return seconds if _EARLIEST_S <= seconds < _LATEST_S else None
 
 
 def _iso(value: str) -> datetime | None:
+    if _HOUR_24.match(value):
+        return None
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

@@ -13,7 +13,10 @@ from bridge.mail.fields import READ, FieldReader, Fields, beginning
 from bridge.model import Extract, Flag
 
 LONGEST_SUBJECT = 500
+"""Characters of a subject."""
 LONGEST_MESSAGE_ID = 998
+"""Bytes of a Message-ID: no line may be longer (RFC 5322 §2.1.1)."""
+
 _LONGEST_SUBJECT_FIELD = 16_384
 _LONGEST_PLAIN = 49_152
 _LONGEST_HTML = 196_608

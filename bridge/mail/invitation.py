@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from bridge.mail import charsets
 
 LONGEST = 65_536
+"""Bytes of an invitation that are read."""
+
 _FOLD = re.compile(rb"\r?\n[ \t]")  # senders fold inside characters, so before decoding
 _EVENT = re.compile(r"^BEGIN:VEVENT[ \t]*\r?$(.*?)(?:^END:VEVENT|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 _PROPERTY = re.compile(

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from bridge.mail import charsets, text, words
 
 LONGEST_NAME = 200
-LONGEST_ADDRESS = 320  # 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)
+LONGEST_ADDRESS = 320
+"""Characters: 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)."""
 
 QUOTED_TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*'
 QUOTED = rb'"' + QUOTED_TEXT + rb'"?'

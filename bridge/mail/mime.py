@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     Raw: TypeAlias = bytes | mmap
 
 MOST_PARTS = 500
+"""Leaves that one walk finds."""
 MOST_HEADER_BYTES = 131_072
 """Bytes of the parts' own header sections that one walk reads; the walk ends with the part that exceeds them."""
 DEEPEST = 50
+"""Multiparts within one another; a deeper one is a part as it stands."""
 LONGEST_TEXT = 262_144
 """Characters of readable text that are made of one message at most."""
 

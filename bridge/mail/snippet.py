@@ -15,6 +15,8 @@ from bridge.mail import codes, text
 from bridge.mail.boilerplate import is_noise
 
 LONGEST = 200
+"""Characters of a snippet."""
+
 _SEARCHED = 16_384
 _ENOUGH = 300
 _MOST_LINES = 1_000
