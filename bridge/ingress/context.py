@@ -11,10 +11,9 @@ from bridge.ingress.sessions import Sessions
 if TYPE_CHECKING:
     import ssl
 
-    from bridge.ingress.interfaces import Intake, LoginCheck
+    from bridge.ingress.interfaces import Intake, LoginCheck, Spool
     from bridge.ingress.limits import Gate, SessionLimits
     from bridge.ingress.trust import Trust
-    from bridge.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridge.model import Envelope, Recipient, Reply
+    from bridge.model import Body, Envelope, Recipient, Reply
 
 
 class Intake(Protocol):
@@ -24,6 +24,30 @@ class Intake(Protocol):
         otherwise that file belongs to whoever accepted. Raises no SmtpError. When it fails with a
         defect or is cancelled, the file stays where it is until the next sweep of the spool.
         """
+
+
+class ArrivingMessage(Protocol):
+    """A message whose data is coming in. Not for use by two tasks at once."""
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Append. Raises StoreFullError or StoreUnavailableError; then only `discard` is left."""
+
+    async def finish(self) -> Body:
+        """The complete message, on stable storage if it is in a file. Raises as `write`."""
+
+    def discard(self) -> None:
+        """Forget it, finished or not; more than once is no harm."""
+
+
+class Spool(Protocol):
+    """Where messages lie while they arrive."""
+
+    def begin(self) -> ArrivingMessage:
+        """A new, empty message; end it with `finish` or `discard`."""
 
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.endpoints import Endpoint
-    from bridge.ingress.interfaces import Intake, LoginCheck
-    from bridge.spool import Spool
+    from bridge.ingress.interfaces import Intake, LoginCheck, Spool
 
 KEYS = {"smtp": "smtp.listen", "smtps": "smtp.tls_listen", "lmtp": "lmtp.listen"}
 """The key that each listener is configured by."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.ingress.context import IngressContext
+    from bridge.ingress.interfaces import ArrivingMessage
     from bridge.model import Body
-    from bridge.spool import SpooledMessage
 
 BLOCK_BYTES = 64 * 1024
 """So much is read at once; a message that is longer waits its turn in the queue of the large ones."""
@@ -165,7 +165,7 @@ class SmtpConversation(SecuredConversation):
             message.discard()
         return answers
 
-    async def _receive(self, message: SpooledMessage, recipients: int) -> Body:
+    async def _receive(self, message: ArrivingMessage, recipients: int) -> Body:
         """The message up to the end of data; a problem is raised only there, the rest being read and dropped."""
         decoder = DataDecoder()
         problem: SmtpError | None = None
@@ -187,7 +187,7 @@ class SmtpConversation(SecuredConversation):
             raise problem
         return await message.finish()
 
-    async def _append(self, message: SpooledMessage, content: bytes) -> SmtpError | None:
+    async def _append(self, message: ArrivingMessage, content: bytes) -> SmtpError | None:
         """Add to the message; with the first problem nothing of it is left."""
         try:
             if message.size + len(content) > self._context.max_size:
