@@ -2,6 +2,11 @@
 
 An adapter around paho-mqtt, driven by the caller in one thread (`step`), so that nothing runs
 between recording a message, showing it and acknowledging it. MQTT 3.1.1 with a persistent session.
+
+A device resumes like this (`_on_connect`). With *session present*, and these very filters confirmed
+before, the broker sends what it queued, and what was not acknowledged again; only what tells whether
+all came is subscribed to anew (docs/decisions/0011-the-digest-at-each-connection.md). Otherwise the old
+confirmation is void, on record first, and all filters are subscribed to: the retained set comes.
 """
 
 from __future__ import annotations
