@@ -66,7 +66,7 @@ async def open_listener(
         return await _listen_tcp(factory, address)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on {address}: {error.strerror or error}; {_cure(error, address)}"
+            f"cannot listen on {address}: {error.strerror or error}; {_advice(error, address)}"
         ) from error
 
 
@@ -127,7 +127,7 @@ def _inode(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _cure(error: OSError, address: Endpoint) -> str:
+def _advice(error: OSError, address: Endpoint) -> str:
     if error.errno == errno.EADDRINUSE:
         return "end the other program or choose another address"
     if error.errno in {errno.EACCES, errno.EPERM}:

@@ -169,6 +169,7 @@ class Outbox:
         future.add_done_callback(lambda done: self._landed(publication, done))
 
     def _landed(self, publication: Publication, done: asyncio.Future[None]) -> None:
+        """The PUBACK has come: the row is settled at the next turn. Or the connection is lost, and nobody knows."""
         if done.cancelled() or isinstance(done.exception(), LinkDownError):
             return
         done.result()

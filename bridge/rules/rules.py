@@ -122,5 +122,5 @@ def parse(document: str) -> Rules:
 def explain(error: ValidationError) -> str:
     """The first thing that is wrong: which rule, its value and the cure."""
     problem = error.errors(include_url=False)[0]
-    cure = problem["msg"].removeprefix("Value error, ")
-    return f"{problem['loc'][0]} = {problem['input']!r}: {cure}" if problem["loc"] else cure
+    advice = problem["msg"].removeprefix("Value error, ")
+    return f"{problem['loc'][0]} = {problem['input']!r}: {advice}" if problem["loc"] else advice

@@ -48,6 +48,11 @@ def keep(
     `header` is the header without a detail and with the sender's date; what differs between users
     is filled in here, and each user's rules are applied (`list_id` is for them). The result is one
     Kept per user in the order of first appearance; a user who was removed after RCPT is left out.
+
+    What is on disk for one message after COMMIT: in `body` its raw bytes, or the name of its spool file;
+    for each user a row of `message` with the header as it is published, the new `user.last_number`, rows
+    of `outbox` for the header, the event and each view (`marks.py`), and for a user with a rate that it
+    rang, or its part in the storm.
     """
     by_user: dict[int, Recipient] = {}
     for recipient in envelope.recipients:
