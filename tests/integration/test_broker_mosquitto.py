@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from broker import mosquitto
-from tests.conftest import need
 from tests.support import mqtt_client as mqtt
-from tests.support.mqtt_broker import Mosquitto
+from tests.support.mqtt_broker import MosquittoWithOurRules
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +31,7 @@ def test_the_page_and_the_program_give_the_same_settings():
 
 @pytest.fixture
 def running(tmp_path):
-    with Mosquitto(need("mosquitto"), tmp_path, {"bridge": "bridge"}) as broker:
+    with MosquittoWithOurRules(tmp_path, {"bridge": "bridge"}) as broker:
         yield broker, tmp_path / "mosquitto.db"
 
 
