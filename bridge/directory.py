@@ -34,11 +34,10 @@ _LONGEST = 320  # RFC 3696 erratum 1690 says 254; addresses with SMTPUTF8 may ta
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who gets mail, and the views that are on for them."""
+    """A person who gets mail. `name` is fit for topics (`contract/topics.py`)."""
 
     user_id: int
     name: str
-    views: frozenset[str] = frozenset()
 
 
 def _nothing() -> Mapping[Any, Any]:

@@ -68,11 +68,11 @@ class StoreFullError(StoreUnavailableError):
 
 
 class StoreCorruptError(PostbellError):
-    """The database is damaged or not ours; the text says how to recover."""
+    """The database is damaged or not ours; the text says how to recover. Senders get StoreUnavailableError's reply."""
 
 
 class BadRequestError(PostbellError):
-    """A device's request that cannot be answered; `status` goes into the reply."""
+    """A device's request that cannot be answered; `status` (`contract/requests.py`) and text go into the reply."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -84,4 +84,4 @@ class LinkDownError(PostbellError):
 
 
 class RefusedError(PostbellError):
-    """The broker refused the connection; the text says why."""
+    """The broker refused the connection or a subscription; the text says why."""

@@ -7,7 +7,7 @@ from enum import IntFlag
 
 
 class Flag(IntFlag):
-    """What a device may want to know of a mail before it shows it (docs/protocol.md, "Header")."""
+    """What a device may want to know of a mail before it shows it (docs/protocol.md, "Header"). Bits of one number."""
 
     ATTACHMENT = 1
     URGENT = 2
@@ -27,8 +27,9 @@ class Flag(IntFlag):
 class Extract:
     """What header extraction reads out of a raw message. Text is NFC, one line, without controls.
 
-    `date` is the sender's Date in epoch seconds or None; `message_id` is the Message-ID field as
-    sent, stripped, empty when there is none; `list_id` the id of the mailing list in lower case;
+    `date` is the Date field (RFC 5322 §3.6.1) in epoch seconds, None without one that can be read;
+    `message_id` the Message-ID field (§3.6.4) as sent, stripped, empty when there is none;
+    `list_id` the id of the mailing list (RFC 2919 §3) in lower case, empty when there is none;
     `hops` counts the Received fields (RFC 5321 §6.3).
     """
 
@@ -45,7 +46,12 @@ class Extract:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The compact header of one message for one user, before it is packed (docs/protocol.md)."""
+    """The compact header of one message for one user, before it is packed (docs/protocol.md, "Header").
+
+    `flags` are bits of Flag; `size` counts the bytes of the raw message; `detail` is what follows
+    `+` in the recipient's address; `date` is the sender's in epoch seconds, None where the id says
+    as much.
+    """
 
     flags: int
     from_name: str
@@ -59,7 +65,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """Messages beyond a user's rate, told as one. Name and address are None where they differ."""
+    """Messages beyond a user's rate, told as one: `more` of them. Name and address are None where they differ."""
 
     more: int
     from_name: str | None
@@ -68,7 +74,7 @@ class Storm:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A recipient address that the directory knows: whose it is, and the part after `+`."""
+    """A recipient's address as RCPT gave it, whose it is, and the part after `+` (RFC 5233 §1 calls it the detail)."""
 
     address: str
     user_id: int
@@ -78,11 +84,12 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A raw message as it was received, dot-unstuffed, complete.
+    """A raw message as it was received, dot-unstuffed (RFC 5321 §4.5.2), complete.
 
     `head` is the whole message when `spooled` is None; otherwise its first bytes (at least the
     first 256 KiB), and `spooled` names the file of the spool that holds all of it, already synced.
-    `digest` identifies the content without its trace fields (see `digest.py`).
+    `size` counts the bytes of all of it. `digest` identifies the content without its trace fields
+    (see `mail/digest.py`).
     """
 
     head: bytes
@@ -93,7 +100,11 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One mail transaction that is ready to be committed. `sender` is empty for the null sender."""
+    """One mail transaction that is ready to be committed.
+
+    `sender` is empty for the null sender (RFC 5321 §4.5.5). `protocol` is what it came by, as
+    RFC 3848 §1 names it, and `peer` the network address it came from: both for the log alone.
+    """
 
     sender: str
     recipients: tuple[Recipient, ...]
@@ -104,7 +115,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An SMTP reply: code (RFC 5321 §4.2), enhanced status (RFC 3463) and one line of ASCII text."""
+    """An SMTP reply: code (RFC 5321 §4.2), enhanced status (RFC 3463 §2) and one line of ASCII text."""
 
     code: int
     status: str

@@ -17,7 +17,7 @@ def fingerprint(payload: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Paths by what is wrong with them on the broker."""
+    """Paths by what is wrong with them on the broker: not there, there with another payload, there and not desired."""
 
     missing: frozenset[str]
     different: frozenset[str]
@@ -30,7 +30,7 @@ class Difference:
 
 
 def difference(desired: Mapping[str, int], observed: Mapping[str, int]) -> Difference:
-    """Compare two mappings of path to fingerprint."""
+    """What to do so that `observed` becomes `desired`, both path to fingerprint: each path is in one set at most."""
     return Difference(
         missing=frozenset(desired.keys() - observed.keys()),
         different=frozenset(path for path in desired.keys() & observed.keys() if desired[path] != observed[path]),
@@ -42,8 +42,9 @@ def difference(desired: Mapping[str, int], observed: Mapping[str, int]) -> Diffe
 class Observed:
     """The retained topics of some users as the broker replayed them: path to fingerprint of the payload.
 
-    `acknowledged` are paths that the broker acknowledged on the same connection since the replay began:
-    there the acknowledgement is newer than the replay, and right.
+    `acknowledged` are paths that the broker acknowledged on the same connection since the replay
+    began: there the acknowledgement is newer than the replay, and right. `now_ms` is when it ended
+    and `days` how old a live message may be: what is desired depends on both.
     """
 
     users: frozenset[str]
@@ -55,7 +56,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a reconciliation found: how many topics of each kind it marked."""
+    """What a reconciliation found: topics to mark for the outbox, by what is wrong, and topics that the broker held."""
 
     missing: int
     different: int

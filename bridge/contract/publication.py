@@ -18,9 +18,13 @@ class Kind(StrEnum):
     STRAY = "stray"
     """A topic that belongs to nobody and has to be cleared."""
     BOX = "box"
+    """The box digest."""
     LAST = "last"
+    """The newest live message, as JSON."""
     TEXT = "text"
+    """The newest live message that rings, and the storm behind it, as one line."""
     UNREAD = "unread"
+    """How many messages nobody has seen."""
 
     @property
     def is_view(self) -> bool:

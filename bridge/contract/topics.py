@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bridge.contract.publication import Kind
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """The shape of user and device names (docs/protocol.md, "Topics")."""
 
-STATE_VIEWS = ("box", "last", "text", "unread")
+STATE_VIEWS = tuple(kind for kind in Kind if kind.is_view)
 """Retained topics that hold only their newest value."""
 
-OPTIONAL_VIEWS = ("last", "text", "unread", "event")
+OPTIONAL_VIEWS = (Kind.LAST, Kind.TEXT, Kind.UNREAD, Kind.EVENT)
 """Views that a user may switch off; the box digest is part of the protocol and always there."""
 
 

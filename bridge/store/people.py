@@ -156,8 +156,7 @@ def count_users(connection: sqlite3.Connection) -> int:
 def read_directory(connection: sqlite3.Connection) -> Directory:
     """The picture of all users and addresses that mail is resolved with."""
     users = [
-        User(user_id, name, views.parse(switched_on))
-        for user_id, name, switched_on in connection.execute("SELECT user_id, name, views FROM user ORDER BY user_id")
+        User(user_id, name) for user_id, name in connection.execute("SELECT user_id, name FROM user ORDER BY user_id")
     ]
     return Directory.of(users, connection.execute("SELECT address, user_id FROM address").fetchall())
 
