@@ -11,30 +11,22 @@ import sys
 
 import paho.mqtt.client as paho
 import pytest
+import typer
 
 from bridge.cli import main
 from tests.support.system import System
 from tests.support.waiting import until
 
-COMMANDS = [
-    (),
-    ("serve",),
-    ("bridge",),
-    ("broker",),
-    ("user",),
-    *(("user", what) for what in ("add", "change", "list", "remove")),
-    ("device",),
-    *(("device", what) for what in ("add", "list", "revoke")),
-    ("sender",),
-    *(("sender", what) for what in ("add", "list", "remove")),
-    ("admin",),
-    *(("admin", what) for what in ("add", "list", "remove")),
-    ("send",),
-    ("status",),
-    ("reconcile",),
-    ("salvage",),
-    ("setup",),
-]
+
+def _commands(command, words=()):
+    """A command and those below it, each as the words that call it."""
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, (*words, name))
+
+
+COMMANDS = [words for words in _commands(typer.main.get_command(main.app)) if words not in {("watch",), ("read",)}]
+"""Those of the bridge; `watch` and `read` are the client's."""
 
 
 @pytest.fixture(scope="module")
