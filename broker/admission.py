@@ -1,22 +1,46 @@
-"""Who may connect at all: counts of connections and of failed logins, by address. Pure."""
+"""Who may connect at all: counts of connections, failed logins and lines in the log, by address. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
-_WINDOW = 60.0  # seconds for which failed logins are counted
-_ADDRESSES = 10_000  # with failed logins; beyond, the oldest is forgotten
+_WINDOW_S = 60.0  # for which what an address did is counted
+_ADDRESSES = 10_000  # of which something is counted; beyond, the oldest is forgotten
+_LINES = 10  # of the log that those who are turned away from one address fill in that time
 
 
 @dataclass(slots=True)
-class _Failures:
-    since: float
+class _Tally:
+    since_s: float
     count: int = 0
 
 
+class _Tallies:
+    """What each address did of late, for so many addresses."""
+
+    def __init__(self) -> None:
+        self._by_address: OrderedDict[str, _Tally] = OrderedDict()
+
+    def count(self, address: str, now_s: float) -> int:
+        """Count once more; how often it was since the window began."""
+        tally = self._by_address.get(address)
+        if tally is None or now_s - tally.since_s >= _WINDOW_S:
+            self._by_address.pop(address, None)
+            tally = self._by_address[address] = _Tally(now_s)
+            if len(self._by_address) > _ADDRESSES:
+                self._by_address.popitem(last=False)
+        tally.count += 1
+        return tally.count
+
+    def counted(self, address: str, now_s: float) -> int:
+        """How often it was since the window began."""
+        tally = self._by_address.get(address)
+        return 0 if tally is None or now_s - tally.since_s >= _WINDOW_S else tally.count
+
+
 class Admission:
-    """Bounds on connections, all and from one address, and on failed logins from one address a minute."""
+    """Bounds on connections, all and from one address, and on what one address may do in a minute."""
 
     def __init__(self, *, clients: int, clients_per_address: int, login_failures: int) -> None:
         self._clients = clients
@@ -24,7 +48,8 @@ class Admission:
         self._allowed_failures = login_failures
         self._present: Counter[str] = Counter()
         self._total = 0
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._failures = _Tallies()
+        self._lines = _Tallies()
 
     def __len__(self) -> int:
         return self._total
@@ -44,20 +69,14 @@ class Admission:
         if not self._present[address]:
             del self._present[address]
 
-    def failed(self, address: str, now: float) -> bool:
+    def failed(self, address: str, now_s: float) -> bool:
         """Count a failed login; whether it is the one that reached the bound."""
-        failures = self._failures.get(address)
-        if failures is None or now - failures.since >= _WINDOW:
-            self._failures.pop(address, None)
-            failures = self._failures[address] = _Failures(now)
-            if len(self._failures) > _ADDRESSES:
-                self._failures.popitem(last=False)
-        failures.count += 1
-        return failures.count == self._allowed_failures
+        return self._failures.count(address, now_s) == self._allowed_failures
 
-    def barred(self, address: str, now: float) -> bool:
+    def barred(self, address: str, now_s: float) -> bool:
         """Whether too many logins from the address failed in this minute."""
-        failures = self._failures.get(address)
-        if failures is None or now - failures.since >= _WINDOW:
-            return False
-        return failures.count >= self._allowed_failures
+        return self._failures.counted(address, now_s) >= self._allowed_failures
+
+    def may_log(self, address: str, now_s: float) -> bool:
+        """Whether one more line about who was turned away from the address belongs into the log."""
+        return self._lines.count(address, now_s) <= _LINES

@@ -17,6 +17,7 @@ from broker.admission import Admission
 from broker.auth import LoginReader, Logins
 from broker.delivery import Bounds
 from broker.listeners import Certificates, RunFile, configured
+from broker.reception import Reception
 from broker.router import Router
 from broker.server import DeviceBroker
 from broker.sessions import SessionStore
@@ -50,9 +51,10 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         ports=run_file.ports(),
         tls=certificates.context if certificates else None,
         limits=settings.limits,
-        session_seconds=settings.broker.session_days * 86_400,
-        logins=logins,
-        admission=_admission(settings.limits),
+        session_s=settings.broker.session_days * 86_400,
+        reception=Reception(
+            admission=_admission(settings.limits), logins=logins, limits=settings.limits, statistics=statistics
+        ),
         router=router,
         store=store,
         statistics=statistics,

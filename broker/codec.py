@@ -1,8 +1,9 @@
-"""Packets in and out: amqtt's packet classes for what is rare, plain bytes for what is frequent.
+"""Packets in and out, as bytes: amqtt's decoder for CONNECT, plain code for what clients repeat. Pure.
 
 A packet is read whole, bounded, before anything in it is believed. amqtt's decoder is lenient (bad
 UTF-8 becomes the text of a bytes literal, strings may end early or late), so what it decoded must
 encode to the very bytes that came; anything else is a ProtocolError, and the connection is closed.
+All the rest takes time in proportion to its bytes, and looks at no more than it may.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 from amqtt.adapters import BufferReader
 from amqtt.errors import MQTTError, NoDataError
 from amqtt.mqtt.connect import ConnectPacket
-from amqtt.mqtt.packet import CONNECT, PUBLISH, MQTTFixedHeader, MQTTPacket
-from amqtt.mqtt.subscribe import SubscribePacket
-from amqtt.mqtt.unsubscribe import UnsubscribePacket
+from amqtt.mqtt.packet import CONNECT, PUBLISH, MQTTFixedHeader
 
 from broker.errors import ProtocolError
 from broker.retained import Message
@@ -23,20 +22,11 @@ from broker.topics import valid_name
 
 if TYPE_CHECKING:
     from broker.delivery import Entry
-    from broker.transport import ChunkReader
+    from broker.frames import Frame
 
 PINGRESP = b"\xd0\x00"
-
-_FLAGS_OF_TWO = (6, 8, 10)  # PUBREL, SUBSCRIBE, UNSUBSCRIBE [MQTT-2.2.2-2]
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One packet as it came: its type, the four flag bits, and all that follows the length."""
-
-    kind: int
-    flags: int
-    body: bytes
+MOST_FILTERS = 1024
+"""Filters of one packet that are read, of whomever they are: more are no honest client's, and end the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,67 +59,11 @@ class Publish:
     packet_id: int
 
 
-class Packets:
-    """Cuts a stream of bytes into packets. At most `limit` bytes and one chunk are ever held."""
-
-    __slots__ = ("_buffer", "limit", "reader")
-
-    def __init__(self, reader: ChunkReader, limit: int) -> None:
-        self.reader = reader
-        self.limit = limit
-        self._buffer = bytearray()
-
-    async def read(self) -> Frame | None:
-        """The next packet, or None when the stream ends. Raises ProtocolError as `next` does."""
-        while (frame := self.next()) is None:
-            chunk = await self.reader.chunk()
-            if not chunk:
-                return None
-            self.feed(chunk)
-        return frame
-
-    def feed(self, chunk: bytes) -> None:
-        """Take in what the reader gave."""
-        self._buffer += chunk
-
-    def next(self) -> Frame | None:
-        """The next packet if all of it is here.
-
-        Raises ProtocolError on a length that is malformed or over the limit, and on reserved flag bits.
-        """
-        buffer = self._buffer
-        length = shift = 0
-        for start in range(1, min(len(buffer), 5)):
-            octet = buffer[start]
-            length |= (octet & 0x7F) << shift
-            if octet < 0x80:
-                break
-            shift += 7
-        else:
-            if len(buffer) >= 5:
-                raise ProtocolError("MQTT-2.2.3", "the remaining length has more than four bytes")
-            return None
-        kind, flags = buffer[0] >> 4, buffer[0] & 0x0F
-        if kind in (0, 15) or (kind != PUBLISH and flags != (2 if kind in _FLAGS_OF_TWO else 0)):
-            raise ProtocolError("MQTT-2.2.2-2", f"packet type {kind} with flags {flags}")
-        if length > self.limit:
-            raise ProtocolError("limits.packet", f"a packet of {length} bytes, allowed are {self.limit}")
-        end = start + 1 + length
-        if len(buffer) < end:
-            return None
-        frame = Frame(kind, flags, bytes(buffer[start + 1 : end]))
-        if len(buffer) == end:
-            self._buffer = bytearray()  # an idle connection holds no memory for what was
-        else:
-            del buffer[:end]
-        return frame
-
-
 def connect(frame: Frame) -> Connect:
     """Decode a CONNECT. Raises ProtocolError."""
     if frame.kind != CONNECT:
         raise ProtocolError("MQTT-3.1.0-1", "the first packet is not CONNECT")
-    packet = _decode(ConnectPacket, frame)
+    packet = _decode_connect(frame)
     header, payload = packet.variable_header, packet.payload
     client_id = "" if payload.client_id_is_random else payload.client_id
     if payload.client_id_is_random:
@@ -176,28 +110,33 @@ def publish(frame: Frame) -> Publish:
     return Publish(Message(topic, frame.body[start:], qos), bool(frame.flags & 1), packet_id)
 
 
-def subscribe(frame: Frame) -> tuple[int, list[tuple[str, int]]]:
+def subscribe(frame: Frame, *, most: int = MOST_FILTERS) -> tuple[int, list[tuple[str, int]]]:
     """Decode a SUBSCRIBE: packet id, filters with the QoS they ask for. Raises ProtocolError."""
-    packet = _decode(SubscribePacket, frame)
-    _same(frame, packet)
-    topics: list[tuple[str, int]] = packet.payload.topics
-    if not topics:
+    number, body, at = packet_id(frame), frame.body, 2
+    wanted: list[tuple[str, int]] = []
+    while at < len(body):
+        topic_filter, at = _filter(body, at, room=len(wanted) < most)
+        if at >= len(body):
+            raise ProtocolError("MQTT-4.8.0-1", "malformed packet: a filter without its QoS")
+        if body[at] > 2:
+            raise ProtocolError("MQTT-3-8.3-4", "a QoS above 2")
+        wanted.append((topic_filter, body[at]))
+        at += 1
+    if not wanted:
         raise ProtocolError("MQTT-3.8.3-3", "SUBSCRIBE without a filter")
-    if any(qos > 2 for _, qos in topics):
-        raise ProtocolError("MQTT-3-8.3-4", "a QoS above 2")
-    _plain(*(topic for topic, _ in topics))
-    return packet_id(frame), topics
+    return number, wanted
 
 
-def unsubscribe(frame: Frame) -> tuple[int, list[str]]:
+def unsubscribe(frame: Frame, *, most: int = MOST_FILTERS) -> tuple[int, list[str]]:
     """Decode an UNSUBSCRIBE: packet id and filters. Raises ProtocolError."""
-    packet = _decode(UnsubscribePacket, frame)
-    _same(frame, packet)
-    topics: list[str] = packet.payload.topics
-    if not topics:
+    number, body, at = packet_id(frame), frame.body, 2
+    filters: list[str] = []
+    while at < len(body):
+        topic_filter, at = _filter(body, at, room=len(filters) < most)
+        filters.append(topic_filter)
+    if not filters:
         raise ProtocolError("MQTT-3.10.3-2", "UNSUBSCRIBE without a filter")
-    _plain(*topics)
-    return packet_id(frame), topics
+    return number, filters
 
 
 def packet_id(frame: Frame) -> int:
@@ -217,8 +156,8 @@ def encode_publish(entry: Entry) -> bytes:
     parts.append(entry.message.payload)
     body = b"".join(parts)
     dup = 8 if entry.qos and entry.sent else 0
-    flags = dup | entry.qos << 1 | entry.retain
-    return MQTTFixedHeader(PUBLISH, flags, len(body)).to_bytes() + body
+    first = PUBLISH << 4 | dup | entry.qos << 1 | entry.retain
+    return bytes((first,)) + _length(len(body)) + body
 
 
 def encode_puback(packet_id: int) -> bytes:
@@ -226,11 +165,49 @@ def encode_puback(packet_id: int) -> bytes:
     return b"\x40\x02" + packet_id.to_bytes(2, "big")
 
 
-def _decode(cls: type[MQTTPacket[Any, Any, Any]], frame: Frame) -> Any:
+def encode_suback(packet_id: int, codes: list[int]) -> bytes:
+    """A SUBACK: one code for each filter, in order [MQTT-3.9.3-1]."""
+    return b"\x90" + _length(2 + len(codes)) + packet_id.to_bytes(2, "big") + bytes(codes)
+
+
+def encode_unsuback(packet_id: int) -> bytes:
+    """An UNSUBACK."""
+    return b"\xb0\x02" + packet_id.to_bytes(2, "big")
+
+
+def _length(value: int) -> bytes:
+    """The remaining length (§2.2.3)."""
+    if value < 0x80:
+        return bytes((value,))
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _filter(body: bytes, at: int, *, room: bool) -> tuple[str, int]:
+    """The text at a place, and the place behind it."""
+    if not room:
+        raise ProtocolError("limits.subscriptions", "more filters than a packet may have")
+    start = at + 2
+    end = start + int.from_bytes(body[at:start], "big")
+    if end > len(body) or start > len(body):
+        raise ProtocolError("MQTT-4.8.0-1", "malformed packet: ends inside a filter")
+    try:
+        text = body[start:end].decode()
+    except UnicodeDecodeError:
+        raise ProtocolError("MQTT-1.5.3-1", "a filter is not UTF-8") from None
+    _plain(text)
+    return text, end
+
+
+def _decode_connect(frame: Frame) -> Any:
     """Let amqtt decode a body that is already here, so that its coroutine never waits."""
     header = MQTTFixedHeader(frame.kind, frame.flags, len(frame.body))
     try:
-        cls.from_stream(BufferReader(frame.body), fixed_header=header).send(None)
+        ConnectPacket.from_stream(BufferReader(frame.body), fixed_header=header).send(None)
     except StopIteration as finished:
         return finished.value
     except (MQTTError, NoDataError, ValueError, IndexError) as error:

@@ -5,9 +5,9 @@ sent and not acknowledged; after a reconnection these come first, in order, with
 packet ids [MQTT-4.4.0-1]. The packet id follows from the entry's sequence number when it is queued,
 so a queue that was read back from disk has the same ids as before the crash.
 
-The retained messages of a new subscription wait in the same queue, but as one `Replay` that reads
-each topic's value when its turn comes: a hundred thousand topics cost a list, not a queue, and no
-value arrives after a newer one on its topic.
+The retained messages of a new subscription wait in the same queue, but as one `Replay` that looks for
+them when its turn comes, so many at a time: a hundred thousand topics cost no list and no standstill,
+a filter that is subscribed to a thousand times costs one look, and each topic's value is the newest.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from broker.retained import Message
 
 _PACKET_IDS = 65_535
+_LOOKS = 64  # retained topics that `take` looks at before it lets others go on
 
 
 @dataclass(slots=True)
@@ -39,11 +40,11 @@ class Entry:
 
 @dataclass(slots=True)
 class Replay:
-    """The retained messages that a SUBSCRIBE asked for, not yet sent."""
+    """The retained messages that a SUBSCRIBE asked for, not yet sent; `found` has None where none matched."""
 
     topic_filter: str
     qos: int
-    topics: Iterator[str]
+    found: Iterator[Message | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,17 @@ class Delivery:
     """The delivery state of one session.
 
     Invariants: `octets` is the sum of waiting payloads; a packet id belongs to at most one entry,
-    waiting or in flight; what is in flight never exceeds the window.
+    waiting or in flight; what is in flight never exceeds the window. `looking` says why `take` gave nothing:
+    it has looked at its share of the retained messages, and goes on when it is asked again.
     """
 
     __slots__ = (
-        "_bounds", "_current", "_ids", "_in_flight", "_newest_state", "_next_seq", "_octets", "_replays", "_waiting",
+        "_bounds", "_ids", "_in_flight", "_newest_state", "_next_seq", "_octets", "_replays", "_waiting", "looking",
     )  # fmt: skip
 
-    def __init__(self, bounds: Bounds, *, current: Callable[[str], Message | None], next_seq: int = 1) -> None:
+    def __init__(self, bounds: Bounds, *, next_seq: int = 1) -> None:
+        self.looking = False
         self._bounds = bounds
-        self._current = current
         self._next_seq = next_seq
         self._waiting: OrderedDict[int, Entry | Replay] = OrderedDict()
         self._in_flight: dict[int, Entry] = {}
@@ -111,15 +113,15 @@ class Delivery:
             self._newest_state[message.topic] = seq
         self._next_seq = max(self._next_seq, seq + 1)
 
-    def replay(self, topic_filter: str, *, qos: int, topics: Iterable[str]) -> None:
+    def replay(self, topic_filter: str, *, qos: int, found: Iterable[Message | None]) -> None:
         """Queue the retained messages of a subscription; one still waiting for this filter is replaced.
 
-        `topics` is read only as far as messages are sent.
+        `found` is read only as far as messages are sent.
         """
         if (older := self._replays.pop(topic_filter, None)) is not None:
             del self._waiting[older]
         seq = self._take_seq()
-        self._waiting[seq] = Replay(topic_filter, qos, iter(topics))
+        self._waiting[seq] = Replay(topic_filter, qos, iter(found))
         self._replays[topic_filter] = seq
 
     def resume(self) -> list[Entry]:
@@ -127,13 +129,16 @@ class Delivery:
         return list(self._in_flight.values())
 
     def take(self) -> Entry | None:
-        """The next entry to send now, or None: nothing waits, or the window is full."""
+        """The next entry to send now, or None: nothing waits, the window is full, or it is still `looking`."""
+        self.looking = False
         while self._waiting and len(self._in_flight) < self._bounds.window:
             seq, head = next(iter(self._waiting.items()))
             if isinstance(head, Entry):
                 self._forget(seq, head)
             else:
                 entry = self._from(head)
+                if self.looking:
+                    return None
                 if entry is None:
                     del self._waiting[seq], self._replays[head.topic_filter]
                     continue
@@ -151,14 +156,15 @@ class Delivery:
         return entry
 
     def _from(self, replay: Replay) -> Entry | None:
-        for topic in replay.topics:
-            message = self._current(topic)
-            if message is None:
-                continue
-            entry = Entry(self._take_seq(), message, min(replay.qos, message.qos), retain=True)
-            if entry.qos:
-                entry.packet_id = self._take_id(entry.seq)
-            return entry
+        for looks, message in enumerate(replay.found):
+            if message is not None:
+                entry = Entry(self._take_seq(), message, min(replay.qos, message.qos), retain=True)
+                if entry.qos:
+                    entry.packet_id = self._take_id(entry.seq)
+                return entry
+            if looks == _LOOKS:
+                self.looking = True
+                return None
         return None
 
     def _take_seq(self) -> int:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from broker.settings import Broker
 
-_PATIENCE = 10.0  # seconds to wait for a port that the last broker process may still hold
-_LOCK_PATIENCE = 3.0  # seconds to wait until it is gone
-_RETRY = 0.1
-_CERTIFICATE_POLL = 2.0  # seconds between looks at the files
+_PATIENCE_S = 10.0  # of waiting for a port that the last broker process may still hold
+_LOCK_PATIENCE_S = 3.0  # of waiting until it is gone
+_RETRY_S = 0.1
+_CERTIFICATE_POLL_S = 2.0  # between two looks at the files
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class RunFile:
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._path.with_suffix(".lock").open("w", encoding="utf-8")
-        deadline = asyncio.get_running_loop().time() + _LOCK_PATIENCE
+        deadline = asyncio.get_running_loop().time() + _LOCK_PATIENCE_S
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +81,7 @@ class RunFile:
                     raise ListenError(f"state_dir = {str(place)!r}: another broker is running with it") from None
             else:
                 return
-            await asyncio.sleep(_RETRY)
+            await asyncio.sleep(_RETRY_S)
 
     def ports(self) -> dict[str, int]:
         """The ports of the last run by listener name; empty when there was none."""
@@ -109,7 +109,7 @@ async def bind(listener: Listener, last_port: int | None, create: Callable[[int]
         with contextlib.suppress(OSError):
             return await create(last_port)
     loop = asyncio.get_running_loop()
-    deadline, told, place = loop.time() + _PATIENCE, False, f"{listener.host}:{listener.port}"
+    deadline, told, place = loop.time() + _PATIENCE_S, False, f"{listener.host}:{listener.port}"
     while True:
         try:
             return await create(listener.port)
@@ -119,7 +119,7 @@ async def bind(listener: Listener, last_port: int | None, create: Callable[[int]
             if not told:
                 structlog.get_logger().warning("address_in_use", listener=listener.name, address=place)
                 told = True
-        await asyncio.sleep(_RETRY)
+        await asyncio.sleep(_RETRY_S)
 
 
 class Certificates:
@@ -149,7 +149,7 @@ class Certificates:
     async def follow(self) -> None:
         """Load the files again whenever they change, until cancelled."""
         while True:
-            await asyncio.sleep(_CERTIFICATE_POLL)
+            await asyncio.sleep(_CERTIFICATE_POLL_S)
             self.reload()
 
     def reload(self) -> None:

@@ -25,6 +25,10 @@ class _Node:
         self.children: dict[str, _Node] = {}
         self.message: Message | None = None
 
+    def child(self, level: str) -> Iterator[_Node]:
+        below = self.children.get(level)
+        return iter(() if below is None else (below,))
+
 
 class Retained:
     """The newest retained message of each topic, found by filter in O(matching branches)."""
@@ -57,21 +61,36 @@ class Retained:
             node = below
         return node.message
 
-    def match(self, topic_filter: str) -> list[Message]:
-        """All retained messages that a new subscription to this filter gets [MQTT-3.3.1-6]."""
+    def walk(self, topic_filter: str) -> Iterator[Message | None]:
+        """Look for what a new subscription to this filter gets [MQTT-3.3.1-6], parents first.
+
+        Each step looks at one node and gives its message, or None when it has none that matches. Messages may
+        be kept and removed between two steps: the walk sees those of nodes that it has still to reach, and what
+        comes on a new topic meanwhile the subscription itself brings.
+        """
         levels = topic_filter.split("/")
-        nodes = [self._root]
-        for depth, level in enumerate(levels):
-            if level == "#":
-                return [message for node in nodes for message in _below(node, hide_system=depth == 0)]
-            below: list[_Node] = []
-            for node in nodes:
-                if level == "+":
-                    below.extend(child for name, child in node.children.items() if depth or not name.startswith("$"))
-                elif (child := node.children.get(level)) is not None:
-                    below.append(child)
-            nodes = below
-        return [node.message for node in nodes if node.message is not None]
+        path: list[tuple[Iterator[_Node], int]] = [(iter((self._root,)), 0)]
+        while path:
+            nodes, depth = path[-1]
+            node = next(nodes, None)
+            if node is None:
+                path.pop()
+                continue
+            level = levels[depth] if depth < len(levels) else ""
+            if depth == len(levels):
+                yield node.message
+            elif level == "#":
+                yield node.message
+                path.append((self._children(node), depth))
+            else:
+                yield None
+                path.append((self._children(node) if level == "+" else node.child(level), depth + 1))
+
+    def _children(self, node: _Node) -> Iterator[_Node]:
+        """As they are at this moment; a wildcard does not match what begins with `$` [MQTT-4.7.2-1]."""
+        if node is self._root:
+            return iter([child for name, child in node.children.items() if not name.startswith("$")])
+        return iter(list(node.children.values()))
 
     def _remove(self, topic: str) -> None:
         levels = topic.split("/")
@@ -87,15 +106,3 @@ class Retained:
             if node.message is not None or node.children:
                 return
             del parent.children[level]
-
-
-def _below(node: _Node, *, hide_system: bool) -> Iterator[Message]:
-    """The node's own message and all under it, parents first."""
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        if current.message is not None:
-            yield current.message
-        children = current.children.items()
-        skip = hide_system and current is node
-        waiting.extend(child for name, child in reversed(children) if not (skip and name.startswith("$")))

@@ -18,7 +18,7 @@ from broker.subscriptions import Subscriptions
 from broker.topics import is_state, valid_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from broker.acl import Identity, Rules
     from broker.codec import Will
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _REFUSED = 0x80
 _LOGGED_EACH = 1000
+_SHOWN = 128  # characters of a filter or topic in the log
 
 
 class Router:
@@ -57,7 +58,7 @@ class Router:
     def restore(self, who: Identity, saved: SavedSession) -> None:
         """Put back a session that the last broker process left."""
         session = self._create(who, saved.credential, durable=True)
-        session.seen = saved.seen
+        session.seen_s = saved.seen_s
         for topic_filter, qos in saved.filters.items():
             session.subscriptions[topic_filter] = qos
             self.subscriptions.add(topic_filter, who.username, qos)
@@ -84,9 +85,9 @@ class Router:
 
     def touch(self, session: DeviceSession) -> None:
         """Note that the session is in use now; the time after which it expires runs from here."""
-        session.seen = self._clock()
+        session.seen_s = self._clock()
         if session.durable:
-            self._store.remember(session.who.username, session.credential, session.seen)
+            self._store.remember(session.who.username, session.credential, session.seen_s)
 
     def drop(self, session: DeviceSession) -> None:
         """End a session with all it holds."""
@@ -96,9 +97,9 @@ class Router:
         if session.durable:
             self._store.forget(session.who.username)
 
-    def expire(self, before: float) -> None:
-        """End all sessions that were last connected before a time (epoch seconds)."""
-        for session in [s for s in self.sessions.values() if s.handler is None and s.seen < before]:
+    def expire(self, before_s: float) -> None:
+        """End all sessions that were last connected before a time (epoch)."""
+        for session in [s for s in self.sessions.values() if s.handler is None and s.seen_s < before_s]:
             self._log.info("session_expired", username=session.who.username)
             self.drop(session)
 
@@ -132,7 +133,13 @@ class Router:
         self.receive(session, message, retain=will.retain)
 
     def subscribe(self, session: DeviceSession, wanted: list[tuple[str, int]]) -> list[int]:
-        """Subscribe; returns one SUBACK code for each filter [MQTT-3.8.4-5]: the QoS, at most 1, or 0x80."""
+        """Subscribe; returns one SUBACK code for each filter [MQTT-3.8.4-5]: the QoS, at most 1, or 0x80.
+
+        A packet that asks for more than a session may have is refused as a whole.
+        """
+        if len(wanted) > self._allowed and session.who.role is not Role.BRIDGE:
+            self._refuse(session, "subscribe_refused", filter=wanted[0][0], reason="too_many_subscriptions")
+            return [_REFUSED] * len(wanted)
         return [self._subscribe(session, topic_filter, min(qos, 1)) for topic_filter, qos in wanted]
 
     def unsubscribe(self, session: DeviceSession, filters: list[str]) -> None:
@@ -150,8 +157,7 @@ class Router:
             self._store.done(session.who.username, entry.seq)
 
     def _create(self, who: Identity, credential: bytes, *, durable: bool) -> DeviceSession:
-        delivery = Delivery(self._bounds, current=self.retained.get)
-        session = DeviceSession(who, delivery, credential=credential, durable=durable)
+        session = DeviceSession(who, Delivery(self._bounds), credential=credential, durable=durable)
         self.sessions[who.username] = session
         return session
 
@@ -167,10 +173,13 @@ class Router:
         self.subscriptions.add(topic_filter, who.username, qos)
         if session.durable:
             self._store.subscribe(who.username, topic_filter, qos)
-        found = self.retained.match(topic_filter)
-        topics = (message.topic for message in found if self._rules.may_read(who, message.topic))
-        session.delivery.replay(topic_filter, qos=qos, topics=topics)
+        session.delivery.replay(topic_filter, qos=qos, found=self._found(who, topic_filter))
         return qos
+
+    def _found(self, who: Identity, topic_filter: str) -> Iterator[Message | None]:
+        """The retained messages of a filter that the client may read; None for each other topic looked at."""
+        for message in self.retained.walk(topic_filter):
+            yield message if message is not None and self._rules.may_read(who, message.topic) else None
 
     def _refuse(self, session: DeviceSession, event: str, *, reason: str, **what: str) -> None:
         """Count it, and log the first of a session and then each thousandth: a client must not fill the log."""
@@ -178,7 +187,8 @@ class Router:
         session.refused += 1
         if session.refused % _LOGGED_EACH == 1:
             username, refused = session.who.username, session.refused
-            self._log.warning(event, username=username, reason=reason, refused=refused, **what)
+            shown = {key: value[:_SHOWN] for key, value in what.items()}
+            self._log.warning(event, username=username, reason=reason, refused=refused, **shown)
 
     def _deliver(self, session: DeviceSession, message: Message, qos: int, *, state: bool) -> int:
         if session.handler is None and not qos:

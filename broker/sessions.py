@@ -36,8 +36,8 @@ CREATE TABLE IF NOT EXISTS queued (
     username TEXT, seq INTEGER, topic TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (username, seq)) WITHOUT ROWID;
 """
-_GATHER = 0.002  # seconds that a batch stays open for more, and for acknowledgements that make it smaller
-_RETRY = 1.0  # seconds until a batch that could not be written is tried again
+_GATHER_S = 0.002  # that a batch stays open for more, and for acknowledgements that make it smaller
+_RETRY_S = 1.0  # until a batch that could not be written is tried again
 
 _INSERT = "INSERT OR REPLACE INTO queued VALUES (?, ?, ?, ?)"
 _DELETE = "DELETE FROM queued WHERE username = ? AND seq = ?"
@@ -49,7 +49,7 @@ class SavedSession:
 
     username: str
     credential: bytes
-    seen: float
+    seen_s: float
     filters: dict[str, int] = field(default_factory=dict)
     queued: list[tuple[int, str, bytes]] = field(default_factory=list)
 
@@ -104,9 +104,9 @@ class SessionStore:
         await loop.run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
 
-    def remember(self, username: str, credential: bytes, seen: float) -> None:
-        """Create or refresh a session: who opened it last, and when it was last connected (epoch seconds)."""
-        self._change("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", username, credential, seen)
+    def remember(self, username: str, credential: bytes, seen_s: float) -> None:
+        """Create or refresh a session: who opened it last, and when it was last connected (epoch)."""
+        self._change("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", username, credential, seen_s)
 
     def subscribe(self, username: str, topic_filter: str, qos: int) -> None:
         """Keep a subscription."""
@@ -153,7 +153,7 @@ class SessionStore:
         loop = asyncio.get_running_loop()
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(_GATHER)
+            await asyncio.sleep(_GATHER_S)
             self._dirty.clear()
             batch = self._unsaved = self._batch
             self._batch = _Batch(batch.number + 1)
@@ -162,14 +162,14 @@ class SessionStore:
                     await asyncio.shield(loop.run_in_executor(self._thread, self._commit, batch))
                 except sqlite3.Error as error:
                     self._log.warning("sessions_not_saved", file=str(self._path), error=str(error))
-                    self._settle(self._batch.number)
-                    await asyncio.sleep(_RETRY)
+                    self._let_go(self._batch.number)
+                    await asyncio.sleep(_RETRY_S)
                 else:
                     self._unsaved = _Batch(batch.number)
-                    self._settle(batch.number)
+                    self._let_go(batch.number)
                     break
 
-    def _settle(self, number: int) -> None:
+    def _let_go(self, number: int) -> None:
         """Let publishers go on. When the disk fails also without its promise: the bridge's store has the mail."""
         self.committed = max(self.committed, number)
         waiting, self._waiting = self._waiting, set()

@@ -16,12 +16,12 @@ def valid_name(topic: str) -> bool:
 
 def valid_filter(topic_filter: str) -> bool:
     """Whether a topic filter is well-formed [MQTT-4.7.1-2] [MQTT-4.7.1-3] [MQTT-4.7.3-1]."""
-    if not topic_filter or "\0" in topic_filter:
+    if not topic_filter or "\0" in topic_filter or topic_filter.count("/") >= MAX_LEVELS:
         return False
     levels = topic_filter.split("/")
     if any(len(level) > 1 and ("+" in level or "#" in level) for level in levels):
         return False
-    return "#" not in levels[:-1] and len(levels) <= MAX_LEVELS
+    return "#" not in levels[:-1]
 
 
 def is_state(root: str, topic: str) -> bool:

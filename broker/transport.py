@@ -1,4 +1,4 @@
-"""A connection's two directions, over TCP or WebSocket, with or without TLS.
+"""A connection's two directions: what the broker needs of them, and both over TCP or TLS.
 
 What is read is given as it came, so that many small packets cost one step of the loop. Writing never
 waits: it says how much is still unsent, so that a client that does not read is cut off before it costs memory.
@@ -7,28 +7,30 @@ waits: it says how much is still unsent, so that a client that does not read is 
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, Protocol, cast
-
-from amqtt.adapters import WebSocketsReader, WebSocketsWriter
-from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from websockets.asyncio.connection import Connection
-
 _CHUNK = 65_536
 
 
-class ChunkReader(Protocol):
-    """What the broker needs of the receiving side."""
+class Link(Protocol):
+    """What the broker needs of a connection."""
+
+    known: bool
+    """Whether the client has logged in; of a stranger less is taken."""
+
+    fault: str | None
+    """Why the link itself ended the connection."""
 
     def chunk(self) -> Awaitable[bytes]:
         """The bytes that came, waiting for at least one; empty when the stream has ended, however it did."""
 
-
-class Writer(Protocol):
-    """What the broker needs of the sending side."""
+    @property
+    def idle(self) -> bool:
+        """Whether somebody waits for a chunk, and none has come, also not into the system's buffers."""
 
     def write(self, data: bytes) -> None:
         """Hand bytes over to be sent as soon as the client takes them."""
@@ -37,11 +39,15 @@ class Writer(Protocol):
         """Wait until most of what was written is sent."""
 
     @property
+    def stuck(self) -> bool:
+        """Whether the system takes nothing more at this moment."""
+
+    @property
     def unsent(self) -> int:
         """Bytes handed over and not yet taken by the network."""
 
     def abort(self) -> None:
-        """End the connection now, with what is unsent."""
+        """End the connection at once, with what is unsent."""
 
     def finish(self) -> None:
         """Say that nothing follows, after all is sent."""
@@ -50,12 +56,16 @@ class Writer(Protocol):
 class StreamLink(asyncio.Protocol):
     """TCP or TLS, both directions in one small object; asyncio's streams are five, and four times as large.
 
-    `accepted` is called once, when the connection is there. Of what nobody reads, 64 KiB and one read are held.
+    `accepted` is called once, when the connection is there. Of what nobody reads, 64 KiB and one read are kept.
     """
 
-    __slots__ = ("_accepted", "_drained", "_ended", "_loop", "_reading", "_transport", "_unread")
+    __slots__ = (
+        "_accepted", "_drained", "_ended", "_loop", "_reading", "_transport", "_unread", "fault", "known",
+    )  # fmt: skip
 
     def __init__(self, accepted: Callable[[StreamLink, asyncio.Transport], None]) -> None:
+        self.known = False
+        self.fault: str | None = None
         self._accepted = accepted
         self._loop = asyncio.get_running_loop()  # to ask each time would cost a system call
         self._unread = b""
@@ -70,13 +80,7 @@ class StreamLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol. What nobody waits for is kept, and soon no more is taken from the network."""
-        if self._reading is not None and not self._reading.done():
-            self._reading.set_result(data)
-            return
-        already = len(self._unread)
-        self._unread += data
-        if already < _CHUNK <= len(self._unread):
-            self._transport.pause_reading()
+        self._deliver(data)
 
     def eof_received(self) -> bool:
         """See asyncio.Protocol. A client may stop sending and still read; with TLS it cannot."""
@@ -100,14 +104,25 @@ class StreamLink(asyncio.Protocol):
         self._drained = None
 
     def chunk(self) -> Awaitable[bytes]:
-        """See ChunkReader; not a coroutine, since each one costs an idle connection memory."""
+        """See Link; not a coroutine, since each one costs an idle connection memory."""
         self._reading = self._loop.create_future()
         if self._unread or self._ended:
-            self._reading.set_result(self._unread)
-            if len(self._unread) >= _CHUNK and not self._transport.is_closing():
-                self._transport.resume_reading()
-            self._unread = b""
+            unread, self._unread = self._unread, b""
+            self._reading.set_result(unread)
+            if len(unread) >= _CHUNK:
+                self._go_on_reading()
         return self._reading
+
+    @property
+    def idle(self) -> bool:
+        """See Link. A loop that stood still has not yet read what came meanwhile, so the system is asked."""
+        waiting = self._reading is not None and not self._reading.done()
+        return waiting and not _ready(self._transport, select.POLLIN)
+
+    @property
+    def stuck(self) -> bool:
+        """See Link."""
+        return not _ready(self._transport, select.POLLOUT)
 
     @property
     def unsent(self) -> int:
@@ -135,75 +150,33 @@ class StreamLink(asyncio.Protocol):
         else:
             self._transport.close()
 
+    def _deliver(self, data: bytes) -> None:
+        if self._reading is not None and not self._reading.done():
+            self._reading.set_result(data)
+            return
+        already = len(self._unread)
+        self._unread += data
+        if already < _CHUNK <= len(self._unread):
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def _go_on_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def _end(self) -> None:
         self._ended = True
         if self._reading is not None and not self._reading.done():
             self._reading.set_result(b"")
 
 
-class SocketReader(WebSocketsReader):
-    """The byte stream inside the binary frames of a WebSocket; packets need not align [MQTT-6.0.0-2]."""
-
-    async def chunk(self) -> bytes:
-        """See ChunkReader; a text frame ends the stream [MQTT-6.0.0-1]."""
-        data: str | bytes = b""
-        while not data:  # an empty frame is nothing, not the end
-            try:
-                data = await self._protocol.recv()
-            except ConnectionClosed:
-                return b""
-        return data if isinstance(data, bytes) else b""
-
-
-class SocketWriter(WebSocketsWriter):
-    """Collects what is written and sends it from one task, as one frame for all that came together."""
-
-    def __init__(self, protocol: Connection) -> None:
-        super().__init__(protocol)
-        self._pending: list[bytes] = []
-        self._size = 0
-        self._sender: asyncio.Task[None] | None = None
-        self._ending: asyncio.Task[None] | None = None
-
-    @property
-    def unsent(self) -> int:
-        """Bytes collected here and in the transport's buffer."""
-        return self._size + self._protocol.transport.get_write_buffer_size()
-
-    def write(self, data: bytes) -> None:
-        """Collect; a task sends."""
-        self._pending.append(data)
-        self._size += len(data)
-        if self._sender is None:
-            self._sender = asyncio.get_running_loop().create_task(self._send())
-
-    async def drain(self) -> None:
-        """Wait until all is handed to the transport."""
-        if self._sender is not None:
-            await self._sender
-
-    def abort(self) -> None:
-        """Close the socket at once."""
-        self._protocol.transport.abort()
-
-    def finish(self) -> None:
-        """Send what is collected, then the closing handshake (bounded by the library's close timeout)."""
-        if self._ending is None:
-            self._ending = asyncio.get_running_loop().create_task(self._end())
-
-    async def _send(self) -> None:
-        try:
-            while self._pending:
-                data = b"".join(self._pending)
-                self._pending.clear()
-                await self._protocol.send(data)
-                self._size -= len(data)
-        except ConnectionClosed:
-            self._pending.clear()
-            self._size = 0
-        finally:
-            self._sender = None
-
-    async def _end(self) -> None:
-        await self.drain()
-        await self._protocol.close()
+def _ready(transport: asyncio.Transport, direction: int) -> bool:
+    """Whether the system has bytes of a connection, or its end, to be read, or takes more of what is sent."""
+    descriptor = transport.get_extra_info("socket").fileno()
+    if descriptor < 0 or transport.is_closing():
+        return False
+    poll = select.poll()
+    poll.register(descriptor, direction)
+    return bool(poll.poll(0))

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {"debug", "info", "warning", "error", "exception"}
-SETTERS = {"_refuse": {"username", "reason", "refused"}}
+SETTERS = {"_refuse": {"username", "reason", "refused"}, "_turned_away": {"address"}}
 """Methods that log the event they are given, and the fields that they add."""
 SPREAD = {"ingress_listening": {"smtp", "smtps", "lmtp"}}
 """What is in the dict that an event is given as its fields."""

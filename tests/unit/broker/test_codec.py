@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from broker import codec
 from broker.delivery import Entry
 from broker.errors import ProtocolError
+from broker.frames import Packets
 from broker.retained import Message
 from tests.support import mqtt_client as mqtt
 
 
-class Chunks:
-    def __init__(self, *chunks):
-        self._chunks = list(chunks)
-
-    async def chunk(self):
-        return self._chunks.pop(0) if self._chunks else b""
+def cut(limit, *chunks):
+    """The packets in chunks that come one after the other."""
+    packets, found = Packets(limit), []
+    for chunk in chunks:
+        packets.feed(chunk)
+        while (one := packets.next()) is not None:
+            found.append(one)
+    return found
 
 
 def frame(data, limit=1000):
-    return asyncio.run(codec.Packets(Chunks(data), limit).read())
+    return cut(limit, data)[0]
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 100_000])
 def test_a_packet_survives_any_cut(size):
     data = mqtt.publish("t", b"x" * size) + mqtt.packet(mqtt.PINGREQ)
-    for cut in {1, 2, 3, 4, 5, len(data) // 2, len(data) - 1}:
-
-        async def both(cut=cut):
-            packets = codec.Packets(Chunks(data[:cut], data[cut:]), 200_000)
-            return await packets.read(), await packets.read(), await packets.read()
-
-        first, second, end = asyncio.run(both())
+    for place in {1, 2, 3, 4, 5, len(data) // 2, len(data) - 1}:
+        first, second = cut(200_000, data[:place], data[place:])
         assert codec.publish(first).message.payload == b"x" * size
         assert second.kind == mqtt.PINGREQ
-        assert end is None
 
 
 @pytest.mark.parametrize(
@@ -121,9 +116,12 @@ def test_a_wrong_publish_is_named(data, clause):
         (mqtt.subscribe(("a", 3)), "MQTT-3-8.3-4"),
         (mqtt.subscribe(("a", 1), packet_id=0), "MQTT-2.3.1-1"),
         (mqtt.subscribe(("a\0", 1)), "MQTT-1.5.3-2"),
-        (mqtt.subscribe((b"\xc0\x80", 1)), "MQTT-4.8.0-1"),
+        (mqtt.subscribe((b"\xc0\x80", 1)), "MQTT-1.5.3-1"),
+        (mqtt.subscribe((b"\xed\xa0\x80", 1)), "MQTT-1.5.3-1"),
+        (mqtt.packet(mqtt.SUBSCRIBE, b"\x00\x01\x00\x05ab\x01", 2), "MQTT-4.8.0-1"),
+        (mqtt.packet(mqtt.SUBSCRIBE, b"\x00\x01\x00", 2), "MQTT-4.8.0-1"),
         (mqtt.packet(mqtt.SUBSCRIBE, b"\x00\x01\x00\x01a", 2), "MQTT-4.8.0-1"),
-        (mqtt.packet(mqtt.SUBSCRIBE, b"\x00", 2), "MQTT-4.8.0-1"),
+        (mqtt.packet(mqtt.SUBSCRIBE, b"\x00", 2), "MQTT-2.3.1-1"),
     ],
 )
 def test_a_wrong_subscribe_is_named(data, clause):
@@ -145,3 +143,25 @@ def test_what_is_sent_is_read_back():
     assert codec.publish(frame(sent)) == codec.Publish(entry.message, True, 77)
     entry.sent = True
     assert codec.encode_publish(entry)[0] & 8
+
+
+@pytest.mark.parametrize(
+    ("read", "data"),
+    [
+        (codec.subscribe, mqtt.subscribe(*[("a", 1)] * 1025)),
+        (codec.unsubscribe, mqtt.unsubscribe(*["a"] * 1025)),
+    ],
+)
+def test_a_packet_with_more_filters_than_anybody_needs_is_read_only_so_far(read, data):
+    assert len(read(frame(data, 10_000), most=1025)[1]) == 1025
+    with pytest.raises(ProtocolError) as error:
+        read(frame(data, 10_000))
+    assert error.value.clause == "limits.subscriptions"
+
+
+@pytest.mark.parametrize("count", [1, 125, 126, 20_000])
+def test_answers_have_one_code_for_each_filter(count):
+    suback = frame(codec.encode_suback(9, [1, 0x80] * count), 50_000)
+    assert (suback.kind, suback.body) == (mqtt.SUBACK, b"\x00\x09" + b"\x01\x80" * count)
+    unsuback = frame(codec.encode_unsuback(9))
+    assert (unsuback.kind, unsuback.body) == (mqtt.UNSUBACK, b"\x00\x09")

@@ -9,8 +9,8 @@ from broker.delivery import Bounds, Delivery
 from broker.retained import Message
 
 
-def delivery(window=2, messages=5, octets=1000, current=None):
-    return Delivery(Bounds(window, messages, octets), current=current or (lambda _: None))
+def delivery(window=2, messages=5, octets=1000):
+    return Delivery(Bounds(window, messages, octets))
 
 
 def message(topic, payload=b"x", qos=1):
@@ -79,26 +79,55 @@ def test_payload_bytes_are_bounded_but_one_message_always_fits():
     assert [entry.message.topic for entry in offer(queue, "small")[1]] == ["big"]
 
 
-def test_a_replay_reads_each_value_when_its_turn_comes():
-    now = {"a": message("a", b"1"), "b": message("b", b"1"), "c": message("c", b"1", qos=0)}
-    queue = delivery(window=9, current=now.get)
-    queue.replay("#", qos=1, topics=["a", "b", "c"])
+def test_a_replay_looks_when_its_turn_comes():
+    looked = []
+
+    def found():
+        for topic, qos in (("a", 1), ("b", 0)):
+            looked.append(topic)
+            yield message(topic, b"r", qos)
+
+    queue = delivery(window=1)
+    offer(queue, "before")
+    queue.replay("#", qos=1, found=found())
     offer(queue, "live")
-    now["a"] = message("a", b"2")
-    del now["b"]
-    entries = drain(queue)
-    assert [(e.message.topic, e.message.payload, e.qos, e.retain) for e in entries] == [
-        ("a", b"2", 1, True),
-        ("c", b"1", 0, True),
-        ("live", b"x", 1, False),
-    ]
+    before = queue.take()
+    assert looked == []
+    queue.acknowledge(before.packet_id)
+    first = queue.take()
+    assert looked == ["a"]
+    assert queue.take() is None
+    assert not queue.looking
+    queue.acknowledge(first.packet_id)
+    entries = [first, *drain(queue)]
+    assert [(e.message.topic, e.qos, e.retain) for e in entries] == [("a", 1, True), ("b", 0, True), ("live", 1, False)]
 
 
-def test_the_same_filter_again_replaces_its_waiting_replay():
-    queue = delivery(current=message)
-    for _ in range(3):
-        queue.replay("#", qos=0, topics=["a"])
+def test_a_replay_that_finds_little_lets_others_go_on():
+    queue, looks = delivery(), iter([None] * 1000 + [message("a")])
+    queue.replay("#", qos=1, found=looks)
+    calls = 0
+    while (entry := queue.take()) is None:
+        assert queue.looking
+        calls += 1
+    assert calls == 1000 // 65
+    assert entry.message.topic == "a"
+    assert queue.take() is None
+    assert not queue.looking
+    assert len(queue) == 1
+
+
+def test_many_subscriptions_to_one_filter_cost_one_look():
+    queue, looks = delivery(), []
+
+    def found():
+        looks.append(1)
+        yield message("a", qos=0)
+
+    for _ in range(1000):
+        queue.replay("#", qos=0, found=found())
     assert len(drain(queue)) == 1
+    assert looks == [1]
 
 
 def test_a_queue_that_comes_back_has_its_packet_ids_and_order():

@@ -65,7 +65,7 @@ def test_what_was_written_is_read_back(path):
 
     run(path, story)
     saved = loaded(path)["a"]
-    assert (saved.credential, saved.seen, saved.filters) == (b"key", 5.0, {"mail/a/#": 1})
+    assert (saved.credential, saved.seen_s, saved.filters) == (b"key", 5.0, {"mail/a/#": 1})
     assert saved.queued == [(1, "t1", b"\x00\xff"), (4, "t4", b"")]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

@@ -62,7 +62,7 @@ def test_retained_is_the_newest_of_each_matching_topic(kept, topic_filter):
         retained.keep(Message(topic, payload, 1))
         newest[topic] = payload
     alive = {topic: payload for topic, payload in newest.items() if payload}
-    found = {message.topic: message.payload for message in retained.match(topic_filter)}
+    found = {message.topic: message.payload for message in retained.walk(topic_filter) if message}
     assert found == {topic: payload for topic, payload in alive.items() if matches(topic_filter, topic)}
     assert len(retained) == len(alive)
     for topic, payload in newest.items():

@@ -1,0 +1,157 @@
+"""Lets a client in or turns it away: from its first byte to the right password.
+
+The order of things is the protection: bounds, then CONNECT within its deadline, then the password,
+and only then anything that could touch a session. Whoever is turned away leaves a line in the log, as
+far as the address has not filled its share of lines, and a count in the statistics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from amqtt.mqtt.connack import (
+    BAD_USERNAME_PASSWORD,
+    CONNECTION_ACCEPTED,
+    IDENTIFIER_REJECTED,
+    NOT_AUTHORIZED,
+    SERVER_UNAVAILABLE,
+    UNACCEPTABLE_PROTOCOL_VERSION,
+    ConnackPacket,
+)
+
+from broker import codec
+from broker.errors import LoginsUnavailableError, ProtocolError
+from broker.frames import Frame, Packets
+
+if TYPE_CHECKING:
+    from broker.admission import Admission
+    from broker.auth import Grant, Logins
+    from broker.codec import Connect
+    from broker.settings import BrokerLimits
+    from broker.statistics import Statistics
+    from broker.transport import Link
+
+_CONNECT_SIZE = 16_384  # bytes that a stranger may make the broker keep
+_LINGER_S = 2.0  # in which a refused client must take its CONNACK
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A client that may come in: what it said, who it is, and the packets it has sent since."""
+
+    connect: Connect
+    grant: Grant
+    packets: Packets
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A CONNACK code, and why; empty where the reason is logged already."""
+
+    code: int
+    reason: str = ""
+
+
+class Reception:
+    """Receives clients; `leave` must follow for each that was received, when its connection has ended."""
+
+    def __init__(self, *, admission: Admission, logins: Logins, limits: BrokerLimits, statistics: Statistics) -> None:
+        self._admission = admission
+        self._logins = logins
+        self._limits = limits
+        self._statistics = statistics
+        self._loop = asyncio.get_running_loop()
+        self._log = structlog.get_logger()
+
+    async def receive(self, link: Link, address: str) -> Arrival | None:
+        """Read CONNECT and judge it. Who is refused has been told so when this returns None."""
+        refused = self._admission.enter(address)
+        self._statistics.connections += 1
+        if refused is not None:
+            self._turned_away("connection_refused", address, reason=refused)
+        packets = Packets(min(self._limits.packet, _CONNECT_SIZE))
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout if refused is None else _LINGER_S):
+                frame = await _next_frame(link, packets)
+                if frame is None:
+                    if link.fault is not None:
+                        self._turned_away("connection_ended", address, reason=link.fault)
+                    return None
+                connect = codec.connect(frame)
+                answer = _Refusal(SERVER_UNAVAILABLE) if refused else await self._judge(connect, address)
+        except TimeoutError:
+            self._turned_away("connection_ended", address, reason="no_connect")
+            return None
+        except ProtocolError as error:
+            self._turned_away("protocol_error", address, error=str(error))
+            return None
+        if isinstance(answer, _Refusal):
+            if answer.reason:
+                self._turned_away("connection_refused", address, reason=answer.reason, level=connect.level)
+            await self._refuse(link, packets, answer.code)
+            return None
+        link.known = True
+        packets.limit = self._limits.packet
+        return Arrival(connect, answer, packets)
+
+    def welcome(self, link: Link, *, present: bool) -> None:
+        """Tell the client that it is in, and whether it has a session [MQTT-3.2.2-2]."""
+        link.write(ConnackPacket.build(int(present), CONNECTION_ACCEPTED).to_bytes())
+
+    def leave(self, address: str) -> None:
+        """A connection that was received has ended."""
+        self._admission.leave(address)
+        self._statistics.connections -= 1
+
+    async def _judge(self, connect: Connect, address: str) -> Grant | _Refusal:
+        """Whether a CONNECT is acceptable. Nothing is changed yet."""
+        if connect.level != 4:
+            return _Refusal(UNACCEPTABLE_PROTOCOL_VERSION, "protocol_version")  # [MQTT-3.1.2-2]
+        if not connect.client_id and not connect.clean_session:
+            return _Refusal(IDENTIFIER_REJECTED, "no_client_id")  # [MQTT-3.1.3-8]
+        if connect.username is None or connect.password is None:
+            return _Refusal(NOT_AUTHORIZED, "no_login")
+        now = self._loop.time()
+        barred = self._admission.barred(address, now)
+        try:
+            grant = await self._logins.check(connect.username, connect.password, barred=barred)
+        except LoginsUnavailableError:
+            return _Refusal(SERVER_UNAVAILABLE, "logins_unavailable")
+        if grant is not None:
+            return grant
+        self._statistics.drop("wrong_password")
+        if self._admission.failed(address, now):
+            self._log.warning("too_many_login_failures", address=address)
+        elif not barred:
+            self._log.warning("login_failed", address=address)
+        return _Refusal(BAD_USERNAME_PASSWORD)
+
+    async def _refuse(self, link: Link, packets: Packets, code: int) -> None:
+        """Send the CONNACK, and wait until the client has seen it and gone, or for a short while."""
+        link.write(ConnackPacket.build(0, code).to_bytes())  # [MQTT-3.2.2-4]
+        link.finish()
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                while await _next_frame(link, packets) is not None:
+                    pass
+        except (TimeoutError, ProtocolError):
+            return
+
+    def _turned_away(self, event: str, address: str, **what: str | int) -> None:
+        """Count it, and log it unless the address has filled its share of lines: strangers must not fill the log."""
+        self._statistics.drop(str(what.get("reason", event)))
+        if self._admission.may_log(address, self._loop.time()):
+            self._log.warning(event, address=address, **what)
+
+
+async def _next_frame(link: Link, packets: Packets) -> Frame | None:
+    """The next packet, or None when the stream ends. Raises ProtocolError as `Packets.next` does."""
+    while (frame := packets.next()) is None:
+        chunk = await link.chunk()
+        if not chunk:
+            return None
+        packets.feed(chunk)
+    return frame

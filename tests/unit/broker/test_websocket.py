@@ -1,0 +1,254 @@
+"""A WebSocket's frames: so many in a turn, so many of a stranger, so many of one message, and all of an honest one."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+import pytest
+
+from broker.turns import Turns
+from broker.websocket import SocketLink
+
+UPGRADE = (
+    b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+TEXT, BINARY, CLOSE, PING, MORE = 1, 2, 8, 9, 0
+
+
+def frame(opcode, payload=b"", *, last=True):
+    """A frame whose mask changes nothing (RFC 6455 §5.2)."""
+    size = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+    return bytes([0x80 * last | opcode]) + size + bytes(4) + payload
+
+
+class Wire(asyncio.Transport):
+    """The network, as it is told to be: what is written is taken, or stays."""
+
+    def __init__(self, *, taken=True):
+        super().__init__()
+        self.sent, self.ended, self.reading, self.closed = bytearray(), False, True, False
+        self._taken = taken
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+    def write(self, data):
+        self.sent += data
+
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        self.ended = True
+
+    def get_write_buffer_size(self):
+        return 0 if self._taken else len(self.sent)
+
+    def is_closing(self):
+        return self.closed
+
+    def abort(self):
+        self.closed = True
+
+    def get_extra_info(self, _, default=None):
+        return default
+
+
+class Stage:
+    """A link on a wire, and how many steps the loop has made."""
+
+    def __init__(self, *, taken=True):
+        self.loop = asyncio.get_running_loop()
+        self.wire = Wire(taken=taken)
+        turns = Turns(self.loop.call_soon)
+        self.link = SocketLink(lambda *_: None, turns=turns, max_size=262_144, most_unsent=100_000)
+        self.link.connection_made(self.wire)
+
+    async def say(self, data):
+        """Feed bytes and let the loop run until they are dealt with; the steps that it took."""
+        self.link.data_received(data)
+        steps = 0
+        while not self.wire.reading and not self.wire.closed:
+            await asyncio.sleep(0)
+            steps += 1
+            assert steps < 100_000
+        return steps
+
+    async def open(self, *, known=True):
+        await self.say(UPGRADE)
+        assert self.wire.sent.startswith(b"HTTP/1.1 101 ")
+        self.wire.sent.clear()
+        self.link.known = known
+
+    async def read(self):
+        return await asyncio.wait_for(self.link.chunk(), 10)
+
+
+def story(told):
+    @functools.wraps(told)
+    def run(*arguments, **named):
+        asyncio.run(told(*arguments, **named))
+
+    return run
+
+
+@story
+async def test_a_flood_is_taken_in_a_few_frames_at_a_time():
+    stage = Stage()
+    await stage.open()
+    steps = await stage.say(frame(PING) * 20_000)
+    assert stage.wire.sent == b"\x8a\x00" * 20_000
+    assert steps >= 20_000 / 200
+
+
+@story
+async def test_answers_that_nobody_reads_end_the_connection():
+    stage = Stage(taken=False)
+    await stage.open()
+    for _ in range(10):
+        if not stage.wire.closed:
+            await stage.say(frame(PING, b"x" * 125) * 1000)
+    assert stage.wire.closed
+    assert stage.link.fault == "slow_reader"
+    assert len(stage.wire.sent) < 110_000
+
+
+@pytest.mark.parametrize(
+    "flood", [frame(PING), frame(BINARY), frame(BINARY, b"\x10"), frame(10)], ids=["ping", "empty", "bytes", "pong"]
+)
+@story
+async def test_the_frames_of_a_stranger_are_counted(flood):
+    stage = Stage()
+    await stage.open(known=False)
+    await stage.say(flood * 1000)
+    assert not stage.wire.closed
+    await stage.say(flood * 1000)
+    assert stage.wire.closed
+    assert stage.link.fault == "too_many_frames"
+
+
+@pytest.mark.parametrize("part", [b"", b"a"])
+@story
+async def test_the_fragments_of_one_message_are_counted(part):
+    stage = Stage()
+    await stage.open()
+    fragment = frame(MORE, part, last=False)
+    await stage.say(frame(BINARY, last=False) + fragment * 1000 + frame(MORE) + frame(BINARY, last=False))
+    assert not stage.wire.closed
+    await stage.say(fragment * 1100)
+    assert stage.wire.closed
+    assert stage.link.fault == "too_many_frames"
+
+
+@story
+async def test_fragments_are_a_stream_and_nothing_is_collected():
+    stage = Stage()
+    await stage.open()
+    await stage.say(frame(BINARY, b"ab", last=False))
+    assert await stage.read() == b"ab"
+    await stage.say(frame(MORE, b"c", last=False) + frame(PING) + frame(MORE, b"d") + frame(BINARY, b"e"))
+    assert await stage.read() == b"cde"
+
+
+@story
+async def test_who_is_not_read_is_not_taken_in_either_and_comes_later():
+    stage = Stage()
+    await stage.open()
+    payload = bytes(range(250))
+    stage.link.data_received(frame(BINARY, payload) * 800)
+    for _ in range(2000):
+        await asyncio.sleep(0)
+    assert not stage.wire.reading
+    got = bytearray()
+    while len(got) < 200_000:
+        chunk = await stage.read()
+        assert len(chunk) < 70_000
+        got += chunk
+    assert got == payload * 800
+    await asyncio.sleep(0)
+    assert stage.wire.reading
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@story
+async def test_what_came_before_the_end_is_read(lost):
+    stage = Stage()
+    await stage.open()
+    stage.link.data_received(frame(BINARY, b"x" * 100) * 100)
+    if lost:
+        stage.wire.closed = True
+        stage.link.connection_lost(None)
+    else:
+        assert stage.link.eof_received() is True
+    got = b""
+    while chunk := await stage.read():
+        got += chunk
+    assert got == b"x" * 10_000
+
+
+@story
+async def test_what_is_written_in_one_step_is_one_frame():
+    stage = Stage()
+    await stage.open()
+    stage.link.write(b"ab")
+    stage.link.write(b"c")
+    assert stage.link.unsent == 3
+    await asyncio.sleep(0)
+    assert stage.link.unsent == 0
+    assert stage.wire.sent == b"\x82\x03abc"
+    stage.link.write(b"d")
+    stage.link.finish()
+    assert stage.wire.sent == b"\x82\x03abc\x82\x01d\x88\x02\x03\xe8"
+    stage.link.write(b"late")
+    await asyncio.sleep(0)
+    assert stage.link.unsent == 0
+
+
+@story
+async def test_a_close_is_answered():
+    stage = Stage()
+    await stage.open()
+    await stage.say(frame(CLOSE, b"\x03\xe8"))
+    assert stage.wire.sent == b"\x88\x02\x03\xe8"
+    assert stage.wire.ended
+
+
+@story
+async def test_text_ends_the_stream():
+    """[MQTT-6.0.0-1]"""
+    stage = Stage()
+    await stage.open()
+    await stage.say(frame(TEXT, b"x"))
+    assert await stage.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (UPGRADE.replace(b"mqtt\r\n", b"chat\r\n"), b"HTTP/1.1 400 "),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 426 "),
+        (UPGRADE.replace(b"Connection: Upgrade", b"Connection: Upgra\xf0de"), b"HTTP/1.1 400 "),
+        (b"\x16\x03\x01\x02\r\n\r\n", b""),
+    ],
+    ids=["other subprotocol", "no upgrade", "not UTF-8", "no HTTP"],
+)
+@story
+async def test_a_handshake_that_is_wrong_is_refused(request_, answer):
+    stage = Stage()
+    await stage.say(request_ + frame(CLOSE) + frame(BINARY, b"x"))
+    assert stage.wire.sent.startswith(answer)
+    assert stage.wire.ended
+
+
+@story
+async def test_frames_behind_the_request_wait_for_its_answer():
+    stage = Stage()
+    await stage.say(UPGRADE + frame(BINARY, b"x") + frame(CLOSE))
+    assert stage.wire.sent.startswith(b"HTTP/1.1 101 ")
+    assert stage.wire.sent.endswith(b"\r\n\r\n\x88\x00")
+    assert await stage.read() == b"x"
