@@ -99,10 +99,3 @@ def _without_trace(lines: bytes) -> bytes:
         end = FIELD_END.search(lines, trace.end())
         position = end.start() if end else len(lines)
     return b"".join([*kept, lines[position:]])
-
-
-def content_digest(raw: bytes) -> bytes:
-    """The digest of a whole message at once."""
-    digest = ContentDigest()
-    digest.update(raw)
-    return digest.digest()

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from bridge.mail.mime import Part, Walk
     from bridge.mail.params import Parameterized
 
-SPAM_HEADERS = ("X-Spam-Flag", "X-Spam-Status", "X-Spam", "X-Spamd-Result")
-"""The verdicts of SpamAssassin and rspamd, for a configuration that trusts its own filter."""
-
 _SPAM = re.compile(rb"(?:default:\s*)?(?:yes|true|spam)\b", re.IGNORECASE)
+"""The verdict of SpamAssassin in X-Spam-Flag and X-Spam-Status, of rspamd in X-Spam and X-Spamd-Result."""
 _BULK = {b"bulk", b"list", b"junk"}
 _LIST_FIELDS = ("list-id", "list-unsubscribe", "list-post", "mailing-list")
 _QUOTED = re.compile(QUOTED, re.DOTALL)

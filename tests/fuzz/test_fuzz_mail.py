@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from bridge.mail import mime
-from bridge.mail.digest import ContentDigest, content_digest
+from bridge.mail.digest import ContentDigest
 from bridge.mail.headers import extract
 from tests import mail
+from tests.mail import content_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bridge.mail.digest import ContentDigest
+
 OWN = Path(__file__).parent
 FOREIGN = OWN.parents[2] / "shared" / "mail"
 
@@ -32,3 +34,10 @@ def expected() -> dict[str, dict[str, Any]]:
         for told in sorted(OWN.glob("*/expected.json"))
         for name, values in json.loads(told.read_text()).items()
     }
+
+
+def content_digest(raw: bytes) -> bytes:
+    """The content digest of a whole message at once."""
+    digest = ContentDigest()
+    digest.update(raw)
+    return digest.digest()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreFullError, StoreUnavailableError
-from bridge.mail.digest import content_digest
 from bridge.spool import HEAD_BYTES, MEMORY_BYTES, Spool
+from tests.mail import content_digest
 
 
 @contextmanager

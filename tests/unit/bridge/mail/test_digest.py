@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.mail.digest import LONGEST_HEAD, ContentDigest, content_digest
+from bridge.mail.digest import LONGEST_HEAD, ContentDigest
 from tests import mail
+from tests.mail import content_digest
 
 MAIL = b"From: a@example.org\r\nReceived-Not: x\r\nSubject: s\r\n\r\nReceived: in the body\r\nbody\r\n"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.mail.flags import SPAM_HEADERS
 from bridge.mail.headers import extract
 from bridge.model import Flag
 
 NONE = Flag(0)
+SPAM_HEADERS = ("X-Spam-Flag", "X-Spam-Status", "X-Spam", "X-Spamd-Result")
 
 
 def flags(*fields: str, body: str = "\r\nx", **options) -> Flag:
