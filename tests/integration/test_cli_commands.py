@@ -111,7 +111,7 @@ def test_the_overview_names_every_command(within):
 def test_the_version_is_a_number(within):
     code, out, _ = within.run("--version")
     assert code == 0
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", out)
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?\n", out)
 
 
 # --- people, devices, logins ----------------------------------------------------------------------
