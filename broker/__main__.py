@@ -63,9 +63,9 @@ def _print_mosquitto_acl(settings: Settings) -> int:
     except (sqlite3.Error, OSError) as error:
         sys.stderr.write(f"broker: {settings.state_dir / 'postbell.db'}: {error}\n")
         return FAILED
-    # Where the broker is not ours the bridge has no login of ours, and mosquitto drops without a word
-    # what a login without rules publishes.
-    bridge = Identity(settings.mqtt.username, Role.BRIDGE)
+    # Where the broker is not ours this bridge has no login of ours, and mosquitto drops without a word
+    # what a login without rules publishes. Bridges of other nodes are in the table.
+    bridge = Identity(settings.bridge_login, Role.BRIDGE)
     others = [who for who in (table.identities() if table else ()) if who.username != bridge.username]
     sys.stdout.write(mosquitto.acl_file([bridge, *others], root=settings.mqtt.root))
     return FINE

@@ -83,7 +83,7 @@ class BrokerLimits(Section):
 class Mqtt(Section):
     """The root of all mail topics, and the bridge's login at a broker that is not ours."""
 
-    username: str = "bridge"
+    username: str = ""
     root: str = Field("mail", pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")
 
 
@@ -114,10 +114,16 @@ class Settings(BaseSettings):
     )
 
     state_dir: Path = Field(default_factory=default_state_dir)
+    node: str = "main"
     broker: Broker = Broker()
     limits: BrokerLimits = BrokerLimits()
     mqtt: Mqtt = Mqtt()
     log: Log = Log()
+
+    @property
+    def bridge_login(self) -> str:
+        """The login of the bridge with this configuration: `mqtt.username`, or a name of its own for each node."""
+        return self.mqtt.username or ("bridge" if self.node == "main" else f"bridge-{self.node}")
 
     @classmethod
     def settings_customise_sources(

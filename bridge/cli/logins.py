@@ -1,4 +1,4 @@
-"""`postbell sender` and `postbell admin`: who else may log in."""
+"""`postbell sender`, `postbell admin` and `postbell node`: who else may log in."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ sender_app = typer.Typer(help="Senders: mail servers that log in over TLS to han
 admin_app = typer.Typer(
     help="Administrators: MQTT logins that read everything and write nothing.", no_args_is_help=True
 )
+
+node_app = typer.Typer(help="Nodes: bridges that publish at this broker, each with a login.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="1 to 32 of a-z 0-9 _ -")]
 
@@ -67,6 +69,32 @@ def admin_list(context: typer.Context, config: options.Config = None, as_json: o
 def admin_remove(context: typer.Context, name: Name, config: options.Config = None) -> None:
     """Take an administrator's login away; an open session ends within a second."""
     _remove(context, config, name, logins.remove_admin)
+
+
+@node_app.command("add")
+def node_add(
+    context: typer.Context, name: Name, config: options.Config = None, as_json: options.AsJson = False
+) -> None:
+    """Let the bridge of another node in, and print its MQTT login, this once."""
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
+        username, password = logins.add_node(transaction, name)
+    _show({"username": username, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
+
+
+@node_app.command("list")
+def node_list(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
+    """List the nodes whose bridges have a login."""
+    with opening.reading(context, config) as (_, connection):
+        _list(
+            logins.list_nodes(connection), as_json=as_json, empty="no nodes; a bridge with its own broker adds itself"
+        )
+
+
+@node_app.command("remove")
+def node_remove(context: typer.Context, name: Name, config: options.Config = None) -> None:
+    """Take the login of a node's bridge away; an open session ends within a second."""
+    _remove(context, config, name, logins.remove_node)
 
 
 def _show(login: dict[str, str], *, as_json: bool) -> None:

@@ -39,6 +39,7 @@ app.add_typer(users.user_app, name="user")
 app.add_typer(devices.device_app, name="device")
 app.add_typer(logins.sender_app, name="sender")
 app.add_typer(logins.admin_app, name="admin")
+app.add_typer(logins.node_app, name="node")
 app.command()(send.send)
 app.command(
     "watch", context_settings=client.PASS_THROUGH, help="Show mail as it comes: the reference client (terminal)."

@@ -28,6 +28,7 @@ from bridge.config.values import (
     Texts,
     Url,
 )
+from bridge.contract import topics
 from bridge.rules.alert import SpamAction
 
 
@@ -85,7 +86,7 @@ class Mqtt(Section):
     """How the bridge reaches its broker, and under which root it publishes."""
 
     url: Url = None
-    username: str = "bridge"
+    username: str = ""
     password_file: Path | None = None
     ca_file: Path | None = None
     root: Root = "mail"
@@ -154,7 +155,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     state_dir: Path = Field(default_factory=default_state_dir)
-    node: Name = "main"
+    node: Name = topics.DEFAULT_NODE
     smtp: Smtp = Smtp()
     lmtp: Lmtp = Lmtp()
     spam: Spam = Spam()
@@ -165,6 +166,11 @@ class Settings(BaseModel):
     http: Http = Http()
     log: Log = Log()
     limits: BridgeLimits = BridgeLimits()
+
+    @property
+    def broker_login(self) -> str:
+        """The bridge's login at its broker: `mqtt.username`, or a name of its own for each node."""
+        return self.mqtt.username or topics.bridge_login(self.node)
 
     @property
     def database(self) -> Path:

@@ -13,6 +13,9 @@ from bridge.contract.publication import Kind
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """The shape of user and device names (docs/protocol.md, "Topics")."""
 
+DEFAULT_NODE = "main"
+"""The bridge where there is but one."""
+
 STATE_VIEWS = tuple(kind for kind in Kind if kind.is_view)
 """Retained topics that hold only their newest value."""
 
@@ -60,6 +63,11 @@ def parse_request(root: str, topic: str) -> RequestTopic | None:
 def request_filter(root: str) -> str:
     """The filter under which the bridge hears every device's requests."""
     return f"{root}/+/do/+"
+
+
+def bridge_login(node: str) -> str:
+    """The MQTT login of a node's bridge: two of one name would push one another out of the broker for ever."""
+    return "bridge" if node == DEFAULT_NODE else f"bridge-{node}"
 
 
 def status(node: str) -> str:

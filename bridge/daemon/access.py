@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Grant(Protocol):
     """What makes a fresh password of a login that the embedded broker will know."""
 
-    def __call__(self, username: str, *, label: str, role: str) -> Awaitable[str]:
+    def __call__(self, username: str, *, node: str) -> Awaitable[str]:
         """The password, once it is on disk; raises StoreUnavailableError."""
 
 
@@ -46,7 +46,7 @@ class Access:
                     "write the bridge's password into it, or leave the key out"
                 ) from error
         elif settings.broker.embedded:
-            self._password = await self._grant(settings.mqtt.username, label=settings.node, role="bridge")
+            self._password = await self._grant(settings.broker_login, node=settings.node)
 
     def target(self) -> Target:
         """Where to connect to now; raises LinkDownError while the embedded broker has not said where it listens."""
@@ -60,7 +60,7 @@ class Access:
         if settings.mqtt.password_file is not None:  # it may have been put right since the last try
             with contextlib.suppress(OSError):
                 self._password = _secret(settings.mqtt.password_file)
-        return Target(url, settings.mqtt.username, self._password, settings.mqtt.ca_file)
+        return Target(url, settings.broker_login, self._password, settings.mqtt.ca_file)
 
 
 def _require_certificates(ca_file: Path | None) -> None:

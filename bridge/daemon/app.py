@@ -78,7 +78,7 @@ class Bridge:
             ready=ready,
         )
         self.actions = Actions(connected=self.connected, replay=self.replay, directory=self.directory)
-        self.access = Access(settings, grant=self.store.writing(logins.grant))
+        self.access = Access(settings, grant=self.store.writing(logins.grant_bridge))
         self.link = self._make_link()
 
     def _committed(self) -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bridge.store.writer import Transaction
 
 PASSWORD_BYTES, SALT_BYTES = 20, 16
-BRIDGE_USERNAME = "bridge"
 
 
 class LoginError(PostbellError):
@@ -49,9 +48,41 @@ def admit(transaction: Transaction, username: str, password: str, *, label: str,
     _put(transaction, username, label=label, role=role, salt=salt, digest=_digest(salt, password))
 
 
+def grant_bridge(transaction: Transaction, username: str, *, node: str) -> str:
+    """A new password for the bridge of a node; what let that node in under another name goes."""
+    transaction.connection.execute(
+        "DELETE FROM login WHERE role = 'bridge' AND label = ? AND username <> ?", (node, username)
+    )
+    return grant(transaction, username, label=node, role="bridge")
+
+
+def add_node(transaction: Transaction, node: str) -> tuple[str, str]:
+    """Let the bridge of another node in at this broker; its login and password."""
+    if not topics.valid_name(node):
+        raise MalformedNameError(
+            f"{node!r} cannot be a node: use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit"
+        )
+    if node in list_nodes(transaction.connection):
+        raise LoginError(f"there is a node {node!r} already")
+    username = topics.bridge_login(node)
+    return username, grant_bridge(transaction, username, node=node)
+
+
+def remove_node(transaction: Transaction, node: str) -> None:
+    """Take the login of a node's bridge away."""
+    cursor = transaction.connection.execute("DELETE FROM login WHERE label = ? AND role = 'bridge'", (node,))
+    if not cursor.rowcount:
+        raise LoginError(f"there is no node {node!r}")
+
+
+def list_nodes(connection: sqlite3.Connection) -> list[str]:
+    """The nodes whose bridges may log in, by name."""
+    return [row[0] for row in connection.execute("SELECT label FROM login WHERE role = 'bridge' ORDER BY label")]
+
+
 def add_admin(transaction: Transaction, name: str) -> str:
     """An MQTT login that reads all mail topics and $SYS and writes nothing; its password."""
-    if not topics.valid_name(name) or name == BRIDGE_USERNAME:
+    if not topics.valid_name(name) or name == "bridge" or name.startswith("bridge-"):
         raise MalformedNameError(f"{name!r} cannot be an administrator's login")
     if transaction.connection.execute("SELECT 1 FROM login WHERE username = ?", (name,)).fetchone():
         raise LoginError(f"there is a login {name!r} already")

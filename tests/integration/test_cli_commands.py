@@ -158,10 +158,10 @@ def test_a_password_is_shown_once_and_never_again(within):
     assert password.encode() not in (within.directory / "state" / "postbell.db").read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["sender", "admin"])
-def test_other_logins_are_added_listed_and_removed(within, kind):
+@pytest.mark.parametrize(("kind", "login_of"), [("sender", ""), ("admin", ""), ("node", "bridge-")])
+def test_other_logins_are_added_listed_and_removed(within, kind, login_of):
     login = within.json(kind, "add", f"the-{kind}")
-    assert login["username"] == f"the-{kind}"
+    assert login["username"] == f"{login_of}the-{kind}"
     assert len(login["password"]) >= 22
     assert within.json(kind, "list") == [f"the-{kind}"]
     code, said_then = within.words(kind, "add", f"the-{kind}")
@@ -190,6 +190,8 @@ def test_other_logins_are_added_listed_and_removed(within, kind):
         ("device revoke taken phone", 1, "taken has no device 'phone'"),
         ("device list nobody", 1, "there is no user 'nobody'"),
         ("admin add bridge", 2, "'bridge' cannot be an administrator's login"),
+        ("admin add bridge-two", 2, "'bridge-two' cannot be an administrator's login"),
+        ("node add Two", 2, "'Two' cannot be a node"),
         ("watch taken/phone", 1, "taken has no device 'phone'; add it with: postbell device add taken phone"),
         ("send absent.eml --to a@x.org", 2, "absent.eml: No such file or directory"),
         ("send - --to a@x.org --server localhost", 2, "'localhost': write HOST:PORT or unix:/PATH"),

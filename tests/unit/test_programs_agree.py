@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from bridge.config import loading
 from bridge.contract import topics as of_bridge
 from bridge.contract.publication import Kind
 from bridge.model import Flag
 from broker import acl
+from broker import settings as broker_settings
 from broker import topics as of_broker
 from clients.contract import topics as of_clients
 from clients.contract.header import FLAG_NAMES
@@ -36,3 +40,10 @@ def test_all_know_the_same_flags():
 def test_broker_and_bridge_know_the_same_status():
     assert of_bridge.status("main").startswith(f"{acl.STATUS_ROOT}/")
     assert protocol(r"^\| `([\w-]+)/<node>/status` \|") == [acl.STATUS_ROOT]
+
+
+@pytest.mark.parametrize("configured", ["", 'node = "two"', '[mqtt]\nusername = "postbell"'])
+def test_broker_and_bridge_know_the_same_login_of_a_bridge(tmp_path, configured):
+    file = tmp_path / "postbell.toml"
+    file.write_text(configured)
+    assert broker_settings.load(file, environ={}).bridge_login == loading.load(file, environ={}).broker_login
