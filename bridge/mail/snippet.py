@@ -26,7 +26,7 @@ _LIST_RULE = 20
 _URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])]?", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\[(?:image|cid|bild|imagen?|inline image)\b[^\]\n]{0,200}\]", re.IGNORECASE)
 _MAILTO = re.compile(r"[<\[]mailto:[^<>\[\]\s]{1,320}[>\]]", re.IGNORECASE)
-_MARKS = re.compile(r"^[*#=_~-]{2,}\s+|(?<!\s)\s+[*#=_~-]{2,}$")
+_MARKS = "*#=_~-"
 _FORWARDED = re.compile(
     r"[-_*>\s]*(?:begin forwarded message|forwarded message|original message|original appointment"
     r"|(?:anfang der )?weitergeleiteten? (?:nachricht|e-?mail)|ursprüngliche nachricht"
@@ -96,7 +96,7 @@ def _lead(body: str, subject: str) -> str:
         in_header = quoted > 0 or (in_header and (not line or _HEADER_LINE.match(line) is not None))
         if in_header or is_noise(line) or (not kept and line == subject):
             continue
-        shown = _MARKS.sub("", _without_links(line))
+        shown = _without_marks(_without_links(line))
         if shown and not (shown != line and is_noise(shown.strip(" :()[]<>"))):
             kept.append(shown)
             length += len(shown)
@@ -132,6 +132,15 @@ def _without_links(line: str) -> str:
     if "mailto:" in line:
         line = _MAILTO.sub("", line)
     return line.strip()
+
+
+def _without_marks(line: str) -> str:
+    """A line without the rule of marks that stands at its beginning or its end, as around a title."""
+    bare = line.lstrip(_MARKS)
+    if len(line) - len(bare) > 1 and bare[:1].isspace():
+        line = bare.lstrip()
+    bare = line.rstrip(_MARKS)
+    return bare.rstrip() if len(line) - len(bare) > 1 and bare[-1:].isspace() else line
 
 
 def _short(match: re.Match[str]) -> str:
