@@ -23,11 +23,6 @@ class Difference:
     different: frozenset[str]
     stale: frozenset[str]
 
-    @property
-    def empty(self) -> bool:
-        """Whether the broker holds exactly what it should."""
-        return not (self.missing or self.different or self.stale)
-
 
 def difference(desired: Mapping[str, int], observed: Mapping[str, int]) -> Difference:
     """What to do so that `observed` becomes `desired`, both path to fingerprint: each path is in one set at most."""

@@ -108,6 +108,24 @@ def test_of_two_that_differ_in_case_alone_the_first_in_their_order_gets_what_is_
         assert owner(directory(*pairs), "ANN@example.org")[0] == "alice"
 
 
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("alice=example.org@postbell.invalid", ("alice", "")),
+        ("alice+lists=example.org@POSTBELL.invalid", ("alice", "lists")),
+        ("postmaster=example.org@postbell.invalid", ("alice", "")),
+    ],
+)
+def test_a_copy_that_a_mail_server_sends_is_for_the_address_within(address, found):
+    assert owner(HOME, address) == found
+
+
+@pytest.mark.parametrize("address", ["alice@postbell.invalid", "nobody=example.org@postbell.invalid"])
+def test_a_copy_for_nobody_is_refused(address):
+    with pytest.raises(UnknownUserError):
+        HOME.resolve(address)
+
+
 def test_a_user_is_found_by_name():
     assert HOME.named("bob") == USERS[1]
     assert HOME.named("nobody") is None

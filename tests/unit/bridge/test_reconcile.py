@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.reconcile import Difference, difference, fingerprint
+from bridge.reconcile import Difference, Repair, difference, fingerprint
 
 paths = st.sampled_from([f"{user}/{what}" for user in ("a", "b", "c") for what in ("box", "last", "msg/1", "msg/2")])
 states = st.dictionaries(paths, st.integers(0, 3))
@@ -26,7 +26,7 @@ def test_doing_what_it_says_makes_both_equal(desired, observed):
     repaired = {path: state for path, state in observed.items() if path not in found.stale}
     repaired |= {path: desired[path] for path in found.missing | found.different}
     assert repaired == desired
-    assert difference(desired, repaired).empty
+    assert difference(desired, repaired) == Difference(frozenset(), frozenset(), frozenset())
 
 
 @given(states)
@@ -38,3 +38,14 @@ def test_nothing_differs_from_itself(state):
 def test_payloads_that_differ_have_other_fingerprints(one, other):
     assert (fingerprint(one) == fingerprint(other)) == (one == other)
     assert 0 <= fingerprint(one) < 2**64
+
+
+counts = st.builds(Repair, *[st.integers(0, 1000)] * 4)
+
+
+@given(counts, counts)
+def test_two_looks_together_found_what_both_found(one, other):
+    both = one + other
+    assert both.marked == one.marked + other.marked
+    assert both.held == one.held + other.held
+    assert both == other + one

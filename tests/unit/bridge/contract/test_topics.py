@@ -45,5 +45,13 @@ def test_what_goes_to_one_user_stays_below_that_user(user, device):
     assert topics.parse_request("mail", f"mail/{paths[1]}") is None
 
 
+@given(roots, names)
+def test_what_the_bridge_listens_to_and_says_of_itself_is_no_request(root, node):
+    assert topics.request_filter(root) == f"{root}/+/do/+"
+    for own in (topics.status(node), topics.marker(node)):
+        assert own.startswith(f"mail-bridge/{node}/")
+        assert topics.parse_request(root, own) is None
+
+
 def test_the_box_digest_cannot_be_switched_off():
     assert set(topics.STATE_VIEWS) - set(topics.OPTIONAL_VIEWS) == {"box"}
