@@ -208,6 +208,30 @@ def test_what_is_wrong_is_said_with_the_cure(within, command, code, words):
     assert got == code
 
 
+def test_send_needs_a_listener(within, monkeypatch):
+    monkeypatch.setenv("POSTBELL_SMTP__LISTEN", "")
+    code, text = within.words("send", "-", "--to", "a@x.org")
+    assert (code, "smtp.listen is off; write HOST:PORT or unix:/PATH" in text) == (2, True)
+
+
+def test_a_device_is_told_the_brokers_address_as_it_is_configured(within, monkeypatch):
+    within.run("user", "add", "erin", "--address", "erin@example.org")
+    monkeypatch.setenv("POSTBELL_BROKER__EMBEDDED", "false")
+    monkeypatch.setenv("POSTBELL_MQTT__URL", "mqtts://broker.lan:8884")
+    assert within.json("device", "add", "erin", "phone")["mqtt_url"] == "mqtts://broker.lan:8884"
+    monkeypatch.setenv("POSTBELL_BROKER__PUBLIC_URL", "wss://mail.example.org/mqtt")
+    assert within.json("device", "add", "erin", "tablet")["mqtt_url"] == "wss://mail.example.org/mqtt"
+
+
+def test_on_a_terminal_a_list_is_a_table(within, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    within.run("user", "add", "frank", "--address", "frank@example.org")
+    code, text = within.words("user", "list")
+    assert code == 0
+    for word in ("addresses", "unseen", "frank@example.org"):
+        assert word in text
+
+
 def test_a_bad_configuration_is_told_by_every_command(within):
     file = within.directory / "bad.toml"
     file.write_text("[retain]\ncount = 0\n")

@@ -127,6 +127,13 @@ def test_a_directory_that_this_user_may_not_read_is_told(run, command, tmp_path)
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize("command", READING)
+def test_whatever_else_the_system_says_of_it_is_told(run, command, tmp_path):
+    code, said = run(command, POSTBELL_STATE_DIR=tmp_path / ("x" * 300))
+    assert code == 2
+    assert "the database cannot be read: File name too long" in said
+
+
 @pytest.mark.parametrize("command", sorted(READING.keys() - {"reconcile", "salvage"}))
 def test_with_a_database_they_look_into_it(run, command, tmp_path):
     add_user(tmp_path / "postbell.db", "alice")

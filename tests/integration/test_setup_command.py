@@ -46,6 +46,13 @@ def test_it_prints_a_script_that_a_shell_can_read_and_that_names_everybody(setup
     assert script.startswith("# ")
 
 
+def test_without_postfix_here_its_parameters_count_as_empty(setup, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, script, _ = setup(Server.POSTFIX)
+    assert code == 0
+    assert "'recipient_bcc_maps = regexp:/etc/postfix/postbell_bcc'" in script
+
+
 @pytest.mark.parametrize("server", Server)
 def test_its_files_are_where_it_was_told(setup, server, tmp_path):
     code, script, _ = setup(server, "--directory", str(tmp_path / "etc"))

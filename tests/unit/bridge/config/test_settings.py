@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from bridge.config import loading
-from bridge.config.endpoints import parse_network
-from bridge.config.permissions import FileOwner
+from bridge.config.endpoints import LOOPBACK, MqttUrl, TcpAddress, UnixAddress, parse_network
+from bridge.config.permissions import FileMode, FileOwner
 from bridge.config.settings import Settings
 from bridge.errors import ConfigurationError
 from broker import settings as broker_settings
@@ -235,6 +235,37 @@ def test_a_file_that_is_named_must_be_there(tmp_path, environ):
 def test_a_place_that_cannot_be_looked_into_is_told():
     with pytest.raises(ConfigurationError, match=r"^x+: File name too long; name another with --config"):
         loading.load(Path("x" * 300))
+
+
+def test_settings_made_in_a_program_take_the_types_as_they_are():
+    address, url = TcpAddress("::1", 25), MqttUrl("mqtts", "broker.example")
+    networks, mode, owner = LOOPBACK, FileMode(0o600), FileOwner("me")
+    made = Settings(
+        smtp={"listen": address, "networks": networks},
+        lmtp={"socket_mode": mode, "socket_owner": owner},
+        broker={"listen": address},
+        mqtt={"url": url},
+    )
+    assert (made.smtp.listen, made.broker.listen, made.smtp.networks, made.mqtt.url) == (address,) * 2 + (networks, url)
+    assert (made.lmtp.socket_mode, made.lmtp.socket_owner) == (mode, owner)
+    with pytest.raises(ValueError, match="not on a UNIX socket"):
+        Settings(broker={"listen": UnixAddress(Path("/run/mqtt"))})
+
+
+@pytest.mark.parametrize(
+    ("user", "variables", "directory"),
+    [
+        (0, {}, "/var/lib/postbell"),
+        (1000, {"HOME": "/home/me"}, "/home/me/.local/state/postbell"),
+        (1000, {"HOME": "/home/me", "XDG_STATE_HOME": "/srv/me"}, "/srv/me/postbell"),
+    ],
+)
+def test_state_lies_where_the_system_wants_it(monkeypatch, user, variables, directory):
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert str(loading.load(environ={}).state_dir) == directory
 
 
 def test_settings_do_not_change():

@@ -1,0 +1,33 @@
+"""Where commands reach the bridge and its broker: what those said last, else what is configured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.cli import reach
+from bridge.config.endpoints import TcpAddress, UnixAddress
+from bridge.config.settings import Settings
+from bridge.daemon import runfile
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(state_dir=tmp_path)
+
+
+def test_what_a_process_said_comes_before_the_configuration(settings):
+    assert reach.smtp(settings) == TcpAddress("127.0.0.1", 2525)
+    assert reach.lmtp(settings) is None
+    runfile.write(settings.run_dir, runfile.BRIDGE, {"smtp": "127.0.0.1:40001", "lmtp": "unix:/run/postbell/lmtp"})
+    runfile.write(settings.run_dir, runfile.BROKER, {"mqtt": "127.0.0.1:40002"})
+    assert reach.smtp(settings) == TcpAddress("127.0.0.1", 40001)
+    assert reach.lmtp(settings) == UnixAddress(Path("/run/postbell/lmtp"))
+    assert str(reach.local_url(settings)) == str(reach.device_url(settings)) == "mqtt://127.0.0.1:40002"
+
+
+@pytest.mark.parametrize("said", [None, 25, "", "nonsense", ["127.0.0.1:25"]])
+def test_what_is_no_address_counts_as_not_said(settings, said):
+    runfile.write(settings.run_dir, runfile.BRIDGE, {"smtp": said})
+    assert reach.smtp(settings) == TcpAddress("127.0.0.1", 2525)
