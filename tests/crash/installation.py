@@ -51,7 +51,7 @@ class Installation:
         self.schedule = schedule
         begun = time.monotonic()
         self.history = History(directory / "history.jsonl", clock=lambda: time.monotonic() - begun)
-        self.site = Site(directory, schedule.ring)
+        self.site = Site(directory, schedule.live_count)
         kinds = {action.kind for action in schedule.actions}
         self.disk = stack.enter_context(SmallDisk(self.site.state)) if "disk" in kinds else None
         self.namespace = stack.enter_context(Namespace()) if "netns" in kinds else None

@@ -1,10 +1,10 @@
 """Was every promise kept? A pure function of a history.
 
 - Every message answered 250 was shown exactly once on every device of its users, unless it had been
-  marked as seen or, with a small ring, newer mail had pushed it out.
+  marked as seen or, with a small live set, newer mail had pushed it out.
 - Nothing was shown that was never accepted, to nobody whom it was not for, and never twice.
 - No device received a topic of another user.
-- At the end the store has all that was accepted and its live set is the newest `ring` unseen
+- At the end the store has all that was accepted and its live set is the newest `live_count` unseen
   messages; every device's box and the broker's retained set are the same.
 """
 
@@ -72,8 +72,8 @@ class Verdict:
         return not self.findings
 
 
-def judge(history: Iterable[Event], *, devices: Mapping[str, Iterable[str]], ring: int) -> Verdict:
-    """The verdict. `devices` are the names `user/device` of each user; `ring` is `retain.count`."""
+def judge(history: Iterable[Event], *, devices: Mapping[str, Iterable[str]], live_count: int) -> Verdict:
+    """The verdict. `devices` are the names `user/device` of each user; `live_count` is `retain.count`."""
     events = list(history)
     messages = _messages(events)
     shown = [event for event in events if isinstance(event, Shown)]
@@ -84,13 +84,13 @@ def judge(history: Iterable[Event], *, devices: Mapping[str, Iterable[str]], rin
     ids = _ids(shown, verdict)
     _judge_screens(verdict, messages, shown)
     for user, names in devices.items():
-        due = _due(user, messages, ids, seen=seen, live=lives.get(user), ring=ring)
+        due = _due(user, messages, ids, seen=seen, live=lives.get(user), live_count=live_count)
         for name in names:
             on_screen = {event.marker for event in shown if event.device == name}
             verdict.lost.extend(f"{name} never showed {marker}" for marker in sorted(due - on_screen))
     verdict.leaked.extend(f"{e.device} received {e.topic}" for e in events if isinstance(e, Overheard))
     for user, live in lives.items():
-        _judge_store(verdict, user, live, messages, ids, seen=seen, seen_done=seen_done, ring=ring)
+        _judge_store(verdict, user, live, messages, ids, seen=seen, seen_done=seen_done, live_count=live_count)
     _judge_boxes(verdict, events, lives)
     verdict.disagree.extend(f"retained {event.topic}: {event.how}" for event in events if isinstance(event, Wrong))
     return verdict
@@ -140,17 +140,17 @@ def _due(
     *,
     seen: set[tuple[str, str]],
     live: Live | None,
-    ring: int,
+    live_count: int,
 ) -> set[str]:
     """The markers that every device of a user has to have shown.
 
-    When the ring is smaller than what was accepted, those that no device ever knew may have been
+    When the live set is smaller than what was accepted, those that no device ever knew may have been
     pushed out while it was away; those that are live at the end may not.
     """
     accepted = {marker for marker, message in messages.items() if message.accepted and user in message.users}
     accepted = {marker for marker in accepted if (user, ids.get((user, marker), "")) not in seen}
     possible = sum(message.possible and user in message.users for message in messages.values())
-    if possible <= ring or live is None:
+    if possible <= live_count or live is None:
         return accepted
     return {marker for marker in accepted if ids.get((user, marker)) in live.live}
 
@@ -164,9 +164,9 @@ def _judge_store(
     *,
     seen: set[tuple[str, str]],
     seen_done: set[tuple[str, str]],
-    ring: int,
+    live_count: int,
 ) -> None:
-    """The store has what was accepted and nothing else; its live set is the newest `ring` unseen."""
+    """The store has what was accepted and nothing else; its live set is the newest `live_count` unseen."""
     mine = [message for message in messages.values() if user in message.users]
     least, most = sum(message.accepted for message in mine), sum(message.possible for message in mine)
     if not least <= len(live.kept) <= most:
@@ -177,12 +177,14 @@ def _judge_store(
             verdict.disagree.append(f"{user} was shown {marker} as {mail_id}, which the store does not have")
     unasked = [each for each in sorted(kept, reverse=True) if (user, each) not in seen]
     undone = [each for each in sorted(kept, reverse=True) if (user, each) not in seen_done]
-    if not set(unasked[:ring]) >= set(live.live) - {each for owner, each in seen - seen_done if owner == user}:
+    if not set(unasked[:live_count]) >= set(live.live) - {each for owner, each in seen - seen_done if owner == user}:
         verdict.disagree.append(f"the live set of {user} holds what is seen or too old")
-    if len(live.live) > ring or not set(undone[:ring]) >= set(live.live):
-        verdict.disagree.append(f"the live set of {user} is not the newest {ring} unseen messages")
-    if seen == seen_done and set(unasked[:ring]) != set(live.live):
-        verdict.disagree.append(f"the live set of {user} has {len(live.live)} messages, not {len(unasked[:ring])}")
+    if len(live.live) > live_count or not set(undone[:live_count]) >= set(live.live):
+        verdict.disagree.append(f"the live set of {user} is not the newest {live_count} unseen messages")
+    if seen == seen_done and set(unasked[:live_count]) != set(live.live):
+        verdict.disagree.append(
+            f"the live set of {user} has {len(live.live)} messages, not {len(unasked[:live_count])}"
+        )
 
 
 def _judge_boxes(verdict: Verdict, events: Iterable[Event], lives: Mapping[str, Live]) -> None:

@@ -80,7 +80,7 @@ async def _run(installation: Installation, feed: Feed, *, patience: float) -> Ou
         await installation.close()
     services, schedule = installation.services.values(), installation.schedule
     return Outcome(
-        verdict=judge(installation.history.events, devices=installation.site.devices, ring=schedule.ring),
+        verdict=judge(installation.history.events, devices=installation.site.devices, live_count=schedule.live_count),
         kills=sum(service.killed for service in services),
         cuts=sum(link.cuts for link in installation.links.values()),
         faults=len(schedule.actions),

@@ -14,7 +14,7 @@ def slow_link(*, seconds: float, messages: int) -> Schedule:
     return Schedule(
         seed=300,
         messages=messages,
-        ring=4 * messages,
+        live_count=4 * messages,
         seconds=seconds,
         seen_share=0.0,
         actions=(Action(0.0, "delay", "devices", seconds), *drops),
@@ -30,7 +30,7 @@ def burst(*, messages: int, seconds: float, kills: int) -> Schedule:
         kills=kills,
         seconds=seconds,
         messages=messages,
-        small_rings=False,
+        small_live_sets=False,
     )
     return draw(2000, scope)
 
@@ -56,7 +56,7 @@ def _schedule(*actions: Action, seconds: float = 4.0, points: dict[str, tuple[st
     return Schedule(
         seed=7,
         messages=60,
-        ring=400,
+        live_count=400,
         seconds=seconds,
         seen_share=0.0,
         actions=tuple(sorted(actions, key=lambda action: action.at)),

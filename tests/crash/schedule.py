@@ -1,4 +1,4 @@
-"""What a seed means: how much mail, how large a ring, and which faults at which moments. Pure."""
+"""What a seed means: how much mail, how large the live sets, and which faults at which moments. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Schedule:
 
     seed: int
     messages: int
-    ring: int
+    live_count: int
     seconds: float
     seen_share: float
     actions: tuple[Action, ...]
@@ -58,19 +58,19 @@ class Scope:
     kills: int = 24
     seconds: float = 12.0
     messages: int = 240
-    small_rings: bool = True
+    small_live_sets: bool = True
     broker_points: bool = True
 
 
 def draw(seed: int, scope: Scope) -> Schedule:
     """The schedule of a seed within a scope."""
     chance = random.Random(seed)
-    ring = 30 if scope.small_rings and seed % 5 == 4 else 4 * scope.messages
+    live_count = 30 if scope.small_live_sets and seed % 5 == 4 else 4 * scope.messages
     actions = _kills(chance, scope) + _links(chance, scope) + _extras(chance, seed, scope)
     return Schedule(
         seed=seed,
         messages=scope.messages,
-        ring=ring,
+        live_count=live_count,
         seconds=scope.seconds,
         seen_share=0.25 if seed % 3 == 2 else 0.0,
         actions=tuple(sorted(actions, key=lambda action: action.at)),

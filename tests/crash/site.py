@@ -27,7 +27,7 @@ class Site:
     """
 
     directory: Path
-    ring: int
+    live_count: int
     users: tuple[str, ...] = USERS
     passwords: dict[str, str] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class Site:
         """Make the database with its people."""
         self.state.mkdir(parents=True, exist_ok=True)
         now_ms = time.time_ns() // 1_000_000
-        with offline.transaction(self.database, now_ms=now_ms, count=self.ring, days=7) as transaction:
+        with offline.transaction(self.database, now_ms=now_ms, count=self.live_count, days=7) as transaction:
             for user in self.users:
                 people.add_user(transaction, user, [f"{user}@{DOMAIN}"])
                 for device in (TERMINAL, PHONE):
@@ -68,7 +68,7 @@ class Site:
             "POSTBELL_SMTP__LISTEN": "127.0.0.1:0",
             "POSTBELL_LMTP__LISTEN": "127.0.0.1:0",
             "POSTBELL_BROKER__LISTEN": "127.0.0.1:0",
-            "POSTBELL_RETAIN__COUNT": str(self.ring),
+            "POSTBELL_RETAIN__COUNT": str(self.live_count),
             "POSTBELL_LOG__FORMAT": "json",
             "POSTBELL_MQTT__KEEPALIVE": "5",
         }

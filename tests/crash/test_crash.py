@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
 AT_ONCE = 2
 SCOPE = Scope(kills=8, seconds=5.0, messages=80, root=may_mount_and_unplug())
-SEEDS = {  # 1 fills the disk, 3 takes a network link down, 4 has a small ring, 2 marks mail as seen
+SEEDS = {  # 1 fills the disk, 3 takes a network link down, 4 has a small live set, 2 marks mail as seen
     ("embedded", 1),
     ("embedded", 4),
     ("mosquitto", 3),

@@ -26,8 +26,8 @@ ALICE = ("alice",)
 NEVER = [Live("bob", (), ()), Box("bob/terminal", ())]
 
 
-def found(*events, ring=100):
-    return judge([*events, *NEVER], devices=DEVICES, ring=ring)
+def found(*events, live_count=100):
+    return judge([*events, *NEVER], devices=DEVICES, live_count=live_count)
 
 
 def kept(marker="m00001", mail_id="000000001", users=ALICE):
@@ -126,19 +126,19 @@ def test_asked_for_as_seen_without_an_answer_may_be_either():
 
 def test_a_small_ring_may_push_out_what_nobody_saw():
     two = [*kept(), *kept("m00002", "000000002"), *shown("m00002", "000000002")]
-    assert found(*two, *end("000000001", "000000002", live=("000000002",)), ring=1).clean
+    assert found(*two, *end("000000001", "000000002", live=("000000002",)), live_count=1).clean
     assert found(*two, *end("000000001", "000000002")).lost
 
 
 def test_a_small_ring_excuses_nothing_that_is_live():
     two = [*kept(), *kept("m00002", "000000002"), *shown(), Shown("alice/phone", "m00002", "000000002")]
-    verdict = found(*two, *end("000000001", "000000002", live=("000000002",)), ring=1)
+    verdict = found(*two, *end("000000001", "000000002", live=("000000002",)), live_count=1)
     assert verdict.lost == ["alice/terminal never showed m00002"]
 
 
 def test_the_live_set_is_the_newest_unseen():
     two = [*kept(), *kept("m00002", "000000002"), *shown(), *shown("m00002", "000000002")]
-    assert found(*two, *end("000000001", "000000002", live=("000000001",)), ring=1).disagree
+    assert found(*two, *end("000000001", "000000002", live=("000000001",)), live_count=1).disagree
 
 
 def test_the_store_lost_what_was_accepted():

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 
 from bridge.config import loading
 from bridge.contract import topics as of_bridge
 from bridge.contract.publication import Kind
+from bridge.daemon import runfile
 from bridge.model import Flag
 from broker import acl
 from broker import settings as broker_settings
 from broker import topics as of_broker
+from broker.listeners import RunFile
 from clients.contract import topics as of_clients
 from clients.contract.header import FLAG_NAMES
 from tests.support import source
@@ -47,3 +53,42 @@ def test_broker_and_bridge_know_the_same_login_of_a_bridge(tmp_path, configured)
     file = tmp_path / "postbell.toml"
     file.write_text(configured)
     assert broker_settings.load(file, environ={}).bridge_login == loading.load(file, environ={}).broker_login
+
+
+def test_broker_and_bridge_look_for_their_configuration_in_the_same_places():
+    assert loading._PLACES == broker_settings._PLACES
+
+
+def test_broker_and_bridge_have_the_same_defaults_for_what_both_read():
+    ours, theirs = loading.Settings(), broker_settings.Settings()
+    for section in ("broker", "mqtt", "log"):
+        mine, other = getattr(ours, section), getattr(theirs, section)
+        shared = type(mine).model_fields.keys() & type(other).model_fields.keys()
+        assert shared
+        for key in shared:
+            assert str(getattr(mine, key) or "") == str(getattr(other, key) or ""), f"{section}.{key}"
+    assert (ours.node, ours.state_dir) == (theirs.node, theirs.state_dir)
+
+
+def test_the_bridge_reads_what_the_broker_says_of_itself(tmp_path):
+    run_dir = tmp_path / "run"
+    file = RunFile(run_dir / f"{runfile.BROKER}.json")
+    assert not runfile.running(run_dir, runfile.BROKER)
+    asyncio.run(file.claim())
+    file.write({"mqtt": "127.0.0.1:1883"})
+    assert runfile.running(run_dir, runfile.BROKER), "the lock is the same, too"
+    assert runfile.read(run_dir, runfile.BROKER)["mqtt"] == "127.0.0.1:1883"
+
+
+def test_broker_and_bridge_write_the_same_log():
+    of_the_bridge = "from bridge.daemon import logs; logs.configure(level='warning', style='json')"
+    of_the_broker = "from broker.__main__ import _configure_log; from broker.settings import Log"
+    of_the_broker += "; _configure_log(Log(level='warning', format='json'))"
+    lines = []
+    for configure in (of_the_bridge, of_the_broker):
+        code = f"{configure}; import structlog; log = structlog.get_logger(); log.info('a'); log.warning('b', key=1)"
+        done = subprocess.run([sys.executable, "-c", code], cwd=source.ROOT, capture_output=True, check=True)
+        lines.append([json.loads(line) for line in done.stderr.splitlines()])
+    [[bridges], [brokers]] = lines
+    assert bridges.keys() == brokers.keys()
+    assert {**bridges, "timestamp": ""} == {**brokers, "timestamp": ""}
