@@ -15,10 +15,12 @@ import structlog
 from broker.acl import Rules
 from broker.admission import Admission
 from broker.auth import LoginReader, Logins
+from broker.certificates import Certificates
 from broker.delivery import Bounds
-from broker.listeners import Certificates, RunFile, configured
+from broker.listeners import configured
 from broker.reception import Reception
 from broker.router import Router
+from broker.runfile import RunFile
 from broker.server import DeviceBroker
 from broker.sessions import SessionStore
 from broker.statistics import Statistics

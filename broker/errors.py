@@ -15,6 +15,10 @@ class ListenError(BrokerError):
     """A configured address could not be listened on, even after some patience."""
 
 
+class SessionFileError(BrokerError):
+    """The file of sessions cannot be used by this version; the text names file and cure."""
+
+
 class ProtocolError(BrokerError):
     """A client broke the protocol; its connection must be closed. `clause` is the violated statement."""
 

@@ -6,8 +6,7 @@ receiver acknowledges before its batch is written never touches the disk, so a d
 costs next to nothing here.
 
 `synchronous=NORMAL`: a killed process loses nothing that was committed; after a power cut the last
-commits may be missing, and the bridge's reconciliation brings back what they held. A file that is
-damaged is put aside: devices then find no session, subscribe again and get the retained set.
+commits may be missing, and the bridge's reconciliation brings back what they contained.
 """
 
 from __future__ import annotations
@@ -21,21 +20,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from broker import sessionfile
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_SCHEMA = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-CREATE TABLE IF NOT EXISTS session (
-    username TEXT PRIMARY KEY, credential BLOB NOT NULL, seen REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS filter (
-    username TEXT, topic_filter TEXT, qos INTEGER NOT NULL, PRIMARY KEY (username, topic_filter)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS queued (
-    username TEXT, seq INTEGER, topic TEXT NOT NULL, payload BLOB NOT NULL,
-    PRIMARY KEY (username, seq)) WITHOUT ROWID;
-"""
 _GATHER_S = 0.002  # that a batch stays open for more, and for acknowledgements that make it smaller
 _RETRY_S = 1.0  # until a batch that could not be written is tried again
 
@@ -68,7 +58,7 @@ class SessionStore:
         self.committed = 0
         self._log = structlog.get_logger()
         self._path = path
-        self._database = _open(path, self._log)
+        self._database = sessionfile.open_file(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions")
         self._unsaved = _Batch(0)  # handed to the thread, and not known to be on disk
         self._batch = _Batch(1)
@@ -187,32 +177,3 @@ class SessionStore:
                 self._database.execute(sql, values)
             self._database.executemany(_DELETE, old)
             self._database.executemany(_INSERT, new)
-
-
-def _open(path: Path, log: structlog.stdlib.BoundLogger) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # SQLite gives its side files the same mode
-    try:
-        return _connect(path)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        aside = path.with_suffix(".damaged")
-        log.warning("sessions_damaged", file=str(path), kept_as=str(aside), error=str(error))
-        path.replace(aside)
-        for leftover in ("-wal", "-shm"):
-            path.with_name(path.name + leftover).unlink(missing_ok=True)
-        return _connect(path)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
-    try:
-        database.executescript(_SCHEMA)
-        verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database

@@ -12,7 +12,7 @@ from broker.errors import ConfigurationError
 from broker.statistics import Statistics
 
 
-def test_the_guard_counts_all_and_by_address():
+def test_connections_are_counted_in_all_and_by_address():
     admission = Admission(clients=3, clients_per_address=2, login_failures=9)
     assert [admission.enter("a"), admission.enter("a"), admission.enter("a")] == [None, None, "too_many_from_address"]
     assert admission.enter("b") == "too_many_clients"
@@ -31,12 +31,19 @@ def test_failed_logins_bar_for_a_minute():
     assert not admission.failed("a", 60)
 
 
-def test_the_guard_forgets_the_oldest_of_too_many_addresses():
+def test_the_oldest_of_too_many_addresses_is_forgotten():
     admission = Admission(clients=1, clients_per_address=1, login_failures=1)
     for number in range(10_001):
         admission.failed(str(number), 0)
     assert not admission.barred("0", 0)
     assert admission.barred("1", 0)
+
+
+def test_an_address_has_its_share_of_lines_in_the_log():
+    admission = Admission(clients=1, clients_per_address=1, login_failures=1)
+    assert [admission.may_log("a", number) for number in range(12)] == [True] * 10 + [False] * 2
+    assert admission.may_log("b", 12)
+    assert admission.may_log("a", 60)
 
 
 def test_a_login_is_found_by_its_credential():

@@ -1,0 +1,61 @@
+"""Where a running broker is reached, told to others and to the next run; and that it is the only one."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+from typing import IO, TYPE_CHECKING
+
+from broker.errors import ListenError
+from broker.settings import split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PATIENCE_S = 3.0  # of waiting until another broker is gone
+_RETRY_S = 0.1
+
+
+class RunFile:
+    """`<state_dir>/run/broker.json`: where a running broker is reached, and which ports to take again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock: IO[str] | None = None
+
+    async def claim(self) -> None:
+        """Make sure that no other broker uses this state directory, waiting for one that is just ending.
+
+        Raises ListenError. The lock goes with the process, however it ends.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self._path.with_suffix(".lock").open("w", encoding="utf-8")
+        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if asyncio.get_running_loop().time() > deadline:
+                    place = self._path.parent.parent
+                    raise ListenError(f"state_dir = {str(place)!r}: another broker is running with it") from None
+            else:
+                return
+            await asyncio.sleep(_RETRY_S)
+
+    def ports(self) -> dict[str, int]:
+        """The ports of the last run by listener name; empty when there was none."""
+        try:
+            told = json.loads(self._path.read_text(encoding="utf-8"))
+            return {name: split(address)[1] for name, address in told.items() if isinstance(address, str)}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def write(self, addresses: dict[str, str]) -> None:
+        """Say where this process listens, atomically. Listeners that are off are null."""
+        names = ("mqtt", "websocket", "mqtts", "secure_websocket")
+        told = {"pid": os.getpid(), **{name: addresses.get(name) for name in names}}
+        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(told), encoding="utf-8")
+        fresh.replace(self._path)

@@ -1,0 +1,160 @@
+"""Who is turned away: the code, the line in the log with its reason, the count; and no more lines than that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+import structlog
+
+from broker.acl import Identity, Role
+from broker.admission import Admission
+from broker.auth import Grant
+from broker.errors import LoginsUnavailableError
+from broker.reception import Reception
+from broker.settings import BrokerLimits
+from broker.statistics import Statistics
+from tests.support import mqtt_client as mqtt
+
+GRANT = Grant(Identity("alice.phone", Role.DEVICE), b"key")
+
+
+class Said:
+    """A link on which all was said already."""
+
+    def __init__(self, *chunks, fault=None):
+        self._chunks = list(chunks)
+        self.known = False
+        self.fault = fault
+        self.written = b""
+        self.finished = False
+
+    async def chunk(self):
+        return self._chunks.pop(0) if self._chunks else b""
+
+    def write(self, data):
+        self.written += data
+
+    def finish(self):
+        self.finished = True
+
+
+class Knows:
+    """Logins with one right password, or none that could be read."""
+
+    def __init__(self, *, readable=True):
+        self._readable = readable
+
+    async def check(self, username, password, *, barred):
+        del barred
+        if not self._readable:
+            raise LoginsUnavailableError("not read yet")
+        return GRANT if (username, password) == ("alice.phone", "right") else None
+
+
+def receive(*links, logins=None, **limits):
+    """What becomes of links that come one after the other from one address; the log, and the counts."""
+
+    async def story():
+        statistics, bounds = Statistics(), BrokerLimits(**limits)
+        admission = Admission(
+            clients=bounds.clients,
+            clients_per_address=bounds.clients_per_address,
+            login_failures=bounds.login_failures,
+        )
+        reception = Reception(admission=admission, logins=logins or Knows(), limits=bounds, statistics=statistics)
+        arrivals = [await reception.receive(link, "192.0.2.1") for link in links]
+        assert statistics.connections == len(links)
+        for _ in links:
+            reception.leave("192.0.2.1")
+        assert statistics.connections == len(admission) == 0
+        return arrivals, dict(statistics.dropped)
+
+    with structlog.testing.capture_logs() as lines:
+        arrivals, dropped = asyncio.run(story())
+    return arrivals, lines, dropped
+
+
+RIGHT = mqtt.connect(username="alice.phone", password="right")
+
+
+def test_the_right_password_is_let_in_with_what_came_behind_it():
+    link = Said(RIGHT[:5], RIGHT[5:] + mqtt.packet(mqtt.PINGREQ))
+    [arrival], lines, dropped = receive(link)
+    assert arrival.grant == GRANT
+    assert arrival.packets.next().kind == mqtt.PINGREQ
+    assert (link.known, lines, dropped) == (True, [], {})
+
+
+@pytest.mark.parametrize(
+    ("hello", "code", "reason", "level"),
+    [
+        (mqtt.connect(level=5), 1, "protocol_version", 5),
+        (mqtt.connect(level=3, name="MQIsdp"), 1, "protocol_version", 3),
+        (mqtt.connect("", clean=False, username="a", password="b"), 2, "no_client_id", 4),
+        (mqtt.connect(), 5, "no_login", 4),
+        (mqtt.connect(username="alice.phone"), 5, "no_login", 4),
+    ],
+)
+def test_each_refusal_says_why(hello, code, reason, level):
+    link = Said(hello)
+    [arrival], [line], dropped = receive(link)
+    assert arrival is None
+    assert not link.known
+    assert link.written == bytes([0x20, 2, 0, code])
+    assert link.finished
+    assert line == {
+        "event": "connection_refused",
+        "log_level": "warning",
+        "address": "192.0.2.1",
+        "reason": reason,
+        "level": level,
+    }
+    assert dropped == {reason: 1}
+
+
+def test_logins_that_cannot_be_read_are_a_reason_as_well():
+    link = Said(RIGHT)
+    [arrival], [line], dropped = receive(link, logins=Knows(readable=False))
+    assert (arrival, link.written[3], line["reason"], dropped) == (
+        None,
+        3,
+        "logins_unavailable",
+        {"logins_unavailable": 1},
+    )
+
+
+@pytest.mark.parametrize(
+    ("link", "event", "reason"),
+    [
+        (Said(b"\xf0\x00"), "protocol_error", "protocol_error"),
+        (Said(b"\x10\xff\xff\x7f"), "protocol_error", "protocol_error"),
+        (Said(fault="too_many_frames"), "connection_ended", "too_many_frames"),
+    ],
+)
+def test_who_does_not_even_get_an_answer_leaves_a_line(link, event, reason):
+    [arrival], [line], dropped = receive(link)
+    assert (arrival, link.written, line["event"], dropped) == (None, b"", event, {reason: 1})
+
+
+def test_who_leaves_by_himself_leaves_none():
+    assert receive(Said(), Said(RIGHT[:7])) == ([None, None], [], {})
+
+
+def test_an_address_fills_no_log_and_all_is_counted():
+    links = [Said(mqtt.connect(level=5)) if number % 2 else Said(b"\xf0\x00") for number in range(500)]
+    arrivals, lines, dropped = receive(*links)
+    assert arrivals == [None] * 500
+    assert len(lines) == 10
+    assert dropped == {"protocol_version": 250, "protocol_error": 250}
+    assert Counter(line["event"] for line in lines) == {"connection_refused": 5, "protocol_error": 5}
+
+
+def test_who_is_one_too_many_is_told_so():
+    link = Said(RIGHT)
+    arrivals, [line], dropped = receive(Said(RIGHT), link, clients_per_address=1)
+    assert arrivals[1] is None
+    assert link.written[3] == 3
+    assert line["reason"] == "too_many_from_address"
+    assert dropped == {"too_many_from_address": 1}
