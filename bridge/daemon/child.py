@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from bridge.publish.backoff import Backoff
 
 USAGE = 2
+"""How a broker ends that refuses its configuration: to start it again would not help."""
 STEADY_S = 30.0
 """A child that lived this long was healthy: its next restart does not wait longer than the first."""
 STOP_S = 10.0
+"""How long it may take to end before it is killed."""
 
 
 class BrokerChild:

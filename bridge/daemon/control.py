@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "bridge.sock"
+"""The socket's name in the run directory."""
 ANSWER_DEADLINE_S = 900.0
 """Long enough to repair the topics of many users on a slow broker."""
 

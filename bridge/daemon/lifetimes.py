@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from bridge.store.store import Store
 
 LOOK_S = 2.0
+"""How often the clock, the live sets and the storms are looked at."""
 CLEAR_S = 60.0
+"""How often bodies and old headers are held against their limits."""
 COUNT_S = 15.0
+"""How often the messages of each user are counted."""
 STEP_MS = 5_000
+"""So far may wall clock and monotonic clock drift apart between two looks before that is a step."""
 TRUST_CLOCK_AFTER_S = 86_400.0
+"""After a step forward nothing is dropped for so long: somebody may still set the clock right."""
 
 
 class Lifetimes:
@@ -55,6 +60,7 @@ class Lifetimes:
         self._most_messages = most_messages
         self._clear_at = self._count_at = monotonic()
         self.full: dict[int, str] = {}
+        """Id and name of the users who may have no more messages, as of the last count."""
         self._log = structlog.get_logger()
 
     async def run(self) -> None:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from bridge.reconcile import Repair
 
 CONNECT_ONCE_S = 6.0
+"""How long `postbell reconcile` tries to reach the broker where no bridge runs."""
 DRAINED_S = 0.05
+"""How often it looks whether the outbox is empty."""
 
 
 async def serve(

@@ -54,7 +54,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """The message of a row: its header payload, whether it is in the live set, whether some device may have it."""
+    """The message of a row: its header payload, whether it is in the live set, whether the broker may hold it.
+
+    What the broker held once some device may have, so `held` is cleared by the PUBACK of a tombstone alone.
+    """
 
     header: bytes
     live: bool
