@@ -45,9 +45,6 @@ class MailParameters:
     utf8: bool = False
 
 
-NO_PARAMETERS = MailParameters()
-
-
 def parse_path(text: str) -> tuple[str, str]:
     """The address in `<path> parameters` and the parameters; the null path gives "".
 

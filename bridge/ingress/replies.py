@@ -20,8 +20,6 @@ TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your addr
 TOO_MANY_COMMANDS = Reply(421, "4.7.0", "Too many commands without a message, closing the connection")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing the connection")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest in another transaction")
-TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS is not available")
-AUTH_FAILED_FOR_NOW = Reply(454, "4.7.0", "Temporary authentication failure")
 
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "Command not recognized")
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")

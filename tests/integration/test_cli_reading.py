@@ -19,6 +19,7 @@ READING = {
     "device list": "",
     "sender list": "",
     "admin list": "",
+    "node list": "",
     "status": "",
     "reconcile": "",
     "salvage": "",
@@ -29,7 +30,7 @@ OTHERS = {
     *("serve", "bridge", "broker"),
     *(f"user {what}" for what in ("add", "change", "remove")),
     *(f"device {what}" for what in ("add", "revoke")),
-    *(f"{who} {what}" for who in ("sender", "admin") for what in ("add", "remove")),
+    *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
     *("send", "watch", "read"),
 }
 """Commands that may make one, or that ask a listener and not the store."""
