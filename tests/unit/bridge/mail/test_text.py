@@ -1,4 +1,4 @@
-"""Text hygiene and charsets."""
+"""Text that may be shown is clean, whole and within its limits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.mail import charsets, text
+from bridge.mail import text
 
 
 def test_one_line_keeps_what_the_sender_wrote_but_controls():
@@ -44,81 +44,6 @@ def test_clean_text_stays_within_its_limit(value, limit):
         assert len(shown) <= limit
         assert unicodedata.is_normalized("NFC", shown)
         assert clean(shown, limit=limit) == shown
-
-
-@pytest.mark.parametrize(
-    ("name", "codec"),
-    [
-        ("UTF-8", "utf_8"),
-        ("GB2312", "gb18030"),
-        ("ks_c_5601-1987", "cp949"),
-        ("Shift_JIS", "cp932"),
-        ("iso-8859-8-i", "iso8859_8"),
-        ("windows-874", "cp874"),
-        ("ISO-8859-1", "cp1252"),
-        ('"utf-8"', "utf_8"),
-        ("Windows-1251", "cp1251"),
-        ("cp874", "cp874"),
-        ("x-nonsense", ""),
-        ("rot13", ""),
-        ("unicode_escape", ""),
-        ("../../etc", ""),
-        ("", ""),
-    ],
-)
-def test_charset_names(name, codec):
-    assert charsets.codec(name) == codec
-
-
-def test_wrongly_declared_bytes_still_become_text():
-    assert charsets.decode("Grüße".encode("cp1252"), "utf-8") == "Grüße"
-    assert charsets.decode("Grüße".encode(), "us-ascii") == "Grüße"
-    assert charsets.decode("Grüße ".encode() + b"\xff", "utf-8") == "Grüße \ufffd"
-    assert charsets.decode("Привет".encode("koi8-r"), "x-nonsense", hint="koi8-r") == "Привет"
-    assert charsets.decode(b"\xef\xbb\xbfa", "utf-8") == "a"
-
-
-def test_utf8_that_calls_itself_latin_1_is_utf8():
-    assert charsets.decode("Grüße aus Köln – schön".encode(), "iso-8859-1") == "Grüße aus Köln – schön"
-    assert charsets.decode("5 € für Ø".encode(), "iso-8859-15") == "5 € für Ø"
-    assert charsets.decode("Grüße, café".encode("cp1252"), "iso-8859-1") == "Grüße, café"
-    assert charsets.decode("café".encode("cp1252"), "iso-8859-1") == "café"
-    assert charsets.decode("Р°".encode("cp1251"), "windows-1251") == "Р°"
-
-
-def test_text_that_was_cut_within_a_character_is_still_utf8():
-    whole = "Привет мир".encode()
-    for charset in ("", "us-ascii", "iso-8859-1", "nonsense"):
-        assert charsets.decode(whole[:-1], charset) == "Привет ми"
-    assert charsets.decode(b"caf\xe9", "") == "café"
-
-
-SHIFTS = [b"\x1b" + shift for shift in (b"$B", b"(B", b"$A", b"$(C", b"$(D", b"$)C", b".A", b".F", b".J", b"N", b"O")]
-SHIFTS += [b"\x0e", b"\x0f", b"~{", b"~}", b"+", b"-", b"\xd8\x00", b"\xff", b"a"]
-
-
-@given(
-    st.one_of(st.binary(), st.lists(st.sampled_from(SHIFTS), max_size=6).map(b"".join)),
-    st.sampled_from(sorted({*charsets._CODECS, "", "nonsense"})),
-)
-@example(b"\x1b.J\x1bN@", "iso-2022-jp-2")  # CPython's codec raises a RuntimeError
-def test_no_bytes_and_no_charset_raise(data, name):
-    assert isinstance(charsets.decode(data, name), str)
-
-
-@pytest.mark.parametrize("name", sorted(set(charsets._CODECS.values())))
-def test_a_charset_reads_as_its_codec_does(name):
-    """Whatever is valid, and byte for byte what is not, where there is no reason to doubt the declaration."""
-    data = bytes(range(256))
-    if charsets.codec(name) == name and name not in charsets._SNIFFED | {"utf_7"}:
-        assert charsets.decode(data, name) == data.decode(name, errors="replace")
-
-
-def test_utf_7_is_believed_when_all_of_it_is_valid_and_may_have_been_cut():
-    assert charsets.decode("Grüße".encode("utf-7"), "utf-7") == "Grüße"
-    assert charsets.decode(b"Gr+APw", "utf-7") == "Grü"
-    assert charsets.decode(b"Gr+APwA3", "utf-7") == "Gr"
-    assert charsets.decode("Grüße".encode(), "utf-7") == "Grüße"
 
 
 @pytest.mark.parametrize("marks", ["\u0301\u0327", "\U0001d165\u0301", "\U0001e944\U000101fd"])

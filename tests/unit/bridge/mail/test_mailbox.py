@@ -1,0 +1,65 @@
+"""The sender: a name and an address out of whatever stands in a From field."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.bridge.mail.clean import read
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "address"),
+    [
+        (b"a@example.org", "", "a@example.org"),
+        (b"Ann Bee <a@example.org>", "Ann Bee", "a@example.org"),
+        (b'"Bee, Ann" <a@example.org>', "Bee, Ann", "a@example.org"),
+        (b"Bee, Ann <a@example.org>", "Bee, Ann", "a@example.org"),
+        (b"a@example.org (Ann Bee)", "Ann Bee", "a@example.org"),
+        (b"ceo@bank.example <evil@example.net>", "ceo@bank.example", "evil@example.net"),
+        (b'"ceo@bank.example" <evil@example.net>', "ceo@bank.example", "evil@example.net"),
+        (b'"x <ceo@bank.example>" <evil@example.net>', "x <ceo@bank.example>", "evil@example.net"),
+        (b"ceo@bank.example(<evil@example.net>)", "<evil@example.net>", "ceo@bank.example"),
+        (b"(ceo@bank.example) evil@example.net", "ceo@bank.example", "evil@example.net"),
+        (b"=?utf-8?q?ceo=40bank.example=3E=2C?= <evil@example.net>", "ceo@bank.example>,", "evil@example.net"),
+        (b"<@relay.example,@other.example:a@example.org>", "", "a@example.org"),
+        (b"Ann <a (comment) @ example . org>", "Ann", "a@example.org"),
+        (b"Team: Ann <a@example.org>, b@example.org;", "Ann", "a@example.org"),
+        (b"undisclosed-recipients:;", "", ""),
+        (b"First <a@example.org>, Second <b@example.org>", "First", "a@example.org"),
+        (b"Ann a@example.org", "Ann", "a@example.org"),
+        (b'"john doe"@example.org', "", '"john doe"@example.org'),
+        (b'"Ann \\"the\\" Bee" <a@example.org>', 'Ann "the" Bee', "a@example.org"),
+        (b"'Ann' <A@Example.ORG>", "Ann", "a@example.org"),
+        (b"MAILER DAEMON <>", "MAILER DAEMON", ""),
+        (b"Ann <a@example.org", "Ann", "a@example.org"),
+        (b"=?utf-8?q?J=C3=B6rg?= =?utf-8?q?_M=C3=BC?= <j@example.org>", "Jörg Mü", "j@example.org"),
+        (b"J\xc3\xb6rg <j\xc3\xb6rg@example.org>", "Jörg", "jörg@example.org"),
+        (b"", "", ""),
+        (b",,,", "", ""),
+    ],
+)
+def test_sender(field, name, address):
+    extracted = read(b"From: " + field + b"\r\n\r\n")
+    assert (extracted.from_name, extracted.from_address) == (name, address)
+
+
+def test_names_and_addresses_hide_nothing():
+    name = "=?utf-8?q?PayPal=E2=80=AE=E2=80=8B=E2=80=8D=EF=BB=BF_Inc=E2=80=8F?="
+    extracted = read(f"From: {name} <a\u202e\u200bb@example.org>\r\n\r\n".encode())
+    assert extracted.from_name == "PayPal Inc"
+    assert extracted.from_address == "ab@example.org"
+
+
+def test_joiners_stay_where_they_shape_a_name():
+    for name in ("میترا\u200cخان", "👩\u200d💻 Dev", "ශ්\u200dරී"):
+        assert read(f"From: {name} <a@example.org>\r\n\r\n".encode()).from_name == name
+
+
+def test_a_line_break_in_an_encoded_word_adds_no_field():
+    extracted = read(b"Subject: =?utf-8?q?a=0D=0AFrom:_evil=40example.net?=\r\nFrom: a@example.org\r\n\r\n")
+    assert extracted.subject == "a From: evil@example.net"
+    assert extracted.from_address == "a@example.org"
+
+
+def test_sender_field_stands_in_for_a_missing_from():
+    assert read(b"Sender: a@example.org\r\n\r\n").from_address == "a@example.org"
