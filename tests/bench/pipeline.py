@@ -18,6 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.store import live, offline
 from tests.conftest import need
@@ -88,7 +89,7 @@ def postbell(offered: Callable[[str], float], *, mails: int) -> tuple[float, flo
             system.run("reconcile")  # else what comes in while the first comparison runs is published twice
             system.wait_drained()
             received: dict[str, int] = {}
-            client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="bench", clean_session=False)
+            client = paho.Client(CallbackAPIVersion.VERSION2, client_id="bench", clean_session=False)
             client.username_pw_set(login["username"], login["password"])
             client.on_message = lambda _c, _u, m: received.update({m.topic: received.get(m.topic, 0) + 1})
             subscribed = threading.Event()

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from bridge.ingress import SessionLimits
 from bridge.intake import Intake
+from tests.support import UNUSED
 from tests.support.abused_ingress import DIRECTORY, Forgetful
 from tests.support.ingress import Running, told
 
@@ -175,7 +176,9 @@ def test_data_that_only_drips_ends_with_the_session(tmp_path):
 def test_a_sender_that_never_reads_is_cut_off(tmp_path):
     async def story(running: Running) -> None:
         wire = await (await running.dial()).greet()
-        wire.writer.transport.pause_reading()
+        transport = wire.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
         wire.writer.write(b"HELP\r\n" * 500_000)
         await running.connections(0)
         wire.writer.transport.abort()
@@ -196,7 +199,7 @@ def test_a_slow_commit_does_not_count_as_the_senders_time(tmp_path):
 @pytest.mark.parametrize(("hops", "expected"), [(50, "250 2.0.0 "), (51, "554 5.4.6 ")])
 def test_a_loop_ends_by_counting_received_fields(tmp_path, hops, expected):
     """RFC 5321 §6.3."""
-    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, discard=None)
+    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, discard=UNUSED)
 
     async def story(running: Running) -> None:
         wire = await (await running.dial()).greet()

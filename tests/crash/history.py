@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +153,9 @@ class History:
 def read(path: Path) -> Iterator[Event]:
     """The events of a history that was written."""
     for line in path.read_text("utf-8").splitlines():
-        fields = json.loads(line)
+        fields: dict[str, Any] = json.loads(line)
         kind = _KINDS[fields.pop("what")]
         del fields["at"]
-        yield kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        for name, value in fields.items():
+            fields[name] = tuple(value) if isinstance(value, list) else value
+        yield kind(**fields)

@@ -83,7 +83,7 @@ def no_reconciliation() -> None:
         del dry_run
         return Repair(0, 0, 0, 0)
 
-    Replay.run = blind
+    Replay.run = blind  # type: ignore[assignment]
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.conftest import need
@@ -52,7 +53,11 @@ class Nats:
             write_configuration(path, name=f"node-{node}", port=self._mqtt[node], more=self._more(node))
             service.start()
         for port in self._mqtt:
-            await listening(lambda port=port: ("127.0.0.1", port), patience_s=READY_S)
+            await listening(partial(self._at, port), patience_s=READY_S)
+
+    @staticmethod
+    def _at(port: int) -> tuple[str, int]:
+        return "127.0.0.1", port
 
     def address(self) -> tuple[str, int]:
         """The first node that runs: when it is killed, clients come back to another one."""

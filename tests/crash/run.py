@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from tests.crash.devices import Phone, Terminal
     from tests.crash.schedule import Schedule
 
     Feed = Callable[[Installation], Awaitable[None]]
@@ -129,7 +130,8 @@ def unrest(installation: Installation) -> str:
         terminal.look()
     found = [f"{waiting} rows in the outbox"] if waiting else []
     found += [f"{phone.asking} requests of {phone.name}" for phone in installation.phones if phone.asking]
-    boxes = {device.name: device.box() for device in (*installation.terminals, *installation.phones)}
+    devices: list[Terminal | Phone] = [*installation.terminals, *installation.phones]
+    boxes = {device.name: device.box() for device in devices}
     for name, box in boxes.items():
         live = stored[name.partition("/")[0]].live
         if box != live:
@@ -139,7 +141,8 @@ def unrest(installation: Installation) -> str:
 
 async def _report(installation: Installation) -> None:
     """Write down how it all ended: boxes, store, and what is wrong in the broker's retained set."""
-    for device in (*installation.phones, *installation.terminals):
+    devices: list[Terminal | Phone] = [*installation.phones, *installation.terminals]
+    for device in devices:
         device.report()
     site, history = installation.site, installation.history
     observer = Observer(site, address=installation.broker.address())

@@ -9,6 +9,7 @@ from tests.crash.history import (
     Answered,
     Box,
     Broken,
+    Event,
     Gone,
     History,
     Live,
@@ -23,7 +24,7 @@ from tests.crash.judge import judge
 
 DEVICES = {"alice": ("alice/terminal", "alice/phone"), "bob": ("bob/terminal",)}
 ALICE = ("alice",)
-NEVER = [Live("bob", (), ()), Box("bob/terminal", ())]
+NEVER: list[Event] = [Live("bob", (), ()), Box("bob/terminal", ())]
 
 
 def found(*events, live_count=100):

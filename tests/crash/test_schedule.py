@@ -14,6 +14,7 @@ from tests.crash import messages as mails
 from tests.crash.points import PLACES
 from tests.crash.scenarios import slow_link
 from tests.crash.schedule import BRIDGE_POINTS, BROKER_POINTS, LINK_FAULTS, WATCHER_POINTS, Scope, draw
+from tests.support import UNUSED
 
 POINTS = {*BRIDGE_POINTS, *BROKER_POINTS, *WATCHER_POINTS}
 BY_HAND = {"after_reply"}
@@ -58,10 +59,10 @@ def test_every_place_is_there(name):
 
 def test_the_points_around_a_commit_know_a_mail():
     envelope = Envelope("", (), Body(b"", 0, b""))
-    keeping = Job(messages.keep, (envelope, Header(0, "", "", "", "", 0)), {}, None)
+    keeping = Job(messages.keep, (envelope, Header(0, "", "", "", "", 0)), {}, UNUSED)
     for name in ("before_commit", "after_commit"):
         assert PLACES[name].when(None, [keeping])
-        assert not PLACES[name].when(None, [Job(messages.set_seen, (1, []), {"seen": True}, None)])
+        assert not PLACES[name].when(None, [Job(messages.set_seen, (1, []), {"seen": True}, UNUSED)])
 
 
 def test_a_slow_link_drops_every_second():

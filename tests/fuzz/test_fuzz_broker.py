@@ -274,11 +274,11 @@ class Crowd:
 def test_no_byte_crosses_users(rounds, tmp_path, name):
     """Random filters, topics, wills, client ids, takeovers and intruders, on ours and with our rules on mosquitto."""
     if name == "mosquitto":
-        broker = MosquittoWithOurRules(tmp_path, {"bridge": "bridge", **LOGINS})
+        broker: MosquittoWithOurRules | EmbeddedBroker = MosquittoWithOurRules(tmp_path, {"bridge": "bridge", **LOGINS})
     else:
-        broker = EmbeddedBroker(tmp_path, config="[limits]\nlogin_failures = 100000\n[log]\nlevel = 'error'\n")
+        broker = ours = EmbeddedBroker(tmp_path, config="[limits]\nlogin_failures = 100000\n[log]\nlevel = 'error'\n")
         for device, role in {"bridge": "bridge", **LOGINS}.items():
-            broker.logins.add(device, role)
+            ours.logins.add(device, role)
     seen = 0
     with broker:
         for seed, dice in rounds(0.3):

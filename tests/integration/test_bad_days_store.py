@@ -16,6 +16,7 @@ from bridge.daemon import process, runfile
 from bridge.daemon.app import Bridge
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.intake import Intake
+from tests.support import UNUSED
 from tests.support.stored import add_user, mail, to
 from tests.support.system import System
 from tests.support.waiting import until
@@ -189,7 +190,7 @@ def test_mail_that_meets_damage_is_refused_and_not_lost():
             raise StoreCorruptError("page 7")
 
     async def story():
-        intake = Intake(store=Damaged(), directory=lambda: None, discard=None)
+        intake = Intake(store=Damaged(), directory=UNUSED, discard=UNUSED)
         return await intake.accept(mail(to(1, "alice"), to(2, "bob")))
 
     assert [str(reply)[:9] for reply in asyncio.run(story())] == ["451 4.3.0"] * 2

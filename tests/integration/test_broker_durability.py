@@ -7,6 +7,7 @@ import time
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
@@ -38,14 +39,20 @@ def test_a_slow_link_that_drops_loses_nothing(running):
             complete.set()
 
     subscribed = threading.Event()
-    phone = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="whatever", clean_session=False)
+    phone = paho.Client(CallbackAPIVersion.VERSION2, client_id="whatever", clean_session=False)
     phone.username_pw_set("alice.phone", password_of("alice.phone"))
     phone.reconnect_delay_set(1, 1)
     phone.on_message = on_message
     phone.on_subscribe = lambda *_: subscribed.set()
-    phone.on_connect = lambda client, *_: subscribed.is_set() or client.subscribe("mail/alice/msg/+", 1)
+
+    def on_connect(client, *_):
+        if not subscribed.is_set():
+            client.subscribe("mail/alice/msg/+", 1)
+
+    phone.on_connect = on_connect
     with BadLink(running.address(), delay=0.15, lifetime=0.8) as link, running.client("bridge") as bridge:
-        phone.connect(*link.address, keepalive=10)
+        host, port = link.address
+        phone.connect(host, port, keepalive=10)
         phone.loop_start()
         try:
             assert subscribed.wait(20)

@@ -11,6 +11,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 import websockets
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.conftest import need
 from tests.support import mqtt_client as mqtt
@@ -62,7 +63,7 @@ def running(tmp_path):
 )
 def test_an_ordinary_client_on_each_listener(running, tmp_path, listener, transport, tls):
     got = []
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, transport=transport)
+    client = paho.Client(CallbackAPIVersion.VERSION2, transport=transport)
     client.username_pw_set("alice.phone", password_of("alice.phone"))
     if tls:
         client.tls_set(ca_certs=str(tmp_path / "server.crt"))

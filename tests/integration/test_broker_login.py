@@ -6,7 +6,7 @@ import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from tests.support import mqtt_client as mqtt
-from tests.support.mqtt_broker import EmbeddedBroker, password_of
+from tests.support.mqtt_broker import EmbeddedBroker, LoginTable, password_of
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_before_the_store_exists_clients_are_told_to_come_again(tmp_path):
     with broker:
         assert code(broker, "alice.phone", "x") == 3
         assert "logins_unavailable" in broker.logged()
-        broker.logins.__init__(tmp_path / "postbell.db")
+        broker.logins = LoginTable(tmp_path / "postbell.db")
         broker.logins.add("alice.phone")
         assert code(broker, "alice.phone", password_of("alice.phone")) == 0
 

@@ -22,7 +22,7 @@ def settings_of(text):
 def test_the_page_and_the_program_give_the_same_settings():
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     block = re.search(r"In `mosquitto\.conf`:\n\n```\n(.*?)```", page, re.DOTALL)
-    told = settings_of(block[1])
+    told = settings_of(block.group(1))
     given = settings_of(mosquitto.configuration(listen="127.0.0.1:1", acl="/a", passwords="/p", persistence="/d"))
     assert (told["autosave_on_changes"], told["autosave_interval"]) == ("false", "1")
     files = {"password_file", "acl_file"}

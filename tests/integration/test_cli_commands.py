@@ -12,6 +12,7 @@ import sys
 import paho.mqtt.client as paho
 import pytest
 import typer
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.cli import main
 from tests.support.system import System
@@ -151,7 +152,7 @@ def test_people_and_devices_from_first_to_last(within):
 def test_a_password_is_shown_once_and_never_again(within):
     within.run("user", "add", "carol", "--address", "carol@example.org")
     _, shown, _ = within.run("device", "add", "carol", "phone", "--qr")
-    password = re.search(r"password +(\S+)", shown)[1]
+    password = re.search(r"password +(\S+)", shown).group(1)
     assert "█" in shown or "▀" in shown, "a QR code"
     assert "The password is shown only now." in shown
     assert password not in within.run("device", "list", "--json")[1]
@@ -337,7 +338,7 @@ def test_devices_may_connect_within_a_second_and_are_thrown_out_when_revoked(run
 def connecting(port, login):
     """A client on its way in, and what becomes of it: the broker's answer, then `gone`."""
     events = []
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+    client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
     client.username_pw_set(login["username"], login["password"])
     client.on_connect = lambda _c, _u, _f, reason, _p: events.append(str(reason))
     client.on_disconnect = lambda *_: events.append("gone")

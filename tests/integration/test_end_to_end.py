@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from clients.contract.header import decode_header
 from tests import mail as mails
@@ -70,7 +71,8 @@ def test_every_message_reaches_both_devices_once_with_equal_values(broker: str, 
             accepted = [system.send(path.read_bytes(), ALICE) for path in files]
             ids = set(accepted)
             until(lambda: messages_of(sub.received()).keys() >= ids, what="mosquitto_sub to have all")
-            lines = until(lambda: (s := watch_lines(tmp_path)) and {x["id"] for x in s} >= ids and s, what="watch")
+            until(lambda: {line["id"] for line in watch_lines(tmp_path)} >= ids, what="watch")
+            lines = watch_lines(tmp_path)
             received = messages_of(sub.received())
         assert [len(payloads) for payloads in received.values()] == [1] * len(ids)
         assert sorted(line["id"] for line in lines) == sorted(ids)
@@ -94,7 +96,7 @@ def test_every_message_reaches_both_devices_once_with_equal_values(broker: str, 
         assert text.startswith(str(newest["from_name"] or newest["from_address"] or "(unknown sender)"))
 
 
-def watch_lines(directory: Path) -> list[dict[str, object]]:
+def watch_lines(directory: Path) -> list[dict[str, Any]]:
     """The JSON lines that the watcher printed."""
     log = (directory / "watch.log").read_text().splitlines()
     return [json.loads(line) for line in log if line.startswith("{")]
@@ -142,7 +144,7 @@ def device(port: int, login: dict[str, str]) -> Iterator[tuple[paho.Client, list
     received: list[tuple[str, bool]] = []
     flags: list[bool] = []
     client = paho.Client(
-        paho.CallbackAPIVersion.VERSION2, client_id=login["username"], clean_session=False, reconnect_on_failure=False
+        CallbackAPIVersion.VERSION2, client_id=login["username"], clean_session=False, reconnect_on_failure=False
     )
     client.username_pw_set(login["username"], login["password"])
     client.on_message = lambda _c, _u, message: received.append((message.topic, message.retain))

@@ -10,6 +10,7 @@ import ssl
 import struct
 import subprocess
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +19,7 @@ from bridge.config.endpoints import TcpAddress
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits, Trust
 from tests.conftest import need
+from tests.support import UNUSED
 from tests.support.ingress import ANY_PORT, Running, Wire, listening, told
 
 NOBODY = Trust(networks=())
@@ -158,19 +160,19 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
 
 
 def test_tls_without_a_certificate_is_refused_at_the_start(tmp_path):
-    settings = {"hostname": "x", "smtps_listen": ANY_PORT}
+    settings: dict[str, Any] = {"hostname": "x", "smtps_listen": ANY_PORT}
     with pytest.raises(ConfigurationError, match=r"smtp\.tls_listen = .*needs a certificate"):
-        Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
+        Ingress(intake=UNUSED, spool=UNUSED, settings=IngressSettings(**settings))
     settings |= {"tls_certificate": tmp_path / "none", "tls_key": tmp_path / "none"}
     with pytest.raises(ConfigurationError, match=r"smtp\.tls_key = .*cannot be used: No such file"):
-        Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
+        Ingress(intake=UNUSED, spool=UNUSED, settings=IngressSettings(**settings))
 
 
 def test_an_address_that_cannot_be_is_told_with_its_key():
-    settings = {"hostname": "x", "smtp_listen": ANY_PORT, "lmtp_listen": TcpAddress("192.0.2.1", 24)}
+    settings: dict[str, Any] = {"hostname": "x", "smtp_listen": ANY_PORT, "lmtp_listen": TcpAddress("192.0.2.1", 24)}
 
     async def story():
-        ingress = Ingress(intake=None, spool=None, settings=IngressSettings(**settings))
+        ingress = Ingress(intake=UNUSED, spool=UNUSED, settings=IngressSettings(**settings))
         with pytest.raises(ConfigurationError, match=r"^lmtp\.listen = '192\.0\.2\.1:24': cannot listen"):
             await ingress.start()
         assert not ingress.addresses

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgpack
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -25,7 +26,7 @@ def device(port: int) -> Iterator[tuple[paho.Client, list[paho.MQTTMessage]]]:
     """An MQTT 5 client subscribed to everything of alice's and bob's."""
     received: list[paho.MQTTMessage] = []
     ready: list[int] = []
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="five", protocol=paho.MQTTv5)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="five", protocol=paho.MQTTv5)
     client.on_connect = lambda c, *_: c.subscribe([("mail/+/re/#", 1)])
     client.on_subscribe = lambda *_: ready.append(1)
     client.on_message = lambda _c, _u, message: received.append(message)

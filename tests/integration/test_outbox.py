@@ -123,7 +123,12 @@ def pumping(path, story, *, window=64, count=1000, clock=None):
 
     async def run():
         waker = []
-        async with storing(path, clock=clock, count=count, changed=lambda: [wake() for wake in waker]) as store:
+
+        def changed():
+            for wake in waker:
+                wake()
+
+        async with storing(path, clock=clock, count=count, changed=changed) as store:
             outbox = Outbox(rows=store, root="mail", window=window, monotonic=asyncio.get_running_loop().time)
             waker.append(outbox.wake)
             await story(Pump(store, outbox, clock))
@@ -447,9 +452,11 @@ def test_an_outbox_larger_than_memory_is_read_in_pages(path):
     largest = [0]
 
     async def story(pump):
-        await pump.store._writer.submit(
-            lambda transaction: [marks.stray(transaction.connection, f"x/msg/{number}") for number in range(100_000)]
-        )
+        def strays(transaction):
+            for number in range(100_000):
+                marks.stray(transaction.connection, f"x/msg/{number}")
+
+        await pump.store._writer.submit(strays)
         take = pump.store.take_messages
 
         async def measured(**bounds):

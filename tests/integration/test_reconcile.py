@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.contract import ids
 from bridge.store import offline, people
@@ -31,7 +32,7 @@ class Onlooker:
     def __init__(self, port, topic="mail/#"):
         self.retained = {}
         self.heard = {}  # topic: when it came last
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self.client = paho.Client(CallbackAPIVersion.VERSION2)
         self.client.on_message = self._message
         self.client.connect("127.0.0.1", port)
         self.client.subscribe(topic)

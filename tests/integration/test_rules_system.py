@@ -40,11 +40,15 @@ class Alice:
     def arrived(self, mail_id: str) -> Header:
         """The header of a mail on the device."""
         topic = f"mail/alice/msg/{mail_id}"
-        return decode_header(until(lambda: self.last(topic), what=f"{mail_id} on the device"))
+        return decode_header(self.heard(topic))
 
     def send(self, *fields: str, **what: str) -> Header:
         """Hand in one mail; the header that arrives."""
         return self.arrived(self.hand_in(*fields, **what))
+
+    def heard(self, topic: str) -> bytes:
+        """The newest payload of a topic, once there is one."""
+        return until(lambda: self.last(topic) or b"", what=f"{topic} on the device")
 
     def last(self, topic: str) -> bytes | None:
         """The newest payload of a topic."""
@@ -65,8 +69,8 @@ def alice(directory: Path, **settings: str) -> Iterator[Alice]:
         system.serve()
         options = ["-c", "-i", "alice.phone", "-u", login["username"], "-P", login["password"]]
         output = directory / "phone.out"
-        where = {"port": system.mqtt_port(), "filters": ["mail/alice/#"], "output": output, "options": options}
-        with Subscriber(program, **where) as subscriber:
+        port = system.mqtt_port()
+        with Subscriber(program, port=port, filters=["mail/alice/#"], output=output, options=options) as subscriber:
             until(output.read_text, what="the retained state")
             yield Alice(system, subscriber)
 

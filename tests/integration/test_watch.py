@@ -113,7 +113,7 @@ def test_killed_at_any_instant_it_shows_each_message_once(tmp_path, broker, play
         with watch:
             before = len(watch.lines)
             wanted = min(count, before + choose.randrange(1, 30))
-            until(lambda wanted=wanted: len(watch.lines) >= wanted, what="some lines")
+            watch.await_lines(wanted)
             watch.end(signal.SIGKILL)
             kills += 1
     publisher.join()

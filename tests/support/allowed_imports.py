@@ -6,7 +6,7 @@ clock or starts a thread has to be imported, and is not on the list.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from importlinter import Contract, ContractCheck, fields, output
 from importlinter.domain.helpers import module_expressions_to_modules
@@ -20,8 +20,8 @@ class AllowedImportsContract(Contract):
 
     type_name = "allowed_imports"
 
-    modules = fields.SetField(subfield=fields.ModuleExpressionField())
-    allowed = fields.SetField(subfield=fields.StringField())
+    modules: Any = fields.SetField(subfield=fields.ModuleExpressionField())
+    allowed: Any = fields.SetField(subfield=fields.StringField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: FBT001 - as import-linter calls it
         """Look at each direct import: what is reached through an allowed one of ours was looked at as well."""

@@ -40,10 +40,10 @@ class Player:
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="player", clean_session=True)
         self.client.max_inflight_messages_set(100)
         self.client.on_message = self._asked
-        self.client.on_connect = lambda *_: self.client.subscribe(f"mail/{user}/do/+", 1)
+        self.client.on_connect = self._connected
         self.subscribed = threading.Event()
         self.client.on_subscribe = lambda *_: self.subscribed.set()
-        self.client.reconnect_delay_set(0.05, 0.2)
+        self.client.reconnect_delay_set(1, 1)
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
         assert self.subscribed.wait(DEADLINE_S)
@@ -82,6 +82,9 @@ class Player:
         assert operation == "seen"
         self.clear(*(each for each in ids if each in self.live))
         return [[1, request_id, 0, 0, 0, b""]]
+
+    def _connected(self, *_):
+        self.client.subscribe(f"mail/{self.user}/do/+", 1)
 
     def _asked(self, _client, _data, message):
         device = message.topic.rsplit("/", 1)[1]

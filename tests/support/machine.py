@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,7 @@ PATIENCE = 60
 FETCH = ("apt-get", "-y", "-q", "--download-only", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=50")
 
 
-def run(*command: str | Path, **options: object) -> str:
+def run(*command: str | Path, **options: Any) -> str:
     """Run a program to its end; what it printed. Raises CalledProcessError with all it said in a note."""
     done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False, **options)
     if done.returncode:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.config.settings import Settings
 from bridge.daemon import process
@@ -68,7 +69,7 @@ class Devices:
         self._clients = [self._connected(port, user) for user in users]
 
     def _connected(self, port: int, user: str) -> paho.Client:
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        client = paho.Client(CallbackAPIVersion.VERSION2)
         client.on_connect = lambda connected, *_: connected.subscribe(f"mail/{user}/msg/+", 1)
         client.on_message = lambda _client, _data, message: self._hear(user, message)
         client.connect("127.0.0.1", port)
@@ -77,7 +78,7 @@ class Devices:
 
     def _hear(self, user: str, message: paho.MQTTMessage) -> None:
         if message.payload:
-            self.told[user, message.topic.rpartition("/")[2]] = decode_header(message.payload)
+            self.told[user, message.topic.rpartition("/")[2]] = decode_header(bytes(message.payload))
 
     @property
     def mail(self) -> list[tuple[str, str, str]]:

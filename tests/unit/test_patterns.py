@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PARSER = importlib.import_module("re._parser")
 PACKAGES = ("bridge", "broker", "clients")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[*+?]|\{\d*,?\d*\})\+")
@@ -42,7 +43,7 @@ def possessive_groups(pattern: re.Pattern) -> int:
     """How many possessive quantifiers the parsed pattern has over more than one character."""
 
     def count(node) -> int:
-        if isinstance(node, re._parser.SubPattern | list):
+        if isinstance(node, PARSER.SubPattern | list):
             return sum(map(count, node))
         if isinstance(node, tuple):
             found = sum(map(count, node))
@@ -52,7 +53,7 @@ def possessive_groups(pattern: re.Pattern) -> int:
             return found
         return 0
 
-    return count(re._parser.parse(pattern.pattern, pattern.flags & ~re.LOCALE))
+    return count(PARSER.parse(pattern.pattern, pattern.flags & ~re.LOCALE))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -128,6 +128,7 @@ def _names():
 @pytest.fixture(scope="package", params=_names())
 def running(request, tmp_path_factory):
     state = tmp_path_factory.mktemp(request.param)
+    broker: Remote | Started
     if request.param == "url":
         broker = Remote(os.environ["MQTT_CONFORMANCE_URL"])
     elif request.param == "mosquitto":

@@ -23,6 +23,7 @@ from bridge.intake import INLINE_BYTES, Intake
 from bridge.kept import Kept
 from bridge.model import Body, Envelope, Recipient
 from bridge.rules.alert import Alert
+from tests.support import UNUSED
 
 RAW = b"From: Ada <ada@example.org>\r\nSubject: Plan\r\n\r\nhello\r\n"
 USERS = range(1, 6)
@@ -155,7 +156,7 @@ def test_a_commit_that_is_under_way_is_not_broken_off_by_a_sender_who_leaves():
                 done.set()
                 return ()
 
-        intake = Intake(store=Slow(), directory=Directory, discard=None)
+        intake = Intake(store=Slow(), directory=Directory, discard=UNUSED)
         accepting = asyncio.create_task(intake.accept(Envelope("", (to(1),), Body(RAW, len(RAW), b"d"))))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -171,6 +172,6 @@ def test_a_commit_that_is_under_way_is_not_broken_off_by_a_sender_who_leaves():
 
 def test_a_user_who_has_as_many_messages_as_one_may_have_gets_no_more():
     directory = Directory.of([User(1, "alice")], [("alice@example.org", 1)])
-    intake = Intake(store=Keeper(), directory=lambda: directory, discard=None, full=lambda: {1})
+    intake = Intake(store=Keeper(), directory=lambda: directory, discard=UNUSED, full=lambda: {1})
     with pytest.raises(OverQuotaError):
         intake.resolve("alice@example.org")

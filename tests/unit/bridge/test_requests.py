@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from typing import Any
 
 import msgpack
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from bridge.contract.requests import Operation, Status
 from bridge.directory import Directory, User
 from bridge.requests import CACHE_BYTES, DEVICES_REMEMBERED, Requests, _Allowances, _Cache
+from tests.support import UNUSED
 from tests.support.mappings import NeverWalked
 
 DIRECTORY = Directory.of([User(number, f"user{number}") for number in range(1, 100)], [])
@@ -39,7 +41,7 @@ def answers(topic, *request, directory=DIRECTORY):
         answering = Requests(
             store=Empty(),
             directory=lambda: directory,
-            load=pytest.fail,
+            load=UNUSED,
             reply=reply,
             root="mail",
             chunk=100,
@@ -53,7 +55,8 @@ def answers(topic, *request, directory=DIRECTORY):
 
 
 def test_who_asks_is_looked_up_and_not_searched():
-    maps = {name: NeverWalked(getattr(DIRECTORY, name)) for name in ("users", "addresses", "folded", "names")}
+    names = ("users", "addresses", "folded", "names")
+    maps: dict[str, Any] = {name: NeverWalked(getattr(DIRECTORY, name)) for name in names}
     watched = dataclasses.replace(DIRECTORY, **maps)
     assert answers("mail/user99/do/phone", "seen", "00t64ks8n", directory=watched) == [
         ("mail/user99/re/phone", [1, 7, Status.SUCCESS, 0, 0, b""])

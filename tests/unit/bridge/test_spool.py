@@ -92,7 +92,12 @@ def test_a_write_that_was_given_up_cannot_bring_a_discarded_file_back(tmp_path):
 def test_before_a_message_is_finished_file_and_directory_are_synced(tmp_path, monkeypatch):
     synced = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
+
+    def noted(fd):
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
     with spooling(tmp_path) as spool:
         body = asyncio.run(kept(spool, b"x" * 300_000))
     assert synced == [str(tmp_path / body.spooled), str(tmp_path)]

@@ -10,7 +10,6 @@ import threading
 
 import pytest
 
-from broker import auth
 from broker.acl import Identity, Role
 from broker.auth import LoginReader, Logins, LoginTable
 from broker.errors import LoginsUnavailableError
@@ -98,7 +97,7 @@ def statements(monkeypatch):
         connection.set_trace_callback(heard.append)
         return connection
 
-    monkeypatch.setattr(auth.sqlite3, "connect", traced)
+    monkeypatch.setattr("broker.auth.sqlite3.connect", traced)
     return heard
 
 
@@ -106,7 +105,7 @@ def test_mail_makes_nobody_read_the_logins_again(tmp_path, statements):
     written = WrittenTable(tmp_path / "postbell.db")
     written.add("alice.phone")
     reader = LoginReader(tmp_path / "postbell.db")
-    assert len(reader.read()) == 1
+    assert len(reader.read() or ()) == 1
     statements.clear()
     for _ in range(1000):
         written.take_in_mail(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from bridge.cli import client, local_login
@@ -9,7 +11,7 @@ from clients.cli import commands
 
 
 def test_the_switches_are_those_of_the_client():
-    group = typer.main.get_command(commands.app)
+    group: Any = typer.main.get_command(commands.app)
     names = {"--help"}
     for command in group.commands.values():
         for parameter in command.params:

@@ -270,4 +270,4 @@ def test_state_lies_where_the_system_wants_it(monkeypatch, user, variables, dire
 
 def test_settings_do_not_change():
     with pytest.raises(ValueError, match="frozen"):
-        loading.load().node = "other"
+        loading.load().node = "other"  # type: ignore[misc]

@@ -67,6 +67,10 @@ def test_a_digest_does_not_depend_on_the_order_and_changes_with_each_id(numbers,
 # --- storms ---------------------------------------------------------------------------------------
 
 
+def header_of(name: str, address: str, subject: str, snippet: str) -> Header:
+    return Header(0, name, address, subject, snippet, 1)
+
+
 def storm_of(vector):
     return Storm(vector["more"], vector["from_name"], vector["from_address"])
 
@@ -74,7 +78,7 @@ def storm_of(vector):
 @pytest.mark.parametrize("vector", STORMS)
 def test_a_storm_is_written_as_the_vector_says(vector):
     storm = storm_of(vector)
-    newest = None if vector["newest"] is None else Header(0, *vector["newest"], 1)
+    newest = None if vector["newest"] is None else header_of(*vector["newest"])
     assert json.loads(storm_event_view(storm, user=vector["user"])) == vector["event"]
     assert text_view(newest, storm).decode() == vector["text"]
 

@@ -77,7 +77,12 @@ def timed(story):
 def test_a_deadline_that_is_moved_on_expires_once_at_its_last_time():
     async def story(loop, expired):
         times = []
-        deadline = Deadline(loop, lambda: (times.append(loop.time()), expired.set()))
+
+        def expire():
+            times.append(loop.time())
+            expired.set()
+
+        deadline = Deadline(loop, expire)
         start = loop.time()
         for step in range(20):
             deadline.set(start + 0.01 * step)

@@ -49,7 +49,7 @@ if OTHERS:
     @pytest.mark.parametrize("version", OTHERS)
     def test_another_python_reads_the_same(version):
         python, needs = OTHERS[version]
-        command = [python, "-m", readings.__name__, *MAILS]
+        command: list[str | Path] = [python, "-m", readings.__name__, *MAILS]
         told = subprocess.run(command, cwd=ROOT, env=os.environ | needs, capture_output=True, text=True, check=False)
         assert told.returncode == 0, told.stderr
         theirs = dict(map(json.loads, told.stdout.splitlines()))

@@ -39,6 +39,6 @@ def test_usage_errors_say_why_and_give_2(arguments, monkeypatch, capfd, tmp_path
         try:
             code = run()
         except SystemExit as error:
-            code = error.code
+            code = error.code  # type: ignore[assignment]
     assert code == 2
     assert capfd.readouterr().err
