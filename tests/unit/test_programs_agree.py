@@ -18,7 +18,7 @@ from bridge.model import Flag
 from broker import acl
 from broker import settings as broker_settings
 from broker import topics as of_broker
-from broker.listeners import RunFile
+from broker.runfile import RunFile
 from clients.contract import topics as of_clients
 from clients.contract.header import FLAG_NAMES
 from tests.support import source
