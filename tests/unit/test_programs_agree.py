@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from bridge.config import loading
+from bridge.config import loading, settings
 from bridge.contract import topics as of_bridge
 from bridge.contract.publication import Kind
 from bridge.daemon import runfile
@@ -60,7 +60,7 @@ def test_broker_and_bridge_look_for_their_configuration_in_the_same_places():
 
 
 def test_broker_and_bridge_have_the_same_defaults_for_what_both_read():
-    ours, theirs = loading.Settings(), broker_settings.Settings()
+    ours, theirs = settings.Settings(), broker_settings.Settings()
     for section in ("broker", "mqtt", "log"):
         mine, other = getattr(ours, section), getattr(theirs, section)
         shared = type(mine).model_fields.keys() & type(other).model_fields.keys()
