@@ -145,5 +145,4 @@ class Command:
 
     def __exit__(self, *_exception):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.end()
