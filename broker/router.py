@@ -68,7 +68,8 @@ class Router:
     def open(self, who: Identity, credential: bytes, *, clean: bool) -> tuple[DeviceSession, bool]:
         """The session for a new connection, and whether it was present [MQTT-3.1.2-4] [MQTT-3.1.2-6].
 
-        The one that had the session before is disconnected first [MQTT-3.1.4-2], its will sent.
+        The one that had the session before is disconnected first [MQTT-3.1.4-2], its will sent. What was in
+        flight to it is sent again by the new connection's handler, then what waits [MQTT-4.4.0-1].
         """
         session = self.sessions.get(who.username)
         if session is not None and session.handler is not None:
@@ -151,7 +152,7 @@ class Router:
                     self._store.unsubscribe(session.who.username, topic_filter)
 
     def acknowledge(self, session: DeviceSession, packet_id: int) -> None:
-        """A client's PUBACK; one for nothing is ignored."""
+        """A client's PUBACK: the message leaves the window and, if it is there, the disk. One for nothing is ignored."""
         entry = session.delivery.acknowledge(packet_id)
         if entry is not None and session.durable and not entry.retain:
             self._store.done(session.who.username, entry.seq)
