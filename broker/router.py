@@ -152,7 +152,7 @@ class Router:
                     self._store.unsubscribe(session.who.username, topic_filter)
 
     def acknowledge(self, session: DeviceSession, packet_id: int) -> None:
-        """A client's PUBACK: the message leaves the window and, if it is there, the disk. One for nothing is ignored."""
+        """A client's PUBACK: the message leaves the window and, if it is there, the disk. A stray one is ignored."""
         entry = session.delivery.acknowledge(packet_id)
         if entry is not None and session.durable and not entry.retain:
             self._store.done(session.who.username, entry.seq)
