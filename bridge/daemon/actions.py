@@ -35,7 +35,7 @@ class Actions:
         try:
             repair = await self._replay.run(self._connected.connection, dry_run=bool(request.get("dry_run")))
         except (LinkDownError, RefusedError, TimeoutError) as error:
-            raise ControlError(f"the broker was lost meanwhile: {error or 'timed out'}") from error
+            raise ControlError(f"the broker was lost meanwhile: {str(error) or 'timed out'}") from error
         return asdict(repair)
 
     async def look(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pytest
 from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.contract.publication import Kind
+from bridge.rules.rules import Rules
 from bridge.store import bodies, database, live, logins, messages, offline, outbox, people, rules
 from bridge.store import salvage as salvaging
 from tests.support.stored import DAY_MS, NOON_MS, Clock, header, mail, to, told
@@ -119,7 +120,7 @@ def test_rules_read_right(path, request):
     with offline.reading(migrated(path)) as connection:
         muted = () if "0001" in request.node.name else ("boss@example.org",)
         assert rules.read(connection, "alice").mute == muted
-        assert rules.read(connection, "bob") == rules.Rules()
+        assert rules.read(connection, "bob") == Rules()
 
 
 def test_work_goes_on_with_it(path):
