@@ -24,17 +24,17 @@ RAW = (
 
 
 class Phones:
-    """An uplink, and what it replied to whom."""
+    """What answers requests, and what it replied to whom."""
 
-    def __init__(self, store, uplink, clock, alice, bob):
-        self.store, self.uplink, self.clock, self.alice, self.bob = store, uplink, clock, alice, bob
+    def __init__(self, store, requests, clock, alice, bob):
+        self.store, self.requests, self.clock, self.alice, self.bob = store, requests, clock, alice, bob
         self.replies = []
 
     async def say(self, payload, *, device="alice/phone", **mqtt5):
         """Replies to one request as (topic, array)."""
         self.replies.clear()
         user, name = device.split("/")
-        await self.uplink.handle(f"mail/{user}/do/{name}", payload, **mqtt5)
+        await self.requests.handle(f"mail/{user}/do/{name}", payload, **mqtt5)
         return [(path.topic, msgpack.unpackb(reply)) for path, reply in self.replies]
 
     async def ask(self, *request, device="alice/phone"):
@@ -62,7 +62,7 @@ class Phones:
 
 
 def calling(path, story, *, rate=1000.0):
-    """Run a story with an uplink in front of a real store."""
+    """Run a story with what answers requests in front of a real store."""
     alice, bob, clock = add_user(path, "alice"), add_user(path, "bob"), Clock()
 
     async def run():
@@ -75,7 +75,7 @@ def calling(path, story, *, rate=1000.0):
             async def reply(where, payload):
                 phones.replies.append((where, payload))
 
-            uplink = Requests(
+            requests = Requests(
                 store=store,
                 directory=lambda: directory,
                 load=load,
@@ -85,7 +85,7 @@ def calling(path, story, *, rate=1000.0):
                 rate=rate,
                 monotonic=clock.monotonic,
             )
-            phones = Phones(store, uplink, clock, alice, bob)
+            phones = Phones(store, requests, clock, alice, bob)
             await story(phones)
 
     asyncio.run(run())
@@ -229,8 +229,8 @@ def test_recent_gives_the_newest_first_seen_or_not(path):
 @pytest.mark.parametrize("topic", ["mail/alice/do", "mail/alice/do/a/b", "mail/alice/re/phone", "post/alice/do/phone"])
 def test_what_is_no_request_topic_is_not_answered(path, topic):
     async def story(phones):
-        await phones.uplink.handle(topic, msgpack.packb([1, 7, "recent", 1]))
-        await phones.uplink.handle("mail/stranger/do/phone", msgpack.packb([1, 7, "recent", 1]))
+        await phones.requests.handle(topic, msgpack.packb([1, 7, "recent", 1]))
+        await phones.requests.handle("mail/stranger/do/phone", msgpack.packb([1, 7, "recent", 1]))
         assert not phones.replies
 
     calling(path, story)
@@ -298,9 +298,9 @@ def test_a_broker_that_goes_away_in_the_middle_costs_only_the_reply(path):
         async def lost(*_):
             raise LinkDownError("cut")
 
-        reply, phones.uplink._reply = phones.uplink._reply, lost
+        reply, phones.requests._reply = phones.requests._reply, lost
         await phones.say(msgpack.packb([1, 7, "seen", mail_id]))
-        phones.uplink._reply = reply
+        phones.requests._reply = reply
         assert await phones.store.live_count() == 0
         assert await phones.ask("seen", mail_id) == DONE
 

@@ -113,7 +113,7 @@ class OneMessage:
 
 
 def answer(payload):
-    """All replies of an uplink to one request of alice's phone."""
+    """All replies to one request of alice's phone."""
     replies = []
 
     async def load(stored):
@@ -124,7 +124,7 @@ def answer(payload):
         replies.append(msgpack.unpackb(reply_payload))
 
     async def ask():
-        uplink = Requests(
+        requests = Requests(
             store=OneMessage(),
             directory=lambda: Directory.of([User(1, "alice")], []),
             load=load,
@@ -134,7 +134,7 @@ def answer(payload):
             rate=50,
             monotonic=lambda: 0.0,
         )
-        await uplink.handle("mail/alice/do/phone", payload)
+        await requests.handle("mail/alice/do/phone", payload)
 
     asyncio.run(ask())
     return replies
