@@ -1,9 +1,10 @@
-"""A connection's two directions: what is read late, what is written late, and how much is held."""
+"""A connection's two directions: what is read late, what is written late, and how much is kept."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 
 import pytest
 import uvloop
@@ -98,5 +99,29 @@ def test_who_waits_to_write_is_let_go_when_the_connection_ends(loop):
             await asyncio.sleep(0)
             link.abort()
             await drained
+
+    run(loop, story)
+
+
+@LOOPS
+def test_what_the_loop_had_no_time_for_is_seen(loop):
+    """After a standstill timers come first: bytes that wait in the socket count, and so does room for more."""
+
+    async def story():
+        async with connected() as (link, _, reader, client):
+            chunk = link.chunk()
+            assert link.idle
+            assert not link.stuck
+            os.write(client.get_extra_info("socket").fileno(), b"x")  # no step of the loop between
+            assert not link.idle
+            assert await chunk == b"x"
+            assert not link.idle  # nobody waits for more
+            link.write(b"x" * 16_000_000)
+            await asyncio.sleep(0.01)
+            assert link.stuck
+            await reader.readexactly(16_000_000)
+            assert not link.stuck
+            link.abort()
+            assert link.stuck
 
     run(loop, story)

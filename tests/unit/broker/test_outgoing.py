@@ -1,0 +1,148 @@
+"""What goes out to one client: so much in a turn, and no more than it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+import pytest
+
+from broker.delivery import Bounds, Delivery
+from broker.frames import Packets
+from broker.outgoing import HIGH_WATER, Outgoing
+from broker.retained import Message
+from broker.settings import BrokerLimits
+from broker.statistics import Statistics
+from broker.turns import Turns
+from tests.support import mqtt_client as mqtt
+
+
+class Wire:
+    """A link that takes what it is given, or does not."""
+
+    def __init__(self):
+        self.sent, self.unsent, self.stuck, self.aborted = bytearray(), 0, False, False
+        self.drained = asyncio.Event()
+
+    def write(self, data):
+        self.sent += data
+
+    async def drain(self):
+        await self.drained.wait()
+
+    def abort(self):
+        self.aborted = True
+
+    def topics(self):
+        packets, found = Packets(1000), []
+        packets.feed(bytes(self.sent))
+        while (frame := packets.next()) is not None:
+            found.append(mqtt.Packet(frame.kind, frame.flags, frame.body).topic)
+        return found
+
+
+class Stage:
+    def __init__(self, *, stall_timeout=30.0):
+        self.wire, self.evicted = Wire(), []
+        self.delivery = Delivery(Bounds(window=1000, messages=1000, octets=10**6))
+        self.out = Outgoing(
+            link=self.wire,
+            delivery=self.delivery,
+            limits=BrokerLimits(stall_timeout=stall_timeout),
+            statistics=Statistics(),
+            turns=Turns(asyncio.get_running_loop().call_soon),
+            evict=self.evicted.append,
+        )
+
+    def queue(self, *topics, qos=0):
+        for topic in topics:
+            self.delivery.offer(Message(topic, b"x", qos), qos=qos, state=False)
+
+
+def story(told):
+    @functools.wraps(told)
+    def run(*arguments, **named):
+        asyncio.run(told(*arguments, **named))
+
+    return run
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  (the loop's own steps are what is waited for)
+            await asyncio.sleep(0)
+
+
+@story
+async def test_a_long_queue_goes_out_in_turns_and_in_order():
+    stage = Stage()
+    stage.queue(*(str(number) for number in range(200)))
+    stage.out.pump()
+    assert len(stage.wire.topics()) == 64
+    stage.queue("late")
+    stage.out.pump()
+    assert len(stage.wire.topics()) == 64
+    await until(lambda: len(stage.wire.topics()) == 201)
+    assert stage.wire.topics() == [*(str(number) for number in range(200)), "late"]
+
+
+@story
+async def test_a_look_that_finds_little_is_taken_in_turns():
+    stage, looks = Stage(), []
+
+    def found():
+        for number in range(1000):
+            looks.append(number)
+            yield None
+        yield Message("found", b"x", 0)
+
+    stage.delivery.replay("#", qos=0, found=found())
+    stage.out.pump()
+    assert 0 < len(looks) < 100
+    await until(lambda: stage.wire.topics() == ["found"])
+
+
+@story
+async def test_a_client_that_does_not_read_is_waited_for_and_then_cut_off():
+    stage = Stage(stall_timeout=0.01)
+    stage.wire.unsent, stage.wire.stuck = HIGH_WATER + 1, True
+    stage.queue("a")
+    stage.out.pump()
+    assert stage.wire.topics() == []
+    await until(lambda: stage.evicted)
+    assert stage.evicted == ["slow_reader"]
+
+
+@story
+async def test_a_loop_that_stood_still_cuts_off_nobody_who_has_read():
+    stage = Stage(stall_timeout=0.01)
+    stage.wire.unsent = HIGH_WATER + 1
+    stage.queue("a")
+    drained = asyncio.create_task(asyncio.sleep(0.05))
+    stage.out.pump()
+    await drained
+    assert stage.evicted == []
+    stage.wire.unsent = 0
+    stage.wire.drained.set()
+    await until(lambda: stage.wire.topics() == ["a"])
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@story
+async def test_answers_may_lie_unread_up_to_a_bound(more):
+    stage, limits = Stage(), BrokerLimits()
+    stage.wire.unsent = HIGH_WATER + limits.packet + limits.write_buffer + more
+    stage.out.send(b"answer")
+    assert stage.evicted == ["slow_reader"] * more
+
+
+@story
+async def test_nothing_follows_the_end():
+    stage = Stage()
+    stage.queue(*(str(number) for number in range(100)))
+    stage.out.pump()
+    stage.out.close()
+    stage.out.send(b"late")
+    await asyncio.sleep(0.01)
+    assert stage.wire.aborted
+    assert len(stage.wire.topics()) == 64
