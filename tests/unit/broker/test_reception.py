@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 import structlog
@@ -58,12 +59,13 @@ def receive(*links, logins=None, **limits):
 
     async def story():
         statistics, bounds = Statistics(), BrokerLimits(**limits)
+        knows: Any = logins or Knows()
         admission = Admission(
             clients=bounds.clients,
             clients_per_address=bounds.clients_per_address,
             login_failures=bounds.login_failures,
         )
-        reception = Reception(admission=admission, logins=logins or Knows(), limits=bounds, statistics=statistics)
+        reception = Reception(admission=admission, logins=knows, limits=bounds, statistics=statistics)
         arrivals = [await reception.receive(link, "192.0.2.1") for link in links]
         assert statistics.connections == len(links)
         for _ in links:

@@ -25,16 +25,26 @@ class Steps:
         return bool(now)
 
 
+def piece(done, what, *, costs=1):
+    """Work that notes that it was done."""
+
+    def work():
+        done.append(what)
+        return costs
+
+    return work
+
+
 def test_pieces_are_done_in_the_order_of_asking_and_little_in_a_step():
     steps, done = Steps(), []
     turns = Turns(steps)
     for number in range(10):
-        turns.ask(lambda number=number: done.append(number) or STEP // 2)
+        turns.ask(piece(done, number, costs=STEP // 2))
     for after in (2, 4, 6, 8, 10):
         steps.step()
         assert done == list(range(after))
     assert not steps.step()
-    turns.ask(lambda: done.append("late") or 1)
+    turns.ask(piece(done, "late"))
     steps.step()
     assert done[-1] == "late"
 
@@ -49,7 +59,7 @@ def test_who_asks_again_is_behind_those_who_wait():
         return STEP
 
     turns.ask(greedy)
-    turns.ask(lambda: done.append("modest") or STEP)
+    turns.ask(piece(done, "modest", costs=STEP))
     for _ in range(3):
         steps.step()
     assert done == ["greedy", "modest", "greedy"]
@@ -59,7 +69,7 @@ def test_a_piece_that_fails_holds_up_nobody():
     steps, done = Steps(), []
     turns = Turns(steps)
     turns.ask(lambda: 1 // 0)
-    turns.ask(lambda: done.append("next") or 1)
+    turns.ask(piece(done, "next"))
     with pytest.raises(ZeroDivisionError):
         steps.step()
     steps.step()
