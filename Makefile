@@ -69,7 +69,7 @@ update:
 	$(MAKE) lock UPGRADE=--upgrade
 
 outdated: setup
-	$(PIP) list --outdated
+	uv pip list --outdated --python $(BIN)/python
 
 audit:
 	uv tool run pip-audit --require-hashes --disable-pip -r requirements.lock
