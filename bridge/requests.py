@@ -96,8 +96,8 @@ class Requests:
         self._root = root
         self._chunk = chunk
         self._monotonic = monotonic
-        self._allowances = _Allowances(rate)
-        self._cache = _Cache()
+        self._allowances = Allowances(rate)
+        self._cache = AnswerCache()
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._log = structlog.get_logger()
 
@@ -261,7 +261,7 @@ class _Allowance:
     refilled_s: float
 
 
-class _Allowances:
+class Allowances:
     """How many requests each device may make: `rate` a second, saved up for BURST_S seconds at most.
 
     The devices that asked longest ago are forgotten first, and begin with a full allowance again.
@@ -273,7 +273,7 @@ class _Allowances:
         self._by_device: OrderedDict[str, _Allowance] = OrderedDict()
 
     def spend(self, device: str, *, now_s: float) -> bool:
-        """Take one request from a device's allowance; False when it has none left."""
+        """Take one request from a device's allowance; False when it has none left. `now_s` never goes back."""
         allowance = self._by_device.pop(device, None) or _Allowance(self._full, now_s)
         earned = (now_s - allowance.refilled_s) * self._rate
         allowance.tokens = min(self._full, allowance.tokens + earned)
@@ -287,7 +287,7 @@ class _Allowances:
         return affordable
 
 
-class _Cache:
+class AnswerCache:
     """The answers that were read last, up to CACHE_BYTES together; the very last one however long it is."""
 
     def __init__(self) -> None:
@@ -295,12 +295,14 @@ class _Cache:
         self._bytes = 0
 
     def get(self, key: tuple[Any, ...]) -> bytes | None:
+        """The answer under this key, which stays the longer for it; None when it is not here."""
         answer = self._answers.get(key)
         if answer is not None:
             self._answers.move_to_end(key)
         return answer
 
     def put(self, key: tuple[Any, ...], answer: bytes) -> None:
+        """Remember an answer, and forget as many of those read longest ago as it takes."""
         self._bytes += len(answer) - len(self._answers.pop(key, b""))
         self._answers[key] = answer
         while len(self._answers) > 1 and self._bytes > CACHE_BYTES:

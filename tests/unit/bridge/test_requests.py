@@ -11,7 +11,7 @@ import pytest
 
 from bridge.contract.requests import Operation, Status
 from bridge.directory import Directory, User
-from bridge.requests import CACHE_BYTES, DEVICES_REMEMBERED, Requests, _Allowances, _Cache
+from bridge.requests import CACHE_BYTES, DEVICES_REMEMBERED, Allowances, AnswerCache, Requests
 from tests.support import UNUSED
 from tests.support.mappings import NeverWalked
 
@@ -79,7 +79,7 @@ def test_what_is_asked_of_a_message_that_is_not_there_says_so(operation):
 
 
 def test_devices_that_asked_long_ago_are_forgotten_first():
-    allowances = _Allowances(rate=0.25)  # one request at once
+    allowances = Allowances(rate=0.25)  # one request at once
     assert allowances.spend("first", now_s=0.0)
     assert not allowances.spend("first", now_s=0.0)
     for number in range(DEVICES_REMEMBERED):
@@ -89,7 +89,7 @@ def test_devices_that_asked_long_ago_are_forgotten_first():
 
 
 def test_answers_are_kept_up_to_a_size_and_those_in_use_longest():
-    cache, third = _Cache(), bytes(CACHE_BYTES // 3)
+    cache, third = AnswerCache(), bytes(CACHE_BYTES // 3)
     for key in "abc":
         cache.put((key,), third)
     assert cache.get(("a",)) == third
