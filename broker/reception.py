@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from amqtt.mqtt.connack import (
@@ -28,7 +28,7 @@ from broker.frames import Frame, Packets
 
 if TYPE_CHECKING:
     from broker.admission import Admission
-    from broker.auth import Grant, Logins
+    from broker.auth import Grant
     from broker.codec import Connect
     from broker.settings import BrokerLimits
     from broker.statistics import Statistics
@@ -55,10 +55,19 @@ class _Refusal:
     reason: str = ""
 
 
+class Passwords(Protocol):
+    """Who knows whether a password is right."""
+
+    async def check(self, username: str, password: str, *, barred: bool) -> Grant | None:
+        """See broker.auth.Logins."""
+
+
 class Reception:
     """Receives clients; `leave` must follow for each that was received, when its connection has ended."""
 
-    def __init__(self, *, admission: Admission, logins: Logins, limits: BrokerLimits, statistics: Statistics) -> None:
+    def __init__(
+        self, *, admission: Admission, logins: Passwords, limits: BrokerLimits, statistics: Statistics
+    ) -> None:
         self._admission = admission
         self._logins = logins
         self._limits = limits

@@ -20,6 +20,9 @@ from tests.support import mqtt_client as mqtt
 class Wire:
     """A link that takes what it is given, or does not."""
 
+    known, idle = True, True
+    fault: str | None = None
+
     def __init__(self):
         self.sent, self.unsent, self.stuck, self.aborted = bytearray(), 0, False, False
         self.drained = asyncio.Event()
@@ -32,6 +35,12 @@ class Wire:
 
     def abort(self):
         self.aborted = True
+
+    async def chunk(self):
+        return b""
+
+    def finish(self):
+        pass
 
     def topics(self):
         packets, found = Packets(1000), []
