@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from bridge.contract.publication import Publication
 
 VIEW_INTERVAL_S = 1.0
-"""A view of one user is published at most so often, in seconds; the first one at once."""
+"""A view of one user is published at most so often; the first one at once."""
 VIEW_PATIENCE_S = 2.0
-"""Under a load that never lets up, views get their turn at least so often, in seconds."""
+"""Under a load that never lets up, views get their turn at least so often."""
 VIEWS_AT_LEAST = 32
 RETRY_S = 1.0
 """How long to wait when the store cannot be read or written."""
