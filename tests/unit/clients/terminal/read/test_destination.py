@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from clients.errors import OutputError
 from clients.terminal.output import Output
 from clients.terminal.read.destination import FileDestination, ReadableDestination
 
@@ -38,3 +41,15 @@ def test_file_appears_when_it_is_complete_or_not_at_all(tmp_path):
     destination.finish()
     assert target.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_name(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot write .*plan\.png: No such file"):
+        FileDestination(tmp_path / "absent" / "plan.png")
+    destination = FileDestination(tmp_path / "plan.png")
+    os.close(destination._fd)
+    with pytest.raises(OutputError, match=r"cannot write .*plan\.png: Bad file descriptor"):
+        destination.write(b"x")
+    with pytest.raises(OutputError, match=r"cannot write .*plan\.png: Bad file descriptor"):
+        destination.finish()
+    assert not (tmp_path / "plan.png").exists()
