@@ -73,4 +73,6 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was left out, and why."""
     if count := config.stash.get(LEFT_OUT, 0):
-        terminalreporter.write_line(f"left out: {count} tests over messages that others wrote (../shared/mail is not there)")
+        terminalreporter.write_line(
+            f"left out: {count} tests over messages that others wrote (../shared/mail is not there)"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -18,6 +19,7 @@ SPREAD = {"ingress_listening": {"smtp", "smtps", "lmtp"}}
 EXCEPTION = "the exception"
 
 
+@functools.cache
 def events_logged(half):
     """Each event of a program with the fields that any of its calls gives it."""
     found = defaultdict(set)
