@@ -118,11 +118,15 @@ class Delivery:
 
         `found` is read only as far as messages are sent.
         """
-        if (older := self._replays.pop(topic_filter, None)) is not None:
-            del self._waiting[older]
+        self.drop_replay(topic_filter)
         seq = self._take_seq()
         self._waiting[seq] = Replay(topic_filter, qos, iter(found))
         self._replays[topic_filter] = seq
+
+    def drop_replay(self, topic_filter: str) -> None:
+        """What a filter has still to replay is not wanted any more [MQTT-3.10.4-2]."""
+        if (seq := self._replays.pop(topic_filter, None)) is not None:
+            del self._waiting[seq]
 
     def resume(self) -> list[Entry]:
         """A new connection: what was in flight on the old one, to be sent again in order with DUP."""

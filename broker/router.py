@@ -147,6 +147,7 @@ class Router:
         """Unsubscribe [MQTT-3.10.4-1]."""
         for topic_filter in filters:
             if session.subscriptions.pop(topic_filter, None) is not None:
+                session.delivery.drop_replay(topic_filter)
                 self.subscriptions.remove(topic_filter, session.who.username)
                 if session.durable:
                     self._store.unsubscribe(session.who.username, topic_filter)

@@ -38,7 +38,7 @@ class Subscriptions:
         node.holders[holder] = qos
 
     def remove(self, topic_filter: str, holder: str) -> None:
-        """Unsubscribe; a filter that is not held is left alone [MQTT-3.10.4-5]."""
+        """Unsubscribe; a filter that is not there is left alone [MQTT-3.10.4-5]."""
         levels = topic_filter.split("/")
         path = [self._root]
         for level in levels:

@@ -180,7 +180,7 @@ def test_twenty_devices_that_subscribe_again_and_again_leave_turns_to_others(run
 
 
 def test_whoever_pinged_while_the_broker_stood_still_stays(running):
-    punctual = [running.client(f"u{user}.phone", keepalive=1) for user in range(USERS)]
+    punctual = [running.client(f"u{user}.phone", keepalive=2) for user in range(USERS)]
     for client in punctual:
         client.flush()
     assert running.process is not None
@@ -195,7 +195,7 @@ def test_whoever_pinged_while_the_broker_stood_still_stays(running):
     pings = threading.Thread(target=ping)
     pings.start()
     os.kill(running.process.pid, signal.SIGSTOP)
-    time.sleep(2.5)  # longer than one and a half keepalives
+    time.sleep(3.5)  # longer than one and a half keepalives
     os.kill(running.process.pid, signal.SIGCONT)
     time.sleep(0.5)
     over.set()

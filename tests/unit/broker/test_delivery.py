@@ -130,6 +130,19 @@ def test_many_subscriptions_to_one_filter_cost_one_look():
     assert looks == [1]
 
 
+def test_a_filter_that_is_given_up_replays_no_more():
+    """[MQTT-3.10.4-2]"""
+    queue = delivery(window=1)
+    queue.replay("#", qos=1, found=[message("a"), message("b")])
+    queue.replay("b/#", qos=1, found=[message("c")])
+    first = queue.take()
+    queue.drop_replay("#")
+    queue.drop_replay("#")
+    queue.acknowledge(first.packet_id)
+    assert [entry.message.topic for entry in (first, *drain(queue))] == ["a", "c"]
+    assert len(queue) == 1
+
+
 def test_a_queue_that_comes_back_has_its_packet_ids_and_order():
     before = delivery(window=2)
     entries = [offer(before, topic)[0] for topic in "abcd"]
