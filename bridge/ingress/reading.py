@@ -21,19 +21,19 @@ class DataDecoder:
     """
 
     def __init__(self) -> None:
-        self._held = b"\r\n"  # the end of the DATA command's own line begins the first line of content
+        self._tail = b"\r\n"  # the end of the DATA command's own line begins the first line of content
         self._started = False
 
     def feed(self, block: bytes) -> tuple[bytes, bytes | None]:
         """The content that is certain now, and what follows the end of data, or None before the end."""
-        data = self._held + block
+        data = self._tail + block
         end = data.find(END_OF_DATA)
         rest = None
         if end >= 0:
             data, rest = data[: end + 2], data[end + len(END_OF_DATA) :]
         else:
-            held = _trailing_part(data)
-            data, self._held = data[: len(data) - held], data[len(data) - held :]
+            tail = _trailing_part(data)
+            data, self._tail = data[: len(data) - tail], data[len(data) - tail :]
         content = data.replace(b"\r\n.", b"\r\n")
         if content and not self._started:
             self._started = True

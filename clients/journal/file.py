@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Self
 
 from clients.errors import StateError, StateLockedError
 from clients.journal import records
-from clients.journal.snapshot import replay
+from clients.journal.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
     from clients.journal.records import Record
-    from clients.journal.snapshot import Entry, Snapshot
+    from clients.journal.snapshot import Entry
 
 COMPACT_BYTES = 256 * 1024
 """The journal is rewritten when it grew by this much and by its own size since the last time."""
@@ -66,7 +66,7 @@ class Journal:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.ftruncate(self._fd, whole)
-        self.snapshot: Snapshot = replay(content[:whole].splitlines(keepends=True))
+        self.snapshot = Snapshot.of(content[:whole].splitlines(keepends=True))
         self.snapshot.sequence = max(self.snapshot.sequence, self._marked())
         self._size = self._compact_at = whole
         self._plan_compaction()

@@ -1,6 +1,6 @@
 """The records of a device's journal: one JSON array a line, guarded by a CRC-32.
 
-Pure. `decode` and `replay` (snapshot.py) read what every earlier version wrote.
+Pure. `decode` and `Snapshot.of` (snapshot.py) read what every earlier version wrote.
 """
 
 from __future__ import annotations

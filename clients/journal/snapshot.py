@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from clients.box.memory import Memory
 from clients.contract.digest import Digest
@@ -42,6 +42,17 @@ class Snapshot:
     sequence: int = 0
     last: Entry | None = None
     damaged: int = 0
+
+    @classmethod
+    def of(cls, lines: Iterable[bytes]) -> Self:
+        """What the whole lines of a journal add up to; never raises."""
+        snapshot = cls()
+        for line in lines:
+            try:
+                snapshot.add(records.decode(line))
+            except (ValueError, RecursionError):
+                snapshot.damaged += 1
+        return snapshot
 
     def add(self, record: Record) -> None:
         """Take in one record; raises ValueError for one of an unknown shape."""
@@ -80,14 +91,3 @@ class Snapshot:
             yield records.unshown(mail_id, payload)
         if self.digest is not None:
             yield records.box(self.digest)
-
-
-def replay(lines: Iterable[bytes]) -> Snapshot:
-    """What whole lines add up to."""
-    snapshot = Snapshot()
-    for line in lines:
-        try:
-            snapshot.add(records.decode(line))
-        except (ValueError, RecursionError):
-            snapshot.damaged += 1
-    return snapshot

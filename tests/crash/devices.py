@@ -10,7 +10,7 @@ import msgpack
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from clients.journal.snapshot import Snapshot, replay
+from clients.journal.snapshot import Snapshot
 from tests.crash.history import Box, Gone, Overheard, SeenAsked, SeenDone, Shown
 from tests.crash.messages import marker_in
 from tests.crash.processes import ENTRY, Service
@@ -102,7 +102,7 @@ class Terminal:
 
     def _snapshot(self) -> Snapshot:
         content = self._journal.read_bytes() if self._journal.exists() else b""
-        return replay(content[: content.rfind(b"\n") + 1].splitlines(keepends=True))
+        return Snapshot.of(content[: content.rfind(b"\n") + 1].splitlines(keepends=True))
 
     def report(self) -> None:
         """Its last word for the history."""

@@ -19,7 +19,7 @@ from clients.contract.header import decode_header
 from clients.errors import StateError, StateLockedError
 from clients.journal import records
 from clients.journal.file import COMPACT_BYTES, Journal
-from clients.journal.snapshot import replay
+from clients.journal.snapshot import Snapshot
 
 A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"
 
@@ -117,7 +117,7 @@ def test_damage_anywhere_costs_lines_but_never_an_exception(damages, data):
         start = position % len(content)
         content[start : start + len(junk)] = junk
     content = content[: data.draw(st.integers(0, len(content)))]
-    snapshot = replay(bytes(content).splitlines(keepends=True))
+    snapshot = Snapshot.of(bytes(content).splitlines(keepends=True))
     assert set(snapshot.memory.live) <= {A, B}
 
 
@@ -136,7 +136,7 @@ def test_damage_anywhere_costs_lines_but_never_an_exception(damages, data):
     ],
 )
 def test_lines_of_an_unknown_shape_are_counted_and_skipped(text):
-    snapshot = replay([b"%08x %s\n" % (zlib.crc32(text), text), records.encode(records.live(A))])
+    snapshot = Snapshot.of([b"%08x %s\n" % (zlib.crc32(text), text), records.encode(records.live(A))])
     assert snapshot.damaged == 1
     assert list(snapshot.memory.live) == [A]
 
