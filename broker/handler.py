@@ -19,6 +19,7 @@ from broker import codec
 from broker.acl import Role
 from broker.errors import ProtocolError
 from broker.outgoing import Outgoing
+from broker.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +49,8 @@ class DeviceHandler:
     """
 
     __slots__ = (  # in one piece of memory: of ten thousand connections none is in the processor's cache
-        "_acks", "_due_s", "_ended", "_gone", "_heard_s", "_limits", "_link", "_loop", "_out",
-        "_paced", "_packets", "_patience_s", "_room", "_router", "_statistics", "_store",
+        "_acks", "_ended", "_gone", "_heard_s", "_limits", "_link", "_loop", "_out",
+        "_pace", "_packets", "_patience_s", "_room", "_router", "_statistics", "_store",
         "_task", "_timer", "_turns", "_will", "address", "owner",
     )  # fmt: skip
 
@@ -91,11 +92,10 @@ class DeviceHandler:
             evict=self.evict,
         )
         self._acks: deque[tuple[int, int]] | None = None  # made when needed: most devices never publish
+        self._pace: Pace | None = None  # the same
         self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard_s = 0.0
-        self._due_s = 0.0
-        self._paced = False
         self._ended = False
 
     def start(self) -> None:
@@ -254,16 +254,17 @@ class DeviceHandler:
                 self._room = self._loop.create_future()
                 await self._room
         if self.owner.who.role is Role.DEVICE:
-            await self._pace()
+            await self._wait_for_pace()
 
-    async def _pace(self) -> None:
+    async def _wait_for_pace(self) -> None:
         """Make a device wait that publishes faster than it may; what it sends meanwhile waits in its socket."""
-        each, now = 1 / self._limits.publish_rate, self._loop.time()
-        self._due_s = max(self._due_s, now - 1) + each  # a second's worth may come at once
-        if self._due_s > now:
-            if not self._paced:
-                self._paced = True
+        if self._pace is None:
+            self._pace = Pace(self._limits.publish_rate)
+        wait_s = self._pace.wait_s(self._loop.time())
+        if wait_s > 0:
+            if not self._pace.told:
+                self._pace.told = True
                 _log.warning("publish_slowed", username=self.owner.who.username, reason="publish_rate")
             self.release()
-            await asyncio.sleep(self._due_s - now)
+            await asyncio.sleep(wait_s)
             self._heard_s = self._loop.time()

@@ -9,6 +9,7 @@ from broker.acl import Identity, Role
 from broker.admission import Admission
 from broker.auth import LoginTable
 from broker.errors import ConfigurationError
+from broker.pace import Pace
 from broker.statistics import Statistics
 
 
@@ -44,6 +45,15 @@ def test_an_address_has_its_share_of_lines_in_the_log():
     assert [admission.may_log("a", number) for number in range(12)] == [True] * 10 + [False] * 2
     assert admission.may_log("b", 12)
     assert admission.may_log("a", 60)
+
+
+def test_a_second_s_worth_may_come_at_once_and_then_so_many_a_second():
+    pace = Pace(10)
+    assert all(pace.wait_s(100.0) <= 1e-9 for _ in range(10))
+    assert pace.wait_s(100.0) == pytest.approx(0.1)
+    assert pace.wait_s(100.0) == pytest.approx(0.2)
+    assert pace.wait_s(100.2) == pytest.approx(0.1)
+    assert pace.wait_s(200.0) < 0
 
 
 def test_a_login_is_found_by_its_credential():
