@@ -92,12 +92,15 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreCorruptError(recovery(path, finding))
 
 
+def migrations() -> list[str]:
+    """The scripts that make the newest schema out of nothing, in their order."""
+    scripts = (entry for entry in resources.files("bridge.store.migrations").iterdir() if entry.name.endswith(".sql"))
+    return [entry.read_text(encoding="utf-8") for entry in sorted(scripts, key=lambda entry: entry.name)]
+
+
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Run the migrations that are missing; writes nothing when there are none."""
-    steps = sorted(
-        (entry for entry in resources.files("bridge.store.migrations").iterdir() if entry.name.endswith(".sql")),
-        key=lambda entry: entry.name,
-    )
+    steps = migrations()
     if _schema_version(connection, path, newest=len(steps)) == len(steps):
         return
     path.chmod(0o600)
@@ -105,7 +108,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     try:
         done = _schema_version(connection, path, newest=len(steps))
         for step in steps[done:]:
-            for statement in _statements(step.read_text(encoding="utf-8")):
+            for statement in _statements(step):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

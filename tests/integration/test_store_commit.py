@@ -105,6 +105,21 @@ def test_nothing_of_an_operation_that_fails_is_kept(path):
     assert count(path, "address") == 1
 
 
+def test_a_look_that_fails_costs_no_other(path):
+    alice = add_user(path, "alice")
+
+    async def story(store):
+        await keep(store, alice)
+        looks = [store.read(lambda c: c.execute("SELECT nonsense").fetchone()), store.live_count()]
+        failed, live = await asyncio.gather(*looks, return_exceptions=True)
+        assert (type(failed), live) == (StoreUnavailableError, 1)
+        with pytest.raises(StoreUnavailableError):
+            await store.read(lambda c: c.execute("DELETE FROM message"))
+        assert await store.live_count() == 1, "a look cannot write"
+
+    told(path, story)
+
+
 def test_a_sender_that_goes_away_does_not_disturb_the_others(path):
     alice = add_user(path, "alice")
 

@@ -16,6 +16,7 @@ import pytest
 from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.contract.publication import Kind
+from bridge.errors import StoreUnavailableError
 from bridge.rules.rules import Rules
 from bridge.store import bodies, database, live, logins, messages, offline, outbox, people, rules
 from bridge.store import salvage as salvaging
@@ -150,6 +151,17 @@ def test_it_can_be_salvaged(path):
     assert saved.damaged == () or set(saved.damaged) <= {"rules", "ring", "storm"}, "tables that it did not have"
     assert saved.rows["message"] == 5
     assert looked_at(path, "PRAGMA user_version") == [(NEWEST,)]
+
+
+def test_a_migration_that_fails_leaves_all_as_it_was(path, monkeypatch):
+    before = (looked_at(path, "PRAGMA user_version"), shape(path))
+    steps = [*database.migrations(), "CREATE TABLE spare (a) STRICT; INSERT INTO user SELECT * FROM user;"]
+    monkeypatch.setattr(database, "migrations", lambda: steps)
+    with pytest.raises(StoreUnavailableError):
+        database.prepare(path)
+    assert (looked_at(path, "PRAGMA user_version"), shape(path)) == before
+    monkeypatch.undo()
+    migrated(path)
 
 
 def migrated(path):
