@@ -84,7 +84,9 @@ def test_only_a_stale_socket_file_is_replaced(tmp_path):
         listener = await opened(UnixAddress(path))
         with pytest.raises(ConfigurationError, match="somebody listens there"):
             await opened(UnixAddress(path))
-        _, writer = await asyncio.open_unix_connection(path)
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write_eof()
+        assert await reader.read() == b""  # the server has closed this connection, and the one that asked before
         writer.close()
         listener.close()
         path.write_text("not a socket")
