@@ -279,13 +279,13 @@ def test_no_byte_crosses_users(rounds, tmp_path, name):
         broker = ours = EmbeddedBroker(tmp_path, config="[limits]\nlogin_failures = 100000\n[log]\nlevel = 'error'\n")
         for device, role in {"bridge": "bridge", **LOGINS}.items():
             ours.logins.add(device, role)
-    seen = 0
+    seen = []
     with broker:
-        for seed, dice in rounds(0.3, enough=lambda: seen > 100):
+        for seed, dice in rounds(0.3, enough=lambda: sum(seen) > 100):
             crowd = Crowd(broker, dice)
             for _ in range(6):
                 for action in (crowd.connect, crowd.connect, crowd.intrude, crowd.speak, crowd.deliver):
                     action()
                 crowd.check(seed)
             crowd.close()
-            seen += crowd.seen
+            seen.append(crowd.seen)
