@@ -169,10 +169,20 @@ def split(address: str) -> tuple[str, int]:
 def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
     if named is None:
-        return next((place for place in _PLACES if place.is_file()), None)
-    if not named.is_file():
+        return next((place for place in _PLACES if _is_file(place)), None)
+    if not _is_file(named):
         raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
     return named
+
+
+def _is_file(place: Path) -> bool:
+    """Whether there is a file. In a working directory that may not be entered there is none."""
+    try:
+        return place.is_file()
+    except OSError as error:
+        if not place.is_absolute():
+            return False
+        raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 
 
 def _check_exposure(broker: Broker, place: str) -> None:

@@ -82,7 +82,7 @@ def _is_file(place: Path) -> bool:
     try:
         return place.is_file()
     except OSError as error:
-        if place == Path(FILE_NAME):
+        if not place.is_absolute():
             return False
         raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 

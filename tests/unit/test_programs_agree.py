@@ -92,3 +92,14 @@ def test_broker_and_bridge_write_the_same_log():
     [[bridges], [brokers]] = lines
     assert bridges.keys() == brokers.keys()
     assert {**bridges, "timestamp": ""} == {**brokers, "timestamp": ""}
+
+
+@pytest.mark.parametrize("program", [loading, broker_settings])
+def test_broker_and_bridge_pass_by_a_place_where_they_may_not_look(program, monkeypatch, tmp_path):
+    unlookable = "x" * 300  # to ask the system about such a name is an error, even for root
+    beside = tmp_path / "postbell.toml"
+    beside.write_text('[mqtt]\nroot = "there"')
+    monkeypatch.setattr(program, "_PLACES", (program.Path(unlookable), beside))
+    assert program.load(environ={}).mqtt.root == "there"
+    with pytest.raises(program.ConfigurationError, match="--config"):
+        program.load(tmp_path / unlookable, environ={})
