@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -178,9 +179,11 @@ def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
 def _is_file(place: Path) -> bool:
     """Whether there is a file. In a working directory that may not be entered there is none."""
     try:
-        return place.is_file()
+        return stat.S_ISREG(place.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError as error:
-        if not place.is_absolute():
+        if place == _PLACES[0]:
             return False
         raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 

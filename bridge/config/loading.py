@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,9 +81,11 @@ def _is_file(place: Path) -> bool:
     A working directory that may not be entered is passed by: who becomes another user may stand in any.
     """
     try:
-        return place.is_file()
+        return stat.S_ISREG(place.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError as error:
-        if not place.is_absolute():
+        if place == _PLACES[0]:
             return False
         raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 
