@@ -16,8 +16,8 @@ from tests.mail import FOREIGN as FOREIGN_MAIL
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("searching", max_examples=2000)  # --hypothesis-profile=searching
+settings.register_profile("repeatable", derandomize=True, deadline=None)  # a deadline is a clock on the wall
+settings.register_profile("searching", max_examples=2000, deadline=None)  # --hypothesis-profile=searching
 settings.load_profile("repeatable")
 
 LEFT_OUT = pytest.StashKey[int]()

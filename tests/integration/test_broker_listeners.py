@@ -27,6 +27,7 @@ def certificate(directory, name, *, authority=None):
     subprocess.run(
         f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split()
         + f"-subj /CN={name} -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout {base}.key".split()
+        + ["-addext", "keyUsage=digitalSignature,keyCertSign,cRLSign"]  # Python 3.13 wants to be told of an authority
         + ["-out", f"{base}.crt", *signing],
         check=True,
         capture_output=True,
