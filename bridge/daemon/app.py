@@ -25,10 +25,10 @@ from bridge.publish.backoff import Backoff
 from bridge.publish.link import Link
 from bridge.publish.outbox import Outbox
 from bridge.publish.replay import Replay
-from bridge.requests import Requests
+from bridge.requests.requests import Requests
 from bridge.spool import Spool
 from bridge.store import logins
-from bridge.store.adapters import Course, Mailbox, Rows, Truth
+from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.bodies import Keeping
 from bridge.store.live import Retention
 from bridge.store.messages import Terms
@@ -57,7 +57,7 @@ class Bridge:
         self.mailbox = Mailbox(self.store, Terms(settings.limits.payload, settings.spam.action))
         self.spool = Spool(settings.spool_dir)
         self.outbox = Outbox(
-            rows=Rows(self.store, days=settings.retain.days, now_ms=wall_ms),
+            rows=OutboxRows(self.store, days=settings.retain.days, now_ms=wall_ms),
             root=settings.mqtt.root,
             window=settings.mqtt.window,
             monotonic=time.monotonic,
@@ -115,7 +115,7 @@ class Bridge:
 
     def _make_replay(self) -> Replay:
         return Replay(
-            store=Truth(self.store),
+            store=StoredTruth(self.store),
             outbox=self.outbox,
             root=self.settings.mqtt.root,
             node=self.settings.node,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.publish.connection import BrokerConnection
-    from bridge.requests import ReturnPath
+    from bridge.requests.requests import ReturnPath
 
 
 class Connected:

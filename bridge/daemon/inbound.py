@@ -13,7 +13,7 @@ from bridge.errors import LinkDownError, RefusedError
 if TYPE_CHECKING:
     from bridge.publish.connection import BrokerConnection, Incoming
     from bridge.publish.replay import Replay
-    from bridge.requests import Requests
+    from bridge.requests.requests import Requests
 
 SUBSCRIBE_AGAIN_S = 30.0
 """After a subscription that the broker refused or left without an answer."""

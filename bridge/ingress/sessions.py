@@ -12,7 +12,7 @@ STOP_S = 5.0
 """How long a session that was stopped may take to say so to its sender."""
 
 
-class Session(Protocol):
+class Stoppable(Protocol):
     """A session, as far as its end is concerned."""
 
     @property
@@ -33,13 +33,13 @@ class Sessions:
     """Those that are open."""
 
     def __init__(self) -> None:
-        self._open: set[Session] = set()
+        self._open: set[Stoppable] = set()
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Stoppable) -> None:
         """A session has begun."""
         self._open.add(session)
 
-    def discard(self, session: Session) -> None:
+    def discard(self, session: Stoppable) -> None:
         """A session is over."""
         self._open.discard(session)
 
@@ -49,7 +49,7 @@ class Sessions:
         await self._each(lambda session: session.stop(), within_s=STOP_S)
         await self._each(lambda session: session.drop(), within_s=0)
 
-    async def _each(self, told: Callable[[Session], None], *, within_s: float) -> None:
+    async def _each(self, told: Callable[[Stoppable], None], *, within_s: float) -> None:
         for session in list(self._open):
             told(session)
         ends = [session.ended for session in self._open]

@@ -39,7 +39,7 @@ class Mailbox:
         )
 
 
-class Rows:
+class OutboxRows:
     """The rows of the outbox, for the pump. `days` is how long an unseen message counts as unread."""
 
     def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
@@ -58,7 +58,7 @@ class Rows:
         return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self._days)
 
 
-class Truth:
+class StoredTruth:
     """What the broker should hold, for whoever looks at what it does hold."""
 
     def __init__(self, store: Store) -> None:

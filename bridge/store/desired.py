@@ -1,4 +1,4 @@
-"""What the broker should be told of a row of the outbox: one pure function a kind, from the row and the truth.
+"""What the broker should be told of a row of the outbox: one pure function a kind, from the row and what is known.
 
 The truth is what the store knows at the moment when the row's turn comes. Nothing here reads it:
 `outbox.py` does, and hands it over as values.
@@ -73,7 +73,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class Known:
     """What the store knows about a row's topic; None where there is no such thing any more."""
 
     owner: Owner | None = None
@@ -84,42 +84,42 @@ class Truth:
 # --- messages, events and strays ------------------------------------------------------------------
 
 
-def message(row: Row, truth: Truth, *, now_ms: int) -> Publication:
+def message(row: Row, known: Known, *, now_ms: int) -> Publication:
     """The header while the message is live; else a tombstone, unless nobody was ever told of it.
 
     A message that is gone from the table may still be held, so it gets one too.
     """
     del now_ms
-    if truth.mail is not None and truth.mail.live:
-        return row.publish(truth.mail.header)
-    if truth.mail is not None and not truth.mail.held:
+    if known.mail is not None and known.mail.live:
+        return row.publish(known.mail.header)
+    if known.mail is not None and not known.mail.held:
         return row.drop()
     return row.publish(b"")
 
 
-def event(row: Row, truth: Truth, *, now_ms: int) -> Publication:
+def event(row: Row, known: Known, *, now_ms: int) -> Publication:
     """The news of a live message or of a storm that ended, while it is news and the user wants events.
 
     The only kind that is not retained; its row has the message's id behind the topic.
     """
-    if truth.owner is None or Kind.EVENT not in truth.owner.views:
+    if known.owner is None or Kind.EVENT not in known.owner.views:
         return row.drop()
-    happened_ms = ids.received_ms(row.number) if truth.told is None else truth.told.until_ms
+    happened_ms = ids.received_ms(row.number) if known.told is None else known.told.until_ms
     if now_ms - happened_ms >= EVENT_LIFETIME_MS:
         return row.drop()
-    if truth.told is not None:
-        payload = storm_event_view(truth.told.storm, user=truth.owner.name)
-    elif truth.mail is not None and truth.mail.live:
-        payload = event_view(row.number, unpack_header(truth.mail.header), user=truth.owner.name)
+    if known.told is not None:
+        payload = storm_event_view(known.told.storm, user=known.owner.name)
+    elif known.mail is not None and known.mail.live:
+        payload = event_view(row.number, unpack_header(known.mail.header), user=known.owner.name)
     else:
         return row.drop()
     topic = row.path.rpartition("/")[0]
     return Publication(row.path, topic, payload, False, row.kind, row.user_id, row.number, row.generation)
 
 
-def stray(row: Row, truth: Truth, *, now_ms: int) -> Publication:
+def stray(row: Row, known: Known, *, now_ms: int) -> Publication:
     """Whatever it is, it has to go."""
-    del truth, now_ms
+    del known, now_ms
     return row.publish(b"")
 
 
@@ -128,7 +128,7 @@ MESSAGES: Mapping[Kind, Callable[..., Publication]] = {
     Kind.EVENT: event,
     Kind.STRAY: stray,
 }
-"""Every kind that goes before the views; each takes a Row, a Truth and the moment."""
+"""Every kind that goes before the views; each takes a Row, what is Known, and the moment."""
 
 
 # --- views ----------------------------------------------------------------------------------------

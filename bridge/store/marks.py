@@ -37,7 +37,7 @@ def view(connection: sqlite3.Connection, user_id: int, name: str, name_of_view: 
 
 def event(connection: sqlite3.Connection, user_id: int, name: str, number: int) -> None:
     """Note that an event about a new message has to go out."""
-    path = f"{topics.view(name, 'event')}/{ids.encode(number)}"
+    path = f"{topics.view(name, Kind.EVENT)}/{ids.encode(number)}"
     connection.execute(_UPSERT, (path, Kind.EVENT.value, user_id, number))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.contract.publication import Kind
 from bridge.model import Storm
 from bridge.store import desired, storms, views
-from bridge.store.desired import Mail, Owner, Row, Told, Truth
+from bridge.store.desired import Known, Mail, Owner, Row, Told
 from bridge.store.live import live_numbers, newest_live, unread
 
 if TYPE_CHECKING:
@@ -26,20 +26,23 @@ if TYPE_CHECKING:
     from bridge.contract.publication import Publication
     from bridge.store.writer import Transaction
 
-_MESSAGES = """
+_FIRST = ", ".join(f"'{kind}'" for kind in Kind if not kind.is_view)
+"""The kinds that go before the views, for SQL."""
+_MESSAGES = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views,
     s.until_ms, s.more, s.from_name, s.from_address
 FROM outbox o
 LEFT JOIN message m ON m.user_id = o.user_id AND m.number = o.number
 LEFT JOIN user u ON u.user_id = o.user_id
-LEFT JOIN storm s ON o.kind = 'event' AND s.user_id = o.user_id AND s.first = o.number
-WHERE o.kind IN ('msg', 'event', 'stray') ORDER BY o.seq LIMIT ?
-"""
-_VIEWS = """
+LEFT JOIN storm s ON o.kind = '{Kind.EVENT}' AND s.user_id = o.user_id AND s.first = o.number
+WHERE o.kind IN ({_FIRST}) ORDER BY o.seq LIMIT ?
+"""  # noqa: S608 - ours
+_VIEWS = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, u.views, u.text_held
 FROM outbox o LEFT JOIN user u ON u.user_id = o.user_id
-WHERE o.kind NOT IN ('msg', 'event', 'stray') ORDER BY o.seq LIMIT ?
-"""
+WHERE o.kind NOT IN ({_FIRST}) ORDER BY o.seq LIMIT ?
+"""  # noqa: S608 - ours
+_WAITING_MESSAGES = f"SELECT count(*) FROM outbox WHERE kind IN ({_FIRST})"  # noqa: S608 - ours
 
 
 def take_messages(
@@ -53,12 +56,12 @@ def take_messages(
 def _message(found: tuple[Any, ...], *, now_ms: int) -> Publication:
     path, kind, generation, user_id, number, header, live, held, name, switched_on, until_ms, *storm = found
     row = Row(path, Kind(kind), generation, user_id, number)
-    truth = Truth(
+    known = Known(
         owner=None if name is None else Owner(name, views.parse(switched_on)),
         mail=None if header is None else Mail(header, live=bool(live), held=bool(held)),
         told=None if until_ms is None else Told(Storm(*storm), until_ms),
     )
-    return desired.MESSAGES[row.kind](row, truth, now_ms=now_ms)
+    return desired.MESSAGES[row.kind](row, known, now_ms=now_ms)
 
 
 def take_views(
@@ -109,20 +112,19 @@ def doubt(transaction: Transaction, paths: Sequence[str] | None, *, limit: int) 
     """
     if paths is None:
         first = transaction.connection.execute(
-            "SELECT path FROM (SELECT path FROM outbox WHERE kind = 'msg' ORDER BY seq LIMIT ?)"
-            " UNION ALL SELECT path FROM outbox WHERE kind = 'text'",
-            (limit,),
+            "SELECT path FROM (SELECT path FROM outbox WHERE kind = ? ORDER BY seq LIMIT ?)"
+            " UNION ALL SELECT path FROM outbox WHERE kind = ?",
+            (Kind.MESSAGE, limit, Kind.TEXT),
         )
         paths = [row[0] for row in first]
     transaction.connection.executemany(
-        "UPDATE user SET text_held = NULL"
-        " WHERE user_id = (SELECT user_id FROM outbox WHERE path = ? AND kind = 'text')",
-        [(path,) for path in paths],
+        "UPDATE user SET text_held = NULL WHERE user_id = (SELECT user_id FROM outbox WHERE path = ? AND kind = ?)",
+        [(path, Kind.TEXT) for path in paths],
     )
     transaction.connection.executemany(
         "UPDATE message SET held = 1 WHERE held = 0"
-        " AND (user_id, number) IN (SELECT user_id, number FROM outbox WHERE path = ? AND kind = 'msg')",
-        [(path,) for path in paths],
+        " AND (user_id, number) IN (SELECT user_id, number FROM outbox WHERE path = ? AND kind = ?)",
+        [(path, Kind.MESSAGE) for path in paths],
     )
 
 
@@ -134,5 +136,5 @@ def waiting(connection: sqlite3.Connection) -> int:
 
 def waiting_messages(connection: sqlite3.Connection) -> int:
     """How many rows wait that go before the views."""
-    count: int = connection.execute("SELECT count(*) FROM outbox WHERE kind IN ('msg', 'event', 'stray')").fetchone()[0]
+    count: int = connection.execute(_WAITING_MESSAGES).fetchone()[0]
     return count

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bridge.contract import ids
 from bridge.contract.requests import Status
 from bridge.errors import LinkDownError, StoreUnavailableError
-from bridge.requests import BURST_S, CHUNKS_PER_REQUEST, Requests
+from bridge.requests.allowance import BURST_S
+from bridge.requests.requests import CHUNKS_PER_REQUEST, Requests
 from tests.support.stored import Clock, add_user, header, mail, storing, to
 
 CHUNK = 1000

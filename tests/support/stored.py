@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.rules.alert import SpamAction
 from bridge.store import database, live, messages, offline, outbox, people
-from bridge.store.adapters import Course, Mailbox, Rows, Truth
+from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.live import Retention
 from bridge.store.messages import Terms
 from bridge.store.store import Store
@@ -76,14 +76,14 @@ class Stored(Store):
             mailbox.recent,
             mailbox.body,
         )
-        rows = Rows(self, days=retention.days, now_ms=clock.wall)
+        rows = OutboxRows(self, days=retention.days, now_ms=clock.wall)
         self.take_messages, self.take_views, self.settle, self.doubt = (
             rows.take_messages,
             rows.take_views,
             rows.settle,
             rows.doubt,
         )
-        truth = Truth(self)
+        truth = StoredTruth(self)
         self.directory, self.waiting_messages, self.repair = truth.directory, truth.waiting_messages, truth.repair
         self.course = Course(self, days=retention.days, now_ms=clock.wall)
         self.expire, self.close_storms = self.course.expire, self.course.close_storms

@@ -37,7 +37,7 @@ PLANTED = [
     ("bridge/rules/alert.py", "from bridge.mail import headers", BRIDGE_LAYERS),
     ("bridge/intake.py", "import sqlite3", USE_CASES),
     ("bridge/intake.py", "from bridge.requests import Requests", BRIDGE_LAYERS),
-    ("bridge/requests.py", "from bridge.store.store import Store", BRIDGE_LAYERS),
+    ("bridge/requests/requests.py", "from bridge.store.store import Store", BRIDGE_LAYERS),
     ("bridge/publish/outbox.py", "import paho.mqtt.client", USE_CASES),
     ("bridge/config/settings.py", "from bridge.daemon import logs", BRIDGE_LAYERS),
     ("bridge/store/store.py", "from bridge.ingress import server", BRIDGE_LAYERS),

@@ -17,7 +17,7 @@ from bridge.contract.views import event_view, flag_names, last_view, pack_digest
 from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header
-from bridge.requests import Requests, ReturnPath
+from bridge.requests.requests import Requests, ReturnPath
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")

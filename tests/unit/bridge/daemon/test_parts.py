@@ -25,7 +25,7 @@ from bridge.errors import LinkDownError, RefusedError
 from bridge.kept import StoredBody
 from bridge.publish.connection import Incoming
 from bridge.reconcile import Repair
-from bridge.requests import ReturnPath
+from bridge.requests.requests import ReturnPath
 from bridge.spool import Spool
 from tests.support.waiting import until_on_loop
 

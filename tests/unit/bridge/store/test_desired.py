@@ -1,4 +1,4 @@
-"""What a row of the outbox comes to, without a database: the truth is handed over as values."""
+"""What a row of the outbox comes to, without a database: what is known is handed over as values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.contract.publication import Kind
 from bridge.contract.views import pack_digest
 from bridge.model import Header, Storm
 from bridge.store import desired
-from bridge.store.desired import EVENT_LIFETIME_MS, Mail, Owner, Row, Told, Truth
+from bridge.store.desired import EVENT_LIFETIME_MS, Known, Mail, Owner, Row, Told
 
 NOON_MS = 1_780_000_000_000
 NUMBER = ids.at(NOON_MS)
@@ -26,8 +26,8 @@ def row(kind, path="alice/x", number=NUMBER):
     return Row(path, kind, 7, 1, number)
 
 
-def come_to(kind, *, now_ms=NOON_MS, path="alice/x", **truth):
-    return desired.MESSAGES[kind](row(kind, path), Truth(**truth), now_ms=now_ms)
+def come_to(kind, *, now_ms=NOON_MS, path="alice/x", **known):
+    return desired.MESSAGES[kind](row(kind, path), Known(**known), now_ms=now_ms)
 
 
 def test_every_kind_has_its_function_and_no_other():
@@ -70,7 +70,7 @@ def test_an_event_is_told_on_the_topic_before_the_id_and_is_not_retained():
 
 
 @pytest.mark.parametrize(
-    "truth",
+    "known",
     [
         {"mail": LIVE},
         {"mail": LIVE, "owner": Owner("alice", EVERYTHING - {"event"})},
@@ -80,8 +80,8 @@ def test_an_event_is_told_on_the_topic_before_the_id_and_is_not_retained():
     ],
     ids=["removed user", "switched off", "no news any more", "seen already", "gone from the table"],
 )
-def test_an_event_that_is_no_news_only_goes(truth):
-    found = come_to(Kind.EVENT, **truth)
+def test_an_event_that_is_no_news_only_goes(known):
+    found = come_to(Kind.EVENT, **known)
     assert (found.payload, found.needed) == (b"", False)
 
 

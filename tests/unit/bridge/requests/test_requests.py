@@ -11,7 +11,7 @@ import pytest
 
 from bridge.contract.requests import Operation, Status
 from bridge.directory import Directory, User
-from bridge.requests import CACHE_BYTES, DEVICES_REMEMBERED, Allowances, AnswerCache, Requests
+from bridge.requests.requests import Requests
 from tests.support import UNUSED
 from tests.support.mappings import NeverWalked
 
@@ -76,28 +76,3 @@ def test_every_operation_is_known_and_refused_without_arguments(operation):
 def test_what_is_asked_of_a_message_that_is_not_there_says_so(operation):
     [(_, [_, _, status, *_])] = answers("mail/user1/do/phone", operation.value, "00t64ks8n")
     assert status == Status.NO_MESSAGE
-
-
-def test_devices_that_asked_long_ago_are_forgotten_first():
-    allowances = Allowances(rate=0.25)  # one request at once
-    assert allowances.spend("first", now_s=0.0)
-    assert not allowances.spend("first", now_s=0.0)
-    for number in range(DEVICES_REMEMBERED):
-        assert allowances.spend(f"device{number}", now_s=0.0)
-    assert allowances.spend("first", now_s=0.0), "forgotten, so it begins anew"
-    assert not allowances.spend(f"device{DEVICES_REMEMBERED - 1}", now_s=0.0)
-
-
-def test_answers_are_kept_up_to_a_size_and_those_in_use_longest():
-    cache, third = AnswerCache(), bytes(CACHE_BYTES // 3)
-    for key in "abc":
-        cache.put((key,), third)
-    assert cache.get(("a",)) == third
-    cache.put(("d",), third)
-    assert [key for key in "abcd" if cache.get((key,)) is not None] == ["a", "c", "d"]
-    cache.put(("e",), bytes(CACHE_BYTES + 1))
-    assert [key for key in "abcde" if cache.get((key,)) is not None] == ["e"]
-    cache.put(("e",), b"")
-    for key in "abc":
-        cache.put((key,), third)
-    assert cache.get(("e",)) == b""

@@ -8,7 +8,6 @@ through the outbox.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +16,8 @@ import structlog
 from bridge.contract import requests, topics
 from bridge.contract.requests import Operation, Request, Status
 from bridge.errors import BadRequestError, LinkDownError, StoreUnavailableError
-from bridge.mail import mime
+from bridge.requests.allowance import Allowances
+from bridge.requests.answers import Answer, AnswerCache, extract
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 CHUNKS_PER_REQUEST = 32
 RECENT_AT_MOST = 500
-CACHE_BYTES = 32 * 2**20
-BURST_S = 4.0
-"""A device may save up this many seconds of its rate."""
-DEVICES_REMEMBERED = 10_000
 AT_ONCE = 8
 
 
@@ -54,18 +50,6 @@ class ReturnPath:
 
     topic: str
     correlation: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """All bytes of an answer, and offset and limit of what is to be sent of it, as the device gave them.
-
-    `whole` is for what has no offset to be asked for by: the list of parts, which is bounded.
-    """
-
-    content: bytes = b""
-    window: Sequence[Any] = ()
-    whole: bool = False
 
 
 class Requests:
@@ -197,7 +181,7 @@ class Requests:
         raw = await self._load(stored)
         if raw is None:
             raise BadRequestError(Status.BODY_GONE, "the body is no longer kept")
-        content = await asyncio.to_thread(_extract, raw, operation, index)
+        content = await asyncio.to_thread(extract, raw, operation, index)
         self._cache.put(key, content)
         return content
 
@@ -238,73 +222,3 @@ def _mail_id(arguments: Sequence[Any]) -> tuple[str, Sequence[Any]]:
     if not arguments or not isinstance(arguments[0], str):
         raise _unanswerable()
     return arguments[0], arguments[1:]
-
-
-def _extract(raw: bytes, operation: Operation, index: int) -> bytes:
-    """Pure: what an operation gives of a raw message; raises BadRequestError."""
-    if operation is Operation.RAW:
-        return raw
-    if operation is Operation.TEXT:
-        return mime.readable_text(raw).encode()
-    parts = mime.parts(raw)
-    if operation is Operation.PARTS:
-        return requests.pack_parts([(part.index, part.content_type, part.file_name, part.size) for part in parts])
-    chosen = next((part for part in parts if part.index == index), None)
-    if chosen is None:
-        raise BadRequestError(Status.NO_PART, "no such part")
-    return mime.decoded(raw, chosen)
-
-
-@dataclass(slots=True)
-class _Allowance:
-    tokens: float
-    refilled_s: float
-
-
-class Allowances:
-    """How many requests each device may make: `rate` a second, saved up for BURST_S seconds at most.
-
-    The devices that asked longest ago are forgotten first, and begin with a full allowance again.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._full = rate * BURST_S
-        self._by_device: OrderedDict[str, _Allowance] = OrderedDict()
-
-    def spend(self, device: str, *, now_s: float) -> bool:
-        """Take one request from a device's allowance; False when it has none left. `now_s` never goes back."""
-        allowance = self._by_device.pop(device, None) or _Allowance(self._full, now_s)
-        earned = (now_s - allowance.refilled_s) * self._rate
-        allowance.tokens = min(self._full, allowance.tokens + earned)
-        allowance.refilled_s = now_s
-        self._by_device[device] = allowance
-        if len(self._by_device) > DEVICES_REMEMBERED:
-            self._by_device.popitem(last=False)
-        affordable = allowance.tokens >= 1
-        if affordable:
-            allowance.tokens -= 1
-        return affordable
-
-
-class AnswerCache:
-    """The answers that were read last, up to CACHE_BYTES together; the very last one however long it is."""
-
-    def __init__(self) -> None:
-        self._answers: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, key: tuple[Any, ...]) -> bytes | None:
-        """The answer under this key, which stays the longer for it; None when it is not here."""
-        answer = self._answers.get(key)
-        if answer is not None:
-            self._answers.move_to_end(key)
-        return answer
-
-    def put(self, key: tuple[Any, ...], answer: bytes) -> None:
-        """Remember an answer, and forget as many of those read longest ago as it takes."""
-        self._bytes += len(answer) - len(self._answers.pop(key, b""))
-        self._answers[key] = answer
-        while len(self._answers) > 1 and self._bytes > CACHE_BYTES:
-            _, oldest = self._answers.popitem(last=False)
-            self._bytes -= len(oldest)

@@ -1,0 +1,1 @@
+"""What a device may ask of the bridge, and what it is answered."""

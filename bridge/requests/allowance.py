@@ -1,0 +1,42 @@
+"""How many requests a device may make."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+BURST_S = 4.0
+"""A device may save up this many seconds of its rate."""
+DEVICES_REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class _Allowance:
+    tokens: float
+    refilled_s: float
+
+
+class Allowances:
+    """How many requests each device may make: `rate` a second, saved up for BURST_S seconds at most.
+
+    The devices that asked longest ago are forgotten first, and begin with a full allowance again.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._full = rate * BURST_S
+        self._by_device: OrderedDict[str, _Allowance] = OrderedDict()
+
+    def spend(self, device: str, *, now_s: float) -> bool:
+        """Take one request from a device's allowance; False when it has none left. `now_s` never goes back."""
+        allowance = self._by_device.pop(device, None) or _Allowance(self._full, now_s)
+        earned = (now_s - allowance.refilled_s) * self._rate
+        allowance.tokens = min(self._full, allowance.tokens + earned)
+        allowance.refilled_s = now_s
+        self._by_device[device] = allowance
+        if len(self._by_device) > DEVICES_REMEMBERED:
+            self._by_device.popitem(last=False)
+        affordable = allowance.tokens >= 1
+        if affordable:
+            allowance.tokens -= 1
+        return affordable
