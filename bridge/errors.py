@@ -12,7 +12,7 @@ class PostbellError(Exception):
 
 
 class ConfigurationError(PostbellError):
-    """The configuration cannot be used; the text names file, key, value and cure."""
+    """The configuration cannot be used; the text names file, key, value, and what to do."""
 
 
 class MalformedNameError(PostbellError):

@@ -177,7 +177,7 @@ class Intake:
                 alert=None if each.copy_of_known else each.alert.value,
             )
             if each.alert is Alert.UNRULED:
-                self._log.error("rules_unreadable", user=each.user, cure=f"postbell user rules {each.user} --clear")
+                self._log.error("rules_unreadable", user=each.user, command=f"postbell user rules {each.user} --clear")
 
 
 def _reply(kept: Kept | None) -> Reply:

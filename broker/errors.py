@@ -8,7 +8,7 @@ class BrokerError(Exception):
 
 
 class ConfigurationError(BrokerError):
-    """The configuration cannot be used; the text names file, key, value and cure."""
+    """The configuration cannot be used; the text names file, key, value, and what to do."""
 
 
 class ListenError(BrokerError):
@@ -16,7 +16,7 @@ class ListenError(BrokerError):
 
 
 class SessionFileError(BrokerError):
-    """The file of sessions cannot be used by this version; the text names file and cure."""
+    """The file of sessions cannot be used by this version; the text names the file, and what to do."""
 
 
 class ProtocolError(BrokerError):

@@ -191,7 +191,7 @@ class DeviceBroker(Broker):
             subscriptions=len(self._router.subscriptions),
             retained=len(self._router.retained),
             queued=sum(len(session.delivery) for session in self._router.sessions.values()),
-            uptime=self._loop.time() - self._begun_s,
+            uptime_s=self._loop.time() - self._begun_s,
         )
 
 

@@ -20,10 +20,12 @@ class Statistics:
         """Count something that was refused, cut off or thrown away."""
         self.dropped[reason] += 1
 
-    def topics(self, *, sessions: int, subscriptions: int, retained: int, queued: int, uptime: float) -> dict[str, str]:
+    def topics(
+        self, *, sessions: int, subscriptions: int, retained: int, queued: int, uptime_s: float
+    ) -> dict[str, str]:
         """The `$SYS` topics with their values as decimal text; names as most brokers use them."""
         values = {
-            "uptime": int(uptime),
+            "uptime": int(uptime_s),
             "clients/connected": self.connections,
             "clients/total": sessions,
             "connections/accepted": self.accepted,

@@ -62,9 +62,9 @@ class Device:
         """The ids in the box that were on the screen, oldest first."""
         return self._inbox.shown
 
-    def deadline(self) -> float | None:
+    def due_at(self) -> float | None:
         """When `tend` has something to do, at the latest."""
-        return self._inbox.deadline()
+        return self._inbox.due_at()
 
     def tend(self, session: Session) -> None:
         """Heal the box if it went astray, and keep the journal small."""

@@ -48,7 +48,7 @@ class Download:
         self._early: dict[int, bytes] = {}
         self._patience_s = patience_s
         self._progress_at = now
-        self._due = now
+        self._due_at = now
         self._window_end = math.inf
         self.have = 0
         self.total: int | None = None
@@ -58,10 +58,10 @@ class Download:
         """Whether all of the answer was passed on."""
         return self.have == self.total
 
-    def deadline(self, *, up: bool) -> float:
+    def due_at(self, *, up: bool) -> float:
         """When to look again at the latest: to send a request, while `up`, or to give up."""
         gives_up_at = self._progress_at + self._patience_s
-        return min(self._due, gives_up_at) if up else gives_up_at
+        return min(self._due_at, gives_up_at) if up else gives_up_at
 
     def check_patience(self, now: float) -> None:
         """Give up if there was no progress for too long."""
@@ -70,13 +70,13 @@ class Download:
 
     def resumed(self, now: float) -> None:
         """The connection is back: what was on its way is taken for lost."""
-        self._due = now
+        self._due_at = now
 
     def request(self, now: float) -> bytes | None:
         """The request to send now, if one is due."""
-        if self.done or now < self._due:
+        if self.done or now < self._due_at:
             return None
-        self._due = now + STALL_S
+        self._due_at = now + STALL_S
         request_id = self._next_request_id()
         self._request_ids.add(request_id)
         if self._operation == "parts":
@@ -90,7 +90,7 @@ class Download:
         if reply.request_id not in self._request_ids or self.done:
             return
         if reply.try_later:
-            self._due = now + self._backoff.next_s()
+            self._due_at = now + self._backoff.next_s()
             return
         if reply.status:
             raise RequestError(f"the bridge refused: {reply.text or f'status {reply.status}'}")
@@ -101,9 +101,9 @@ class Download:
         self._keep(reply)
         if self._pass_on():
             self._progress_at = now
-        self._due = now + (HOLE_S if self._early else STALL_S)
+        self._due_at = now + (HOLE_S if self._early else STALL_S)
         if self.have >= self._window_end:
-            self._due = now
+            self._due_at = now
 
     def _keep(self, reply: Reply) -> None:
         if reply.offset >= self.have and (len(self._early) < EARLY_CHUNKS or reply.offset == self.have):

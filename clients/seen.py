@@ -29,7 +29,7 @@ class SeenRequests:
         self._waiting: dict[str, None] = {}
         self._asked: tuple[str, ...] = ()
         self._request_id: int | None = None
-        self._due = 0.0
+        self._due_at = 0.0
 
     def want(self, ids: Iterable[str]) -> None:
         """These messages are to be marked as seen."""
@@ -45,22 +45,22 @@ class SeenRequests:
 
     def resumed(self, now: float) -> None:
         """The connection is back: ask at once what was asked last, for its reply may be lost."""
-        self._due = now
+        self._due_at = now
 
-    def deadline(self, now: float) -> float | None:
+    def due_at(self, now: float) -> float | None:
         """When to call `request`, or None while there is nothing to ask for."""
         if not self._waiting:
             return None
-        return self._due if self._request_id is not None else max(now, self._due)
+        return self._due_at if self._request_id is not None else max(now, self._due_at)
 
     def request(self, now: float) -> bytes | None:
         """The request to send now, if one is due."""
-        deadline = self.deadline(now)
-        if deadline is None or now < deadline:
+        due_at = self.due_at(now)
+        if due_at is None or now < due_at:
             return None
         self._asked = tuple(self._waiting)[:IDS_PER_REQUEST]
         self._request_id = self._next_request_id()
-        self._due = now + ANSWER_S
+        self._due_at = now + ANSWER_S
         return encode_request(self._request_id, "seen", *self._asked)
 
     def answered(self, reply: Reply, *, now: float) -> str | None:
@@ -69,10 +69,10 @@ class SeenRequests:
             return None
         self._request_id = None
         if reply.try_later:
-            self._due = now + self._backoff.next_s()
+            self._due_at = now + self._backoff.next_s()
             return None
         self._backoff.reset()
-        self._due = now
+        self._due_at = now
         for mail_id in self._asked:
             self._waiting.pop(mail_id, None)
         return reply.text if reply.status else None

@@ -14,46 +14,26 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from clients.errors import LoginRefusedError, UsageError
+from clients.schedule import CONNECT_TIMEOUT_S, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from clients.backoff import Backoff
-    from clients.endpoint import Endpoint
+    from clients.endpoint import Login
 
-CONNECT_TIMEOUT_S = 10.0
-"""How long the broker may take to accept a connection, and then to answer CONNECT."""
-STABLE_S = 20.0
-"""A connection that held this long counts as good: the next one that is lost is retried at once."""
 UNACKNOWLEDGED_S = 60.0
 """What was sent and not acknowledged by TCP for this long breaks the connection (Linux only)."""
-SLEEP_S = 5.0
-"""After the machine slept longer than this, its connections are taken for dead."""
 REFUSALS = 5
 """A login that worked before may be refused this often in a row: its broker may just be starting."""
-BRIEF_CONNECTIONS = 3
-"""After so many connections in a row that did not last, the user is told a likely reason."""
 _LONGEST_STEP_S = 30.0
 _REFUSED_BY_LOGIN = {134, 135}  # 3.1.1 return codes 4 and 5 as paho maps them
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How a device reaches its broker. `keepalive_s` is the interval of an idle connection's ping."""
-
-    endpoint: Endpoint
-    username: str
-    password: str
-    keepalive_s: int
-    ca_file: Path | None = None
 
 
 class Listener(Protocol):
@@ -104,12 +84,8 @@ class Session:
         self._login, self._filters, self._renewed, self._listener = login, filters, renewed, listener
         self._subscription = subscription
         self._wanted = " ".join((str(login.endpoint), login.username, *filters))
-        self._clock, self._asleep, self._backoff = clock, asleep, backoff
-        self._slept = asleep()
+        self._schedule = Schedule(clock=clock, asleep=asleep, backoff=backoff)
         self._subscribe_mid: int | None = None
-        self._try_at = clock()
-        self._connected_at: float | None = None
-        self._answer_by: float | None = None
         self._was_accepted = False
         self._refusals = 0
         self._fatal: LoginRefusedError | None = None
@@ -119,7 +95,7 @@ class Session:
     @property
     def up(self) -> bool:
         """Whether the broker has accepted the connection."""
-        return self._connected_at is not None
+        return self._schedule.connected
 
     def step(self, timeout_s: float | None, *, also: Sequence[int] = ()) -> list[int]:
         """Wait for the broker, the descriptors in `also` or the timeout, and handle what the broker sent.
@@ -127,17 +103,15 @@ class Session:
         Returns those of `also` that can be read. Raises LoginRefusedError when trying again is of
         no use. Connecting blocks for at most CONNECT_TIMEOUT_S.
         """
-        self._wake()
-        if self._client.socket() is None and self._clock() >= self._try_at:
+        if self._schedule.woke():  # come back at once instead of waiting for a ping to fail
+            self.drop("the machine slept")
+        if self._client.socket() is None and self._schedule.may_connect:
             self._connect()
         longest_s = min(_LONGEST_STEP_S, self._login.keepalive_s / 4)  # brokers give up at 1.5 times the keepalive
-        waits_s = [longest_s if timeout_s is None else timeout_s, longest_s]
-        deadline = self._try_at if self._client.socket() is None else self._answer_by
-        if deadline is not None:
-            waits_s.append(deadline - self._clock())
-        ready = self._select(max(0.0, min(waits_s)), also)
+        wait_s = longest_s if timeout_s is None else min(longest_s, timeout_s)
+        ready = self._select(self._schedule.wait_s(wait_s, dialled=self._client.socket() is not None), also)
         self._client.loop_misc()
-        if self._answer_by is not None and self._clock() >= self._answer_by:
+        if self._schedule.unanswered:
             self.drop("the broker does not answer")
         if self._fatal is not None:
             raise self._fatal
@@ -200,18 +174,10 @@ class Session:
         except (OSError, ValueError) as error:
             self._retry(_describe(error))
         else:
-            self._answer_by = self._clock() + CONNECT_TIMEOUT_S
+            self._schedule.dialled()
             sock: Any = self._client.socket()
             if hasattr(sock, "setsockopt") and hasattr(socket, "TCP_USER_TIMEOUT"):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNACKNOWLEDGED_S * 1000))
-
-    def _wake(self) -> None:
-        """After a sleep come back at once instead of waiting for a ping to fail."""
-        slept_s, self._slept = self._asleep() - self._slept, self._asleep()
-        if slept_s > SLEEP_S:
-            self._backoff.reset()
-            self._try_at = min(self._try_at, self._clock())
-            self.drop("the machine slept")
 
     def _select(self, timeout_s: float, also: Sequence[int]) -> list[int]:
         sock: Any = self._client.socket()
@@ -228,24 +194,18 @@ class Session:
         return [each for each in readable if each is not sock]
 
     def _retry(self, reason: str) -> None:
-        now = self._clock()
-        if self._connected_at is not None and now - self._connected_at >= STABLE_S:
-            self._backoff.reset()
-        self._connected_at = self._answer_by = self._subscribe_mid = None
-        wait_s = self._backoff.next_s()
-        self._try_at = now + wait_s
+        self._subscribe_mid = None
         self._reason = ""
-        self._listener.disconnected(reason, retry_s=wait_s)
+        self._listener.disconnected(reason, retry_s=self._schedule.retry_s())
 
     # --- what paho tells --------------------------------------------------------------------------
 
     def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
-        self._answer_by = None
+        self._schedule.answered(accepted=not code.is_failure)
         if code.is_failure:
             self._refused(code)
             return
         self._was_accepted, self._refusals = True, 0
-        self._connected_at = self._clock()
         self._listener.connected(session_present=flags.session_present)
         if not flags.session_present or self._subscription != self._wanted:
             self._subscription = ""
@@ -276,7 +236,7 @@ class Session:
             self._listener.subscribed(self._wanted)
 
     def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._backoff.reset()  # a link that carries mail is worth coming back to soon, however short it lasts
+        self._schedule.heard()
         self._listener.received(message.topic, bytes(message.payload), retained=message.retain)
         client.ack(message.mid, message.qos)
 
@@ -286,9 +246,7 @@ class Session:
 
     def _guess(self) -> str:
         """Why the broker may have closed the connection without a word, as MQTT 3.1.1 has it."""
-        now = self._clock()
-        brief = self._connected_at is not None and now - self._connected_at < STABLE_S
-        if brief and self._backoff.tries >= BRIEF_CONNECTIONS:
+        if self._schedule.keeps_ending:
             return "the broker keeps closing the connection; does another program use this login?"
         return "the connection was lost"
 

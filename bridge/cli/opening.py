@@ -65,7 +65,7 @@ def changing(settings: Settings) -> Iterator[Transaction]:
 
 
 def _problem(settings: Settings) -> str:
-    """What keeps this user from reading the database, with the cure; empty when nothing does."""
+    """What keeps this user from reading the database, and what to do; empty when nothing does."""
     begin = "mend the path, or begin there with: postbell serve, or: postbell user add NAME --address ADDR"
     try:
         with settings.database.open("rb"):

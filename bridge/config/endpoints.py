@@ -1,7 +1,7 @@
 """Where a socket listens or is reached, as values: host and port, a UNIX socket, a network, the URL of a broker. Pure.
 
 Each is parsed once, where it comes in as text, and prints in the form that is parsed. What cannot be
-parsed raises ValueError with the cure, for whoever knows the key or the option it was written at.
+parsed raises ValueError that says what to write instead, for whoever knows the key or the option it was written at.
 """
 
 from __future__ import annotations

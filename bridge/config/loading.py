@@ -1,7 +1,7 @@
 """Loading the configuration: one TOML file, every key overridable as POSTBELL_SECTION__KEY.
 
 `load` finds the file, merges the environment over it and returns frozen settings, or raises a
-ConfigurationError whose text names file, key, value and cure.
+ConfigurationError whose text names file, key, value, and what to do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOGIN_IN_URL = re.compile(r"//[^/@\s]*@")
 _UNKNOWN = "extra_forbidden"
 
 Problem = tuple[tuple[int | str, ...], str, Any, str]
-"""What is wrong with the configuration: where, the kind, the value, and the text that tells the cure."""
+"""What is wrong with the configuration: where, the kind, the value, and what to write instead."""
 
 BROKERS_KEYS = {
     "broker": frozenset(

@@ -1,6 +1,6 @@
 """The values of the configuration: from what a file or a variable says to the type that the code takes.
 
-Each is parsed here and nowhere else; each refusal says the cure.
+Each is parsed here and nowhere else; each refusal says what to write instead.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _owner(value: object) -> FileOwner:
 
 
 def _text(value: object) -> str:
-    """A number, a list or a table is refused as an empty text would be: the cure is the same."""
+    """A number, a list or a table is refused as an empty text would be: what to write instead is the same."""
     return value if isinstance(value, str) else ""
 
 

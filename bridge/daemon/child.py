@@ -51,13 +51,13 @@ class BrokerChild:
         """Run the broker for ever; raises ConfigurationError when it refuses its configuration."""
         attempt = 0
         while True:
-            started = self._monotonic()
+            started_at = self._monotonic()
             code = await self._run_once()
             if code == USAGE:
                 raise ConfigurationError("the broker refused its configuration; its message is above")
-            attempt = 0 if self._monotonic() - started > STEADY_S else attempt + 1
+            attempt = 0 if self._monotonic() - started_at > STEADY_S else attempt + 1
             self._log.error("broker_died", code=code, restarts=attempt)
-            await asyncio.sleep(self._backoff.delay(attempt, jitter=self._jitter()))
+            await asyncio.sleep(self._backoff.delay_s(attempt, jitter=self._jitter()))
 
     async def _run_once(self) -> int:
         process = await asyncio.create_subprocess_exec(

@@ -49,7 +49,7 @@ class SmtpConnection(SMTP):
         self._ended = False
         self._dropped: int | None = None
         self._said: list[bytes] = []
-        self._session_ends_s = self.loop.time() + self._limits.session_timeout_s
+        self._session_ends_at = self.loop.time() + self._limits.session_timeout_s
         self._deadline = Deadline(self.loop, self._timed_out)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -134,7 +134,7 @@ class SmtpConnection(SMTP):
 
     def _await_sender(self) -> None:
         """From now on it is the sender's turn, and its time runs until the deadline is lifted."""
-        self._deadline.set(min(self.loop.time() + self._limits.command_timeout_s, self._session_ends_s))
+        self._deadline.set(min(self.loop.time() + self._limits.command_timeout_s, self._session_ends_at))
 
     def _timed_out(self) -> None:
         self.farewell(replies.TIMED_OUT)

@@ -19,37 +19,37 @@ class Deadline:
     def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
         self._loop = loop
         self._expired = expired
-        self._at_s: float | None = None
+        self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, at_s: float) -> None:
+    def set(self, at: float) -> None:
         """Expire at this time of the loop's clock, unless it is moved."""
-        self._at_s = at_s
-        if self._timer is None or self._timer.when() > at_s:
-            self._start(at_s)
+        self._at = at
+        if self._timer is None or self._timer.when() > at:
+            self._start(at)
 
     def lift(self) -> None:
         """Do not expire until `set` is called again."""
-        self._at_s = None
+        self._at = None
 
     def cancel(self) -> None:
         """Never expire, and let go of the timer."""
-        self._at_s = None
+        self._at = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _start(self, at_s: float) -> None:
+    def _start(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(at_s, self._fired)
+        self._timer = self._loop.call_at(at, self._fired)
 
     def _fired(self) -> None:
         self._timer = None
-        if self._at_s is None:
+        if self._at is None:
             return
-        if self._loop.time() >= self._at_s:
-            self._at_s = None
+        if self._loop.time() >= self._at:
+            self._at = None
             self._expired()
         else:
-            self._start(self._at_s)
+            self._start(self._at)

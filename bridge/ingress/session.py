@@ -90,7 +90,7 @@ class Conversation(SmtpConnection):
         """Count commands, errors and time anew, as after every message accepted."""
         self._commands = 0
         self._errors = 0
-        self._session_ends_s = self.loop.time() + self._limits.session_timeout_s
+        self._session_ends_at = self.loop.time() + self._limits.session_timeout_s
 
     async def _handle_client(self) -> None:
         try:

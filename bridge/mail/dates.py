@@ -23,8 +23,8 @@ def epoch(raw: bytes) -> int | None:
     moment = _iso(value) or _internet(value)
     if moment is None:
         return None
-    seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
-    return seconds if _EARLIEST_S <= seconds < _LATEST_S else None
+    epoch_s = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    return epoch_s if _EARLIEST_S <= epoch_s < _LATEST_S else None
 
 
 def _iso(value: str) -> datetime | None:

@@ -12,7 +12,7 @@ class Backoff:
     first_s: float = 0.1
     longest_s: float = 15.0
 
-    def delay(self, attempt: int, *, jitter: float) -> float:
+    def delay_s(self, attempt: int, *, jitter: float) -> float:
         """Seconds to wait before try number `attempt` (0 is the first retry).
 
         `jitter` is a random number from [0, 1) and spreads the wait over the upper half of its

@@ -98,7 +98,7 @@ class Link:
             else:
                 attempt = 0
                 await self._serve(connection, target, serve)
-            await asyncio.sleep(self._backoff.delay(attempt, jitter=self._jitter()))
+            await asyncio.sleep(self._backoff.delay_s(attempt, jitter=self._jitter()))
             attempt += 1
 
     async def _serve(

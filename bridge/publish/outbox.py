@@ -67,7 +67,7 @@ class Outbox:
         self._acknowledged: list[Publication] = []
         self._doubtful: list[str] | None = None
         """What was in flight when the last connection ended; None: that was another process, who knows."""
-        self._view_times: dict[str, float] = {}
+        self._view_sent_at: dict[str, float] = {}
         self._views_at = monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._witnesses: list[set[str]] = []
@@ -144,15 +144,15 @@ class Outbox:
 
     async def _fill_views(self, connection: Publisher, *, room: int) -> None:
         now = self._views_at = self._monotonic()
-        self._view_times = {p: t for p, t in self._view_times.items() if now - t < VIEW_INTERVAL_S}
-        resting = self._view_times.keys() | self._flying.keys()
+        self._view_sent_at = {p: t for p, t in self._view_sent_at.items() if now - t < VIEW_INTERVAL_S}
+        resting = self._view_sent_at.keys() | self._flying.keys()
         views = await self._rows.take_views(limit=room + len(resting), busy=resting)
         if not (views or resting):
             self.drained.set()
         for publication in views[:room]:
-            self._view_times[publication.path] = now
+            self._view_sent_at[publication.path] = now
             self._send(connection, publication)
-        if self._view_times and self._timer is None:
+        if self._view_sent_at and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(VIEW_INTERVAL_S, self._look_again)
 
     def _look_again(self) -> None:

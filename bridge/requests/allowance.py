@@ -13,7 +13,7 @@ DEVICES_REMEMBERED = 10_000
 @dataclass(slots=True)
 class _Allowance:
     tokens: float
-    refilled_s: float
+    refilled_at: float
 
 
 class Allowances:
@@ -27,12 +27,12 @@ class Allowances:
         self._full = rate * BURST_S
         self._by_device: OrderedDict[str, _Allowance] = OrderedDict()
 
-    def spend(self, device: str, *, now_s: float) -> bool:
-        """Take one request from a device's allowance; False when it has none left. `now_s` never goes back."""
-        allowance = self._by_device.pop(device, None) or _Allowance(self._full, now_s)
-        earned = (now_s - allowance.refilled_s) * self._rate
+    def spend(self, device: str, *, now: float) -> bool:
+        """Take one request from a device's allowance; False when it has none left. `now` never goes back."""
+        allowance = self._by_device.pop(device, None) or _Allowance(self._full, now)
+        earned = (now - allowance.refilled_at) * self._rate
         allowance.tokens = min(self._full, allowance.tokens + earned)
-        allowance.refilled_s = now_s
+        allowance.refilled_at = now
         self._by_device[device] = allowance
         if len(self._by_device) > DEVICES_REMEMBERED:
             self._by_device.popitem(last=False)

@@ -97,7 +97,7 @@ class Requests:
         if sender is None or user is None:
             return
         path = ReturnPath(self._reply_topic(sender, response_topic), correlation)
-        affordable = self._allowances.spend(f"{sender.user}/{sender.device}", now_s=self._monotonic())
+        affordable = self._allowances.spend(f"{sender.user}/{sender.device}", now=self._monotonic())
         try:
             request = requests.parse_request(payload)
         except BadRequestError as error:

@@ -11,7 +11,7 @@ _LIST_ID = re.compile(r"[!-;=?A-~]{1,200}\.[!-;=?A-~]{1,54}")
 
 
 def canonical(text: str) -> str:
-    """An address, `@domain` or a list id (RFC 2919 §3), in lower case; raises ValueError with the cure."""
+    """An address, `@domain` or a list id (RFC 2919 §3), in lower case; else ValueError says what to write."""
     plain = text.strip()
     if plain.startswith("<") and plain.endswith(">"):
         plain = plain[1:-1]

@@ -22,7 +22,7 @@ class Rate:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The rate in a text such as `20/10m`; raises ValueError with the cure."""
+        """The rate in a text such as `20/10m`; raises ValueError that says what to write instead."""
         match = _RATE.fullmatch(text.strip())
         if match is None:
             raise ValueError("write it as 20/10m: so many rings in so many s, m or h")

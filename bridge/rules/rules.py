@@ -31,7 +31,7 @@ MOST_SPANS = 50
 
 
 class RulesError(ConfigurationError):
-    """Rules that cannot be read or set; the text names the rule, its value and the cure."""
+    """Rules that cannot be read or set; the text names the rule, its value, and what to write instead."""
 
 
 class Hide(StrEnum):
@@ -120,7 +120,7 @@ def parse(document: str) -> Rules:
 
 
 def explain(error: ValidationError) -> str:
-    """The first thing that is wrong: which rule, its value and the cure."""
+    """The first thing that is wrong: which rule, its value, and what to write instead."""
     problem = error.errors(include_url=False)[0]
     advice = problem["msg"].removeprefix("Value error, ")
     return f"{problem['loc'][0]} = {problem['input']!r}: {advice}" if problem["loc"] else advice

@@ -22,7 +22,7 @@ class Span:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The span in a text such as `22:00-07:00`; raises ValueError with the cure."""
+        """The span in a text such as `22:00-07:00`; raises ValueError that says what to write instead."""
         match = _SPAN.fullmatch(text.strip())
         if match is None:
             raise ValueError("write it as 22:00-07:00")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.store.writer import Transaction
 
 _FIRST = ", ".join(f"'{kind}'" for kind in Kind if not kind.is_view)
-"""The kinds that go before the views, for SQL."""
+"""The kinds that go before the views, written as in the partial indexes that serve them."""
 _MESSAGES = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views,
     s.until_ms, s.more, s.from_name, s.from_address

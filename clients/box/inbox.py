@@ -69,7 +69,7 @@ Change = Shown | Live | Gone | DigestHeard | Skipped
 
 
 class Inbox:
-    """The state machine. `apply_*` for what arrives, `deadline` and `check` for what does not."""
+    """The state machine. `apply_*` for what arrives, `due_at` and `check` for what does not."""
 
     def __init__(self, memory: Memory, *, digest: Digest | None, now: float) -> None:
         self._memory = memory
@@ -79,8 +79,8 @@ class Inbox:
         self._heard: IdSet | None = None
         """While healing: what the box holds as heard since the subscription was renewed."""
         self._digest_heard = False
-        self._quiet_since = now
-        self._astray_since = now
+        self._news_at = now
+        self._agreed_at = now
         self._healings = 0
 
     @property
@@ -110,7 +110,7 @@ class Inbox:
         A delivery with RETAIN set answers a subscription, so it is the broker's present state
         [MQTT-3.3.1-8]; one without may be older than what came before it.
         """
-        self._quiet_since = now
+        self._news_at = now
         if not payload:
             return [*self._tombstone(mail_id), *self._compare(now)]
         if self._heard is not None:
@@ -129,7 +129,7 @@ class Inbox:
             digest = decode_digest(payload)
         except ContractError as error:
             return [_skipped(error)]
-        self._quiet_since = now
+        self._news_at = now
         self._digest_heard = True
         news: list[Change] = [] if digest == self._digest else [DigestHeard(digest)]
         self._digest = digest
@@ -140,19 +140,19 @@ class Inbox:
 
     # --- what does not ----------------------------------------------------------------------------
 
-    def deadline(self) -> float | None:
+    def due_at(self) -> float | None:
         """When `check` should be called next, if nothing arrives until then."""
         if self.agrees:
-            return self._quiet_since + GRACE_S if self._doubtful else None
+            return self._news_at + GRACE_S if self._doubtful else None
         if self._digest is None and not self._memory.live:
             return None
         wait_s = min(GRACE_S * 2.0**self._healings, LONGEST_WAIT_S)
-        return min(self._quiet_since + wait_s, self._astray_since + max(wait_s, BUSY_GRACE_S))
+        return min(self._news_at + wait_s, self._agreed_at + max(wait_s, BUSY_GRACE_S))
 
     def check(self, now: float) -> bool:
         """Whether `msg/+` and `box` have to be subscribed to again, because the box has gone astray."""
-        deadline = self.deadline()
-        if deadline is None or now < deadline:
+        due_at = self.due_at()
+        if due_at is None or now < due_at:
             return False
         if self.agrees:
             self._doubtful.clear()
@@ -168,7 +168,7 @@ class Inbox:
 
     def resumed(self, now: float) -> None:
         """The connection is back, so what is missing may still be on its way."""
-        self._quiet_since = self._astray_since = now
+        self._news_at = self._agreed_at = now
 
     # --- below ------------------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class Inbox:
         if self.agrees:
             self._heard = None
             self._healings = 0
-            self._astray_since = now
+            self._agreed_at = now
         return changes
 
     def _adopt(self, heard: frozenset[str]) -> list[Change]:

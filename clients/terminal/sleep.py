@@ -3,7 +3,7 @@
 import time
 
 
-def asleep() -> float:
+def asleep_s() -> float:
     """Seconds that the machine spent suspended since it was started; 0 where nobody can tell."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0

@@ -54,7 +54,7 @@ def test_json_holds_every_rule(command):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "cure"),
+    ("arguments", "code", "remedy"),
     [
         (("bob",), 1, "there is no user 'bob'"),
         (("alice", "--mute", "nonsense"), 2, "mute = 'nonsense': write an address, @domain or the id"),
@@ -64,9 +64,9 @@ def test_json_holds_every_rule(command):
         (("alice", "--rate", "1/1m", "--remove-rate"), 2, "contradict"),
     ],
 )
-def test_what_is_refused_is_told_with_its_cure_and_changes_nothing(command, arguments, code, cure):
+def test_what_is_refused_is_told_with_what_to_do_and_changes_nothing(command, arguments, code, remedy):
     before = command("rules", "alice", "--vip", "boss@example.org")
     refused, said = command("rules", *arguments)
     assert refused == code
-    assert cure in said
+    assert remedy in said
     assert command("rules", "alice") == before

@@ -18,8 +18,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from clients.backoff import Backoff
-from clients.endpoint import parse_endpoint
-from clients.session import Login, Session
+from clients.endpoint import Login, parse_endpoint
+from clients.session import Session
 from tests.conftest import need
 from tests.support.contract_player import (
     Command,

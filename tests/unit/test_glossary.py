@@ -31,7 +31,10 @@ def parts(name):
 
 @cache
 def words_of(module):
-    """The words in the names that a module gives: its own, and those of classes, functions, arguments and variables."""
+    """The words in the names that a module gives: of itself, of classes, functions, arguments, keywords and variables.
+
+    Keywords of timedelta are Python's.
+    """
     names = {module.rpartition(".")[2]}
     for node in ast.walk(source.tree(module)):
         match node:
@@ -39,6 +42,8 @@ def words_of(module):
                 names.add(name)
             case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 names.add(name)
+            case ast.Call(func=called, keywords=keywords) if ast.unparse(called) not in {"timedelta", "dt.timedelta"}:
+                names |= {keyword.arg for keyword in keywords if keyword.arg}
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.alias(asname=str(name)):
                 names.add(name)
     return set().union(*map(parts, names))
@@ -89,6 +94,72 @@ def test_a_word_that_was_given_up_is_gone(row):
     words = set(quoted(row[0]))
     found = {module: words & words_of(module) for module in modules_in(quoted(row[2]))}
     assert {module: names for module, names in found.items() if names} == {}
+
+
+PROSE = sorted(
+    path
+    for folder in (*source.PROGRAMS, "docs")
+    for path in (source.ROOT / folder).rglob("*")
+    if path.suffix in {".py", ".md"} and path != PAGE
+)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in table("Words that were given up") if "*" in row[0]], ids=lambda row: row[0]
+)
+def test_a_word_with_a_star_is_not_written_either(row):
+    (word,) = quoted(row[0])
+    found = re.compile(rf"\b{word}s?\b", re.IGNORECASE)
+    assert [str(path.relative_to(source.ROOT)) for path in PROSE if found.search(path.read_text("utf-8"))] == []
+
+
+SETTINGS = {"bridge.config.settings", "broker.settings"}
+OF_A_LIBRARY = {("bridge.ingress.connection", "duration")}
+
+
+def fractions(tree):
+    """The names in a module that are annotated as a float, also one that may be missing or those of a mapping."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(arg=name, annotation=ast.expr() as kind):
+                found = name, kind
+            case ast.AnnAssign(target=ast.Name(id=name) | ast.Attribute(attr=name), annotation=kind):
+                found = name, kind
+            case ast.FunctionDef(name=name, returns=ast.expr() as kind):
+                found = name, kind
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=float())):
+                found = name, ast.Name("float")
+            case _:
+                continue
+        if ast.unparse(found[1]) in {"float", "float | None", "dict[str, float]"}:
+            yield found[0]
+
+
+def test_a_time_ends_in_its_unit():
+    section = PAGE.read_text("utf-8").partition("## Times\n")[2].partition("\n## ")[0]
+    told = {unit.removeprefix("_") for row in table("Times") for unit in quoted(row[0])}
+    others = set(quoted(section.rpartition("|")[2]))
+    assert "rate" in others
+    found = [(module, name) for module in source.modules() for name in fractions(source.tree(module))]
+    assert len(found) > 100
+    assert [
+        (module, name)
+        for module, name in found
+        if module not in SETTINGS
+        and (module, name) not in OF_A_LIBRARY
+        and name.strip("_").lower().rpartition("_")[2] not in told
+        and not name.endswith(tuple(others))
+    ] == []
+
+
+def test_fractions_are_found():
+    lines = (
+        "WAIT = 1.0",
+        "age: float",
+        "def f(rest: float | None, n: int) -> float:",
+        "    self.x: dict[str, float] = {}",
+    )
+    assert set(fractions(ast.parse("\n".join(lines)))) == {"WAIT", "age", "f", "rest", "x"}
 
 
 def test_names_are_taken_apart():

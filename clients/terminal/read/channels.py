@@ -141,6 +141,6 @@ def fetch(
         if request is not None:
             channel.send(request)
         download.check_patience(now)
-        for reply in channel.step(max(0.0, download.deadline(up=channel.up) - now)):
+        for reply in channel.step(max(0.0, download.due_at(up=channel.up) - now)):
             download.answered(reply, now=clock())
         progress(download.have, download.total)

@@ -37,7 +37,7 @@ from clients.terminal.read.destination import (
 )
 from clients.terminal.screen import readable
 from clients.terminal.settings import login_of, mailbox_of, state_path
-from clients.terminal.sleep import asleep
+from clients.terminal.sleep import asleep_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +139,7 @@ def _channel(place: Place) -> Iterator[Channel]:
             subscription=journal.snapshot.subscription,
             listener=device,
             clock=time.monotonic,
-            asleep=asleep,
+            asleep=asleep_s,
             backoff=Backoff(jitter=random.SystemRandom().random),
         )
         try:

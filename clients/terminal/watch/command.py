@@ -22,7 +22,7 @@ from clients.terminal.notice import notice
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen, PlainScreen, Screen, TerminalScreen
 from clients.terminal.settings import PASSWORD_VARIABLE, login_of, mailbox_of, state_path
-from clients.terminal.sleep import asleep
+from clients.terminal.sleep import asleep_s
 from clients.terminal.watch.display import Effects, WatchDisplay
 from clients.terminal.watch.hook import Hook
 from clients.terminal.watch.keys import Keys
@@ -96,7 +96,7 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
             subscription=journal.snapshot.subscription,
             listener=device,
             clock=clock,
-            asleep=asleep,
+            asleep=asleep_s,
             backoff=Backoff(jitter=jitter),
         )
         if options.on_terminal:

@@ -59,7 +59,7 @@ class Watch:
         was_up = self._session.up
         also = [signals.fileno(), *self._relay.filenos()]
         also += [] if self._keys is None else [self._keys.fileno()]
-        ready = self._session.step(self._timeout(), also=also)
+        ready = self._session.step(self._timeout_s(), also=also)
         requests = self._relay.requests(ready)
         if self._session.up:
             if not was_up:
@@ -73,11 +73,11 @@ class Watch:
         if self._keys is not None and self._keys.fileno() in ready:
             self._handle_keys(self._keys.read())
 
-    def _timeout(self) -> float | None:
+    def _timeout_s(self) -> float | None:
         if not self._session.up:
             return None
         now = self._clock()
-        deadlines = [each for each in (self._device.deadline(), self._seen.deadline(now)) if each is not None]
+        deadlines = [each for each in (self._device.due_at(), self._seen.due_at(now)) if each is not None]
         return max(0.0, min(deadlines) - now) if deadlines else None
 
     def _handle_signals(self, numbers: set[int]) -> None:

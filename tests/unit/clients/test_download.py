@@ -51,7 +51,7 @@ def test_arrives_whole_over_any_link(body, size, seed):
     for _ in range(500):
         if download.done:
             break
-        now = max(now, download.deadline(up=True))
+        now = max(now, download.due_at(up=True))
         request = download.request(now)
         if request is None:
             continue
@@ -89,7 +89,7 @@ def test_hole_is_fetched_alone():
     replies = chunks(body, msgpack.unpackb(download.request(0.0)), 1000)
     for reply in replies[:3] + replies[4:]:
         download.answered(reply, now=0.0)
-    request = msgpack.unpackb(download.request(download.deadline(up=True)))
+    request = msgpack.unpackb(download.request(download.due_at(up=True)))
     assert request[-2:] == [3000, 1000]
     download.answered(chunks(body, request, 1000)[0], now=1.0)
     assert download.done
@@ -112,8 +112,8 @@ def test_try_later_waits_longer_each_time():
     for number in range(1, 5):
         download.request(now)
         download.answered(Reply(number, 5, 0, 0, b"", "later"), now=now)
-        waits.append(download.deadline(up=True) - now)
-        now = download.deadline(up=True)
+        waits.append(download.due_at(up=True) - now)
+        now = download.due_at(up=True)
     assert waits == sorted(waits)
     assert waits[-1] > 3 * waits[0]
 

@@ -22,7 +22,7 @@ def answer(request_id, status=0):
 
 def test_seen_is_asked_for_in_one_request_until_it_is_confirmed():
     seen = seen_requests()
-    assert seen.deadline(0.0) is None
+    assert seen.due_at(0.0) is None
     assert seen.request(0.0) is None
     seen.want([ID, "00t64ks8p"])
     assert msgpack.unpackb(seen.request(0.0)) == [1, 1, "seen", ID, "00t64ks8p"]
@@ -32,7 +32,7 @@ def test_seen_is_asked_for_in_one_request_until_it_is_confirmed():
     assert seen.wanted(ID)
     assert seen.answered(answer(2), now=11.0) is None
     assert not seen.wanted(ID)
-    assert seen.deadline(12.0) is None
+    assert seen.due_at(12.0) is None
 
 
 def test_seen_that_vanishes_by_itself_is_not_asked_for():
@@ -56,7 +56,7 @@ def test_seen_backs_off_when_told_and_gives_up_when_refused():
     seen.request(0.0)
     assert seen.answered(answer(1, 6), now=0.0) is None
     assert seen.request(0.1) is None
-    assert seen.request(seen.deadline(0.1)) is not None
+    assert seen.request(seen.due_at(0.1)) is not None
     assert seen.answered(answer(2, 1), now=5.0) == "text"
     assert not seen.wanted(ID)
 

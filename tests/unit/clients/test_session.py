@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from clients.backoff import Backoff
-from clients.endpoint import parse_endpoint
-from clients.session import CONNECT_TIMEOUT_S, Login, Session
+from clients.endpoint import Login, parse_endpoint
+from clients.schedule import CONNECT_TIMEOUT_S
+from clients.session import Session
 
 
 class Listening:

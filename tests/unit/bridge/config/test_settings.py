@@ -1,4 +1,4 @@
-"""The configuration: found, merged, checked; and when it is wrong, said with place, key, value and cure."""
+"""The configuration: found, merged, checked; and when it is wrong, said with place, key, value, and what to do."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_keys_of_the_broker_are_left_to_the_broker(written):
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "value", "cure"),
+    ("text", "key", "value", "remedy"),
     [
         ('[smtp]\nlisten = "localhost"', "smtp.listen", "'localhost'", "write host:port"),
         ('[smtp]\nlisten = "127.0.0.1:99999"', "smtp.listen", "'127.0.0.1:99999'", "65535"),
@@ -114,13 +114,13 @@ def test_keys_of_the_broker_are_left_to_the_broker(written):
         ("[limits]\npayload = 10", "limits.payload", "10", "greater than or equal to 192"),
     ],
 )
-def test_a_bad_value_is_told_with_file_key_value_and_cure(written, text, key, value, cure):
+def test_a_bad_value_is_told_with_file_key_value_and_what_to_do(written, text, key, value, remedy):
     path = written(text)
     with pytest.raises(ConfigurationError) as told:
         loading.load()
     message = str(told.value)
     assert message.startswith(f"{path}: {key} = {value}: ")
-    assert cure in message
+    assert remedy in message
 
 
 def test_the_configuration_knows_every_key_of_the_broker():

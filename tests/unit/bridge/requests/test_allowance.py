@@ -7,9 +7,9 @@ from bridge.requests.allowance import DEVICES_REMEMBERED, Allowances
 
 def test_devices_that_asked_long_ago_are_forgotten_first():
     allowances = Allowances(rate=0.25)  # one request at once
-    assert allowances.spend("first", now_s=0.0)
-    assert not allowances.spend("first", now_s=0.0)
+    assert allowances.spend("first", now=0.0)
+    assert not allowances.spend("first", now=0.0)
     for number in range(DEVICES_REMEMBERED):
-        assert allowances.spend(f"device{number}", now_s=0.0)
-    assert allowances.spend("first", now_s=0.0), "forgotten, so it begins anew"
-    assert not allowances.spend(f"device{DEVICES_REMEMBERED - 1}", now_s=0.0)
+        assert allowances.spend(f"device{number}", now=0.0)
+    assert allowances.spend("first", now=0.0), "forgotten, so it begins anew"
+    assert not allowances.spend(f"device{DEVICES_REMEMBERED - 1}", now=0.0)

@@ -1,4 +1,4 @@
-"""Rules changed by a command: additions, removals, spellings, and what is refused with its cure."""
+"""Rules changed by a command: additions, removals, spellings, and what is refused, with what to write instead."""
 
 from __future__ import annotations
 

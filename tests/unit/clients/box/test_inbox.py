@@ -39,7 +39,7 @@ def test_shows_a_header_once():
     assert inbox.apply_header(A, MAIL, retained=True, now=0) == []
     assert inbox.apply_digest(packed([A]), now=0) == [DigestHeard(digest_of([A]))]
     assert inbox.agrees
-    assert inbox.deadline() is None
+    assert inbox.due_at() is None
 
 
 def test_tombstone_and_return_show_nothing_again():
@@ -60,7 +60,7 @@ def test_header_after_its_own_tombstone_waits_for_the_digest_and_is_dropped():
     assert inbox.apply_header(A, b"", retained=False, now=0) == [Gone(A, shown=False)]
     assert inbox.apply_header(A, MAIL, retained=False, now=9.7) == []
     assert not inbox.check(9.7 + GRACE_S)
-    assert inbox.deadline() is None
+    assert inbox.due_at() is None
     assert inbox.apply_digest(packed([B]), now=20) == [DigestHeard(digest_of([B]))]
     assert shown_in(inbox.apply_header(B, MAIL, retained=False, now=20)) == [B]
 
@@ -90,12 +90,12 @@ def test_disagreement_heals_after_a_while_then_less_and_less_often():
         assert inbox.check(now)
         inbox.subscribed(now)
         inbox.apply_header(A, MAIL, retained=True, now=now)
-        waits.append(inbox.deadline() - now)
-        now = inbox.deadline()
+        waits.append(inbox.due_at() - now)
+        now = inbox.due_at()
     assert waits[:3] == [2 * GRACE_S, 4 * GRACE_S, 8 * GRACE_S]
     assert waits[-1] == LONGEST_WAIT_S
     assert shown_in(inbox.apply_header(B, MAIL, retained=True, now=now)) == [B]
-    assert inbox.deadline() is None
+    assert inbox.due_at() is None
 
 
 def test_healing_drops_leftovers_only_after_a_new_digest():
@@ -159,9 +159,9 @@ def test_malformed_digest_changes_nothing():
 
 def test_nothing_is_asked_for_without_a_digest_and_without_mail():
     inbox = fresh()
-    assert inbox.deadline() is None
+    assert inbox.due_at() is None
     inbox.apply_header(A, MAIL, retained=False, now=0)
-    assert inbox.deadline() == GRACE_S
+    assert inbox.due_at() == GRACE_S
 
 
 def test_memory_forgets_the_oldest_of_the_vanished_but_never_what_is_live():
@@ -293,7 +293,7 @@ class BoxMachine(RuleBasedStateMachine):
         """All calms down; the inbox asks for what it misses, and in the end it has exactly all."""
         self.arrive("box", packed(self.live))
         for _ in range(20):
-            deadline = self.inbox.deadline()
+            deadline = self.inbox.due_at()
             if deadline is None:
                 break
             self.now = max(self.now, deadline)
