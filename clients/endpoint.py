@@ -1,15 +1,11 @@
-"""Where a broker is, as `mqtt://`, `mqtts://`, `ws://` or `wss://` with host, port and path, and how to log in."""
+"""Where a broker is: `mqtt://`, `mqtts://`, `ws://` or `wss://` with host, port and path."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from clients.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
@@ -36,17 +32,6 @@ class Endpoint:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}" + (self.path if self.websocket else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How a device reaches its broker. `keepalive_s` is the interval of an idle connection's ping."""
-
-    endpoint: Endpoint
-    username: str
-    password: str
-    keepalive_s: int
-    ca_file: Path | None = None
 
 
 def parse_endpoint(url: str) -> Endpoint:

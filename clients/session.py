@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from clients.backoff import Backoff
-    from clients.endpoint import Login
+    from clients.login import Login
 
 UNACKNOWLEDGED_S = 60.0
 """What was sent and not acknowledged by TCP for this long breaks the connection (Linux only)."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from clients.contract.errors import MalformedError
 from clients.contract.topics import Mailbox
-from clients.endpoint import Login, parse_endpoint
+from clients.endpoint import parse_endpoint
 from clients.errors import UsageError
+from clients.login import Login
 
 PASSWORD_VARIABLE = "POSTBELL_PASSWORD"  # noqa: S105 (a name, not a password)
 

@@ -18,7 +18,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from clients.backoff import Backoff
-from clients.endpoint import Login, parse_endpoint
+from clients.endpoint import parse_endpoint
+from clients.login import Login
 from clients.session import Session
 from tests.conftest import need
 from tests.support.contract_player import (

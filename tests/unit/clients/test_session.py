@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from clients.backoff import Backoff
-from clients.endpoint import Login, parse_endpoint
+from clients.endpoint import parse_endpoint
+from clients.login import Login
 from clients.schedule import CONNECT_TIMEOUT_S
 from clients.session import Session
 
