@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge.mail.mailbox import QUOTED, without_comments
+from bridge.mail import authentication
 from bridge.model import Flag
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ _SPAM = re.compile(rb"(?:default:\s*)?(?:yes|true|spam)\b", re.IGNORECASE)
 """The verdict of SpamAssassin in X-Spam-Flag and X-Spam-Status, of rspamd in X-Spam and X-Spamd-Result."""
 _BULK = {b"bulk", b"list", b"junk"}
 _LIST_FIELDS = ("list-id", "list-unsubscribe", "list-post", "mailing-list")
-_QUOTED = re.compile(QUOTED, re.DOTALL)
-_DMARC_PASS = re.compile(rb";\s*dmarc\s*=\s*pass(?![\w-])", re.IGNORECASE)
 _REPORTS = {"message/disposition-notification", "message/feedback-report"}
 _STATUS = {"message/delivery-status", "message/global-delivery-status"}
 _PKCS7 = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
@@ -41,7 +39,7 @@ def of(
 
     `sender` is the From address. Without `complete` the message was cut: then a multipart/mixed that
     was still open counts as having an attachment. Authenticated is believed of configured
-    authserv-ids only (see `authenticated`), suspicious of configured spam headers only.
+    authserv-ids only (see `authentication.passes`), suspicious of configured spam headers only.
     """
     flags = _priority(top) | _origin(top) | _secrecy(kind, walk.parts) | _report(top, kind, walk.parts, sender)
     if any(attached(part) for part in walk.parts) or (not complete and "multipart/mixed" in walk.unfinished):
@@ -50,24 +48,9 @@ def of(
         flags |= Flag.INVITATION
     if any(_SPAM.match(value) for name in spam_headers for value in top.all(name.lower())):
         flags |= Flag.SUSPICIOUS
-    if authenticated(top.all("authentication-results"), authserv_ids):
+    if authentication.passes(top.all("authentication-results"), authserv_ids):
         flags |= Flag.AUTHENTICATED
     return flags
-
-
-def authenticated(results: tuple[bytes, ...], authserv_ids: frozenset[str]) -> bool:
-    """Whether a trusted server found that DMARC passes (RFC 8601, RFC 7489 §11.2).
-
-    Of the fields with a configured authserv-id only the topmost counts: servers write theirs above
-    what came with the message. Such a server must remove forged fields of its own name (RFC 8601 §5).
-    """
-    trusted = {name.lower().encode() for name in authserv_ids}
-    for result in results:
-        plain = without_comments(_QUOTED.sub(b'""', result[:16_384]))
-        server = plain.partition(b";")[0].split()
-        if server and server[0].lower() in trusted:
-            return _DMARC_PASS.search(plain) is not None
-    return False
 
 
 def attached(part: Part) -> bool:

@@ -11,17 +11,13 @@ import re
 from dataclasses import dataclass, field
 
 from bridge.mail import charsets, text, words
+from bridge.mail.comments import QUOTED, without_comments
 
 LONGEST_NAME = 200
 LONGEST_ADDRESS = 320
 """Characters: 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)."""
 
-QUOTED_TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*'
-QUOTED = rb'"' + QUOTED_TEXT + rb'"?'
-"""A quoted-string (RFC 5322 §3.2.4), perhaps without its end; for patterns in which a dot is any byte."""
-
 _LONGEST_FIELD = 8_192
-_DEEPEST_COMMENT = 20
 _TOKEN = re.compile(
     rb"(?P<word>" + words.WORD + rb")"
     rb"|(?P<quoted>" + QUOTED + rb")"
@@ -32,7 +28,6 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-_COMMENT = re.compile(rb"\([^()]*+\)")
 _ROUTE = re.compile(rb"@[^:<>]*+:")
 
 
@@ -62,15 +57,6 @@ def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
     name = text.identity(words.decode(phrase, hint=hint), limit=LONGEST_NAME)
     plain = charsets.sniff(address, hint=hint).lower()
     return _unquoted(name), text.identity(plain, limit=LONGEST_ADDRESS)
-
-
-def without_comments(value: bytes) -> bytes:
-    """A structured value without its comments, nested ones included (RFC 5322 §3.2.2)."""
-    for _ in range(_DEEPEST_COMMENT):
-        value, found = _COMMENT.subn(b" ", value)
-        if not found:
-            break
-    return value
 
 
 def _split(raw: bytes) -> list[_Mailbox]:

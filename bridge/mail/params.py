@@ -8,7 +8,7 @@ from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from bridge.mail import charsets, words
-from bridge.mail.mailbox import QUOTED, QUOTED_TEXT, without_comments
+from bridge.mail.comments import QUOTED_TEXT, without_comments
 
 _LONGEST_FIELD = 16_384
 _LONGEST_TEXT = 2_400
@@ -18,7 +18,6 @@ _MOST_PARAMETERS = 48
 _PARAMETER = re.compile(
     rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"(' + QUOTED_TEXT + rb')"?|([^;]*+))|"' + QUOTED_TEXT + rb'"?', re.DOTALL
 )
-_QUOTED = re.compile(rb"(" + QUOTED + rb")", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*?)")
 
@@ -43,9 +42,7 @@ class Parameterized:
 
 def parse(raw: bytes) -> Parameterized:
     """A structured field value; whatever cannot be read of it is left out. Never raises."""
-    raw = raw[:_LONGEST_FIELD]
-    if b"(" in raw:
-        raw = b"".join(piece if piece[:1] == b'"' else without_comments(piece) for piece in _QUOTED.split(raw))
+    raw = without_comments(raw[:_LONGEST_FIELD])
     value, semicolon, _ = raw.partition(b";")
     if not semicolon:
         return Parameterized(_plain(value))
