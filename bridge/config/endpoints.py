@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -48,14 +48,14 @@ class TcpAddress:
 class UnixAddress:
     """The absolute path of a UNIX socket."""
 
-    path: Path
+    path: PurePath
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The address in `unix:/path`; raises ValueError."""
         if not text.startswith(f"{UNIX}/"):
             raise ValueError("write unix:/path, with the whole path")
-        return cls(Path(text.removeprefix(UNIX)))
+        return cls(PurePath(text.removeprefix(UNIX)))
 
     def __str__(self) -> str:
         return f"{UNIX}{self.path}"

@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.config.endpoints import Endpoint, TcpAddress, UnixAddress
@@ -18,7 +19,6 @@ from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 BACKLOG = 512
 
@@ -37,13 +37,13 @@ class Listener:
     def __init__(self, server: asyncio.Server, address: Endpoint) -> None:
         self._server = server
         self.address = address
-        self._inode = _inode(address.path) if isinstance(address, UnixAddress) else None
+        self._inode = _inode(Path(address.path)) if isinstance(address, UnixAddress) else None
 
     def close(self) -> None:
         """Accept nobody any more; the socket file goes unless somebody else has replaced it."""
         self._server.close()
-        if isinstance(self.address, UnixAddress) and _inode(self.address.path) == self._inode:
-            self.address.path.unlink(missing_ok=True)
+        if isinstance(self.address, UnixAddress) and _inode(path := Path(self.address.path)) == self._inode:
+            path.unlink(missing_ok=True)
 
 
 async def open_listener(
@@ -57,7 +57,7 @@ async def open_listener(
     loop = asyncio.get_running_loop()
     try:
         if isinstance(address, UnixAddress):
-            bound = _bind_file(address.path, socket_file)
+            bound = _bind_file(Path(address.path), socket_file)
             server = await loop.create_unix_server(factory, sock=bound, backlog=BACKLOG)
             return Listener(server, address)
         if address.port == 0 and preferred_port:

@@ -1,6 +1,6 @@
 """The live set of a user: the newest `count` unseen messages that are no older than `days`.
 
-It is a pure function of the messages, the moment and these two settings; the column `live` is its
+It follows from the messages, the moment and these two settings alone; the column `live` is its
 value as of the last transaction that touched the user. What enters or leaves it is marked in the
 outbox in the same transaction.
 """
