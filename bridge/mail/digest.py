@@ -24,8 +24,9 @@ class ContentDigest:
     """Digest of a message that arrives in pieces; keeps at most its header section in memory.
 
     Fields that each hop adds or changes (Received, Return-Path, Delivered-To, Authentication-Results
-    and their kin) do not count, nor do blank lines above the first field, nor does it whether lines
-    end in CRLF or LF. Every other byte does.
+    and their kin) do not count, nor does what is passed over above the first field (blank lines, an
+    mbox separator: see `fields.beginning`), nor does it whether lines end in CRLF or LF. Every other
+    byte does.
     """
 
     def __init__(self) -> None:
@@ -42,21 +43,18 @@ class ContentDigest:
         seen = len(self._head)
         self._head += chunk
         if not self._begun:
-            if len(self._head) < MOST_BLANKS and not self._head.strip(b" \t\r\n"):
+            if len(self._head) < MOST_BLANKS:
                 return
             self._begin()
             seen = 0
-        blank = _BLANK_LINE.search(self._head, max(seen - 2, 0))
-        if blank is not None and blank.end() <= LONGEST_HEAD:
-            self._finish_head(blank.end())
-        elif len(self._head) >= LONGEST_HEAD:
-            self._finish_head(LONGEST_HEAD)
+        self._end_head(seen)
 
     def digest(self) -> bytes:
         """The 16 bytes of the digest, when the whole message has been taken."""
+        if self._head is not None and not self._begun:
+            self._begin()
+            self._end_head(0)
         if self._head is not None:
-            if not self._begun:
-                self._begin()
             self._finish_head(len(self._head))
         final = self._hash.copy()
         if self._after_cr:
@@ -64,10 +62,19 @@ class ContentDigest:
         return final.digest()
 
     def _begin(self) -> None:
-        """Forget the blank lines above the message, once it is known where they end."""
+        """Forget the blank lines above the message, once all that is searched for them is there."""
         assert self._head is not None
         self._begun = True
         del self._head[: beginning(self._head)]
+
+    def _end_head(self, seen: int) -> None:
+        """Look for the end of the header section behind what was seen before, and go on to the body there."""
+        assert self._head is not None
+        blank = _BLANK_LINE.search(self._head, max(seen - 2, 0))
+        if blank is not None and blank.end() <= LONGEST_HEAD:
+            self._finish_head(blank.end())
+        elif len(self._head) >= LONGEST_HEAD:
+            self._finish_head(LONGEST_HEAD)
 
     def _finish_head(self, end: int) -> None:
         assert self._head is not None

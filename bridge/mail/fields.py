@@ -17,11 +17,22 @@ if TYPE_CHECKING:
 FIELD_END = re.compile(rb"\n(?![ \t])")
 """The line end behind a field's value: the first that does not fold it."""
 
-MOST_BLANKS = 1_024
-"""Bytes of blank lines above a message's first field that are read as if they were not there."""
+MOST_BLANKS = 8_192
+"""Bytes above a message's first field in which blank lines are looked for, and read as if they were not there."""
 
-_BLANKS = re.compile(rb"[ \t\r\n]*+")
-_SEPARATOR = re.compile(rb">?From [^\n]*+\n")  # of an mbox, that some senders leave in
+_WHITE = (
+    rb"[\n\x0b\x0c\r\x1c-\x1f\x85\xa0]"  # the last two are a line end and a space in Latin-1
+    rb"|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8b\xa8\xa9\xaf]|\xe2\x81[\x9f\xa0]|\xe3\x80\x80|\xef\xbb\xbf"
+)
+"""Line ends, and white space but for spaces and tabs: these, before a field, may mean that it is none."""
+_SEPARATOR_LINE = rb">?From [^\n]*+\n"  # of an mbox, that some senders leave in
+_SEPARATOR = re.compile(_SEPARATOR_LINE)
+_ABOVE = re.compile(rb"(?:[ \t]*+(?:" + _WHITE + rb"|(?<![ \t])" + _SEPARATOR_LINE + rb"))*")
+_USUAL = re.compile(
+    rb"(?:\A|\n)(?:from|sender|reply-to|to|cc|bcc|subject|date|message-id|received|return-path|delivered-to"
+    rb"|mime-version|content-type)[ \t]*+:",
+    re.IGNORECASE,
+)
 _NAME = rb"[^\x00-\x20:\x7f]++[ \t]*+:"
 _FIELD = re.compile(_NAME)
 _STRAY = re.compile(rb"\n(?![ \t]|" + _NAME + rb")")
@@ -71,6 +82,16 @@ class FieldReader:
         alternatives = b"|".join(re.escape(name.encode("ascii", "replace").lower()) for name in wanted)
         self._begin = re.compile(rb"\n(" + alternatives + rb")[ \t]*+:", re.IGNORECASE)
 
+    def read_message(self, raw: bytes | mmap) -> Fields:
+        """The fields of a whole message, whatever blank lines stand above them; never raises.
+
+        Only what holds a usual field counts as a header section below blank lines: else it is the
+        text of a message that has no fields.
+        """
+        start = beginning(raw)
+        found = self.read(raw, start)
+        return found if start == 0 or _USUAL.search(raw[start : found.body]) else self.read(raw)
+
     def read(self, raw: bytes | mmap, start: int = 0, end: int | None = None) -> Fields:
         """The fields of the header section at `start`; never raises, linear in its length.
 
@@ -94,10 +115,12 @@ class FieldReader:
 def beginning(raw: bytes | bytearray | mmap) -> int:
     """Where a message begins: behind the blank lines that mbox files and broken programs leave above its fields.
 
-    Blank is a line of nothing but white space. Such lines are looked for in the first 1,024 bytes.
+    Blank is a line of nothing but white space of any kind, in UTF-8 or Latin-1, with whatever line
+    end; a byte order mark counts as such, and so does the `From ` line of an mbox. Such lines are
+    looked for in the first 8,192 bytes.
     """
-    blanks = _BLANKS.match(raw, 0, MOST_BLANKS)
-    return raw.rfind(b"\n", 0, blanks.end()) + 1 if blanks else 0
+    above = _ABOVE.match(raw, 0, MOST_BLANKS)
+    return above.end() if above else 0
 
 
 def _section_end(raw: bytes | mmap, start: int, stop: int) -> int:

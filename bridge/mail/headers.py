@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from bridge.mail import dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
-from bridge.mail.fields import READ, FieldReader, Fields, beginning
+from bridge.mail import content, dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
+from bridge.mail.fields import READ, FieldReader, Fields
 from bridge.model import Extract, Flag
 
 LONGEST_SUBJECT = 500
@@ -47,7 +47,7 @@ def extract(
     invisible characters. What cannot be read is empty, a date that is none or not sane is None.
     """
     spam = tuple(name.lower() for name in spam_headers)
-    top = _reader(spam).read(head, beginning(head))
+    top = _reader(spam).read_message(head)
     walk = mime.walk(head, top=top)
     kind = params.parse(top.first("content-type"))
     hint = _charset(kind, walk)
@@ -111,7 +111,7 @@ def _subject(top: Fields, hint: str) -> str:
 
 def _armour(head: bytes, walk: mime.Walk) -> Flag:
     """Text that is PGP in itself (RFC 9580 §6.2), without MIME saying so."""
-    start = next((mime.decoded(head, part, limit=_LONGEST_ARMOUR) for part in walk.parts if part.inline_text), b"")
+    start = next((content.decoded(head, part, limit=_LONGEST_ARMOUR) for part in walk.parts if part.inline_text), b"")
     start = start.lstrip()
     if start.startswith(b"-----BEGIN PGP MESSAGE-----"):
         return Flag.ENCRYPTED
@@ -133,7 +133,7 @@ def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
     """The event of an invitation, else what the first text says, else what there is instead of text."""
     for part in walk.parts:
         if flags.invites(part):
-            said = invitation.describe(mime.decoded(head, part, limit=invitation.LONGEST), part.charset)
+            said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
             if said:
                 return text.prose(said, limit=snippet.LONGEST)
     if Flag.ENCRYPTED in found and not any(part.inline_text for part in walk.parts):
@@ -153,7 +153,7 @@ def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
         if said:
             return said
     for part in html[:1]:
-        pictures = markup.with_pictures(mime.decoded_text(head, part, limit=_LONGEST_HTML))
+        pictures = markup.with_pictures(content.decoded_text(head, part, limit=_LONGEST_HTML))
         said = snippet.make(pictures, subject=subject)
         if said:
             return said
@@ -162,22 +162,22 @@ def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
 
 def _lines(head: bytes, part: mime.Part) -> str:
     if part.content_type == "text/plain":
-        plain = mime.decoded_text(head, part, limit=_LONGEST_PLAIN)
+        plain = content.decoded_text(head, part, limit=_LONGEST_PLAIN)
         return markup.plain(plain) if _PAGE.match(plain) else plain
-    return markup.own(mime.decoded_text(head, part, limit=_LONGEST_HTML))
+    return markup.own(content.decoded_text(head, part, limit=_LONGEST_HTML))
 
 
 def _without_text(head: bytes, walk: mime.Walk) -> str:
     """For a mail without words: its event, the subject of what it forwards, or the names of its files."""
     for part in walk.parts[:_MOST_TEXTS]:
         if part.content_type in {"text/calendar", "application/ics"}:
-            said = invitation.describe(mime.decoded(head, part, limit=invitation.LONGEST), part.charset)
+            said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
             if said:
                 return text.prose(said, limit=snippet.LONGEST)
     for part in walk.parts[:_MOST_TEXTS]:
         if part.content_type == "message/rfc822":
-            enclosed = mime.decoded(head, part, limit=_LONGEST_PLAIN)
-            subject = _subject(_reader(()).read(enclosed, beginning(enclosed)), part.charset)
+            enclosed = content.decoded(head, part, limit=_LONGEST_PLAIN)
+            subject = _subject(_reader(()).read_message(enclosed), part.charset)
             if subject:
                 return text.prose(subject, limit=snippet.LONGEST)
     names = [part.file_name for part in walk.parts[:10] if part.file_name and flags.attached(part)]

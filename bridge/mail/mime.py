@@ -1,22 +1,20 @@
 """The parts of a message, found in one bounded walk over its raw bytes (RFC 2045, RFC 2046).
 
-A part is where its body lies in the raw message; nothing is decoded or copied until somebody asks.
+A part is where its body lies in the raw message; nothing is decoded or copied here (see `content`).
 Enclosed messages (`message/rfc822`) are one part and not entered. The walk never raises: whatever is
 not proper MIME is the body of the part around it. `raw` may be a memory map, for a spooled message.
 """
 
 from __future__ import annotations
 
-import binascii
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from bridge.mail import charsets, markup, params, text, words
-from bridge.mail.fields import FieldReader, Fields, beginning
+from bridge.mail import params, text
+from bridge.mail.fields import FieldReader, Fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from mmap import mmap
 
     Raw: TypeAlias = bytes | mmap
@@ -27,16 +25,10 @@ MOST_HEADER_BYTES = 131_072
 """Bytes of the parts' own header sections that one walk reads; the walk ends with the part that exceeds them."""
 DEEPEST = 50
 """Multiparts within one another; a deeper one is a part as it stands."""
-LONGEST_TEXT = 262_144
-"""Characters of readable text that are made of one message at most."""
-
-_LONGEST_MARKUP = 131_072
 _LONGEST_NAME = 200
 _MOST_LOOKALIKES = 2_000
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
 _READER = FieldReader("content-type content-transfer-encoding content-disposition content-id")
-_PADDING = re.compile(rb"=+")
-_MOST_PADDINGS = 1_000
 _TEXT = params.Parameterized("text/plain")
 
 
@@ -103,57 +95,8 @@ def walk(raw: Raw, *, top: Fields | None = None) -> Walk:
     `top` are the fields of the message's own header section, when they have been read before.
     """
     walker = _Walker(raw)
-    walker.run(_READER.read(raw, beginning(raw)) if top is None else top)
+    walker.run(_READER.read_message(raw) if top is None else top)
     return Walk(tuple(walker.found), tuple(level.content_type for level in walker.stack))
-
-
-def decoded(raw: Raw, part: Part, *, limit: int | None = None) -> bytes:
-    """The decoded body of a part; with `limit`, of its first so many encoded bytes. Never raises."""
-    end = part.end if limit is None else min(part.end, part.start + limit)
-    body = raw[part.start : end]
-    if part.encoding == "base64":
-        return b"".join(words.base64_bytes(piece) for piece in _PADDING.split(body, _MOST_PADDINGS))
-    if part.encoding == "quoted-printable":
-        return binascii.a2b_qp(body)
-    return body
-
-
-def decoded_text(raw: Raw, part: Part, *, limit: int) -> str:
-    """A text part as text, in its charset; HTML stays HTML. `limit` is in encoded bytes."""
-    body = decoded(raw, part, limit=limit)
-    if part.content_type == "text/html":
-        return markup.decode(body, part.charset)
-    return charsets.decode(body, part.charset)
-
-
-def readable_text(raw: Raw) -> str:
-    """The whole body as lines of text, at most its first 262,144 characters. Never raises.
-
-    Text parts that follow one another are joined; of alternatives the plain one is taken, unless it
-    is empty. Attachments are left out.
-    """
-    found = parts(raw)
-    pieces: list[str] = []
-    spoken: set[int] = set()
-    room = LONGEST_TEXT
-    for part in sorted(_readable(found), key=lambda part: part.content_type == "text/html"):
-        if room <= 0:
-            break
-        if part.alternative and part.alternative in spoken:
-            continue
-        body = decoded_text(raw, part, limit=2 * LONGEST_TEXT)
-        if part.content_type == "text/html":
-            body = markup.plain(body, limit=_LONGEST_MARKUP)
-        body = text.paragraphs(body, limit=room)
-        if body.strip():
-            spoken.add(part.alternative)
-            pieces.append(body)
-            room -= len(body)
-    return "\n\n".join(pieces)
-
-
-def _readable(found: Iterable[Part]) -> Iterator[Part]:
-    return (part for part in found if part.inline_text)
 
 
 class _Walker:

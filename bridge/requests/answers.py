@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.contract import requests
 from bridge.contract.requests import Operation, Status
 from bridge.errors import BadRequestError
-from bridge.mail import mime
+from bridge.mail import content, mime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +34,14 @@ def extract(raw: bytes, operation: Operation, index: int) -> bytes:
     if operation is Operation.RAW:
         return raw
     if operation is Operation.TEXT:
-        return mime.readable_text(raw).encode()
+        return content.readable_text(raw).encode()
     parts = mime.parts(raw)
     if operation is Operation.PARTS:
         return requests.pack_parts([(part.index, part.content_type, part.file_name, part.size) for part in parts])
     chosen = next((part for part in parts if part.index == index), None)
     if chosen is None:
         raise BadRequestError(Status.NO_PART, "no such part")
-    return mime.decoded(raw, chosen)
+    return content.decoded(raw, chosen)
 
 
 class AnswerCache:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from bridge.mail import mime
+from bridge.mail import content, mime
 from bridge.mail.digest import ContentDigest
 from bridge.mail.headers import extract
 from tests import mail
@@ -78,8 +78,8 @@ def check(raw: bytes) -> None:
     for part in bounded(lambda: mime.parts(raw)):
         assert position <= part.start <= part.end <= len(raw)
         position = part.end
-        mime.decoded(raw, part)
-    bounded(lambda: mime.readable_text(raw)).encode()
+        content.decoded(raw, part)
+    bounded(lambda: content.readable_text(raw)).encode()
     digest = ContentDigest()
     for start in range(0, len(raw), 997):
         digest.update(raw[start : start + 997])

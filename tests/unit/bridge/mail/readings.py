@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.mail import mime
+from bridge.mail import content, mime
 from bridge.mail.headers import extract
 from tests.mail import content_digest
 
@@ -26,12 +26,12 @@ def values(raw: bytes) -> dict[str, Any]:
     """All that is read from a message, as JSON has it; texts and bodies of parts as their hashes."""
     extracted = extract(raw, size=len(raw), authserv_ids=frozenset({"mx"}), spam_headers=("X-Spam-Flag",))
     parts = mime.parts(raw)
-    bodies = [mime.decoded(raw, part) for part in parts]
+    bodies = [content.decoded(raw, part) for part in parts]
     return {
         "extract": asdict(extracted),
         "parts": [asdict(part) for part in parts],
         "bodies": [hashlib.sha256(body).hexdigest() for body in bodies],
-        "text": hashlib.sha256(mime.readable_text(raw).encode()).hexdigest(),
+        "text": hashlib.sha256(content.readable_text(raw).encode()).hexdigest(),
         "digest": content_digest(raw).hex(),
     }
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from bridge.mail import mime
+from bridge.mail import content
 from bridge.model import Flag
 from tests import mail
 from tests.unit.bridge.mail.clean import assert_clean, processor_s, read
@@ -18,7 +18,7 @@ FIELDS = {"from_name": "from_name", "from_addr": "from_address", "subject": "sub
 @pytest.mark.parametrize("name", mail.expected())
 def test_a_message_comes_out_as_expected(name):
     raw = (mail.OWN / name).read_bytes()
-    extracted, text = read(raw), mime.readable_text(raw)
+    extracted, text = read(raw), content.readable_text(raw)
     expected = mail.expected()[name]
     assert [said for said in expected.pop("text_contains", []) if said not in text] == []
     got = asdict(extracted) | {"flags": sorted(flag.name.lower() for flag in Flag if flag & extracted.flags)}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.mail import markup, mime, params
+from bridge.mail import content, markup, mime, params
 from tests import mail
 
 
@@ -44,7 +44,7 @@ def test_parts_are_the_leaves_in_order_with_their_bytes():
     assert found[2].alternative == 0
     assert raw[found[0].start : found[0].end] == "Grüße".encode()
     assert (found[2].file_name, found[2].encoding) == ("a b.pdf", "base64")
-    assert mime.decoded(raw, found[2]) == bytes(3000)
+    assert content.decoded(raw, found[2]) == bytes(3000)
     assert abs(found[2].size - 3000) < 60
 
 
@@ -54,8 +54,8 @@ def test_a_memory_map_is_read_like_bytes(tmp_path):
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
         found = mime.parts(raw)
         assert [part.content_type for part in found] == ["text/plain", "application/pdf"]
-        assert mime.decoded(raw, found[1]) == bytes(3000)
-        assert mime.readable_text(raw) == "Grüße"
+        assert content.decoded(raw, found[1]) == bytes(3000)
+        assert content.readable_text(raw) == "Grüße"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_memory_map_is_read_like_bytes(tmp_path):
 )
 def test_decoding(encoding, body, decoded):
     raw = entity(f"Content-Transfer-Encoding: {encoding}", body=body)
-    assert mime.decoded(raw, mime.parts(raw)[0]) == decoded
+    assert content.decoded(raw, mime.parts(raw)[0]) == decoded
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_an_inner_multipart_that_is_never_closed_ends_with_the_outer_one():
 
 def test_a_multipart_without_parts_is_text():
     raw = entity("Content-Type: multipart/mixed; boundary=b", body=b"just words")
-    assert mime.readable_text(raw) == "just words"
-    assert mime.readable_text(entity("Content-Type: multipart/mixed", body=b"just words")) == "just words"
+    assert content.readable_text(raw) == "just words"
+    assert content.readable_text(entity("Content-Type: multipart/mixed", body=b"just words")) == "just words"
 
 
 def test_what_is_cut_is_known_to_be_unfinished():
@@ -130,27 +130,27 @@ def test_depth_and_number_of_parts_are_bounded():
 def test_readable_text_takes_one_of_several_forms_and_leaves_attachments_out():
     notes = entity("Content-Disposition: attachment; filename=notes.txt", body=b"secret notes")
     raw = multipart("mixed", multipart("alternative", PLAIN, HTML, boundary="inner"), notes, PLAIN)
-    assert mime.readable_text(raw) == "Grüße\n\nGrüße"
+    assert content.readable_text(raw) == "Grüße\n\nGrüße"
     empty = entity("Content-Type: text/plain", body=b"  \r\n")
-    assert mime.readable_text(multipart("alternative", empty, HTML)) == "Hello there"
+    assert content.readable_text(multipart("alternative", empty, HTML)) == "Hello there"
 
 
 def test_readable_text_of_a_page_is_lines():
     page = (
         b"<html><head><style>p{}</style><title>t</title></head><body><h1>Offer</h1><p>One<br>two</p><ul><li>x<li>y</ul>"
     )
-    text = mime.readable_text(entity("Content-Type: text/html", body=page))
+    text = content.readable_text(entity("Content-Type: text/html", body=page))
     assert [line for line in text.split("\n") if line] == ["Offer", "One", "two", "• x", "• y"]
 
 
 def test_readable_text_has_an_end():
     """Also when all of it is bytes that have no character in any charset that fits."""
-    assert mime.readable_text(b"Subject: x\r\n\r\n" + b"\x8d" * 1_048_576) == "\ufffd" * mime.LONGEST_TEXT
+    assert content.readable_text(b"Subject: x\r\n\r\n" + b"\x8d" * 1_048_576) == "\ufffd" * content.LONGEST_TEXT
 
 
 def test_a_page_may_declare_its_own_charset():
     page = '<meta http-equiv=Content-Type content="text/html; charset=windows-1251"><p>Привет'.encode("cp1251")
-    assert mime.readable_text(entity("Content-Type: text/html", body=page)) == "Привет"
+    assert content.readable_text(entity("Content-Type: text/html", body=page)) == "Привет"
 
 
 def test_nested_lists_cost_linear_memory():
@@ -184,8 +184,8 @@ def assert_bounded(raw: bytes):
     for part in mime.parts(raw):
         assert position <= part.start <= part.end <= len(raw)
         position = part.end
-        mime.decoded(raw, part)
-    mime.readable_text(raw).encode()
+        content.decoded(raw, part)
+    content.readable_text(raw).encode()
 
 
 @given(
@@ -224,8 +224,8 @@ def cost(work):
 def test_base64_in_many_pieces_costs_little_more_than_in_one():
     head = b"Content-Transfer-Encoding: base64\r\n\r\n"
     whole, pieces = head + b"YWFh" * 200_000, head + b"YQ==" * 200_000
-    assert mime.readable_text(head + b"YQ==Yg==" * 3) == "ababab"
-    assert cost(lambda: mime.readable_text(pieces)) < 4 * cost(lambda: mime.readable_text(whole))
+    assert content.readable_text(head + b"YQ==Yg==" * 3) == "ababab"
+    assert cost(lambda: content.readable_text(pieces)) < 4 * cost(lambda: content.readable_text(whole))
 
 
 def test_a_file_name_is_read_no_longer_than_a_name_can_be():

@@ -1,0 +1,67 @@
+"""What a part holds: its body decoded, as bytes or as text; and the text of a whole message.
+
+Nothing here raises, and all of it is linear in the length of what is decoded.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import TYPE_CHECKING
+
+from bridge.mail import charsets, markup, mime, text, words
+
+if TYPE_CHECKING:
+    from bridge.mail.mime import Part, Raw
+
+LONGEST_TEXT = 262_144
+"""Characters of readable text that are made of one message at most."""
+
+_LONGEST_MARKUP = 131_072
+_PADDING = re.compile(rb"=+")
+_MOST_PADDINGS = 1_000
+
+
+def decoded(raw: Raw, part: Part, *, limit: int | None = None) -> bytes:
+    """The decoded body of a part; with `limit`, of its first so many encoded bytes. Never raises."""
+    end = part.end if limit is None else min(part.end, part.start + limit)
+    body = raw[part.start : end]
+    if part.encoding == "base64":
+        return b"".join(words.base64_bytes(piece) for piece in _PADDING.split(body, _MOST_PADDINGS))
+    if part.encoding == "quoted-printable":
+        return binascii.a2b_qp(body)
+    return body
+
+
+def decoded_text(raw: Raw, part: Part, *, limit: int) -> str:
+    """A text part as text, in its charset; HTML stays HTML. `limit` is in encoded bytes."""
+    body = decoded(raw, part, limit=limit)
+    if part.content_type == "text/html":
+        return markup.decode(body, part.charset)
+    return charsets.decode(body, part.charset)
+
+
+def readable_text(raw: Raw) -> str:
+    """The whole body as lines of text, at most its first 262,144 characters. Never raises.
+
+    Text parts that follow one another are joined; of alternatives the plain one is taken, unless it
+    is empty. Attachments are left out.
+    """
+    pieces: list[str] = []
+    spoken: set[int] = set()
+    room = LONGEST_TEXT
+    readable = [part for part in mime.parts(raw) if part.inline_text]
+    for part in sorted(readable, key=lambda part: part.content_type == "text/html"):
+        if room <= 0:
+            break
+        if part.alternative and part.alternative in spoken:
+            continue
+        said = decoded_text(raw, part, limit=2 * LONGEST_TEXT)
+        if part.content_type == "text/html":
+            said = markup.plain(said, limit=_LONGEST_MARKUP)
+        said = text.paragraphs(said, limit=room)
+        if said.strip():
+            spoken.add(part.alternative)
+            pieces.append(said)
+            room -= len(said)
+    return "\n\n".join(pieces)
