@@ -1,0 +1,71 @@
+"""How events are written: JSON unless somebody reads along."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+import structlog
+
+from bridge.daemon import logs
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What a logger writes that is set up in this way."""
+    before = structlog.get_config()
+
+    def write(stream, do, **options):
+        monkeypatch.setattr(sys, "stderr", stream)
+        logs.configure(**options)
+        do(structlog.get_logger())
+        return stream.getvalue()
+
+    yield write
+    structlog.configure(**before)
+
+
+def hello(log):
+    log.info("message_kept", user="alice")
+
+
+def trouble(log):
+    try:
+        int("no number")
+    except ValueError:
+        log.exception("failed")
+
+
+def test_auto_is_json_for_collectors_and_lines_for_people(said):
+    event = json.loads(said(io.StringIO(), hello, level="info", style="auto"))
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {"event": "message_kept", "level": "info", "user": "alice"}
+    line = said(Terminal(), hello, level="info", style="auto")
+    assert "message_kept" in line
+    assert "\x1b[" in line
+
+
+def test_a_style_that_is_named_is_taken_whoever_reads(said):
+    assert json.loads(said(Terminal(), hello, level="info", style="json"))["user"] == "alice"
+    line = said(io.StringIO(), hello, level="info", style="console")
+    assert "user=alice" in line
+    assert "\x1b[" not in line
+
+
+def test_below_the_level_nothing_is_said(said):
+    assert said(io.StringIO(), hello, level="warning", style="json") == ""
+
+
+def test_a_cause_is_told_in_both(said):
+    assert (
+        "ValueError: invalid literal"
+        in json.loads(said(io.StringIO(), trouble, level="info", style="json"))["exception"]
+    )
+    assert "ValueError: invalid literal" in said(io.StringIO(), trouble, level="info", style="console")
