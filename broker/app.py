@@ -24,6 +24,7 @@ from broker.runfile import RunFile
 from broker.server import DeviceBroker
 from broker.sessions import SessionStore
 from broker.statistics import Statistics
+from broker.turns import Turns
 
 if TYPE_CHECKING:
     from broker.auth import LoginTable
@@ -47,6 +48,7 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
     store = SessionStore(settings.state_dir / "sessions.db")
     reader = LoginReader(settings.state_dir / "postbell.db")
     logins, statistics = Logins(reader), Statistics()
+    turns = Turns(asyncio.get_running_loop().call_soon)
     router = _router(settings, store, statistics)
     broker = DeviceBroker(
         listeners=listeners,
@@ -55,11 +57,16 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         limits=settings.limits,
         session_s=settings.broker.session_days * 86_400,
         reception=Reception(
-            admission=_admission(settings.limits), logins=logins, limits=settings.limits, statistics=statistics
+            admission=_admission(settings.limits),
+            logins=logins,
+            limits=settings.limits,
+            statistics=statistics,
+            turns=turns,
         ),
         router=router,
         store=store,
         statistics=statistics,
+        turns=turns,
     )
     waiting = {session.username: session for session in store.load()}
 

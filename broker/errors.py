@@ -27,5 +27,9 @@ class ProtocolError(BrokerError):
         self.clause = clause
 
 
+class HandshakeError(BrokerError):
+    """A client asked for no WebSocket that it could have. The text is the reason that is logged and counted."""
+
+
 class LoginsUnavailableError(BrokerError):
     """The table of logins has not been read yet, so nobody can be let in or turned away for good."""

@@ -8,6 +8,7 @@ far as the address has not filled its share of lines, and a count in the statist
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
     from broker.settings import BrokerLimits
     from broker.statistics import Statistics
     from broker.transport import Link
+    from broker.turns import Turns
 
 _CONNECT_SIZE = 16_384  # bytes that a stranger may make the broker keep
+_CHUNK = 2  # units of work (turns.py) that a chunk of a stranger costs
 _LINGER_S = 2.0  # in which a refused client must take its CONNACK
+_LINGER_SIZE = 65_536  # bytes that it may send meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,13 @@ class Reception:
     """Receives clients; `leave` must follow for each that was received, when its connection has ended."""
 
     def __init__(
-        self, *, admission: Admission, logins: Passwords, limits: BrokerLimits, statistics: Statistics
+        self, *, admission: Admission, logins: Passwords, limits: BrokerLimits, statistics: Statistics, turns: Turns
     ) -> None:
         self._admission = admission
         self._logins = logins
         self._limits = limits
         self._statistics = statistics
+        self._turns = turns
         self._loop = asyncio.get_running_loop()
         self._log = structlog.get_logger()
 
@@ -84,23 +89,22 @@ class Reception:
         packets = Packets(min(self._limits.packet, _CONNECT_SIZE))
         try:
             async with asyncio.timeout(self._limits.connect_timeout if refused is None else _LINGER_S):
-                frame = await _next_frame(link, packets)
+                frame = await self._first_frame(link, packets)
                 if frame is None:
-                    if link.fault is not None:
-                        self._turned_away("connection_ended", address, reason=link.fault)
+                    self._lost(link, address)
                     return None
                 connect = codec.connect(frame)
                 answer = _Refusal(SERVER_UNAVAILABLE) if refused else await self._judge(connect, address)
         except TimeoutError:
-            self._turned_away("connection_ended", address, reason="no_connect")
+            self._lost(link, address, otherwise="no_connect")
             return None
         except ProtocolError as error:
             self._turned_away("protocol_error", address, error=str(error))
             return None
         if isinstance(answer, _Refusal):
             if answer.reason:
-                self._turned_away("connection_refused", address, reason=answer.reason, level=connect.level)
-            await self._refuse(link, packets, answer.code)
+                self._turned_away("connection_refused", address, reason=answer.reason, protocol_level=connect.level)
+            await self._refuse(link, answer.code)
             return None
         link.known = True
         packets.limit = self._limits.packet
@@ -138,29 +142,36 @@ class Reception:
             self._log.warning("login_failed", address=address)
         return _Refusal(BAD_USERNAME_PASSWORD)
 
-    async def _refuse(self, link: Link, packets: Packets, code: int) -> None:
+    async def _refuse(self, link: Link, code: int) -> None:
         """Send the CONNACK, and wait until the client has seen it and gone, or for a short while."""
         link.write(ConnackPacket.build(0, code).to_bytes())  # [MQTT-3.2.2-4]
         link.finish()
-        try:
+        left = _LINGER_SIZE
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_S):
-                while await _next_frame(link, packets) is not None:
-                    pass
-        except (TimeoutError, ProtocolError):
-            return
+                while left > 0 and (chunk := await link.chunk()):
+                    left -= len(chunk)
+                    await self._turns.wait(_CHUNK)
+
+    async def _first_frame(self, link: Link, packets: Packets) -> Frame | None:
+        """The first packet, a chunk in a turn; None when the stream ends. Raises what `Packets.next` raises."""
+        while (frame := packets.next()) is None:
+            chunk = await link.chunk()
+            if not chunk:
+                return None
+            await self._turns.wait(_CHUNK)
+            packets.feed(chunk)
+        return frame
+
+    def _lost(self, link: Link, address: str, *, otherwise: str | None = None) -> None:
+        """The stream has ended, or is ended, without a packet. Who left by himself leaves no line."""
+        if link.refusal is not None:
+            self._turned_away("connection_refused", address, reason=link.refusal)
+        elif reason := link.fault or otherwise:
+            self._turned_away("connection_ended", address, reason=reason)
 
     def _turned_away(self, event: str, address: str, **what: str | int) -> None:
         """Count it, and log it unless the address has filled its share of lines: strangers must not fill the log."""
         self._statistics.drop(str(what.get("reason", event)))
         if self._admission.may_log(address, self._loop.time()):
             self._log.warning(event, address=address, **what)
-
-
-async def _next_frame(link: Link, packets: Packets) -> Frame | None:
-    """The next packet, or None when the stream ends. Raises ProtocolError as `Packets.next` does."""
-    while (frame := packets.next()) is None:
-        chunk = await link.chunk()
-        if not chunk:
-            return None
-        packets.feed(chunk)
-    return frame

@@ -17,8 +17,7 @@ from broker.handler import DeviceHandler
 from broker.listeners import bind
 from broker.outgoing import HIGH_WATER
 from broker.retained import Message
-from broker.transport import StreamLink
-from broker.turns import Turns
+from broker.transport import TcpLink
 from broker.websocket import SocketLink
 
 if TYPE_CHECKING:
@@ -31,9 +30,12 @@ if TYPE_CHECKING:
     from broker.sessions import SessionStore
     from broker.settings import BrokerLimits
     from broker.statistics import Statistics
+    from broker.transport import StreamLink
+    from broker.turns import Turns
 
 _BACKLOG = 1024
 _SEND_BUFFER = 131_072  # bytes; the kernel would keep megabytes for a client that does not read
+_ARRIVAL = 16  # units of work (turns.py) that a new connection costs until its CONNECT is judged
 _REPORT_S = 10.0  # between two rounds of $SYS and of looking for expired sessions
 
 
@@ -52,6 +54,7 @@ class DeviceBroker(Broker):
         router: Router,
         store: SessionStore,
         statistics: Statistics,
+        turns: Turns,
     ) -> None:
         super().__init__(BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins={}))
         self.addresses: dict[str, str] = {}
@@ -64,7 +67,7 @@ class DeviceBroker(Broker):
         self._router = router
         self._store = store
         self._statistics = statistics
-        self._turns = Turns(self._loop.call_soon)
+        self._turns = turns
         self._receiving: set[asyncio.Task[None]] = set()  # the loop itself keeps its tasks only weakly
         self._serving: set[DeviceHandler] = set()
         self._log = structlog.get_logger()
@@ -88,11 +91,17 @@ class DeviceBroker(Broker):
         await super().shutdown()
 
     def accepted(self, link: StreamLink, transport: asyncio.Transport) -> None:
-        """Serve a connection, whatever it runs over."""
-        _bound_send_buffer(transport.get_extra_info("socket"))
-        task = self._loop.create_task(self._serve(link, _address(transport)))
-        self._receiving.add(task)
-        task.add_done_callback(self._receiving.discard)
+        """Serve a connection, whatever it runs over, when its turn comes."""
+
+        def serve() -> int:
+            if not transport.is_closing():
+                _bound_send_buffer(transport.get_extra_info("socket"))
+            task = self._loop.create_task(self._serve(link, _address(transport)))
+            self._receiving.add(task)
+            task.add_done_callback(self._receiving.discard)
+            return _ARRIVAL
+
+        self._turns.ask(serve)
 
     async def _start_listeners(self) -> None:
         for listener in self._listeners:
@@ -104,7 +113,7 @@ class DeviceBroker(Broker):
 
     async def _listen(self, listener: Listener, port: int) -> asyncio.Server:
         return await self._loop.create_server(
-            self._socket_link if listener.websocket else partial(StreamLink, self.accepted),
+            self._socket_link if listener.websocket else partial(TcpLink, self.accepted),
             listener.host,
             port,
             ssl=self._tls if listener.tls else None,

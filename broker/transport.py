@@ -25,6 +25,9 @@ class Link(Protocol):
     fault: str | None
     """Why the link itself ended the connection."""
 
+    refusal: str | None
+    """Why the link itself turned the client away, before a byte of MQTT."""
+
     def chunk(self) -> Awaitable[bytes]:
         """The bytes that came, waiting for at least one; empty when the stream has ended, however it did."""
 
@@ -53,19 +56,20 @@ class Link(Protocol):
         """Say that nothing follows, after all is sent."""
 
 
-class StreamLink(asyncio.Protocol):
-    """TCP or TLS, both directions in one small object; asyncio's streams are five, and four times as large.
+class StreamLink(asyncio.BaseProtocol):
+    """What TCP and WebSocket share: both directions in one object; asyncio's streams are five, four times as large.
 
     `accepted` is called once, when the connection is there. Of what nobody reads, 64 KiB and one read are kept.
     """
 
     __slots__ = (
-        "_accepted", "_drained", "_ended", "_loop", "_reading", "_transport", "_unread", "fault", "known",
+        "_accepted", "_drained", "_ended", "_loop", "_reading", "_transport", "_unread", "fault", "known", "refusal",
     )  # fmt: skip
 
     def __init__(self, accepted: Callable[[StreamLink, asyncio.Transport], None]) -> None:
         self.known = False
         self.fault: str | None = None
+        self.refusal: str | None = None
         self._accepted = accepted
         self._loop = asyncio.get_running_loop()  # to ask each time would cost a system call
         self._unread = b""
@@ -77,10 +81,6 @@ class StreamLink(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
         self._accepted(self, self._transport)
-
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol. What nobody waits for is kept, and soon no more is taken from the network."""
-        self._deliver(data)
 
     def eof_received(self) -> bool:
         """See asyncio.Protocol. A client may stop sending and still read; with TLS it cannot."""
@@ -170,6 +170,16 @@ class StreamLink(asyncio.Protocol):
         self._ended = True
         if self._reading is not None and not self._reading.done():
             self._reading.set_result(b"")
+
+
+class TcpLink(StreamLink, asyncio.Protocol):
+    """TCP or TLS: the stream is the network's."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol. What nobody waits for is kept, and soon no more is taken from the network."""
+        self._deliver(data)
 
 
 def _ready(transport: asyncio.Transport, direction: int) -> bool:

@@ -7,41 +7,43 @@ whether anybody reads the answers, so one stranger could keep the loop from ever
 
 from __future__ import annotations
 
-from http import HTTPStatus
+import asyncio
 from typing import TYPE_CHECKING
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from broker.errors import HandshakeError
+from broker.handshake import Handshake
 from broker.transport import StreamLink
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
-
-    from websockets.protocol import Event
 
     from broker.turns import Turns
 
+_READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
 _SLICE = 1024  # bytes looked at in one turn: at most 170 frames
+_ANSWER = 32  # units of work (turns.py) that a request costs, beside its lines
 _FRAMES_OF_A_STRANGER = 1024  # until the password was right
+_SIZE_OF_A_STRANGER = 32_768  # bytes of one frame, until then
+_MOST_THROWN_AWAY = 65_536  # bytes that somebody may still send who was turned away
 _FRAGMENTS = 1024  # frames of one message
 _CLOSE_S = 2.0  # in which a client must take the close, and go
 
 
-class SocketLink(StreamLink):
+class SocketLink(StreamLink, asyncio.BufferedProtocol):
     """The byte stream inside the binary frames of a WebSocket; packets need not align [MQTT-6.0.0-2].
 
-    Nothing is read from the network while some of what came waits for its turn. What is written in one step
-    of the loop goes out as one frame. `most_unsent` bytes that the client does not take end the connection.
+    At most 16 KiB are read from the network, and nothing while some of what came waits for its turn. What is written in
+    one step of the loop goes out as one frame. `most_unsent` bytes that the client does not take end the connection.
     """
 
     __slots__ = (
-        "_closing", "_fragments", "_frames", "_full", "_late", "_most_unsent", "_over", "_pending", "_pending_size",
-        "_turn_asked", "_turns", "_websocket",
+        "_closing", "_fragments", "_frames", "_full", "_handshake", "_late", "_most_unsent", "_over", "_pending",
+        "_pending_size", "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +58,7 @@ class SocketLink(StreamLink):
         # Without the subprotocol `mqtt` the library refuses the handshake [MQTT-6.0.0-3]. No compression: it
         # costs memory for each connection, and small payloads hardly shrink.
         self._websocket = ServerProtocol(subprotocols=[Subprotocol("mqtt")], max_size=max_size)
+        self._handshake: Handshake | None = Handshake(self._websocket)
         self._turns = turns
         self._most_unsent = most_unsent
         self._late = bytearray()  # what came, and has not had its turn
@@ -63,13 +66,20 @@ class SocketLink(StreamLink):
         self._full = False  # the reader has enough for the moment
         self._over = False  # nothing more will come
         self._frames = self._fragments = 0
+        self._unframed = 0  # bytes since the last frame was whole
+        self._thrown_away = 0
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._closing: asyncio.TimerHandle | None = None
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        self._late += data
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See asyncio.BufferedProtocol."""
+        del sizehint
+        return _READ
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio.BufferedProtocol."""
+        self._late += _READ[:nbytes]
         self._transport.pause_reading()
         self._ask_for_turn()
 
@@ -147,34 +157,47 @@ class SocketLink(StreamLink):
         self._turn_asked = False
         piece = bytes(self._late[:_SLICE])
         del self._late[:_SLICE]
-        events = self._parse(piece)
-        for event in events:
-            if isinstance(event, Frame):
-                self._take(event)
+        if self.refusal is not None:
+            cost = self._throw_away(piece)
+        elif self._handshake is not None:
+            cost = self._shake_hands(self._handshake, piece)
+        else:
+            cost = self._unframe(piece)
         self._send()
         if self.unsent > self._most_unsent:
             self._give_up("slow_reader")
         self._go_on()
-        return 1 + len(events)
+        return cost
 
-    def _parse(self, piece: bytes) -> list[Event]:
-        """The frames in a slice. The request of the handshake is answered before anything behind it is parsed."""
-        while piece and self._websocket.state is State.CONNECTING:
-            line, end, piece = piece.partition(b"\n")
-            self._websocket.receive_data(line + end)
-            for event in self._websocket.events_received():
-                if isinstance(event, Request):
-                    self._answer(event)
-        if piece:
-            self._websocket.receive_data(piece)
-        return self._websocket.events_received()
-
-    def _answer(self, request: Request) -> None:
+    def _shake_hands(self, handshake: Handshake, piece: bytes) -> int:
         try:
-            response = self._websocket.accept(request)
-        except UnicodeEncodeError:  # the library quotes a header that is not UTF-8 and cannot encode the quotation
-            response = self._websocket.reject(HTTPStatus.BAD_REQUEST, "The request has a header that is not UTF-8.\n")
-        self._websocket.send_response(response)
+            rest = handshake.feed(piece)
+        except HandshakeError as error:
+            self.refusal = str(error)
+            if not self._websocket.close_expected():  # there is no answer to wait for
+                self.abort()
+            return _ANSWER + handshake.lines
+        if rest is None:
+            return 1
+        self._handshake = None
+        return _ANSWER + handshake.lines + (self._unframe(rest) if rest else 0)
+
+    def _throw_away(self, piece: bytes) -> int:
+        self._thrown_away += len(piece)
+        if self._thrown_away > _MOST_THROWN_AWAY:
+            self.abort()
+        return 1
+
+    def _unframe(self, piece: bytes) -> int:
+        self._websocket.receive_data(piece)
+        frames = self._websocket.events_received()
+        self._unframed = 0 if frames else self._unframed + len(piece)
+        if self._unframed > _SIZE_OF_A_STRANGER and not self.known:
+            self._give_up("too_large_frame")
+        for frame in frames:
+            if isinstance(frame, Frame):
+                self._take(frame)
+        return 1 + len(frames)
 
     def _take(self, frame: Frame) -> None:
         self._frames += not self.known

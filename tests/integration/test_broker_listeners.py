@@ -80,6 +80,19 @@ def test_an_ordinary_client_on_each_listener(running, tmp_path, listener, transp
     assert got == [b"x" * 2000] * 50
 
 
+@pytest.mark.parametrize("listener", ["websocket", "secure_websocket"])
+def test_a_request_without_an_end_ends_the_connection(running, tmp_path, listener):
+    with socket.create_connection(running.address(listener), 10) as plain:
+        client = plain
+        if listener == "secure_websocket":
+            client = trusting(f"{tmp_path}/server.crt").wrap_socket(plain, server_hostname="localhost")
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        with pytest.raises(OSError, match=r"reset|pipe|EOF"):
+            client.sendall(b"a: b\r\n" * 2_000_000)
+        client.close()
+    until(lambda: "bad_handshake" in running.logged(), what="bad_handshake in the log")
+
+
 def peer_name(address, context):
     """The common name in the certificate that a listener shows."""
     with socket.create_connection(address, 10) as plain, context.wrap_socket(plain, server_hostname="localhost") as tls:

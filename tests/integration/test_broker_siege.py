@@ -18,6 +18,7 @@ import pytest
 from broker.frames import Packets
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
+from tests.support.processor import processor_ms
 
 USERS = 20
 CONFIG = "[broker]\nwebsocket = '127.0.0.1:0'\n"
@@ -108,6 +109,48 @@ def test_a_stranger_who_floods_frames_is_cut_off(running, unit):
         assert good.flush() == []
     assert resident(running) - before < 20_000_000
     assert '"reason": "too_many_frames"' in running.logged() or unit is FRAGMENT  # which is no CONNECT either
+
+
+ENDLESS = {
+    "newlines after a bad request": (b"X\r\n", b"\n" * 100_000),
+    "header lines": (b"GET / HTTP/1.1\r\n", b"a:b\r\n" * 20_000),
+    "one header line": (b"GET / HTTP/1.1\r\nA: ", b"a" * 100_000),
+}
+
+
+@pytest.mark.parametrize("crowd", [1, 100])
+@pytest.mark.parametrize(("begin", "more"), ENDLESS.values(), ids=ENDLESS)
+def test_a_request_without_an_end_is_given_up(running, begin, more, crowd):
+    """By its size, and not by the time for CONNECT; what it costs is the processor's time, not the clock's."""
+    with running.client("good.phone") as good:
+        before, before_ms = resident(running), processor_ms(running.process.pid)
+        strangers = [Attacker(mqtt.Raw(running.address("websocket"))) for _ in range(crowd)]
+        for stranger in strangers:
+            stranger.send(begin)
+        while not all(stranger.closed for stranger in strangers):
+            for stranger in strangers:
+                stranger.send(more)
+                stranger.receive()
+            good.flush()
+        assert processor_ms(running.process.pid) - before_ms < 1500
+        assert resident(running) - before < 10_000_000
+    assert '"connection_refused"' in running.logged()
+    assert "no_connect" not in running.logged()
+
+
+def test_who_was_refused_and_goes_on_is_cut_off(running):
+    """His packets are not even looked at, or one chunk would hold a hundred thousand of them."""
+    with running.client("good.phone") as good:
+        before_ms = processor_ms(running.process.pid)
+        strangers = [Attacker(mqtt.Raw(running.address())) for _ in range(20)]
+        for stranger in strangers:
+            stranger.send(mqtt.connect(level=5))
+        while not all(stranger.closed for stranger in strangers):
+            for stranger in strangers:
+                stranger.send(mqtt.packet(mqtt.PINGREQ) * 500_000)
+                stranger.receive()
+            good.flush()
+        assert processor_ms(running.process.pid) - before_ms < 1500
 
 
 def test_pings_that_are_answered_leave_turns_to_others(running):

@@ -16,6 +16,8 @@ SETTERS = {"_refuse": {"username", "reason", "refused"}, "_turned_away": {"addre
 """Methods that log the event they are given, and the fields that they add."""
 SPREAD = {"ingress_listening": {"smtp", "smtps", "lmtp"}}
 """What is in the dict that an event is given as its fields."""
+OVERWRITTEN = {"event", "exc_info", "exception", "level", "logger", "stack_info", "timestamp"}
+"""Names that structlog's processors give a line: a field that is called so would be lost on its way to the log."""
 EXCEPTION = "the exception"
 
 
@@ -68,3 +70,9 @@ def test_the_fields_of_every_event_are_those_that_are_logged(half):
 def test_events_have_names_that_can_be_searched_for(half):
     assert all(re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", event) for event in events_logged(half))
     assert len(events_logged(half)) > 15
+
+
+@pytest.mark.parametrize("half", ["bridge", "broker"])
+def test_no_field_has_a_name_that_the_log_itself_uses(half):
+    lost = {event: fields & OVERWRITTEN for event, fields in events_logged(half).items()}
+    assert {event: fields for event, fields in lost.items() if fields} == {}

@@ -15,6 +15,7 @@ from broker.settings import BrokerLimits
 from broker.statistics import Statistics
 from broker.turns import Turns
 from tests.support import mqtt_client as mqtt
+from tests.support.waiting import until_on_loop
 
 
 class Wire:
@@ -22,6 +23,7 @@ class Wire:
 
     known, idle = True, True
     fault: str | None = None
+    refusal: str | None = None
 
     def __init__(self):
         self.sent, self.unsent, self.stuck, self.aborted = bytearray(), 0, False, False
@@ -76,12 +78,6 @@ def story(told):
     return run
 
 
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  (the loop's own steps are what is waited for)
-            await asyncio.sleep(0)
-
-
 @story
 async def test_a_long_queue_goes_out_in_turns_and_in_order():
     stage = Stage()
@@ -91,7 +87,7 @@ async def test_a_long_queue_goes_out_in_turns_and_in_order():
     stage.queue("late")
     stage.out.pump()
     assert len(stage.wire.topics()) == 64
-    await until(lambda: len(stage.wire.topics()) == 201)
+    await until_on_loop(lambda: len(stage.wire.topics()) == 201, what="all messages")
     assert stage.wire.topics() == [*(str(number) for number in range(200)), "late"]
 
 
@@ -108,7 +104,7 @@ async def test_a_look_that_finds_little_is_taken_in_turns():
     stage.delivery.replay("#", qos=0, found=found())
     stage.out.pump()
     assert 0 < len(looks) < 100
-    await until(lambda: stage.wire.topics() == ["found"])
+    await until_on_loop(lambda: stage.wire.topics() == ["found"], what="what was looked for")
 
 
 @story
@@ -118,7 +114,7 @@ async def test_a_client_that_does_not_read_is_waited_for_and_then_cut_off():
     stage.queue("a")
     stage.out.pump()
     assert stage.wire.topics() == []
-    await until(lambda: stage.evicted)
+    await until_on_loop(lambda: stage.evicted, what="the client to be cut off")
     assert stage.evicted == ["slow_reader"]
 
 
@@ -133,7 +129,7 @@ async def test_a_loop_that_stood_still_cuts_off_nobody_who_has_read():
     assert stage.evicted == []
     stage.wire.unsent = 0
     stage.wire.drained.set()
-    await until(lambda: stage.wire.topics() == ["a"])
+    await until_on_loop(lambda: stage.wire.topics() == ["a"], what="the message")
 
 
 @pytest.mark.parametrize("more", [0, 1])

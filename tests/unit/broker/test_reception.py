@@ -16,6 +16,7 @@ from broker.errors import LoginsUnavailableError
 from broker.reception import Reception
 from broker.settings import BrokerLimits
 from broker.statistics import Statistics
+from broker.turns import STEP, Turns
 from tests.support import mqtt_client as mqtt
 
 GRANT = Grant(Identity("alice.phone", Role.DEVICE), b"key")
@@ -24,10 +25,11 @@ GRANT = Grant(Identity("alice.phone", Role.DEVICE), b"key")
 class Said:
     """A link on which all was said already."""
 
-    def __init__(self, *chunks, fault=None):
+    def __init__(self, *chunks, fault=None, refusal=None):
         self._chunks = list(chunks)
         self.known = False
         self.fault = fault
+        self.refusal = refusal
         self.written = b""
         self.finished = False
 
@@ -65,7 +67,8 @@ def receive(*links, logins=None, **limits):
             clients_per_address=bounds.clients_per_address,
             login_failures=bounds.login_failures,
         )
-        reception = Reception(admission=admission, logins=knows, limits=bounds, statistics=statistics)
+        turns = Turns(asyncio.get_running_loop().call_soon)
+        reception = Reception(admission=admission, logins=knows, limits=bounds, statistics=statistics, turns=turns)
         arrivals = [await reception.receive(link, "192.0.2.1") for link in links]
         assert statistics.connections == len(links)
         for _ in links:
@@ -111,7 +114,7 @@ def test_each_refusal_says_why(hello, code, reason, level):
         "log_level": "warning",
         "address": "192.0.2.1",
         "reason": reason,
-        "level": level,
+        "protocol_level": level,
     }
     assert dropped == {reason: 1}
 
@@ -133,6 +136,7 @@ def test_logins_that_cannot_be_read_are_a_reason_as_well():
         (Said(b"\xf0\x00"), "protocol_error", "protocol_error"),
         (Said(b"\x10\xff\xff\x7f"), "protocol_error", "protocol_error"),
         (Said(fault="too_many_frames"), "connection_ended", "too_many_frames"),
+        (Said(refusal="no_subprotocol"), "connection_refused", "no_subprotocol"),
     ],
 )
 def test_who_does_not_even_get_an_answer_leaves_a_line(link, event, reason):
@@ -160,3 +164,56 @@ def test_who_is_one_too_many_is_told_so():
     assert link.written[3] == 3
     assert line["reason"] == "too_many_from_address"
     assert dropped == {"too_many_from_address": 1}
+
+
+class Endless(Said):
+    """A link on which the same is said for ever; it counts what was taken."""
+
+    def __init__(self, first, again):
+        super().__init__(first)
+        self._again = again
+        self.taken = 0
+
+    async def chunk(self):
+        if self._chunks:
+            return self._chunks.pop(0)
+        self.taken += len(self._again)
+        return self._again
+
+
+def test_of_who_was_refused_little_more_is_taken():
+    link = Endless(mqtt.connect(level=5), mqtt.packet(mqtt.PINGREQ) * 1000)
+    assert receive(link)[2] == {"protocol_version": 1}
+    assert link.taken < 70_000
+
+
+@pytest.mark.parametrize("hello", [RIGHT, mqtt.connect(level=5)], ids=["before CONNECT", "after a refusal"])
+def test_a_stranger_who_sends_byte_by_byte_waits_for_a_turn_each_time(hello):
+    """All that one step of the loop takes from a crowd is bounded, however many bytes have come."""
+
+    async def story():
+        bounds, knows = BrokerLimits(), Knows()
+        turns = Turns(asyncio.get_running_loop().call_soon)
+        admission = Admission(clients=10**6, clients_per_address=10**6, login_failures=10**6)
+        reception = Reception(admission=admission, logins=knows, limits=bounds, statistics=Statistics(), turns=turns)
+        taken = 0
+
+        class Crumbs(Said):
+            async def chunk(self):
+                nonlocal taken
+                taken += 1
+                return await super().chunk()
+
+        rest = [b"x"] * 50 if hello is not RIGHT else []
+        links: list[Any] = [Crumbs(*(bytes([octet]) for octet in hello), *rest) for _ in range(500)]
+        crowd = [asyncio.create_task(reception.receive(link, "192.0.2.1")) for link in links]
+        await asyncio.sleep(0)  # all have begun
+        most = 0
+        while not all(task.done() for task in crowd):
+            before = taken
+            await asyncio.sleep(0)
+            most = max(most, taken - before)
+        assert taken >= 500 * len(hello)
+        return most
+
+    assert 0 < asyncio.run(story()) <= STEP

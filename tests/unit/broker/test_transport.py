@@ -9,7 +9,7 @@ import os
 import pytest
 import uvloop
 
-from broker.transport import StreamLink
+from broker.transport import StreamLink, TcpLink
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
@@ -19,7 +19,7 @@ async def connected():
     """A link, its transport, and the client's two streams."""
     accepted: asyncio.Queue[tuple[StreamLink, asyncio.Transport]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: StreamLink(lambda *both: accepted.put_nowait(both)), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: TcpLink(lambda *both: accepted.put_nowait(both)), "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         link, transport = await accepted.get()

@@ -6,6 +6,7 @@ import asyncio
 import functools
 
 import pytest
+from websockets.server import ServerProtocol
 
 from broker.turns import Turns
 from broker.websocket import SocketLink
@@ -62,16 +63,24 @@ class Wire(asyncio.Transport):
 class Stage:
     """A link on a wire, and how many steps the loop has made."""
 
-    def __init__(self, *, taken=True):
+    def __init__(self, *, taken=True, turns=None):
         self.loop = asyncio.get_running_loop()
         self.wire = Wire(taken=taken)
-        turns = Turns(self.loop.call_soon)
+        turns = turns or Turns(self.loop.call_soon)
         self.link = SocketLink(lambda *_: None, turns=turns, max_size=262_144, most_unsent=100_000)
         self.link.connection_made(self.wire)
 
+    def feed(self, data):
+        """What the network does with bytes: as much at a time as the link has room for."""
+        while data:
+            room = self.link.get_buffer(-1)
+            piece, data = data[: len(room)], data[len(room) :]
+            room[: len(piece)] = piece
+            self.link.buffer_updated(len(piece))
+
     async def say(self, data):
         """Feed bytes and let the loop run until they are dealt with; the steps that it took."""
-        self.link.data_received(data)
+        self.feed(data)
         steps = 0
         while not self.wire.reading and not self.wire.closed:
             await asyncio.sleep(0)
@@ -160,7 +169,7 @@ async def test_who_is_not_read_is_not_taken_in_either_and_comes_later():
     stage = Stage()
     await stage.open()
     payload = bytes(range(250))
-    stage.link.data_received(frame(BINARY, payload) * 800)
+    stage.feed(frame(BINARY, payload) * 800)
     for _ in range(2000):
         await asyncio.sleep(0)
     assert not stage.wire.reading
@@ -179,7 +188,7 @@ async def test_who_is_not_read_is_not_taken_in_either_and_comes_later():
 async def test_what_came_before_the_end_is_read(lost):
     stage = Stage()
     await stage.open()
-    stage.link.data_received(frame(BINARY, b"x" * 100) * 100)
+    stage.feed(frame(BINARY, b"x" * 100) * 100)
     if lost:
         stage.wire.closed = True
         stage.link.connection_lost(None)
@@ -228,21 +237,147 @@ async def test_text_ends_the_stream():
 
 
 @pytest.mark.parametrize(
-    ("request_", "answer"),
+    ("request_", "answer", "reason"),
     [
-        (UPGRADE.replace(b"mqtt\r\n", b"chat\r\n"), b"HTTP/1.1 400 "),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 426 "),
-        (UPGRADE.replace(b"Connection: Upgrade", b"Connection: Upgra\xf0de"), b"HTTP/1.1 400 "),
-        (b"\x16\x03\x01\x02\r\n\r\n", b""),
+        (UPGRADE.replace(b"mqtt\r\n", b"chat\r\n"), b"HTTP/1.1 400 ", "no_subprotocol"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 426 ", "not_a_websocket"),
+        (UPGRADE.replace(b"Connection: Upgrade", b"Connection: Upgra\xf0de"), b"HTTP/1.1 400 ", "bad_handshake"),
+        (UPGRADE.replace(b"Sec-WebSocket-Key", b"X-Key"), b"HTTP/1.1 400 ", "bad_handshake"),
     ],
-    ids=["other subprotocol", "no upgrade", "not UTF-8", "no HTTP"],
+    ids=["other subprotocol", "no upgrade", "not UTF-8", "no key"],
 )
 @story
-async def test_a_handshake_that_is_wrong_is_refused(request_, answer):
+async def test_a_handshake_that_is_wrong_is_refused(request_, answer, reason):
     stage = Stage()
     await stage.say(request_ + frame(CLOSE) + frame(BINARY, b"x"))
     assert stage.wire.sent.startswith(answer)
+    assert stage.wire.sent.count(b"HTTP/1.1") == 1
     assert stage.wire.ended
+    assert stage.link.refusal == reason
+
+
+@story
+async def test_of_who_was_refused_little_more_is_taken():
+    stage = Stage()
+    await stage.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await stage.say(b"x" * 60_000)
+    assert not stage.wire.closed
+    await stage.say(b"x" * 10_000)
+    assert stage.wire.closed
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (b"\x16\x03\x01\x02\r\n\r\n", "not_a_websocket"),
+        (b"\x10\x10\x00\x04MQTT\x04\x02", "not_a_websocket"),
+        (b"X\r\n", "not_a_websocket"),
+        (b"GET / HTTP/1.1\n\r\n\r\n", "bad_handshake"),
+        (b"GET / HTTP/1.0\r\n\r\n", "bad_handshake"),
+    ],
+    ids=["TLS", "MQTT", "garbage", "no line end", "old HTTP"],
+)
+@story
+async def test_what_is_no_request_of_a_websocket_ends_the_connection(request_, reason):
+    stage = Stage()
+    await stage.say(request_)
+    assert stage.wire.closed or stage.wire.ended
+    assert stage.wire.sent == b""
+    assert stage.link.refusal == reason
+
+
+ENDLESS = {
+    "newlines after a bad request": (b"X\r\n", b"\n"),
+    "newlines": (b"GET / HTTP/1.1\r\n", b"\n"),
+    "header lines": (b"GET / HTTP/1.1\r\n", b"a:b\r\n"),
+    "one header line": (b"GET / HTTP/1.1\r\nA: ", b"a"),
+    "a path": (b"GET /", b"a"),
+}
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """How often the library was given something to parse."""
+    calls, parse = [], ServerProtocol.receive_data
+
+    def receive_data(self, data):
+        calls.append(data)
+        parse(self, data)
+
+    monkeypatch.setattr(ServerProtocol, "receive_data", receive_data)
+    return calls
+
+
+@pytest.mark.parametrize("crowd", [1, 100])
+@pytest.mark.parametrize(("begin", "more"), ENDLESS.values(), ids=ENDLESS)
+def test_a_request_without_an_end_is_given_up_before_the_library_sees_it(parsed, begin, more, crowd):
+    @story
+    async def told():
+        stages = [Stage() for _ in range(crowd)]
+        for stage in stages:
+            stage.feed(begin)
+        for _ in range(20):
+            for stage in stages:
+                if not stage.wire.closed:
+                    stage.feed(more * 2000)
+                    held = len(stage.link._late) + len(stage.link._handshake._head)
+                    assert held <= 40_000
+            for _ in range(crowd):
+                await asyncio.sleep(0)
+        assert all(stage.wire.closed for stage in stages)
+        assert {stage.link.refusal for stage in stages} <= {"not_a_websocket", "bad_handshake"}
+        assert parsed == []
+
+    told()
+
+
+def test_a_request_in_single_bytes_is_parsed_once_and_answered(parsed):
+    @story
+    async def told():
+        stage = Stage()
+        for octet in UPGRADE:
+            await stage.say(bytes([octet]))
+        assert parsed == [UPGRADE]
+        assert stage.wire.sent.startswith(b"HTTP/1.1 101 ")
+
+    told()
+
+
+@pytest.mark.parametrize(("lines", "answered"), [(90, True), (100, False)])
+@story
+async def test_a_browser_may_send_many_headers(lines, answered):
+    stage = Stage()
+    await stage.say(UPGRADE.replace(b"Host: x\r\n", b"Host: x\r\n" + b"X-Header: 0123456789\r\n" * lines))
+    assert stage.wire.sent.startswith(b"HTTP/1.1 101 ") is answered
+    assert stage.link.refusal == (None if answered else "bad_handshake")
+
+
+@story
+async def test_requests_cost_turns():
+    """A hundred that come at once are answered in many steps of the loop."""
+    turns = Turns(asyncio.get_running_loop().call_soon)
+    stages = [Stage(turns=turns) for _ in range(100)]
+    for stage in stages:
+        stage.feed(UPGRADE)
+    most = done = 0
+    while done < 100:
+        await asyncio.sleep(0)
+        before, done = done, sum(bool(stage.wire.sent) for stage in stages)
+        most = max(most, done - before)
+    assert most <= 4
+
+
+@story
+async def test_a_stranger_is_not_given_room_for_a_large_frame():
+    size = b"\xff" + (200_000).to_bytes(8, "big") + bytes(4)
+    for known in (False, True):
+        stage = Stage()
+        await stage.open(known=known)
+        await stage.say(b"\x82" + size + b"x" * 30_000)
+        assert not stage.wire.closed
+        await stage.say(b"x" * 10_000)
+        assert stage.wire.closed is not known
+        assert stage.link.fault == (None if known else "too_large_frame")
 
 
 @story
