@@ -15,10 +15,16 @@ _FLAG = r"\p{Regional_Indicator}{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}
 _CHARACTER = regex.compile(rf"{_FLAG}|\X")
 """One character where another ends. In a row of flags each `\\X` would count all letters before it: quadratic."""
 
+_SURE_EDGE = regex.compile(r"(?r)\p{GCB=Other}\p{GCB=Other}")
+"""Two of the letters, signs and spaces that join nothing by themselves: between them one character ends (GB999)."""
 
-def clip(text: str, limit: int) -> str:
-    """`text` within `limit` code points, ending in `…` when cut; "" when not one character has room."""
-    if len(text) <= limit:
+
+def clip(text: str, limit: int, *, more: bool = False) -> str:
+    """`text` within `limit` code points, ending in `…` when cut; "" when not one character has room.
+
+    `more` says that what followed `text` is cut off already.
+    """
+    if len(text) <= limit and not more:
         return text
     return _marked(text, limit - len(ELLIPSIS))
 
@@ -40,18 +46,11 @@ def whole(text: str, end: int) -> str:
         return ""
     if text[end - 1 : end + 1].isascii() and text[end] != "\n":  # CR and LF are one character
         return text[:end]
-    # Nothing before a space joins what is behind it, so the search starts at the last one; unless the
-    # space itself is joined to what follows, and so perhaps to what precedes.
-    nearby = max(text.rfind(" ", 0, end), 0)
-    return text[: _last_edge(text, nearby, end) or _last_edge(text, 0, end)]
-
-
-def _last_edge(text: str, start: int, end: int) -> int:
-    """The last place between two characters behind `start` and up to `end`; 0 when there is none."""
-    for character in _CHARACTER.finditer(text, start):
+    sure = _SURE_EDGE.search(text, 0, end)
+    for character in _CHARACTER.finditer(text, sure.end() - 1 if sure else 0):
         if character.end() > end:
-            return character.start() if character.start() > start else 0
-    return end
+            return text[: character.start()]
+    return text[:end]
 
 
 def _marked(text: str, end: int) -> str:

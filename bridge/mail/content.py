@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 262_144
 """Characters of readable text that are made of one message at most."""
 
+_LONGEST_ENCODED = 2 * LONGEST_TEXT
 _LONGEST_MARKUP = 131_072
 _PADDING = re.compile(rb"=+")
 _MOST_PADDINGS = 1_000
@@ -42,10 +43,10 @@ def decoded_text(raw: Raw, part: Part, *, limit: int) -> str:
 
 
 def readable_text(raw: Raw) -> str:
-    """The whole body as lines of text, at most its first 262,144 characters. Never raises.
+    """The whole body as lines of text, at most its first 262,144 characters; what is cut ends in `…`.
 
     Text parts that follow one another are joined; of alternatives the plain one is taken, unless it
-    is empty. Attachments are left out.
+    is empty. Attachments are left out. Never raises.
     """
     pieces: list[str] = []
     spoken: set[int] = set()
@@ -56,10 +57,10 @@ def readable_text(raw: Raw) -> str:
             break
         if part.alternative and part.alternative in spoken:
             continue
-        said = decoded_text(raw, part, limit=2 * LONGEST_TEXT)
+        said = decoded_text(raw, part, limit=_LONGEST_ENCODED)
         if part.content_type == "text/html":
             said = markup.plain(said, limit=_LONGEST_MARKUP)
-        said = text.paragraphs(said, limit=room)
+        said = text.paragraphs(said, limit=room, more=part.end - part.start > _LONGEST_ENCODED)
         if said.strip():
             spoken.add(part.alternative)
             pieces.append(said)

@@ -94,8 +94,9 @@ def _charset(kind: params.Parameterized, walk: mime.Walk) -> str:
 
 def _subject(top: Fields, hint: str) -> str:
     """The subject on one line, of several prefixes in a row only the first of a kind kept."""
-    raw = top.first("subject")[:_LONGEST_SUBJECT_FIELD]
-    subject = text.one_line(words.decode(raw, hint=hint), limit=LONGEST_SUBJECT)
+    raw = top.first("subject")
+    decoded = words.decode(raw[:_LONGEST_SUBJECT_FIELD], hint=hint)
+    subject = text.one_line(decoded, limit=LONGEST_SUBJECT, more=len(raw) > _LONGEST_SUBJECT_FIELD)
     kept: list[str] = []
     kinds: list[str | None] = []
     position = 0
@@ -163,6 +164,8 @@ def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
 def _lines(head: bytes, part: mime.Part) -> str:
     if part.content_type == "text/plain":
         plain = content.decoded_text(head, part, limit=_LONGEST_PLAIN)
+        if part.end - part.start > _LONGEST_PLAIN:
+            plain = text.cut(plain)
         return markup.plain(plain) if _PAGE.match(plain) else plain
     return markup.own(content.decoded_text(head, part, limit=_LONGEST_HTML))
 

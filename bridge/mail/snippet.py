@@ -60,7 +60,7 @@ def make(body: str, *, subject: str = "") -> str:
     A one-time code in subject or body stands first; a first line that only repeats the subject is
     left out.
     """
-    body = body[:_SEARCHED]
+    body = body if len(body) <= _SEARCHED else text.cut(body[:_SEARCHED])
     return _line(_lead(body, subject), body, subject)
 
 

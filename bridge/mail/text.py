@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from bridge import graphemes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LINE_ENDS = re.compile("[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]")
 _UNSHOWABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -25,20 +29,17 @@ _INVISIBLE = re.compile(
 )
 _JOINER = re.compile("[\u200c\u200d]+")
 _STREAM_SAFE = 30
+_MOST_READ = 16_384
 
 
-def one_line(text: str, *, limit: int) -> str:
+def one_line(text: str, *, limit: int, more: bool = False) -> str:
     """`text` as one line of at most `limit` characters; what is cut ends in `…`.
 
     NFC; line ends and runs of spaces become one space, controls and surrogates vanish. Everything
-    else stays as the sender wrote it, so that scripts and emoji come out whole.
+    else stays as the sender wrote it, so that scripts and emoji come out whole. `more` says that the
+    text was cut off already, perhaps within a character. Of a text without end 16,384 characters are read.
     """
-    text = text[: limit * 4 + 256]
-    if text.isascii() and text.isprintable():
-        return graphemes.clip(_SPACES.sub(" ", text).strip(" "), limit)
-    text = _UNSHOWABLE.sub("", _LINE_ENDS.sub(" ", text))
-    text = unicodedata.normalize("NFC", _without_towers(text))
-    return graphemes.clip(_SPACES.sub(" ", text).strip(" "), limit)
+    return _line(text, lambda seen: seen, limit=limit, more=more)
 
 
 def identity(text: str, *, limit: int) -> str:
@@ -47,24 +48,67 @@ def identity(text: str, *, limit: int) -> str:
     Beside `one_line`: no bidirectional controls, nothing of zero width but the joiners that emoji
     and Arabic or Indic letters need to look right.
     """
-    text = text[: limit * 4 + 256]
-    return one_line(text if text.isascii() else _visible(_DIRECTION_MARKS.sub("", text)), limit=limit)
+    return _line(text, lambda seen: _visible(_DIRECTION_MARKS.sub("", seen)), limit=limit)
 
 
 def prose(text: str, *, limit: int) -> str:
     """A snippet as one line: like `identity`, with the direction marks of right-to-left text kept."""
-    text = text[: limit * 4 + 256]
-    return one_line(text if text.isascii() else _visible(text), limit=limit)
+    return _line(text, _visible, limit=limit)
 
 
-def paragraphs(text: str, *, limit: int) -> str:
-    """Readable text of several lines: NFC, LF between lines, at most one empty line in a row."""
+def paragraphs(text: str, *, limit: int, more: bool = False) -> str:
+    """Readable text of several lines: NFC, LF between lines, at most one empty line in a row.
+
+    The first `limit` characters are read; what is cut, or was cut off already (`more`), ends in `…`.
+    """
+    more = more or len(text) > limit
     text = text[:limit].replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", text)
-    text = _UNSHOWABLE.sub("", text.replace("\t", "    ")[:limit])
-    lines = [line.rstrip() for line in unicodedata.normalize("NFC", _without_towers(text)).split("\n")]
+    text = _UNSHOWABLE.sub("", text.replace("\t", "    "))
+    text = unicodedata.normalize("NFC", _without_towers(text))
+    lines = [line.rstrip() for line in (_certain(text) if more else text).split("\n")]
     kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
-    return "\n".join(kept).strip("\n")
+    return graphemes.clip("\n".join(kept).strip("\n"), limit, more=more)
+
+
+def cut(text: str) -> str:
+    """`text` that was cut off somewhere, perhaps within a character: ending in `…` behind a whole one."""
+    return graphemes.clip(_certain(text), len(text), more=True)
+
+
+def _line(text: str, seen: Callable[[str], str], *, limit: int, more: bool = False) -> str:
+    """What cleaning all of `text` and clipping it would give, by reading no more than it takes.
+
+    Mostly the first few characters fill the line. Where white space or what nobody sees leaves it
+    short, more are read; of a text of nothing else for 16,384 characters only `…` may be left.
+    """
+    text = text.lstrip()
+    for enough in (limit * 4 + 256, _MOST_READ):
+        if len(text) <= enough:
+            break
+        start = _certain(_cleaned(text[:enough], seen)).strip(" ")
+        if len(start) > limit:
+            return graphemes.clip(start, limit)
+    else:
+        text, more = text[:_MOST_READ], True
+    line = _cleaned(text, seen)
+    if more:
+        return graphemes.clip(_certain(line).strip(" "), limit, more=True) or graphemes.ELLIPSIS
+    return graphemes.clip(line.strip(" "), limit)
+
+
+def _cleaned(text: str, seen: Callable[[str], str]) -> str:
+    """`text` on one line; a space at either end stays."""
+    if text.isascii() and text.isprintable():
+        return _SPACES.sub(" ", text)
+    text = text if text.isascii() else seen(text)
+    text = _UNSHOWABLE.sub("", _LINE_ENDS.sub(" ", text))
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", _without_towers(text)))
+
+
+def _certain(text: str) -> str:
+    """`text` that was cut off, without its last character, to which what followed may have belonged."""
+    return graphemes.whole(text, len(text) - 1)
 
 
 def _visible(text: str) -> str:

@@ -246,3 +246,31 @@ def test_a_page_that_calls_itself_plain_text_is_read_as_a_page():
     page = b"\n<!DOCTYPE html><html><body><p>Hello <b>world</b></p></body></html>"
     assert extract(b"Content-Type: text/plain\n\n" + page, size=99).snippet == "Hello world"
     assert extract(b"Content-Type: text/plain\n\nThe <html> tag", size=99).snippet == "The <html> tag"
+
+
+FLAG, ZERO_WIDTH = "\U0001f1e9\U0001f1ea", "\u200b"
+
+
+@pytest.mark.parametrize("padding", [1_800, 1_846, 1_847, 16_000])
+def test_padding_does_not_eat_the_room_of_words(padding):
+    assert snippet.make(f"Hi there {ZERO_WIDTH * padding}{FLAG} and more") == f"Hi there {FLAG} and more"
+
+
+@pytest.mark.parametrize("padding", [16_374, 16_375, 20_000])
+def test_what_is_beyond_the_searched_part_of_a_body_leaves_its_mark(padding):
+    assert snippet.make(f"Hi there {FLAG} {ZERO_WIDTH * padding}{FLAG}") == f"Hi there {FLAG} …"
+
+
+def test_so_does_what_is_beyond_the_decoded_part():
+    head = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n"
+    raw = head + b"Hi there " + b"=E2=80=8B" * 8_000 + b" and more"
+    assert extract(raw, size=len(raw)).snippet == "Hi there …"
+
+
+@pytest.mark.parametrize("space", [b" ", b"\xe2\x80\x83"])
+def test_a_subject_beyond_what_is_read_ends_in_whole_characters(space):
+    for length in (2_254, 16_000 // len(space)):
+        raw = b"Subject: A" + space * length + FLAG.encode() + b"\n\n"
+        assert extract(raw, size=len(raw)).subject == f"A {FLAG}"
+    raw = b"Subject: A" + space * 20_000 + FLAG.encode() + b"\n\n"
+    assert extract(raw, size=len(raw)).subject == "A…"
