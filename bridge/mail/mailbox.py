@@ -9,25 +9,41 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bridge.mail import charsets, text, words
-from bridge.mail.comments import QUOTED, without_comments
+from bridge.mail.comments import COMMENT, QUOTED, QUOTED_TEXT, without_comments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST_NAME = 200
 LONGEST_ADDRESS = 320
 """Characters: 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)."""
 
 _LONGEST_FIELD = 8_192
-_TOKEN = re.compile(
+_QUOTED_TOKEN = rb'(?P<quoted>"' + QUOTED_TEXT + rb'")|'
+_COMMENT_TOKEN = rb"(?P<comment>" + COMMENT + rb")|"
+_OTHER_TOKEN = (
     rb"(?P<word>" + words.WORD + rb")"
-    rb"|(?P<quoted>" + QUOTED + rb")"
     rb"|(?P<angle><[^<>]*+>?)"
-    rb"|(?P<special>[(),:;>])"
+    rb'|(?P<special>[(),:;>"])'
     rb"|(?P<space>\s+)"
-    rb'|(?P<atom>(?:[^\s"<>(),:;=]++|=(?!\?))+|=)',
-    re.DOTALL,
+    rb'|(?P<atom>(?:[^\s"<>(),:;=]++|=(?!\?))+|=)'
 )
+_TOKENS = {
+    frozenset(lone): re.compile(b"".join(kinds) + _OTHER_TOKEN, re.DOTALL)
+    for lone, kinds in (
+        ((), (_QUOTED_TOKEN, _COMMENT_TOKEN)),
+        ((b'"',), (_COMMENT_TOKEN,)),
+        ((b"(",), (_QUOTED_TOKEN,)),
+        ((b'"', b"("), ()),
+    )
+}
+"""Behind a quote or a bracket that nothing closes no other is looked at: that would cost quadratic time."""
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_WHITE = re.compile(rb"(" + QUOTED + rb")|\s+", re.DOTALL)
+"""White space, but for what a quoted local part holds (RFC 5322 §3.4.1)."""
 _ROUTE = re.compile(rb"@[^:<>]*+:")
 
 
@@ -39,6 +55,11 @@ class _Mailbox:
     bare: list[bytes] = field(default_factory=list)
     angle: bytes | None = None
     comment: list[bytes] = field(default_factory=list)
+
+    @property
+    def addressed(self) -> bool:
+        """Whether an address has been seen."""
+        return self.angle is not None or b"@" in b"".join(self.bare)
 
     def __bool__(self) -> bool:
         return self.angle is not None or bool(b"".join(self.phrase).strip())
@@ -62,41 +83,54 @@ def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
 def _split(raw: bytes) -> list[_Mailbox]:
     """The mailboxes of an address list; group names are left out."""
     found = [_Mailbox()]
-    depth = 0
-    for token in _TOKEN.finditer(raw):
+    addressed = False
+    for token in _tokens(raw):
         kind, value = token.lastgroup, token[0]
         current = found[-1]
-        if value == b"(":
-            depth += 1
-        elif depth:
-            depth -= value == b")"
-            if depth:
-                current.comment.append(value)
-        elif value in (b",", b";"):
+        if value in (b",", b";"):
             found.append(_Mailbox())
         elif value == b":" and current.angle is None:
             found[-1] = _Mailbox()
+        elif value == b"(" and (addressed or b"@" not in raw[token.end() :]):
+            current.comment.append(raw[token.end() :])  # it has no end; it would hide an address that is behind
+            break
+        elif kind == "comment":
+            current.comment.append(_ESCAPE.sub(rb"\1", value[1:-1]))
         elif kind == "angle" and current.angle is None:
             current.angle = value.strip(b"<>").strip()
+            addressed = True
         elif kind == "quoted":
-            current.phrase.append(_ESCAPE.sub(rb"\1", value[1:].removesuffix(b'"')))
+            current.phrase.append(_ESCAPE.sub(rb"\1", value[1:-1]))
             current.bare.append(value)
         elif kind in ("word", "atom", "space"):
             current.phrase.append(value)
             current.bare.append(value)
+            addressed = addressed or b"@" in value
     return [mailbox for mailbox in found if mailbox]
+
+
+def _tokens(raw: bytes) -> Iterator[re.Match[bytes]]:
+    """The tokens of an address list; a quote that nothing closes is left out, and so are quotes behind it."""
+    position = 0
+    lone: frozenset[bytes] = frozenset()
+    while token := _TOKENS[lone].match(raw, position):
+        position = token.end()
+        if token[0] in {b'"', b"("}:
+            lone |= {token[0]}
+        if token[0] != b'"':
+            yield token
 
 
 def _first(mailboxes: list[_Mailbox]) -> _Mailbox:
     """The first mailbox; a name with bare commas (`Doe, Jane <jane@…>`) counts as one."""
     first = mailboxes[0]
-    if first.angle is not None or b"@" in b"".join(first.bare):
+    if first.addressed:
         return first
     for number, mailbox in enumerate(mailboxes[1:4], start=1):
         if mailbox.angle is not None:
             joined = [b"".join(part.phrase).strip() for part in mailboxes[: number + 1]]
             return _Mailbox(phrase=[b", ".join(filter(None, joined))], angle=mailbox.angle)
-        if b"@" in b"".join(mailbox.bare):
+        if mailbox.addressed:
             break
     return first
 
@@ -107,7 +141,7 @@ def _parts(mailbox: _Mailbox) -> tuple[bytes, bytes]:
     comment = b"".join(mailbox.comment).strip()
     if mailbox.angle is not None:
         address = without_comments(_ROUTE.sub(b"", mailbox.angle, count=1))
-        return phrase or comment, b"".join(address.split())
+        return phrase or comment, _WHITE.sub(rb"\1", address)
     bare = b"".join(mailbox.bare).strip()
     candidates = [part for part in bare.split() if b"@" in part]
     if not candidates:

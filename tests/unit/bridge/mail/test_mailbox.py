@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from bridge.mail import mailbox
 from tests.unit.bridge.mail.clean import read
 
 
@@ -34,6 +37,23 @@ from tests.unit.bridge.mail.clean import read
         (b"Ann <a@example.org", "Ann", "a@example.org"),
         (b"=?utf-8?q?J=C3=B6rg?= =?utf-8?q?_M=C3=BC?= <j@example.org>", "Jörg Mü", "j@example.org"),
         (b"J\xc3\xb6rg <j\xc3\xb6rg@example.org>", "Jörg", "jörg@example.org"),
+        (b"a@example.org (Name (nested) Here)", "Name (nested) Here", "a@example.org"),
+        (rb"a@example.org (Ann \) Bee)", "Ann ) Bee", "a@example.org"),
+        (b'a@example.org (5" of "Ann)', '5" of "Ann', "a@example.org"),
+        (b'a@example.org (=?utf-8?q?J=C3=B6rg?= "B")', 'Jörg "B"', "a@example.org"),
+        (b"a@example.org (Ann Bee", "Ann Bee", "a@example.org"),
+        (b"Ann <a@example.org> (Ann Bee", "Ann", "a@example.org"),
+        (b"ceo@bank.example (<evil@example.net>", "<evil@example.net>", "ceo@bank.example"),
+        (b"ceo@bank.example, (<evil@example.net>", "", "ceo@bank.example"),
+        (b"(Ann <a@example.org>", "Ann", "a@example.org"),
+        (b"root (Charlie Root", "Charlie Root", "root"),
+        (b'Ann <"john  doe" @ example.org>', "Ann", '"john doe"@example.org'),
+        (b'Ann <"a(b)c"@example.org>', "Ann", '"a(b)c"@example.org'),
+        (b'"Ann Bee <a@example.org>', "Ann Bee", "a@example.org"),
+        (b'"Ann" Bee" <a@example.org>', "Ann Bee", "a@example.org"),
+        (rb'"Ann\" <a@example.org>', "Ann\\", "a@example.org"),
+        (b'"a@example.org', "", "a@example.org"),
+        (b'"Bee, Ann <a@example.org>', "Bee, Ann", "a@example.org"),
         (b"", "", ""),
         (b",,,", "", ""),
     ],
@@ -63,3 +83,15 @@ def test_a_line_break_in_an_encoded_word_adds_no_field():
 
 def test_sender_field_stands_in_for_a_missing_from():
     assert read(b"Sender: a@example.org\r\n\r\n").from_address == "a@example.org"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [b'"', b'"\\', b'\\"', b"(", b"\\(", b"((((((()", b"a@b(", b"(a", b'"a', b'<"', b"@(,", b"a,(", b'"(', b'("'],
+)
+def test_an_address_list_costs_linear_time(unit):
+    """Measured at most 6 ms."""
+    begin = time.process_time()
+    for end in (b"", b"<a@example.org>"):
+        mailbox.sender(unit * (8_000 // len(unit)) + end)
+    assert time.process_time() - begin < 0.2
