@@ -82,7 +82,10 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
             return
         run_file.write(broker.addresses)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(logins.follow(), name="logins")]
+            running = [
+                tasks.create_task(logins.follow(), name="logins"),
+                tasks.create_task(store.watch(), name="sessions"),
+            ]
             if certificates is not None:
                 running.append(tasks.create_task(certificates.follow(), name="certificates"))
             await stop.wait()

@@ -106,7 +106,7 @@ class DeviceHandler:
         if self._patience_s:
             self._timer = self._loop.call_later(self._patience_s, self._check_silence)
         self._out.resume()
-        self._task = self._loop.create_task(self._read())
+        self._task = self._loop.create_task(self._read(), name="read-client")
 
     def evict(self, reason: str | None) -> None:
         """End the connection and free the session; the will is sent unless the client said goodbye.

@@ -89,7 +89,7 @@ class Outgoing:
                 self._turns.ask(self._pump_on)
             return sent
         if self._draining is None and not self._closed:
-            self._draining = asyncio.get_running_loop().create_task(self._drain())
+            self._draining = asyncio.get_running_loop().create_task(self._drain(), name="drain")
         return sent
 
     def _pump_on(self) -> int:

@@ -96,7 +96,7 @@ class DeviceBroker(Broker):
         def serve() -> int:
             if not transport.is_closing():
                 _bound_send_buffer(transport.get_extra_info("socket"))
-            task = self._loop.create_task(self._serve(link, _address(transport)))
+            task = self._loop.create_task(self._serve(link, _address(transport)), name="serve-client")
             self._receiving.add(task)
             task.add_done_callback(self._receiving.discard)
             return _ARRIVAL

@@ -77,7 +77,12 @@ class SessionStore:
 
     def start(self) -> None:
         """Begin to write."""
-        self._writer = asyncio.get_running_loop().create_task(self._write_all())
+        self._writer = asyncio.get_running_loop().create_task(self._write_all(), name="write-sessions")
+
+    async def watch(self) -> None:
+        """Wait while it writes; raises what the writer failed with, since from then on nothing is safe."""
+        assert self._writer is not None
+        await asyncio.shield(self._writer)
 
     async def close(self) -> None:
         """Write what waits and close the file."""

@@ -35,15 +35,21 @@ async def listen(run_dir: Path, actions: Mapping[str, Callable[[dict[str, Any]],
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = json.loads(await reader.readline())
-            result = await actions[request["do"]](request)
+            writer.write(json.dumps(await perform(await reader.readline())).encode() + b"\n")
+            await writer.drain()
+        except ConnectionError:
+            pass  # whoever asked has gone
+        finally:
+            writer.close()  # also over a defect, which the loop logs: nobody waits for an answer that never comes
+
+    async def perform(line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            return await actions[request["do"]](request)
         except (ValueError, KeyError, TypeError) as error:
-            result = {"error": f"not a request: {error}"}
+            return {"error": f"not a request: {error}"}
         except PostbellError as error:
-            result = {"error": str(error)}
-        writer.write(json.dumps(result).encode() + b"\n")
-        await writer.drain()
-        writer.close()
+            return {"error": str(error)}
 
     (run_dir / NAME).unlink(missing_ok=True)
     with _reachable(run_dir) as path:

@@ -16,6 +16,7 @@ from bridge.daemon import control, runfile
 from bridge.daemon.app import Bridge
 from bridge.daemon.child import BrokerChild
 from bridge.publish.backoff import Backoff
+from bridge.publish.ending import end
 from bridge.store import database, live, messages, outbox
 
 if TYPE_CHECKING:
@@ -122,8 +123,7 @@ async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
     except TimeoutError as error:
         raise control.ControlError(f"the broker cannot be reached: {bridge.link.trouble or 'timed out'}") from error
     finally:
-        linking.cancel()
-        await asyncio.gather(linking, return_exceptions=True)
+        await end(linking)
 
 
 async def _repair_all(bridge: Bridge, connection: BrokerConnection) -> Repair:
@@ -137,7 +137,7 @@ async def _repair_all(bridge: Bridge, connection: BrokerConnection) -> Repair:
                 pump.result()
         return repair
     finally:
-        pump.cancel()
+        await end(pump)
 
 
 async def _failed(task: asyncio.Task[None]) -> NoReturn:

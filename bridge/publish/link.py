@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError
 from bridge.publish.connection import BrokerConnection, mqtt5_properties
+from bridge.publish.ending import end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -118,11 +120,13 @@ class Link:
             reason = connection.closed.result() if connection.closed.done() else "gave up"
             self._log.warning("broker_lost", broker=target.address, reason=reason)
         finally:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
-            if not connection.closed.done():
-                connection.publish(self._status_topic, b"offline", retain=True)
-            await connection.close()
+            try:
+                with suppress(LinkDownError):  # that is why it ends
+                    await end(serving)
+            finally:
+                if not connection.closed.done():
+                    connection.publish(self._status_topic, b"offline", retain=True)
+                await connection.close()
 
     async def _connect(self, target: Target) -> BrokerConnection:
         url = target.url

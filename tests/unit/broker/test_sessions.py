@@ -190,3 +190,21 @@ def test_a_will_without_the_right_is_counted_and_dropped(path):
         assert stage.router._statistics.dropped["not_allowed"] == 1
 
     run(path, story)
+
+
+def test_a_writer_that_fails_is_told_to_who_watches(path, monkeypatch):
+    def broken(_self, _batch):
+        raise RuntimeError("a defect in the writer")
+
+    async def story():
+        store = SessionStore(path)
+        monkeypatch.setattr(SessionStore, "_commit", broken)
+        store.start()
+        store.queue("alice.phone", 1, "mail/alice/last", b"x")
+        with pytest.raises(RuntimeError, match="a defect in the writer"):
+            await store.watch()
+        monkeypatch.undo()
+        with pytest.raises(RuntimeError, match="a defect in the writer"):
+            await store.close()
+
+    asyncio.run(story())

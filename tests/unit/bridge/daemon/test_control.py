@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -21,6 +22,10 @@ async def _fail(_request):
     raise PostbellError("the broker is away")
 
 
+async def _break(_request):
+    raise RuntimeError("a defect")
+
+
 def asked(run_dir, *requests):
     """What each request comes to, as a command would see it."""
 
@@ -31,7 +36,7 @@ def asked(run_dir, *requests):
             return str(error)
 
     async def run():
-        listening = asyncio.create_task(control.listen(run_dir, {"look": _look, "fail": _fail}))
+        listening = asyncio.create_task(control.listen(run_dir, {"look": _look, "fail": _fail, "break": _break}))
         await until_on_loop((run_dir / control.NAME).exists, what="the control socket")
         answers = [await one(request) for request in requests]
         listening.cancel()
@@ -44,6 +49,14 @@ def test_an_action_answers_and_an_error_is_told_in_its_own_words(tmp_path):
     answers = asked(tmp_path, {"do": "look", "at": 7}, {"do": "fail"}, {"do": "dance"}, {}, [])
     assert answers[:2] == [{"looked": 7}, "the broker is away"]
     assert all(answer.startswith("not a request: ") for answer in answers[2:])
+
+
+def test_a_defect_leaves_nobody_waiting_and_is_told(tmp_path, caplog):
+    broken, looked = asked(tmp_path, {"do": "break"}, {"do": "look", "at": 7})
+    assert broken.startswith("the running bridge does not answer")
+    assert looked == {"looked": 7}
+    gc.collect()
+    assert "a defect" in caplog.text
 
 
 def test_nobody_to_ask(tmp_path):
