@@ -7,8 +7,6 @@ are listed one by one because a pattern cannot take `alice` out of the username 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING
 
 from broker.acl import STATUS_ROOT, Identity, Role
@@ -16,41 +14,10 @@ from broker.acl import STATUS_ROOT, Identity, Role
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ITERATIONS = 101  # mosquitto's own default; the passwords are random, so more would only slow down reconnects
-
 
 def acl_file(logins: Iterable[Identity], *, root: str) -> str:
     """The text of `acl_file`: who may read and write what."""
     return "\n".join(line for who in logins for line in (f"user {who.username}", *_rules(who, root), ""))
-
-
-def password_line(username: str, password: str, salt: bytes) -> str:
-    """One line of `password_file`. `salt` is 12 random bytes."""
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
-    parts = (base64.b64encode(part).decode() for part in (salt, digest))
-    return f"{username}:$7${_ITERATIONS}${'$'.join(parts)}"
-
-
-def configuration(*, listen: str, acl: str, passwords: str, persistence: str) -> str:
-    """The text of `mosquitto.conf`. `listen` is host:port, the rest are paths, `persistence` of a directory."""
-    host, _, port = listen.rpartition(":")
-    return "\n".join(
-        (
-            f"listener {port} {host.strip('[]')}",
-            "allow_anonymous false",
-            "use_username_as_clientid true",
-            f"password_file {passwords}",
-            f"acl_file {acl}",
-            "persistence true",
-            f"persistence_location {persistence.rstrip('/')}/",
-            "autosave_on_changes false",  # true: the interval counts changes, and each writes the whole database
-            "autosave_interval 1",
-            "max_queued_messages 10000",
-            "max_inflight_messages 64",
-            "persistent_client_expiration 30d",
-            "",
-        )
-    )
 
 
 def _rules(who: Identity, root: str) -> list[str]:

@@ -10,7 +10,7 @@ from bridge.store import salvage as store_salvage
 
 
 def salvage(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
-    """Save what can be read of a damaged database into a new one; the damaged file is kept."""
+    """Save what can be read of a damaged database into a new one; the old file is kept."""
     settings = opening.existing(context, config)
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
         saved = store_salvage.salvage(settings.database)
@@ -19,4 +19,5 @@ def salvage(context: typer.Context, config: options.Config = None, as_json: opti
         return
     for table, rows in saved.rows.items():
         typer.echo(f"{table:8} {rows:8} saved{', some could not be read' if table in saved.damaged else ''}")
-    typer.echo(f"the damaged file is kept as {saved.kept_as}")
+    before = "the damaged file" if saved.damaged else "nothing was damaged; the file as it was"
+    typer.echo(f"{before} is kept as {saved.kept_as}")

@@ -1,4 +1,4 @@
-"""Message ids: nine characters that sort by time and carry the arrival time.
+"""The ids of mails: nine characters that sort by time and carry the arrival time.
 
 An id is the number of milliseconds since 2025-01-01T00:00:00Z at which a message was accepted, in
 Crockford base32, lower case, most significant digit first. 45 bits last until the year 3139.

@@ -100,10 +100,18 @@ def _bind_file(path: Path, file: SocketFile) -> socket.socket:
 
 
 def _chown(path: Path, owner: FileOwner) -> None:
-    if owner.user:
-        shutil.chown(path, user=owner.user)
-    if owner.group:
-        shutil.chown(path, group=owner.group)
+    """Give a file its owner. Without root only the group can be set, and to one that the process is a member of."""
+    try:
+        if owner.user:
+            shutil.chown(path, user=owner.user)
+        if owner.group:
+            shutil.chown(path, group=owner.group)
+    except PermissionError as error:
+        group = owner.group or "GROUP"
+        raise ConfigurationError(
+            f"owner {str(owner)!r}: {error.strerror}; only root may give it to anybody: write lmtp.socket_owner = "
+            f'":{group}", put the user that runs this into that group (sudo usermod -aG {group} USER) and start it anew'
+        ) from error
 
 
 def _require_stale(path: Path) -> None:

@@ -33,7 +33,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
         notes=(
             "Run it again after users or addresses have changed.",
             "Not split? Copy the router behind `begin routers`, the transport behind `begin transports`.",
-            "The socket must let the user Debian-exim in: lmtp.socket_owner, lmtp.socket_mode.",
+            'The socket must let the group Debian-exim in: lmtp.socket_owner = ":Debian-exim".',
             *site.notes,
         ),
     )

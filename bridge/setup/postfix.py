@@ -59,7 +59,7 @@ def transport(site: Site, *, directory: str = ETC, transport_maps: str = "") -> 
             shlex.join(["postconf", "-c", directory, "-e", f"transport_maps = {_added(transport_maps, table)}"]),
         ),
         reload=shlex.join(["postfix", "-c", directory, "reload"]),
-        notes=("The socket must let the user postfix in: lmtp.socket_owner, lmtp.socket_mode.",),
+        notes=('The socket must let the group postfix in: lmtp.socket_owner = ":postfix".',),
     )
 
 

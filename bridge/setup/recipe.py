@@ -42,7 +42,7 @@ class Site:
     def require_lmtp(self) -> Endpoint:
         """Where the LMTP listener is; raises ConfigurationError when it is off or cannot be named elsewhere."""
         if self.lmtp is None:
-            raise ConfigurationError('lmtp.listen is off: set it, for example to "unix:/run/postbell/lmtp"')
+            raise ConfigurationError('lmtp.listen is off: set it, for example to "unix:/run/postbell/lmtp.sock"')
         return reachable("lmtp.listen", self.lmtp)
 
 

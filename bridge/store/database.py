@@ -5,6 +5,7 @@ The file runs in WAL mode with `synchronous=FULL`: when COMMIT returns, the tran
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -52,9 +53,17 @@ def prepare(path: Path, *, check: bool = False) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+            raise StoreUnavailableError(f"{path}: {error}; {_ask_who(path)}") from error
         raise translate(error, path) from error
     except OSError as error:
-        raise StoreUnavailableError(f"{path}: {error.strerror}; check owner and mode of {path.parent}") from error
+        raise StoreUnavailableError(f"{path}: {error.strerror}; {_ask_who(path)}") from error
+
+
+def _ask_who(path: Path) -> str:
+    """What to look at when a file cannot be made: the nearest directory that is there, for it is what refuses."""
+    refusing = next(place for place in path.absolute().parents if os.path.lexists(place))
+    return f"check owner and mode of {refusing}, or run this as the user that Postbell runs as"
 
 
 def translate(error: sqlite3.Error, path: Path) -> StoreCorruptError | StoreUnavailableError:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from clients.contract.elements import STATE_BYTES, array, check_version, integer
 from clients.contract.errors import MalformedError
 from clients.contract.ids import valid_id
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +33,4 @@ def decode_digest(payload: bytes) -> Digest:
         return Digest()
     if not isinstance(newest_id, str) or not valid_id(newest_id):
         raise MalformedError("newest_id is not a message id")
-    return Digest(live, check, newest_id)
-
-
-def digest_of(ids: Iterable[str]) -> Digest:
-    """The digest that a box with exactly these ids has."""
-    live, check, newest_id = 0, 0, ""
-    for mail_id in ids:
-        live += 1
-        check ^= zlib.crc32(mail_id.encode("ascii"))
-        newest_id = max(newest_id, mail_id)
     return Digest(live, check, newest_id)

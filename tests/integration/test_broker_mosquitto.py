@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from broker import mosquitto
 from tests.support import mqtt_client as mqtt
+from tests.support.mosquitto import configuration_text
 from tests.support.mqtt_broker import MosquittoWithOurRules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,11 +19,11 @@ def settings_of(text):
     return {parts[0]: parts[1].strip() for parts in lines if len(parts) == 2}
 
 
-def test_the_page_and_the_program_give_the_same_settings():
+def test_the_settings_on_the_page_are_those_that_are_tested():
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     block = re.search(r"In `mosquitto\.conf`:\n\n```\n(.*?)```", page, re.DOTALL)
     told = settings_of(block.group(1))
-    given = settings_of(mosquitto.configuration(listen="127.0.0.1:1", acl="/a", passwords="/p", persistence="/d"))
+    given = settings_of(configuration_text(listen="127.0.0.1:1", acl="/a", passwords="/p", persistence="/d"))
     assert (told["autosave_on_changes"], told["autosave_interval"]) == ("false", "1")
     files = {"password_file", "acl_file"}
     assert {key: given.get(key) for key in told.keys() - files} == {key: told[key] for key in told.keys() - files}

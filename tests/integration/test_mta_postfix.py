@@ -69,7 +69,7 @@ def started(where: Place) -> Iterator[Postfix]:
 
 @pytest.mark.parametrize("over_tcp", [False, True], ids=["unix", "tcp"])
 def test_postfix_hands_over_copies_and_keeps_them_while_postbell_is_down(over_tcp):
-    with place() as where, started(where) as server:
+    with place(group="postfix") as where, started(where) as server:
         script = where.setup("postfix", "--directory", str(server.etc), over_tcp=over_tcp)
         run("sh", "-e", "-x", input=script.encode())
         asyncio.run(trial(server, where, over_tcp=over_tcp))

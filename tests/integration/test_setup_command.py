@@ -11,7 +11,7 @@ from bridge.cli import main
 from bridge.cli.setup import Server
 from tests.support.stored import add_user
 
-LISTENERS = {"SMTP": "127.0.0.1:2525", "LMTP": "unix:/run/postbell/lmtp"}
+LISTENERS = {"SMTP": "127.0.0.1:2525", "LMTP": "unix:/run/postbell/lmtp.sock"}
 NAMES_A_LISTENER = {Server.OPENSMTPD: "127.0.0.1:2525"}
 """OpenSMTPD relays over SMTP, the others hand over by LMTP."""
 
@@ -42,7 +42,7 @@ def test_it_prints_a_script_that_a_shell_can_read_and_that_names_everybody(setup
     subprocess.run(["sh", "-n"], input=script, text=True, check=True)
     for user in ("alice", "bob"):
         assert user in script
-    assert NAMES_A_LISTENER.get(server, "/run/postbell/lmtp") in script
+    assert NAMES_A_LISTENER.get(server, "/run/postbell/lmtp.sock") in script
     assert script.startswith("# ")
 
 

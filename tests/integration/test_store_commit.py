@@ -289,10 +289,17 @@ def test_damage_within_is_found_by_the_check_at_start(path):
         database.prepare(path, check=True)
 
 
-def test_a_directory_that_cannot_be_made_is_told_with_a_cure(tmp_path):
+@pytest.mark.parametrize("missing", ["", "deep", "deep/deeper"])
+def test_a_directory_that_cannot_be_made_is_told_with_the_one_that_refuses(tmp_path, missing):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnavailableError, match="check owner and mode"):
-        database.prepare(tmp_path / "file" / "postbell.db")
+    with pytest.raises(StoreUnavailableError, match=f"check owner and mode of {tmp_path}/file, or run this as"):
+        database.prepare(tmp_path / "file" / missing / "postbell.db")
+
+
+def test_a_file_that_cannot_be_made_is_told_with_its_directory(tmp_path):
+    (tmp_path / "postbell.db").symlink_to(tmp_path / "nowhere" / "postbell.db")
+    with pytest.raises(StoreUnavailableError, match=f"unable to open.*check owner and mode of {tmp_path}, or"):
+        database.prepare(tmp_path / "postbell.db")
 
 
 def test_the_clock_may_stand_before_the_first_id(path):

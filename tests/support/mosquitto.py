@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import getpass
+import hashlib
 import secrets
 import signal
 import subprocess
@@ -82,8 +84,41 @@ class RuledMosquitto(Mosquitto):
         write_rules(self.configuration, port=self.port, roles=roles, passwords=passwords)
 
 
+_ITERATIONS = 101  # mosquitto's own default
 USER = f"user {getpass.getuser()}"
 """Mosquitto started by root would be another user, and could read none of a test's files."""
+
+
+def password_line(username: str, password: str, salt: bytes) -> str:
+    """One line of `password_file`. `salt` is 12 random bytes."""
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
+    parts = (base64.b64encode(part).decode() for part in (salt, digest))
+    return f"{username}:$7${_ITERATIONS}${'$'.join(parts)}"
+
+
+def configuration_text(*, listen: str, acl: str, passwords: str, persistence: str) -> str:
+    """The text of `mosquitto.conf`, with the settings that docs/operations.md gives.
+
+    `listen` is host:port, the rest are paths, `persistence` of a directory.
+    """
+    host, _, port = listen.rpartition(":")
+    return "\n".join(
+        (
+            f"listener {port} {host.strip('[]')}",
+            "allow_anonymous false",
+            "use_username_as_clientid true",
+            f"password_file {passwords}",
+            f"acl_file {acl}",
+            "persistence true",
+            f"persistence_location {persistence.rstrip('/')}/",
+            "autosave_on_changes false",  # true: the interval counts changes, and each writes the whole database
+            "autosave_interval 1",
+            "max_queued_messages 10000",
+            "max_inflight_messages 64",
+            "persistent_client_expiration 30d",
+            "",
+        )
+    )
 
 
 def write_rules(
@@ -92,13 +127,13 @@ def write_rules(
     """Write a mosquitto.conf with the generated settings, ACL and password file beside it."""
     directory = configuration.parent
     acl, words = directory / "acl", directory / "passwords"
-    text = generated.configuration(
+    text = configuration_text(
         listen=f"127.0.0.1:{port}", acl=str(acl), passwords=str(words), persistence=str(directory)
     )
     if not persistent:
         text = text.replace("persistence true", "persistence false")
     identities = [Identity(username, Role(role)) for username, role in roles.items()]
-    lines = [generated.password_line(name, word, secrets.token_bytes(12)) for name, word in passwords.items()]
+    lines = [password_line(name, word, secrets.token_bytes(12)) for name, word in passwords.items()]
     for path, content in (
         (configuration, f"{text}{USER}\n"),
         (acl, generated.acl_file(identities, root="mail")),

@@ -100,6 +100,8 @@ class Place:
     lmtp_port: int
     broker_port: int
     devices: Devices = field(repr=False)
+    group: str = ""
+    """Who may enter the LMTP socket beside us; anybody, if empty."""
 
     @property
     def database(self) -> Path:
@@ -134,10 +136,11 @@ class Place:
     async def postbell(self, *, over_tcp: bool = False) -> AsyncIterator[None]:
         """Postbell, listening where it listened before, with the store that it had."""
         ready = asyncio.Event()
+        access = {"socket_owner": f":{self.group}"} if self.group else {"socket_mode": "0666"}
         settings = Settings(
             state_dir=self.directory / "state",
             smtp={"listen": f"127.0.0.1:{self.smtp_port}"},
-            lmtp={"listen": self.lmtp(over_tcp=over_tcp), "socket_mode": "0666"},
+            lmtp={"listen": self.lmtp(over_tcp=over_tcp), **access},
             broker={"embedded": False},
             mqtt={"url": f"mqtt://127.0.0.1:{self.broker_port}"},
         )
@@ -153,7 +156,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Place]:
+def place(*, group: str = "") -> Iterator[Place]:
     """A fresh place with the users alice and bob, removed afterwards; only root can run mail servers."""
     if os.geteuid() != 0:
         pytest.skip("needs root to start a mail server")
@@ -167,7 +170,7 @@ def place() -> Iterator[Place]:
         for user in ("alice", "bob"):
             add_user(store, user)
         with mosquitto(directory / "broker") as port, contextlib.closing(Devices(port, "alice", "bob")) as devices:
-            yield Place(directory, free_port(), free_port(), port, devices)
+            yield Place(directory, free_port(), free_port(), port, devices, group)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

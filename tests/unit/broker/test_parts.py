@@ -135,6 +135,3 @@ def test_rules_for_mosquitto():
         "topic read mail-bridge/#",
         "topic read $SYS/#",
     ]
-    assert "use_username_as_clientid true" in mosquitto.configuration(
-        listen="127.0.0.1:1883", acl="/a", passwords="/p", persistence="/d"
-    )

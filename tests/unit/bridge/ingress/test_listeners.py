@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import getpass
 import os
 import socket
@@ -71,6 +72,22 @@ def test_an_unknown_owner_is_named(tmp_path):
             await opened(
                 UnixAddress(tmp_path / "lmtp"), socket_file=SocketFile(FileMode(0o600), FileOwner("nobody-like-this"))
             )
+        assert not list(tmp_path.iterdir())
+
+    listening(story)
+
+
+def test_an_owner_that_may_not_be_set_is_told_with_what_to_do(tmp_path, monkeypatch):
+    def refused(*_arguments, **_keywords):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    async def story():
+        monkeypatch.setattr("os.chown", refused)
+        with pytest.raises(ConfigurationError) as caught:
+            await opened(UnixAddress(tmp_path / "lmtp"), socket_file=SocketFile(owner=FileOwner("root", "root")))
+        assert 'write lmtp.socket_owner = ":root"' in str(caught.value)
+        assert "usermod -aG root USER" in str(caught.value)
+        assert "port" not in str(caught.value)
         assert not list(tmp_path.iterdir())
 
     listening(story)

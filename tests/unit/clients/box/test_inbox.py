@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from clients.box.inbox import GRACE_S, LONGEST_WAIT_S, DigestHeard, Gone, Inbox, Live, Shown, Skipped
 from clients.box.memory import GONE_IDS, Memory
-from clients.contract.digest import Digest, digest_of
+from clients.contract.digest import Digest
 from clients.contract.header import Header
+from tests.support.contract import digest_of
 
 A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"
 MAIL = msgpack.packb([1, 0, "Ada", "ada@example.org", "subject"])

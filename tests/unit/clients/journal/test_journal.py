@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.box.memory import GONE_IDS
-from clients.contract.digest import Digest, digest_of
+from clients.contract.digest import Digest
 from clients.contract.header import decode_header
 from clients.errors import StateError, StateLockedError
 from clients.journal import records
 from clients.journal.file import COMPACT_BYTES, Journal
 from clients.journal.snapshot import Snapshot
+from tests.support.contract import digest_of
 
 A, B, C = "00t64ks8n", "00t64ks8p", "00t64ks8q"
 

@@ -10,7 +10,6 @@ import time
 import msgpack
 import pytest
 
-from clients.contract.digest import digest_of
 from clients.contract.topics import Mailbox
 from clients.device import Device
 from clients.journal import file as journal_module
@@ -21,6 +20,7 @@ from clients.terminal import output as output_module
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen
 from clients.terminal.watch.display import Effects, WatchDisplay
+from tests.support.contract import digest_of
 
 IDS = ("00t64ks8n", "00t64ks8p", "00t64ks8q")
 MAIL = msgpack.packb([1, 0, "Ada", "ada@example.org", "subject"])
