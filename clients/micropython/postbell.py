@@ -1260,10 +1260,10 @@ class Client:
                 self.journal.mark(mail_id, 0, WANTED)
 
     def _remember(self) -> None:
-        """Write down what the keepalive found, when it differs by a tenth from what is written."""
+        """Write down what the keepalive found, when it differs by a twentieth from what is written."""
         found = self.keepalive
         low, high, _ = self.journal.networks.get(self._network, (0, 0, 0))
-        if abs(found.low_s - low) * 10 > low or found.high_s != high:
+        if abs(found.low_s - low) * 20 > low or found.high_s != high:
             self.journal.network(self._network, (found.low_s, found.high_s, found.found_s))
 
     def _say(self, text: str) -> None:

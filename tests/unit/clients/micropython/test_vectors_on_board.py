@@ -14,7 +14,9 @@ VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 PROGRAM = Path(__file__).with_name("vectors_on_board.py")
 
 
-@pytest.mark.parametrize(("interpreter", "compiled"), [("micropython", False), ("micropython", True), ("python", False)])
+@pytest.mark.parametrize(
+    ("interpreter", "compiled"), [("micropython", False), ("micropython", True), ("python", False)]
+)
 def test_every_vector_comes_out_as_written(interpreter, compiled, tmp_path):
     if compiled:
         compile_to(tmp_path / "postbell.mpy")
