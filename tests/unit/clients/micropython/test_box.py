@@ -138,9 +138,9 @@ def test_the_memory_of_what_is_gone_is_bounded_and_keeps_what_went_last():
     assert memory.count[LIVE] == memory.check[LIVE] == 0
 
 
-@given(st.lists(st.tuples(st.integers(0, 60), st.sampled_from([0, 1, 3, 16, 17, 32]), st.integers(0, 63)), max_size=60))
+@given(st.lists(st.tuples(st.integers(0, 20), st.sampled_from([0, 1, 3, 16, 17, 32]), st.integers(0, 63)), max_size=60))
 def test_the_table_counts_right_whatever_is_forgotten(changes):
-    memory = Memory(30, 10)
+    memory = Memory(3, 5)
     for number, on, off in changes:
         if on & LIVE and memory.count[LIVE] >= memory.most:
             continue
