@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     Reply = tuple[int, int, int, int, bytes | str]
 
 
+SILENT = const(2048)
+"""The flag of a mail that is shown without a sound; docs/protocol.md has the others."""
 _STATE_BYTES = const(8192)
 
 

@@ -125,7 +125,8 @@ def test_the_tap_sees_what_pubsubclient_hides(host):
         + b"\xd0\x00\x90\x04\x80\x01\x01\x80"
         + mqtt.puback(7)
     )
-    assert host([f"tap {told.hex()}"]) == [
+    events = (
         "connack 1 0;publish mail/alice/box 65535 1 0;publish mail/alice/msg/00t64ks8n 513 0 1;"
         "pingresp;suback 32769 128;other;"
-    ]
+    )
+    assert host([f"tap {told.hex()}"]) == [events]
