@@ -1,6 +1,6 @@
 """An ESP32 with e-paper: wakes up, fetches what is new, draws it if anything changed, and sleeps.
 
-Copy it to the board as `main.py`, beside `postbell.mpy` and the certificate; docs/devices/esp32.md has the
+Copy it to the board as `/main.py`, beside `postbell.mpy` and the certificate; docs/devices/esp32.md has the
 wiring. The button (or the pin pulled low) wakes it at once, and says that what is on the screen was seen.
 The panel is 250 × 122 with an SSD1680 (Waveshare 2.13 inch, Adafruit and others); for another one only
 `Paper` changes.

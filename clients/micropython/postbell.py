@@ -128,7 +128,7 @@ def parse_topic(root: str, topic: str) -> tuple[str, str, str]:
 
 _ARRAY = ()
 _NUMBERS = "BHIQbhiq"
-_HELD = const(512)
+_CONTAINERS = const(512)
 """How many arrays and maps one element may hold, nested or side by side."""
 
 
@@ -198,12 +198,12 @@ def unpack(data: bytes, known: int) -> "list[Any]":
         count -= 1
         start = at
         value, at, inside = _item(data, at)
-        held = 0
+        containers = 0
         while inside:
             _, at, more = _item(data, at)
             inside += more - 1
-            held += more > 0
-            if held > _HELD:
+            containers += more > 0
+            if containers > _CONTAINERS:
                 malformed()
         if len(values) < known:
             values.append((data[start:at],) if value is _ARRAY else value)

@@ -14,10 +14,12 @@ import pytest
 
 from tests.conftest import need
 from tests.crash.truth import read_store
-from tests.support.contract_player import Mosquitto, Player, mail_id
+from tests.support.contract_player import Player, mail_id
 from tests.support.cuttable import Cuttable
 from tests.support.micropython import Board
-from tests.support.system import System, free_port, until
+from tests.support.mosquitto import Mosquitto
+from tests.support.system import System
+from tests.support.waiting import free_port, until
 
 MAILS, DROPS, LIVE = 200, 50, 100
 

@@ -9,7 +9,8 @@ import pytest
 
 from clients.micropython.build import SOURCE, compile_to
 from tests.conftest import need
-from tests.support.contract_player import Mosquitto, Player, mail_id
+from tests.support.contract_player import Player, mail_id
+from tests.support.mosquitto import Mosquitto
 
 PROGRAM = Path(__file__).parents[1] / "support" / "epaper_main.py"
 

@@ -78,6 +78,7 @@ def test_it_returns_as_the_page_says(broker):
     again = Sketch(broker.address(), *LOGIN, confirmed=True)
     again.run(lambda: again.played.box.digest is not None)
     assert (first.subscribed, again.subscribed) == ([FILTERS], [FILTERS[1:]])
+    assert again.played.box.digest is not None
     assert again.played.box.digest[0] == len(ids)
     assert again.played.shown == []
     again.close()

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from tests.crash.proxy import Proxy
-from tests.support.system import until
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,12 @@ class Cuttable:
     def drop(self) -> None:
         """Reset the connection that there is, or the next."""
         before = self.cuts
-        until(lambda: self._call(self._proxy.cut) or self.cuts > before, what="a connection to cut")
+
+        def cut() -> bool:
+            self._call(self._proxy.cut)
+            return self.cuts > before
+
+        until(cut, what="a connection to cut")
 
     def stall(self) -> None:
         """Move no byte until `heal`, and say nothing: what a NAT does that has forgotten a connection."""

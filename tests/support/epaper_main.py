@@ -4,6 +4,8 @@ Arguments: port, `timer` or `button`, state file, image. Prints what the example
 writes what stands on the panel as a PBM image.
 """
 
+# mypy: disable-error-code="assignment,attr-defined,import-not-found"
+# (MicroPython, and what lies beside this file on a board, are not known to it.)
 # ruff: noqa: E402, PTH123, T201 (modules come first that the next import; there is no pathlib; it says by printing)
 
 import sys

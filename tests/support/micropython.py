@@ -8,7 +8,7 @@ from typing import Self
 
 from clients.micropython.build import compile_to
 from tests.conftest import need
-from tests.support.system import until
+from tests.support.waiting import until
 
 HEAP = "48k"
 MAIN = Path(__file__).with_name("micropython_main.py")

@@ -3,6 +3,8 @@
 Arguments: host, port, user, device, password, state file, and the DER file of a certificate authority or "".
 """
 
+# mypy: disable-error-code="assignment,attr-defined,import-not-found"
+# (MicroPython, and what lies beside this file on a board, are not known to it.)
 # ruff: noqa: PTH123, T201 (there is no pathlib, and what it prints is what it says)
 
 import gc

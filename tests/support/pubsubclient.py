@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 LIBRARY_BYTES = 256
 """The buffer that the library has when nobody asks for another."""
 _SOURCE = (ROOT / "clients" / "arduino" / "postbell" / "postbell.h").read_text()
-SKETCH_BYTES = int(re.search(r"BUFFER_BYTES = (\d+)", _SOURCE)[1])
-SKETCH_CEILING_S = int(re.search(r"CEILING_S = (\d+)", _SOURCE)[1])
+SKETCH_BYTES, SKETCH_CEILING_S = (
+    int(re.findall(rf"{name} = (\d+)", _SOURCE)[0]) for name in ("BUFFER_BYTES", "CEILING_S")
+)
 FILTERS = ("mail/alice/msg/+", "mail/alice/box", "mail/alice/re/board")
 
 

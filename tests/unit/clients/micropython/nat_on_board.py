@@ -6,6 +6,8 @@ Prints: dead connections, those of them after the search had an end, pings until
 unreachable, wake-ups, wake-ups of one who knows the NAT, and what was found.
 """
 
+# mypy: disable-error-code="assignment,attr-defined,import-not-found"
+# (MicroPython, and what lies beside this file on a board, are not known to it.)
 # ruff: noqa: T201 (what it prints is what it says)
 
 import sys

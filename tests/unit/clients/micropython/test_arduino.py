@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import zlib
 
 import pytest
 
-from clients.micropython.postbell import LIVE, crc32
+from clients.micropython.postbell import LIVE
 from tests.conftest import need
 from tests.support import mqtt_client as mqtt
 from tests.support.system import ROOT
@@ -111,7 +112,7 @@ def state(played, seen, healing):
     shown = "".join(f"{each}," for each in played.shown[seen:]) or "-"
     check = 0
     for each in played.memory.ids(LIVE):
-        check ^= crc32(each.encode())
+        check ^= zlib.crc32(each.encode())
     agrees = played.box.agrees(played.box.digest)
     return f"{shown} {played.memory.count[LIVE]} {check} {int(agrees)} {int(healing)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 
 import msgpack
@@ -28,7 +29,7 @@ def digest(ids):
     return msgpack.packb([1, len(ids), check, max(ids)] if ids else [1])
 
 
-class NoFlash:
+class NoFlash(Journal):
     """A journal that records nothing but marks the memory."""
 
     def __init__(self, memory):
@@ -240,7 +241,7 @@ def test_the_power_goes_between_removing_and_renaming(tmp_path):
 
 def test_where_files_are_not_replaced_by_renaming(tmp_path, monkeypatch):
     before, journal = filled(tmp_path / "state")
-    rename, refused = postbell.os.rename, []
+    rename, refused = os.rename, []
 
     def like_fat(old, new):
         if (tmp_path / "state").exists():
@@ -248,7 +249,7 @@ def test_where_files_are_not_replaced_by_renaming(tmp_path, monkeypatch):
             raise OSError(17)
         rename(old, new)
 
-    monkeypatch.setattr(postbell.os, "rename", like_fat)
+    monkeypatch.setattr(os, "rename", like_fat)
     journal.compact()
     assert refused
     assert known(opened(tmp_path / "state")[0]) == known(before)
@@ -257,7 +258,12 @@ def test_where_files_are_not_replaced_by_renaming(tmp_path, monkeypatch):
 def test_the_file_is_bounded_and_rarely_rewritten(tmp_path, monkeypatch):
     _, journal = opened(tmp_path / "state", limit=4096)
     rewritten, compact = [], Journal.compact
-    monkeypatch.setattr(Journal, "compact", lambda self: (rewritten.append(1), compact(self)))
+
+    def count(journal):
+        rewritten.append(1)
+        compact(journal)
+
+    monkeypatch.setattr(Journal, "compact", count)
     largest = 0
     for number in range(2000):
         mail_id = postbell.id_text(1, number)

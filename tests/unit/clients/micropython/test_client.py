@@ -145,6 +145,14 @@ class World:
         return [one for one in self.packets if one.kind == kind]
 
 
+class Told(Client):
+    """A client that keeps what it tells."""
+
+    shown: list[str]
+    said: list[str]
+    replies: list[tuple[object, ...]]
+
+
 @pytest.fixture
 def world(monkeypatch):
     played = World()
@@ -160,7 +168,7 @@ def started(world, tmp_path):
 
     def start(**options):
         shown, said, replies = [], [], []
-        client = Client(
+        client = Told(
             "broker",
             "alice",
             "board",
@@ -247,7 +255,12 @@ def test_what_was_said_is_in_flash_before_it_is_acknowledged(world, started, mon
     client = started()
     settle(client)
     monkeypatch.setattr(postbell.Journal, "flush", flushed)
-    world._take = lambda data: (order.append(data[0] >> 4), write(data))
+
+    def sent(data):
+        order.append(data[0] >> 4)
+        write(data)
+
+    world._take = sent
     for number in range(3):
         world.mail(f"mail/alice/msg/{IDS[number]}", header("x"), packet_id=number + 1)
     settle(client)
@@ -400,7 +413,12 @@ def test_seen_survives_a_power_cut(world, started):
     client.seen(IDS[1])
     world.present = True
     asked = []
-    world.on_publish = lambda request: asked.append(request[2:]) or [[1, request[1], 0, 0, 0, b""]]
+
+    def bridge(request):
+        asked.append(request[2:])
+        return [[1, request[1], 0, 0, 0, b""]]
+
+    world.on_publish = bridge
     again = started()
     settle(again)
     assert asked == [["seen", IDS[1]]]

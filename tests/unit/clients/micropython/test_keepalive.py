@@ -112,7 +112,7 @@ def test_what_the_broker_sends_while_a_ping_waits_is_a_sign_of_life():
 
 
 def played(interpreter, *arguments):
-    command = [need(interpreter), PROGRAM, SOURCE.parent, *map(str, arguments)]
+    command = [need(interpreter), str(PROGRAM), str(SOURCE.parent), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     names = ("dead", "late", "until_found", "unreachable_ms", "wakeups", "ideal", "low_s", "high_s")
     return dict(zip(names, map(int, done.stdout.split()), strict=True))

@@ -3,6 +3,8 @@
 Prints a line for each vector that came out otherwise, and at last how many there were.
 """
 
+# mypy: disable-error-code="assignment,attr-defined,import-not-found"
+# (MicroPython, and what lies beside this file on a board, are not known to it.)
 # ruff: noqa: PTH123, T201 (there is no pathlib, and what it prints is what it says)
 
 import json
