@@ -408,16 +408,18 @@ class Memory:
 
     def matches(self, digest: "Digest", mark: int = LIVE, also: "Iterable[str]" = ()) -> bool:
         """Whether a digest is that of the ids with this mark and of others."""
-        count, check, last = self.count[mark], self.check[mark], ""
+        count, check, last = self.count[mark], self.check[mark], "000000000"
         for mail_id in also:
             count += 1
             check ^= crc32(mail_id.encode())
             last = max(last, mail_id)
         if count != digest[0] or check != digest[1]:
             return False
-        for mail_id in self.ids(mark):
-            last = max(last, mail_id)
-        return last == digest[2]
+        high, low = id_halves(last)
+        for slot, marks in enumerate(self._marks):
+            if marks & mark and self._high[slot] >= high and (self._high[slot] > high or self._low[slot] > low):
+                high, low = self._high[slot], self._low[slot]
+        return not count or id_text(high, low) == digest[2]
 
     def _find(self, mail_id: str) -> int:
         high, low = id_halves(mail_id)

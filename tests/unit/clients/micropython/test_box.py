@@ -152,6 +152,16 @@ def test_the_table_counts_right_whatever_is_forgotten(changes):
             assert postbell.decode_digest(digest(sorted(ids))) == (len(ids), memory.check[mark], max(ids, default=""))
 
 
+def test_a_digest_with_another_newest_id_does_not_agree():
+    played = Played()
+    for mail_id in IDS[:3]:
+        played.box.header(mail_id, header("x"), False, 0)
+    count, check, _ = postbell.decode_digest(digest(IDS[:3]))
+    for newest, right in ((IDS[0], False), (IDS[1], False), (IDS[2], True), (IDS[3], False), ("00t64kt80", False)):
+        played.box.heard(msgpack.packb([1, count, check, newest]), 0)
+        assert played.box.agrees(played.box.digest) == right
+
+
 def test_only_the_newest_doubtful_payloads_are_held_back():
     played = Played()
     for mail_id in IDS:
