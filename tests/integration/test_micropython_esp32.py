@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clients.micropython.build import SOURCE, compile_to
+from clients.micropython.build import SOURCE
 from tests.conftest import need
 from tests.support.contract_player import Player, mail_id
+from tests.support.micropython import compiled
 from tests.support.mosquitto import Mosquitto
 
 PROGRAM = Path(__file__).parents[1] / "support" / "epaper_main.py"
@@ -26,9 +27,9 @@ def player(tmp_path):
 @pytest.fixture
 def wake(tmp_path, player):
     """Wakes the board up by `timer` or `button`: what it did, and the picture if it drew one."""
-    compile_to(tmp_path / "postbell.mpy")
-    compile_to(tmp_path / "esp32_epaper.mpy", SOURCE.with_name("esp32_epaper.py"))
-    compile_to(tmp_path / "awake.mpy", PROGRAM)
+    compiled(tmp_path / "postbell.mpy")
+    compiled(tmp_path / "esp32_epaper.mpy", SOURCE.with_name("esp32_epaper.py"))
+    compiled(tmp_path / "awake.mpy", PROGRAM)
 
     def woken(by):
         image = tmp_path / "panel.pbm"

@@ -6,12 +6,18 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from clients.micropython.build import compile_to
+from clients.micropython.build import SOURCE, compile_to
 from tests.conftest import need
 from tests.support.waiting import until
 
 HEAP = "48k"
 MAIN = Path(__file__).with_name("micropython_main.py")
+
+
+def compiled(target: Path, source: Path = SOURCE) -> None:
+    """The bytecode of a module, as a board gets it."""
+    need("mpy-cross")
+    compile_to(target, source)
 
 
 class Board:
@@ -31,8 +37,8 @@ class Board:
     ) -> None:
         self.directory = directory / device
         self.directory.mkdir(exist_ok=True)
-        compile_to(self.directory / "postbell.mpy")
-        compile_to(self.directory / "device.mpy", MAIN)
+        compiled(self.directory / "postbell.mpy")
+        compiled(self.directory / "device.mpy", MAIN)
         self.screen, self.state = self.directory / "screen", self.directory / "state"
         host = "localhost" if authority else "127.0.0.1"
         trust = "" if authority is None else str(authority)

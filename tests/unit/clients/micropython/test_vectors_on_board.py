@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from clients.micropython.build import SOURCE, compile_to
+from clients.micropython.build import SOURCE
 from tests.conftest import need
+from tests.support.micropython import compiled
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 PROGRAM = Path(__file__).with_name("vectors_on_board.py")
 
 
 @pytest.mark.parametrize(
-    ("interpreter", "compiled"), [("micropython", False), ("micropython", True), ("python", False)]
+    ("interpreter", "as_bytecode"), [("micropython", False), ("micropython", True), ("python", False)]
 )
-def test_every_vector_comes_out_as_written(interpreter, compiled, tmp_path):
-    if compiled:
-        compile_to(tmp_path / "postbell.mpy")
-    where = tmp_path if compiled else SOURCE.parent
+def test_every_vector_comes_out_as_written(interpreter, as_bytecode, tmp_path):
+    if as_bytecode:
+        compiled(tmp_path / "postbell.mpy")
+    where = tmp_path if as_bytecode else SOURCE.parent
     done = subprocess.run(
         [need(interpreter), PROGRAM, where, VECTORS], capture_output=True, text=True, check=False, timeout=60
     )
