@@ -644,14 +644,14 @@ class Box:
             if not marks or marks & LIVE:
                 self._went(mail_id)
         else:
-            if self._healing:
-                self._memory.change(mail_id, _HEARD)
             if marks and not marks & LIVE and not retained:
                 if len(self._doubtful) < _DOUBTFUL:
                     self._doubtful[mail_id] = payload
             else:
                 self._doubtful.pop(mail_id, None)
                 self._came(mail_id, payload)
+            if self._healing:
+                self._memory.change(mail_id, _HEARD)
         self._compare(now)
 
     def heard(self, payload: bytes, now: int) -> None:

@@ -358,13 +358,13 @@ class Box {
       if (marks) memory_.change(id, 0, HEARD);
       if (!marks || marks & LIVE) went(id);
     } else {
-      if (healing_) memory_.change(id, HEARD);
       if (marks && !(marks & LIVE) && !retained) {
         doubt(id, payload, size);
       } else {
         forget(id);
         came(id, payload, size);
       }
+      if (healing_) memory_.change(id, HEARD);
     }
     compare(now);
   }

@@ -22,7 +22,9 @@ class World:
 
     def __init__(self):
         self.now = 0
-        self.code, self.present = 0, False
+        self.code: int | None = 0
+        self.present = False
+        self.granted, self.room = b"\1", True
         self.reachable, self.forgets_ms, self.confirms = True, None, True
         self.connects = []
         self.packets = []
@@ -84,6 +86,8 @@ class World:
         return len(taken) or None
 
     def write(self, data):
+        if not self.room:
+            return None
         self._touch()
         if not self.dead:
             self._take(bytes(data))
@@ -118,10 +122,10 @@ class World:
             self._answer(one)
 
     def _answer(self, one):
-        if one.kind == mqtt.CONNECT:
+        if one.kind == mqtt.CONNECT and self.code is not None:
             self.incoming += bytes([0x20, 2, self.present, self.code])
         elif one.kind == mqtt.SUBSCRIBE and self.confirms:
-            self.incoming += mqtt.packet(mqtt.SUBACK, one.body[:2] + b"\1" * len(self.filters(one)))
+            self.incoming += mqtt.packet(mqtt.SUBACK, one.body[:2] + self.granted * len(self.filters(one)))
         elif one.kind == mqtt.PINGREQ:
             self.incoming += b"\xd0\0"
         elif one.kind == mqtt.PUBLISH:
@@ -323,6 +327,106 @@ def test_a_refused_login_is_said_at_once_and_a_known_one_is_tried_again(world, s
     assert len(world.connects) == 2 + 5
 
 
+def test_a_broker_that_does_not_answer_is_left(world, started):
+    world.code = None
+    client = started()
+    run(client, world, 15_000)
+    assert client.said == ["lost: no CONNACK"]
+    assert len(world.connects) == 2
+    world.code = 0
+    run(client, world, 30_000)
+    assert client.up
+
+
+def test_a_broker_that_takes_nothing_is_left(world, started):
+    client = started()
+    settle(client)
+    world.room = False
+    assert client.ask("parts", IDS[0]) == -1
+    assert client.said == ["lost: no room"]
+    assert not client.up
+    assert client.ask("parts", IDS[0]) == -1
+
+
+def test_a_packet_before_connack_is_not_mqtt(world, started):
+    world.code = None
+    client = started()
+    client.step(0)
+    world.mail("mail/alice/box", digest([]))
+    client.step(0)
+    assert client.said == ["lost: not MQTT"]
+
+
+def test_topics_that_are_refused_are_no_reason_to_go_on(world, started):
+    world.granted = b"\x80"
+    client = started()
+    with pytest.raises(RefusedError):
+        settle(client)
+    assert not client.up
+
+
+def test_what_cannot_be_read_is_said_once_and_acknowledged(world, started):
+    client = started()
+    settle(client)
+    for number, (topic, payload) in enumerate([
+        ("mail/bob/box", digest([])),
+        ("post/alice/box", digest([])),
+        ("mail/alice/msg/hello", header("x")),
+        ("mail/alice/box", b"\x91\x02"),
+        ("mail/alice/box", b"x" * 2000),
+        ("mail/alice/box", b""),
+        ("mail/alice/re/board", b"\xc1"),
+        (f"mail/alice/msg/{IDS[0]}", b"\x91\x02"),
+        (f"mail/alice/msg/{IDS[0]}", b"\x91\x02"),
+    ]):  # fmt: skip
+        world.mail(topic, payload, packet_id=number + 1)
+        settle(client)
+    assert client.said == ["skipped: malformed", "skipped: version"]
+    assert len(world.kinds(mqtt.PUBACK)) == 9
+    assert client.memory.get(IDS[0]) & 7 == postbell.LIVE
+
+
+def test_a_screen_that_fails_leaves_the_mail_for_the_next_time(world, started):
+    client = started()
+    settle(client)
+    show, client.box._show = client.box._show, lambda *_: 1 // 0
+    world.mail(f"mail/alice/msg/{IDS[0]}", header("x"))
+    with pytest.raises(ZeroDivisionError):
+        settle(client)
+    assert not world.kinds(mqtt.PUBACK)
+    client.box._show = show
+    world.present = True
+    settle(client)
+    world.mail(f"mail/alice/msg/{IDS[0]}", header("x"), dup=True)
+    settle(client)
+    assert client.shown == [IDS[0]]
+    assert len(world.kinds(mqtt.PUBACK)) == 1
+
+
+@pytest.mark.usefixtures("world")
+def test_a_name_that_is_none_is_refused(tmp_path):
+    with pytest.raises(postbell.ContractError):
+        Client("broker", "Alice", "board", "secret", path=str(tmp_path / "state"))
+
+
+def test_a_box_that_went_astray_is_asked_for_again(world, started):
+    client = started()
+    with_mail(client, world)
+    world.mail("mail/alice/box", digest([IDS[0], IDS[2], IDS[5]]), packet_id=50)
+    run(client, world, world.now + 3_900)
+    assert world.subscribed() == [FILTERS]
+    run(client, world, world.now + 200)
+    assert world.subscribed() == [FILTERS, FILTERS]
+    for place in (0, 2, 5):
+        world.mail(f"mail/alice/msg/{IDS[place]}", header("x"), retain=True, packet_id=60 + place)
+    world.mail("mail/alice/box", digest([IDS[0], IDS[2], IDS[5]]), retain=True, packet_id=70)
+    settle(client)
+    assert sorted(client.memory.ids(postbell.LIVE)) == [IDS[0], IDS[2], IDS[5]]
+    assert client.shown == [*IDS[:3], IDS[5]]
+    run(client, world, world.now + 100_000)
+    assert len(world.subscribed()) == 2
+
+
 def test_the_waits_double_up_to_half_a_minute(world, started):
     world.reachable = False
     run(started(), world, 300_000)
@@ -405,6 +509,27 @@ def test_seen_is_asked_until_the_bridge_says_so(world, started):
     assert [moment - asked[0][0] for moment, _ in asked] == [0, 10_000, 10_750, 12_250]
     assert next(client.memory.ids(postbell.WANTED), None) is None
     assert not client.replies
+
+
+def test_many_are_marked_a_few_at_a_time_and_a_refusal_is_said(world, started):
+    client = started()
+    settle(client)
+    ids = [postbell.id_text(3, number) for number in range(45)]
+    for number, mail_id in enumerate(ids):
+        world.mail(f"mail/alice/msg/{mail_id}", header("x"), packet_id=number + 1)
+        settle(client)
+    asked = []
+
+    def bridge(request):
+        asked.append(request[3:])
+        return [[1, request[1], 2, 0, 0, "no such message"]]
+
+    world.on_publish = bridge
+    client.seen(*ids)
+    settle(client)
+    assert [len(each) for each in asked] == [20, 20, 5]
+    assert sorted(mail_id for each in asked for mail_id in each) == ids
+    assert client.said == ["seen: no such message"]
 
 
 def test_seen_survives_a_power_cut(world, started):
