@@ -6,8 +6,9 @@ delivered twice, late or not at all, a mail is shown once. What a PUBLISH said i
 flash, then acknowledged: a power cut loses nothing, and shows at most again what it interrupted.
 
 Everything has a bound: packets (`packet_bytes`), ids that are remembered (7 bytes each, set aside at the
-start), headers that are kept for the screen, the state file. Nothing above `Client` knows sockets or the clock: it runs under
-CPython, too; times are milliseconds of any clock that never goes back, unless a name ends in `_s`.
+start), headers that are kept for the screen, the state file. Nothing above `Client` knows sockets or the
+clock: it runs under CPython, too; times are milliseconds of any clock that never goes back, unless a name
+ends in `_s`.
 """
 
 # mypy: disable-error-code="attr-defined,import-not-found,no-any-return"
