@@ -87,7 +87,7 @@ def _lead(body: str, subject: str) -> str:
         return ""
     kept: list[str] = []
     length = 0
-    lines = map(str.strip, body.replace("\t", "\n").split("\n")[:_MOST_LINES])
+    lines = _lines(body)
     in_header, quoted = False, 0
     for line, following in pairwise(chain(lines, [""])):
         quoted = max(quoted - 1, _quote_lines(line, following))
@@ -101,6 +101,16 @@ def _lead(body: str, subject: str) -> str:
             kept.append(shown)
             length += len(shown)
     return " ".join(kept)
+
+
+def _lines(body: str) -> list[str]:
+    """The stripped lines of a body: of many only one blank line in a row, and of those the first 1,000."""
+    lines = [line.strip() for line in body.replace("\t", "\n").split("\n")]
+    if len(lines) > _MOST_LINES:
+        lines = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1] + graphemes.ELLIPSIS]
+    return lines
 
 
 def _quote_lines(line: str, following: str) -> int:

@@ -50,7 +50,8 @@ PIECES = [
     b"BEGIN:VEVENT\n", b"SUMMARY:", b"DTSTART;TZID=", b"20250612T", b"-----BEGIN PGP MESSAGE-----",
     b"View in browser\n", b"\xff", b"\x8d" * 300, b"\xf0\x9f\x91\xa9", b"\xe2\x80\x8d", b"\xed\xa0\x80", b"\xcc\x81",
     b"\x1b$B", b"iso-2022-jp-2", b"\x1b.J\x1bN", b"~{", b"+2AA-", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"9" * 40,
-    b"a" * 300,
+    b"a" * 300, b"dmarc=fail", b"\\(", b"\xef\xbb\xbf", b"\xc2\xa0", b"\xa0", b"\x0c", b"From a\n",
+    b"\xe2\x80\x8b", b"\xf0\x9f\x87\xa9", b" " * 2_000, b"\xe2\x80\x8b" * 700,
 ]  # fmt: skip
 
 
@@ -155,6 +156,9 @@ GROWN = {
     "names of encoded-words": MIXED + PART % (b'; name="' + b"=?utf-8?Q?=C3=A9?= " * 842 + b'"') * 64,
     "names of escapes": MIXED + PART % (b"; name*=utf-8''" + b"%C3%A9" * 2_666) * 64,
     "names in sections": MIXED + PART % b"".join(b"; n*%d=a" % (number % 1_000) for number in range(1_800)) * 60,
+    "comments": MIXED + PART % (b"(" * 5 + b"()" * 8_000) * 9,
+    "comments without an end": MIXED + PART % (b"((((((()" * 2_000) * 9,
+    "results of authentication": (b"Authentication-Results: " + b"((((((()" * 2_000 + b"\r\n") * 30,
     "parameters": MIXED + PART % (MANY + b"\r\nContent-Disposition: a" + MANY) * 800,
 }
 

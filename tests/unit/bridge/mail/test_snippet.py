@@ -261,6 +261,12 @@ def test_what_is_beyond_the_searched_part_of_a_body_leaves_its_mark(padding):
     assert snippet.make(f"Hi there {FLAG} {ZERO_WIDTH * padding}{FLAG}") == f"Hi there {FLAG} …"
 
 
+def test_neither_do_blank_lines_and_what_is_beyond_the_last_line_leaves_its_mark():
+    assert snippet.make("Hi\n" + "\n \n\t\n" * 3_000 + "there") == "Hi there"
+    assert snippet.make("Hi\n" + "> no\n" * 998 + "a\nb\nc") == "Hi a…"
+    assert snippet.make("Hi\n" + "> no\n" * 998 + "a") == "Hi a"
+
+
 def test_so_does_what_is_beyond_the_decoded_part():
     head = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n"
     raw = head + b"Hi there " + b"=E2=80=8B" * 8_000 + b" and more"
