@@ -68,7 +68,7 @@ def test_so_are_blank_lines_of_several_kinds(lines):
         assert read(above + WHOLE) == read(WHOLE)
 
 
-@pytest.mark.parametrize("indent", [b" ", b"\n\t", SEPARATOR + b" "])
+@pytest.mark.parametrize("indent", [b" ", b"\n\t", SEPARATOR + b" ", b" " + SEPARATOR])
 def test_a_line_that_is_indented_is_not_blank(indent):
     assert read(indent + b"From: a@example.org\r\n\r\nx").from_address == ""
 

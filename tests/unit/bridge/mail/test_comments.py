@@ -51,7 +51,7 @@ def test_a_comment_ends_where_counting_says(pieces):
         (b'a (b "(c)" d', b'a (b "(c)" d'),
         (b"a (b) (c (d) e", b"a   (c (d) e"),
         (b"a) b", b"a) b"),
-        (b"(" * DEEPEST + b")" * DEEPEST, b" "),
+        (b"(" * DEEPEST + rb"\)" + b")" * DEEPEST, b" "),
     ],
 )
 def test_comments_are_taken_out(value, left):
