@@ -162,6 +162,29 @@ def test_fractions_are_found():
     assert set(fractions(ast.parse("\n".join(lines)))) == {"WAIT", "age", "f", "rest", "x"}
 
 
+def classes():
+    """The files in which each public class stands; the client of a microcontroller is a file of its own."""
+    found = {}
+    for module, path in source.modules().items():
+        if module.startswith("clients.micropython"):
+            continue
+        for node in source.tree(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, set()).add(str(path.relative_to(source.ROOT)))
+    return found
+
+
+def test_a_name_that_stands_twice_is_told():
+    twice = {name: files for name, files in classes().items() if len(files) > 1}
+    rows = table("The same name twice")
+    differ = {quoted(row[0])[0]: set(quoted(row[1]) + quoted(row[2])) for row in rows}
+    assert differ == {name: twice.get(name) for name in differ}
+    section = PAGE.read_text("utf-8").partition("## The same name twice\n")[2].partition("\n## ")[0]
+    same = {name for name in quoted(section.rpartition("|")[2]) if "/" not in name}
+    assert same | differ.keys() == twice.keys()
+    assert not same & differ.keys()
+
+
 def test_names_are_taken_apart():
     assert parts("_SmtpUplink2_s") == {"smtp", "uplink", "2", "s"}
     assert parts("make_TLSContext") == {"make", "tls", "context"}
