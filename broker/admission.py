@@ -12,7 +12,7 @@ _LINES = 10  # of the log that those who are turned away from one address fill i
 
 @dataclass(slots=True)
 class _Tally:
-    since_s: float
+    since_at: float
     count: int = 0
 
 
@@ -22,21 +22,21 @@ class _Tallies:
     def __init__(self) -> None:
         self._by_address: OrderedDict[str, _Tally] = OrderedDict()
 
-    def count(self, address: str, now_s: float) -> int:
+    def count(self, address: str, now: float) -> int:
         """Count once more; how often it was since the window began."""
         tally = self._by_address.get(address)
-        if tally is None or now_s - tally.since_s >= _WINDOW_S:
+        if tally is None or now - tally.since_at >= _WINDOW_S:
             self._by_address.pop(address, None)
-            tally = self._by_address[address] = _Tally(now_s)
+            tally = self._by_address[address] = _Tally(now)
             if len(self._by_address) > _ADDRESSES:
                 self._by_address.popitem(last=False)
         tally.count += 1
         return tally.count
 
-    def counted(self, address: str, now_s: float) -> int:
+    def counted(self, address: str, now: float) -> int:
         """How often it was since the window began."""
         tally = self._by_address.get(address)
-        return 0 if tally is None or now_s - tally.since_s >= _WINDOW_S else tally.count
+        return 0 if tally is None or now - tally.since_at >= _WINDOW_S else tally.count
 
 
 class Admission:
@@ -69,14 +69,14 @@ class Admission:
         if not self._present[address]:
             del self._present[address]
 
-    def failed(self, address: str, now_s: float) -> bool:
+    def failed(self, address: str, now: float) -> bool:
         """Count a failed login; whether it is the one that reached the bound."""
-        return self._failures.count(address, now_s) == self._allowed_failures
+        return self._failures.count(address, now) == self._allowed_failures
 
-    def barred(self, address: str, now_s: float) -> bool:
+    def barred(self, address: str, now: float) -> bool:
         """Whether too many logins from the address failed in this minute."""
-        return self._failures.counted(address, now_s) >= self._allowed_failures
+        return self._failures.counted(address, now) >= self._allowed_failures
 
-    def may_log(self, address: str, now_s: float) -> bool:
+    def may_log(self, address: str, now: float) -> bool:
         """Whether one more line about who was turned away from the address belongs into the log."""
-        return self._lines.count(address, now_s) <= _LINES
+        return self._lines.count(address, now) <= _LINES

@@ -47,9 +47,15 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
     await run_file.claim()
     store = SessionStore(settings.state_dir / "sessions.db")
     reader = LoginReader(settings.state_dir / "postbell.db")
-    logins, statistics = Logins(reader), Statistics()
-    turns = Turns(asyncio.get_running_loop().call_soon)
+    statistics, turns = Statistics(), Turns(asyncio.get_running_loop().call_soon)
     router = _router(settings, store, statistics)
+    waiting = {session.username: session for session in store.load()}
+
+    def logins_changed(table: LoginTable) -> None:
+        _restore(router, store, waiting, table)
+        router.revoke(table)
+
+    logins = Logins(reader, on_change=logins_changed)
     broker = DeviceBroker(
         listeners=listeners,
         ports=run_file.ports(),
@@ -68,13 +74,6 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         statistics=statistics,
         turns=turns,
     )
-    waiting = {session.username: session for session in store.load()}
-
-    def logins_changed(table: LoginTable) -> None:
-        _restore(router, store, waiting, table)
-        broker.apply_logins(table)
-
-    logins.on_change = logins_changed
     store.start()
     await logins.refresh()
     try:

@@ -141,11 +141,13 @@ class LoginReader:
 
 
 class Logins:
-    """Checks passwords against the newest table. `on_change` is called after each change."""
+    """Checks passwords against the newest table. `on_change` is told each table that is new, the first as well."""
 
-    def __init__(self, reader: LoginReader, *, poll_s: float = _POLL_S) -> None:
+    def __init__(
+        self, reader: LoginReader, *, on_change: Callable[[LoginTable], None], poll_s: float = _POLL_S
+    ) -> None:
         self.table: LoginTable | None = None
-        self.on_change: Callable[[LoginTable], None] = lambda _: None
+        self._on_change = on_change
         self._reader = reader
         self._poll_s = poll_s
         self._wanted = asyncio.Event()
@@ -161,15 +163,15 @@ class Logins:
         """Keep the table fresh until cancelled. Trouble with the file is logged once; the last table stays."""
         loop = asyncio.get_running_loop()
         while True:
-            begun = loop.time()
+            begun_at = loop.time()
             self._wanted.clear()
             this_look, self._next_look = self._next_look, asyncio.Event()
             await self.refresh()
             this_look.set()
-            pause = max(_SHORTEST_PAUSE_S, min(_DUTY * (loop.time() - begun), _LONGEST_PAUSE_S))
-            await asyncio.sleep(pause)
+            pause_s = max(_SHORTEST_PAUSE_S, min(_DUTY * (loop.time() - begun_at), _LONGEST_PAUSE_S))
+            await asyncio.sleep(pause_s)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s - pause):
+                async with asyncio.timeout(self._poll_s - pause_s):
                     await self._wanted.wait()
 
     async def refresh(self) -> None:
@@ -186,7 +188,7 @@ class Logins:
             self.table = table
             self._known.clear()
             self._log.info("logins_read", logins=len(table))
-            self.on_change(table)
+            self._on_change(table)
 
     async def check(self, username: str, password: str, *, barred: bool) -> Grant | None:
         """The grant for a right password, None for a wrong one. Raises LoginsUnavailableError.

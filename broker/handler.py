@@ -9,13 +9,13 @@ tables of waiters, a lock) is not needed.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 import structlog
 from amqtt.mqtt.packet import DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, UNSUBSCRIBE
 
 from broker import codec
+from broker.acks import Acks
 from broker.acl import Role
 from broker.errors import ProtocolError
 from broker.outgoing import Outgoing
@@ -36,21 +36,19 @@ if TYPE_CHECKING:
 
 _TURN = 64  # packets that are handled until others get a turn
 _LOOK_AGAIN_S = 0.5  # at a client that is not silent, since what it sent waits
-_ACKS_TOGETHER = 16  # PUBACKs in one write; more would make the publisher idle until they come
-_ACKS_WAITING = 4096  # PUBLISHes of one client that may wait for the disk
 
 _log = structlog.get_logger()  # one for all: a logger of its own would cost each connection half a kilobyte
 
 
 class DeviceHandler:
-    """The protocol from CONNACK to the end. `start` is called once; `evict`, `pump`, `release` at any time.
+    """The protocol from CONNACK to the end. `start` is called once; `evict` and `pump` at any time.
 
     `address` is the client's; `gone` is called when the connection has ended, whatever ended it.
     """
 
     __slots__ = (  # in one piece of memory: of ten thousand connections none is in the processor's cache
-        "_acks", "_ended", "_gone", "_heard_s", "_limits", "_link", "_loop", "_out",
-        "_pace", "_packets", "_patience_s", "_room", "_router", "_statistics", "_store",
+        "_acks", "_ended", "_gone", "_heard_at", "_limits", "_link", "_loop", "_out",
+        "_pace", "_packets", "_patience_s", "_router", "_statistics", "_store",
         "_task", "_timer", "_turns", "_will", "address", "owner",
     )  # fmt: skip
 
@@ -84,25 +82,19 @@ class DeviceHandler:
         self._statistics = statistics
         self._turns = turns
         self._out = Outgoing(
-            link=link,
-            delivery=session.delivery,
-            limits=limits,
-            statistics=statistics,
-            turns=turns,
-            evict=self.evict,
+            link=link, delivery=session.delivery, limits=limits, statistics=statistics, turns=turns, evict=self.evict
         )
-        self._acks: deque[tuple[int, int]] | None = None  # made when needed: most devices never publish
+        self._acks: Acks | None = None  # made when needed: most devices never publish
         self._pace: Pace | None = None  # the same
-        self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._heard_s = 0.0
+        self._heard_at = 0.0
         self._ended = False
 
     def start(self) -> None:
         """Serve the client from a task of its own, which tells `gone` when the connection has ended."""
         session = self.owner
         session.handler = self
-        self._heard_s = self._loop.time()
+        self._heard_at = self._loop.time()
         if self._patience_s:
             self._timer = self._loop.call_later(self._patience_s, self._check_silence)
         self._out.resume()
@@ -121,8 +113,8 @@ class DeviceHandler:
             _log.info("connection_ended", username=self.owner.who.username, reason=reason)
         if self._timer is not None:
             self._timer.cancel()
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+        if self._acks is not None:
+            self._acks.end()
         if self.owner.handler is self:
             self.owner.handler = None
         self._out.close()
@@ -138,28 +130,16 @@ class DeviceHandler:
         """Send what waits in the session's queue."""
         self._out.pump()
 
-    def release(self) -> None:
-        """Send the PUBACKs of all messages that are safe by now, in the order in which they came."""
-        acks, sent = self._acks, bytearray()
-        while acks and acks[0][0] <= self._store.committed:
-            sent += codec.encode_puback(acks.popleft()[1])
-        if sent:
-            self._out.send(bytes(sent))
-        if acks and not self._ended:
-            self._store.call_on_commit(self.release)
-        elif self._room is not None and not self._room.done():
-            self._room.set_result(None)
-
     def _check_silence(self) -> None:
         """Nothing came for a while: end the connection [MQTT-3.1.2-24], or look again when it would be time.
 
         A loop or a machine that stood still finds all timers due at once: what came meanwhile is read first.
         """
-        left = self._heard_s + self._patience_s - self._loop.time()
-        if left <= 0 and self._link.idle:
+        left_s = self._heard_at + self._patience_s - self._loop.time()
+        if left_s <= 0 and self._link.idle:
             self.evict("keepalive")
         else:
-            self._timer = self._loop.call_later(left if left > 0 else _LOOK_AGAIN_S, self._check_silence)
+            self._timer = self._loop.call_later(left_s if left_s > 0 else _LOOK_AGAIN_S, self._check_silence)
 
     async def _read(self) -> None:
         """Handle packets until the end. Idle connections wait here, so it awaits no deeper than it must."""
@@ -168,22 +148,22 @@ class DeviceHandler:
             while not self._ended:
                 frame = packets.next()
                 if frame is None:
-                    self.release()  # one write for all that came together
+                    self._release()  # one write for all that came together
                     chunk = await link.chunk()
                     if not chunk:
                         self.evict(link.fault)
                         return
                     packets.feed(chunk)
-                    self._heard_s = self._loop.time()
+                    self._heard_at = self._loop.time()
                     continue
                 if frame.kind == DISCONNECT:
-                    self.release()
+                    self._release()
                     self.discard_will()
                     return
                 await self._handle(frame)
                 handled += 1
                 if handled % _TURN == 0:
-                    self.release()
+                    self._release()
                     await self._turns.wait(_TURN)
         except ProtocolError as error:
             self._statistics.drop("protocol_error")
@@ -246,15 +226,14 @@ class DeviceHandler:
         ticket = self._router.receive(self.owner, publish.message, retain=publish.retain)
         if publish.message.qos:
             if self._acks is None:
-                self._acks = deque()
-            self._acks.append((ticket, publish.packet_id))
-            if len(self._acks) >= _ACKS_TOGETHER:
-                self.release()
-            if len(self._acks) >= _ACKS_WAITING and not self._ended:
-                self._room = self._loop.create_future()
-                await self._room
+                self._acks = Acks(store=self._store, send=self._out.send)
+            await self._acks.owe(ticket, publish.packet_id)
         if self.owner.who.role is Role.DEVICE:
             await self._wait_for_pace()
+
+    def _release(self) -> None:
+        if self._acks is not None:
+            self._acks.release()
 
     async def _wait_for_pace(self) -> None:
         """Make a device wait that publishes faster than it may; what it sends meanwhile waits in its socket."""
@@ -265,6 +244,6 @@ class DeviceHandler:
             if not self._pace.told:
                 self._pace.told = True
                 _log.warning("publish_slowed", username=self.owner.who.username, reason="publish_rate")
-            self.release()
+            self._release()
             await asyncio.sleep(wait_s)
-            self._heard_s = self._loop.time()
+            self._heard_at = self._loop.time()

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from broker.errors import ListenError
-from broker.settings import split
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from broker.address import Address
     from broker.settings import Broker
 
 _PATIENCE_S = 10.0  # of waiting for a port that the last broker process may still hold
@@ -29,8 +29,7 @@ class Listener:
     """One address to listen on. `name` is also its key in the run file."""
 
     name: str
-    host: str
-    port: int
+    address: Address
     websocket: bool
     tls: bool
 
@@ -44,9 +43,9 @@ def configured(broker: Broker) -> list[Listener]:
         ("secure_websocket", broker.secure_websocket, True, True),
     )
     return [
-        Listener(name, *split(address), websocket=websocket, tls=tls)
+        Listener(name, address, websocket=websocket, tls=tls)
         for name, address, websocket, tls in wanted
-        if address
+        if address is not None
     ]
 
 
@@ -55,16 +54,16 @@ async def bind(listener: Listener, last_port: int | None, create: Callable[[int]
 
     Raises ListenError.
     """
-    if listener.port == 0 and last_port:
+    if listener.address.port == 0 and last_port:
         with contextlib.suppress(OSError):
             return await create(last_port)
     loop = asyncio.get_running_loop()
-    deadline, told, place = loop.time() + _PATIENCE_S, False, f"{listener.host}:{listener.port}"
+    give_up_at, told, place = loop.time() + _PATIENCE_S, False, str(listener.address)
     while True:
         try:
-            return await create(listener.port)
+            return await create(listener.address.port)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or loop.time() > deadline:
+            if error.errno != errno.EADDRINUSE or loop.time() > give_up_at:
                 raise ListenError(f"cannot listen on {place} ({listener.name}): {error.strerror}") from error
             if not told:
                 structlog.get_logger().warning("address_in_use", listener=listener.name, address=place)

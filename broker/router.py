@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from broker.acl import Identity, Rules
+    from broker.auth import LoginTable
     from broker.codec import Will
     from broker.delivery import Entry
     from broker.sessions import SavedSession, SessionStore
@@ -97,6 +98,15 @@ class Router:
         self.sessions.pop(session.who.username, None)
         if session.durable:
             self._store.forget(session.who.username)
+
+    def revoke(self, table: LoginTable) -> None:
+        """End the sessions whose login is not in the table any more, with their connections; no will is sent."""
+        for session in list(self.sessions.values()):
+            if table.find(session.who.username, session.credential) != session.who:
+                if session.handler is not None:
+                    session.handler.discard_will()
+                    session.handler.evict("revoked")
+                self.drop(session)
 
     def expire(self, before_s: float) -> None:
         """End all sessions that were last connected before a time (epoch)."""

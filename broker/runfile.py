@@ -8,8 +8,8 @@ import json
 import os
 from typing import IO, TYPE_CHECKING
 
+from broker.address import Address
 from broker.errors import ListenError
-from broker.settings import split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,12 +32,12 @@ class RunFile:
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._path.with_suffix(".lock").open("w", encoding="utf-8")
-        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
+        give_up_at = asyncio.get_running_loop().time() + _PATIENCE_S
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if asyncio.get_running_loop().time() > deadline:
+                if asyncio.get_running_loop().time() > give_up_at:
                     place = self._path.parent.parent
                     raise ListenError(f"state_dir = {str(place)!r}: another broker is running with it") from None
             else:
@@ -48,7 +48,7 @@ class RunFile:
         """The ports of the last run by listener name; empty when there was none."""
         try:
             told = json.loads(self._path.read_text(encoding="utf-8"))
-            return {name: split(address)[1] for name, address in told.items() if isinstance(address, str)}
+            return {name: Address.parse(address).port for name, address in told.items() if isinstance(address, str)}
         except (OSError, ValueError, AttributeError):
             return {}
 

@@ -13,6 +13,7 @@ from amqtt.broker import Broker, Server
 from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.errors import BrokerError as AmqttBrokerError
 
+from broker.address import Address
 from broker.handler import DeviceHandler
 from broker.listeners import bind
 from broker.outgoing import HIGH_WATER
@@ -23,7 +24,6 @@ from broker.websocket import SocketLink
 if TYPE_CHECKING:
     import ssl
 
-    from broker.auth import LoginTable
     from broker.listeners import Listener
     from broker.reception import Arrival, Reception
     from broker.router import Router
@@ -71,7 +71,7 @@ class DeviceBroker(Broker):
         self._receiving: set[asyncio.Task[None]] = set()  # the loop itself keeps its tasks only weakly
         self._serving: set[DeviceHandler] = set()
         self._log = structlog.get_logger()
-        self._begun_s = self._loop.time()
+        self._begun_at = self._loop.time()
 
     async def start(self) -> None:
         """Listen. Raises ListenError."""
@@ -108,13 +108,13 @@ class DeviceBroker(Broker):
             instance: Any = await bind(listener, self._ports.get(listener.name), partial(self._listen, listener))
             self._servers[listener.name] = Server(listener.name, instance)
             host, port = next(iter(instance.sockets)).getsockname()[:2]
-            self.addresses[listener.name] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            self.addresses[listener.name] = str(Address(host, port))
             self._log.info("listening", listener=listener.name, address=self.addresses[listener.name])
 
     async def _listen(self, listener: Listener, port: int) -> asyncio.Server:
         return await self._loop.create_server(
             self._socket_link if listener.websocket else partial(TcpLink, self.accepted),
-            listener.host,
+            listener.address.host,
             port,
             ssl=self._tls if listener.tls else None,
             ssl_handshake_timeout=self._limits.connect_timeout if listener.tls else None,
@@ -174,15 +174,6 @@ class DeviceBroker(Broker):
         else:
             self._router.drop(session)
 
-    def apply_logins(self, table: LoginTable) -> None:
-        """End the sessions whose login was revoked: at once, so within a second of the change."""
-        for session in list(self._router.sessions.values()):
-            if table.find(session.who.username, session.credential) != session.who:
-                if session.handler is not None:
-                    session.handler.discard_will()
-                    session.handler.evict("revoked")
-                self._router.drop(session)
-
     async def _broadcast_loop(self) -> None:
         """Nothing to loop over: a publish is delivered by the call that received it."""
         await self._broadcast_shutdown_waiter
@@ -200,7 +191,7 @@ class DeviceBroker(Broker):
             subscriptions=len(self._router.subscriptions),
             retained=len(self._router.retained),
             queued=sum(len(session.delivery) for session in self._router.sessions.values()),
-            uptime_s=self._loop.time() - self._begun_s,
+            uptime_s=self._loop.time() - self._begun_at,
         )
 
 

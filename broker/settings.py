@@ -6,7 +6,6 @@ Same places as the bridge: the file that is named, else $POSTBELL_CONFIG, else .
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import stat
@@ -14,25 +13,29 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from broker.address import Address
 from broker.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PLACES = (Path("postbell.toml"), Path("/etc/postbell/postbell.toml"))
-_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]\s/]+):(?P<port>\d{1,5})")
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
-def _address(value: str) -> str:
-    match = _ADDRESS.fullmatch(value)
-    if value and (match is None or int(match["port"]) > 65_535):
-        raise ValueError('write host:port, [IPv6]:port, or "" for off')
-    return value
+def _address(value: object) -> Address | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, Address):
+        return value
+    try:
+        return Address.parse(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise ValueError(f'{error}, or "" for off') from None
 
 
 def _size(value: object) -> object:
@@ -40,7 +43,8 @@ def _size(value: object) -> object:
     return int(match[1]) * _FACTOR[match[2].lower()] if match else value
 
 
-Address = Annotated[str, AfterValidator(_address)]
+# Defaults are dumped and read again where the file changes another key of their section: an address prints as its text.
+Listen = Annotated[Address | None, NoDecode, BeforeValidator(_address), PlainSerializer(lambda value: str(value or ""))]
 Size = Annotated[int, BeforeValidator(_size)]
 
 
@@ -51,12 +55,12 @@ class Section(BaseModel):
 
 
 class Broker(Section):
-    """Where the broker listens, and how long it keeps the session of a device that stays away."""
+    """Where the broker listens (None: not at all), and how long it keeps the session of a device that stays away."""
 
-    listen: Address = "127.0.0.1:1883"
-    websocket: Address = ""
-    tls_listen: Address = ""
-    secure_websocket: Address = ""
+    listen: Listen = Address("127.0.0.1", 1883)
+    websocket: Listen = None
+    tls_listen: Listen = None
+    secure_websocket: Listen = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
@@ -161,12 +165,6 @@ def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.enviro
     return settings
 
 
-def split(address: str) -> tuple[str, int]:
-    """Host and port of a listen address; an IPv6 host without its brackets."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
     if named is None:
@@ -190,29 +188,23 @@ def _is_file(place: Path) -> bool:
 
 def _check_exposure(broker: Broker, place: str) -> None:
     for key in ("listen", "websocket"):
-        address = getattr(broker, key)
-        if address and not broker.insecure and not _is_loopback(split(address)[0]):
+        address: Address | None = getattr(broker, key)
+        if address is not None and not broker.insecure and not address.is_loopback:
             raise ConfigurationError(
-                f"{place}: broker.{key} = {address!r}: passwords and mail would cross the network in the clear; use "
-                f"broker.{'tls_listen' if key == 'listen' else 'secure_websocket'}, listen on 127.0.0.1, or set "
+                f"{place}: broker.{key} = {str(address)!r}: passwords and mail would cross the network in the clear; "
+                f"use broker.{'tls_listen' if key == 'listen' else 'secure_websocket'}, listen on 127.0.0.1, or set "
                 "broker.insecure = true"
             )
 
 
 def _check_tls(broker: Broker, place: str) -> None:
     for key in ("tls_listen", "secure_websocket"):
-        if getattr(broker, key) and not (broker.tls_cert and broker.tls_key):
+        address: Address | None = getattr(broker, key)
+        if address is not None and not (broker.tls_cert and broker.tls_key):
             raise ConfigurationError(
-                f"{place}: broker.{key} = {getattr(broker, key)!r}: needs a certificate; set broker.tls_cert "
+                f"{place}: broker.{key} = {str(address)!r}: needs a certificate; set broker.tls_cert "
                 "and broker.tls_key to PEM files"
             )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _explain(error: ValidationError, path: Path | None, environ: Mapping[str, str]) -> list[str]:

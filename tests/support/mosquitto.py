@@ -30,7 +30,7 @@ class Mosquitto:
         self.log = directory / "mosquitto.log"
         self.configuration = directory / "mosquitto.conf"
         self.configuration.write_text("\n".join(self._lines(settings)) + "\n")
-        self.options = ("-v",) if verbose else ()
+        self.command = (self.program, "-c", str(self.configuration), *(("-v",) if verbose else ()))
         self.process: subprocess.Popen[bytes] | None = None
 
     def _lines(self, settings: Iterable[str]) -> list[str]:
@@ -47,8 +47,7 @@ class Mosquitto:
 
     def start(self) -> Self:
         with self.log.open("ab") as log:
-            command = [self.program, "-c", str(self.configuration), *self.options]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
         until(self._listens, what="mosquitto to listen")
         return self
 
@@ -77,11 +76,23 @@ class Mosquitto:
 
 
 class RuledMosquitto(Mosquitto):
-    """A mosquitto with the logins and rules that Postbell generates for it; it keeps sessions and retained messages."""
+    """A mosquitto with the logins and rules that Postbell generates for it.
 
-    def __init__(self, directory: Path, roles: Mapping[str, str], passwords: Mapping[str, str]) -> None:
-        super().__init__(directory)
-        write_rules(self.configuration, port=self.port, roles=roles, passwords=passwords)
+    It keeps sessions and retained messages, unless it is not `persistent`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        roles: Mapping[str, str],
+        passwords: Mapping[str, str],
+        *,
+        port: int = 0,
+        verbose: bool = True,
+        persistent: bool = True,
+    ) -> None:
+        super().__init__(directory, port=port, verbose=verbose)
+        write_rules(self.configuration, port=self.port, roles=roles, passwords=passwords, persistent=persistent)
 
 
 _ITERATIONS = 101  # mosquitto's own default

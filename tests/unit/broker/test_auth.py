@@ -28,9 +28,9 @@ def in_loop(test):
 
 
 @contextlib.asynccontextmanager
-async def following(reader):
-    """Logins that look once now, and then only when somebody needs it."""
-    logins = Logins(reader, poll_s=NEVER)
+async def following(reader, told=None):
+    """Logins that look once now, and then only when somebody needs it; `told` gets each table."""
+    logins = Logins(reader, on_change=[].append if told is None else told.append, poll_s=NEVER)
     await logins.refresh()
     task = asyncio.create_task(logins.follow())
     try:
@@ -49,9 +49,9 @@ async def check(logins, username, password):
 async def test_a_login_that_was_just_added_gets_in_at_once(tmp_path):
     written = WrittenTable(tmp_path / "postbell.db")
     written.add("alice.phone")
-    async with following(LoginReader(tmp_path / "postbell.db")) as logins:
-        told = []
-        logins.on_change = told.append
+    told = []
+    async with following(LoginReader(tmp_path / "postbell.db"), told) as logins:
+        told.clear()
         written.add("alice.watch")
         grant = await check(logins, "alice.watch", password_of("alice.watch"))
         assert grant is not None
@@ -67,9 +67,9 @@ async def test_a_login_that_was_just_added_gets_in_at_once(tmp_path):
 async def test_a_refusal_notices_a_revocation_as_well(tmp_path):
     written = WrittenTable(tmp_path / "postbell.db")
     written.add("alice.phone")
-    async with following(LoginReader(tmp_path / "postbell.db")) as logins:
-        told = []
-        logins.on_change = told.append
+    told = []
+    async with following(LoginReader(tmp_path / "postbell.db"), told) as logins:
+        told.clear()
         written.remove("alice.phone")
         assert await check(logins, "alice.phone", "wrong") is None
         assert told[-1].identities() == []

@@ -6,6 +6,7 @@ import pytest
 
 from broker import mosquitto, settings
 from broker.acl import Identity, Role
+from broker.address import Address
 from broker.admission import Admission
 from broker.auth import LoginTable
 from broker.errors import ConfigurationError
@@ -94,7 +95,7 @@ def test_settings_have_defaults_and_the_file_counts(tmp_path):
     assert loaded.limits.packet == 2**20
     assert loaded.limits.queue == 5
     assert loaded.limits.inflight == 64
-    assert settings.split(loaded.broker.listen) == ("::1", 0)
+    assert loaded.broker.listen == Address("::1", 0)
 
 
 def test_the_file_is_found_by_its_variable(tmp_path):
@@ -104,14 +105,31 @@ def test_the_file_is_found_by_its_variable(tmp_path):
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:0", "[::1]:0", ""])
 def test_loopback_needs_no_tls(tmp_path, listen):
-    assert load(tmp_path, f'[broker]\nlisten = "{listen}"').broker.listen == listen
+    assert str(load(tmp_path, f'[broker]\nlisten = "{listen}"').broker.listen or "") == listen
+
+
+@pytest.mark.parametrize(
+    "text", ['"1883"', '"[::1:0"', '"a b:1"', '"a:65536"', '"http://a:1"', "1883", "[1]", '"::1:0"']
+)
+def test_an_address_that_is_none_is_refused_with_what_to_write(tmp_path, text):
+    with pytest.raises(
+        ConfigurationError, match=r"broker\.listen = .*write host:port or \[IPv6\]:port, or \"\" for off"
+    ):
+        load(tmp_path, f"[broker]\nlisten = {text}")
+
+
+def test_the_environment_says_an_address_as_the_file_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSTBELL_BROKER__LISTEN", "[::1]:5")
+    monkeypatch.setenv("POSTBELL_BROKER__WEBSOCKET", "")
+    loaded = load(tmp_path, "[broker]\nwebsocket = '127.0.0.1:1'\n")
+    assert (loaded.broker.listen, loaded.broker.websocket) == (Address("::1", 5), None)
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "example.org:1"])
 def test_elsewhere_does_unless_told(tmp_path, listen):
     with pytest.raises(ConfigurationError, match="insecure"):
         load(tmp_path, f'[broker]\nlisten = "{listen}"')
-    assert load(tmp_path, f'[broker]\ninsecure = true\nlisten = "{listen}"').broker.listen == listen
+    assert load(tmp_path, f'[broker]\ninsecure = true\nlisten = "{listen}"').broker.listen == Address.parse(listen)
 
 
 def test_rules_for_mosquitto():
@@ -135,3 +153,8 @@ def test_rules_for_mosquitto():
         "topic read mail-bridge/#",
         "topic read $SYS/#",
     ]
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:1883", "[::1]:0", "example.org:65535"])
+def test_an_address_prints_as_it_is_read(text):
+    assert str(Address.parse(text)) == text
