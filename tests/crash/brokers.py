@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from tests.conftest import need
 from tests.crash.processes import ENTRY, Service
 from tests.crash.site import BRIDGE, OBSERVER
-from tests.support.mosquitto import write_rules
+from tests.support.mosquitto import RuledMosquitto
 from tests.support.waiting import free_port, listens, until_on_loop
 
 if TYPE_CHECKING:
@@ -74,20 +73,18 @@ class Mosquitto:
         del points, environment
         self._site = site
         self._port = free_port()
-        self._directory = site.directory / "mosquitto"
-        command = (need("mosquitto"), "-c", str(self._directory / "mosquitto.conf"))
-        self.services = [Service("broker", command, directory=site.directory, environment={}, history=history)]
+        self._command: Sequence[str] = ()
+        self.services = [
+            Service("broker", lambda: self._command, directory=site.directory, environment={}, history=history)
+        ]
 
     async def start(self) -> None:
-        self._directory.mkdir()
-        passwords = self._site.passwords
-        write_rules(
-            self._directory / "mosquitto.conf",
-            port=self._port,
-            roles={username: ROLES.get(username, "device") for username in passwords},
-            passwords=passwords,
-            persistent=self.persistent,
-        )
+        directory, passwords = self._site.directory / "mosquitto", self._site.passwords
+        directory.mkdir()
+        roles = {username: ROLES.get(username, "device") for username in passwords}
+        self._command = RuledMosquitto(
+            directory, roles, passwords, port=self._port, verbose=False, persistent=self.persistent
+        ).command
         self.services[0].start()
         await listening(self.address)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tests.conftest import need
 from tests.crash.brokers import listening
 from tests.crash.processes import Service
 from tests.crash.site import BRIDGE, OBSERVER
-from tests.support.nats import write_configuration
+from tests.support.nats import NatsNode
 from tests.support.waiting import free_port, until_on_loop
 
 if TYPE_CHECKING:
@@ -32,13 +31,13 @@ class Nats:
     def __init__(self, site: Site, *, history: History, points: Sequence[str], environment: Mapping[str, str]) -> None:
         del points, environment
         self._site = site
-        self._directory = site.directory / "nats"
+        self._commands: list[Sequence[str]] = []
         self._mqtt = [free_port() for _ in range(self.nodes)]
         self._routes = [free_port() for _ in range(self.nodes)]
         self.services = [
             Service(
                 "broker" if node == 0 else f"broker-{node + 1}",
-                (need("nats-server"), "-c", str(self._directory / f"{node}.conf")),
+                partial(self._command, node),
                 directory=site.directory,
                 environment={},
                 history=history,
@@ -47,13 +46,17 @@ class Nats:
         ]
 
     async def start(self) -> None:
-        self._directory.mkdir()
-        for node, service in enumerate(self.services):
-            path = self._directory / f"{node}.conf"
-            write_configuration(path, name=f"node-{node}", port=self._mqtt[node], more=self._more(node))
+        directory = self._site.directory / "nats"
+        directory.mkdir()
+        for number, service in enumerate(self.services):
+            node = NatsNode(directory, name=f"node-{number}", port=self._mqtt[number], more=self._more(number))
+            self._commands.append(node.command)
             service.start()
         for port in self._mqtt:
             await listening(partial(self._at, port), patience_s=READY_S)
+
+    def _command(self, node: int) -> Sequence[str]:
+        return self._commands[node]
 
     @staticmethod
     def _at(port: int) -> tuple[str, int]:
