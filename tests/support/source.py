@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -55,6 +56,14 @@ def room(module: str) -> str:
     """The package that a module is in; what lies beside the packages of a program is a room of its own."""
     package, _, _ = module.rpartition(".")
     return module if is_package(module) or package in PROGRAMS else package
+
+
+def layers() -> list[str]:
+    """The bridge's layers as they are checked, from the top; rooms of one layer are parted by ` | `."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    found: list[str]
+    (found,) = (each["layers"] for each in contracts if each["type"] == "layers" and each["containers"] == ["bridge"])
+    return found
 
 
 def circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
