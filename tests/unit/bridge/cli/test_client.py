@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+import pytest
 import typer
 
 from bridge.cli import client, local_login
+from bridge.config.settings import Settings
+from bridge.store import offline, people
 from clients.cli import commands
+from tests.support.stored import add_user
 
 
 def test_the_switches_are_those_of_the_client():
@@ -50,3 +55,39 @@ def test_a_torn_key_is_made_anew(tmp_path):
     path = tmp_path / "local.key"
     path.write_bytes(b"")
     assert len(local_login.key(path)) == local_login.KEY_BYTES
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """Settings of a store with alice and her phone, and of a broker elsewhere."""
+    for name in (client.URL, client.PASSWORD):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "postbell.db"
+    add_user(path, "alice")
+    with offline.transaction(path, now_ms=1, count=1, days=1) as transaction:
+        people.add_device(transaction, "alice", "phone")
+    (tmp_path / "ca.pem").write_text("")
+    return Settings(
+        state_dir=tmp_path,
+        broker={"embedded": False},
+        mqtt={"url": "mqtts://mail.example.org:8883", "ca_file": tmp_path / "ca.pem", "root": "post"},
+    )
+
+
+def test_what_the_configuration_knows_is_passed_on_unless_it_was_given(settings, tmp_path):
+    own = [f"--ca-file={tmp_path / 'ca.pem'}", f"--state={tmp_path / 'watch' / 'alice.phone.journal'}"]
+    assert client._places(settings, client.Given.of(["alice/phone"])) == ["--root=post", *own]
+    assert client._places(settings, client.Given.of(["alice/phone", "--root", "x", "--state=y"])) == own[:1]
+    assert client._places(settings, client.Given.of(["--json"])) == ["--root=post", own[0]]
+
+
+def test_a_password_is_given_where_nothing_else_says_how_to_log_in(settings, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    given = client.Given.of(["alice/phone"])
+    password = client._login(settings, given)[client.PASSWORD]
+    assert client._login(settings, given) == {client.PASSWORD: password}
+    assert client._login(settings, client.Given.of(["alice/phone", "--username", "x"])) == {}
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert client._login(settings, given) == {}, "another broker does not know it, and somebody can be asked"
+    monkeypatch.setenv(client.PASSWORD, "known")
+    assert client._login(settings, given) == {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import sys
+import threading
 
 import pytest
 
@@ -75,6 +77,29 @@ def test_a_name_that_is_none_is_refused(postbell):
         code, _, err = postbell(*arguments)
         assert code == 2
         assert repr(arguments[-1]) in err
+
+
+@pytest.mark.parametrize("part", ["MAIL", "RCPT", "DATA"])
+def test_a_listener_that_refuses_is_quoted(postbell, tmp_path, part):
+    """A listener of another make, which says no at one command."""
+
+    class Refusing(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 x\r\n")
+            for line in self.rfile:
+                verb = line[:4].decode().upper()
+                said = {"EHLO": "250-x\r\n250 SIZE", "DATA": "354 x", "QUIT": "221 x"}.get(verb, "250 x")
+                self.wfile.write(f"{'550 not today' if verb == part else said}\r\n".encode())
+
+    (tmp_path / "mail.eml").write_bytes(b"Subject: x\r\n\r\nx\r\n")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"127.0.0.1:{server.server_address[1]}"
+        code, out, err = postbell("send", str(tmp_path / "mail.eml"), "--to", "alice@example.org", "--server", address)
+        server.shutdown()
+    assert code == 1
+    assert "550" in out + err
+    assert "not today" in out + err
 
 
 @pytest.mark.parametrize(

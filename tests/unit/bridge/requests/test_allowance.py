@@ -13,3 +13,10 @@ def test_devices_that_asked_long_ago_are_forgotten_first():
         assert allowances.spend(f"device{number}", now=0.0)
     assert allowances.spend("first", now=0.0), "forgotten, so it begins anew"
     assert not allowances.spend(f"device{DEVICES_REMEMBERED - 1}", now=0.0)
+
+
+def test_a_device_spends_what_it_saved_and_then_its_rate():
+    allowances = Allowances(2.0)
+    assert sum(allowances.spend("alice.phone", now=0.0) for _ in range(20)) == 8
+    assert allowances.spend("alice.tablet", now=0.0)
+    assert sum(allowances.spend("alice.phone", now=1.0) for _ in range(20)) == 2
