@@ -182,10 +182,34 @@ class TcpLink(StreamLink, asyncio.Protocol):
         self._deliver(data)
 
 
+class GoneTransport(asyncio.Transport):
+    """In place of a transport that is lost, so that link and transport do not hold one another until a collection.
+
+    With TLS that would be half a megabyte a connection.
+    """
+
+    def is_closing(self) -> bool:
+        """See asyncio.BaseTransport."""
+        return True
+
+    def close(self) -> None:
+        """See asyncio.BaseTransport."""
+
+    def abort(self) -> None:
+        """See asyncio.WriteTransport."""
+
+    def can_write_eof(self) -> bool:
+        """See asyncio.WriteTransport."""
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        """See asyncio.WriteTransport."""
+        return 0
+
+
 def _ready(transport: asyncio.Transport, direction: int) -> bool:
     """Whether the system has bytes of a connection, or its end, to be read, or takes more of what is sent."""
-    descriptor = transport.get_extra_info("socket").fileno()
-    if descriptor < 0 or transport.is_closing():
+    if transport.is_closing() or (descriptor := transport.get_extra_info("socket").fileno()) < 0:
         return False
     poll = select.poll()
     poll.register(descriptor, direction)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import socket
 import ssl
 import subprocess
+import weakref
 from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+import uvloop
 import websockets
 from paho.mqtt.enums import CallbackAPIVersion
 
+from broker.turns import Turns
+from broker.websocket import SocketLink
 from tests.conftest import need
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
-from tests.support.waiting import until
+from tests.support.waiting import until, until_on_loop
 
 
 def certificate(directory, name, *, authority=None):
@@ -91,6 +97,45 @@ def test_a_request_without_an_end_ends_the_connection(running, tmp_path, listene
             client.sendall(b"a: b\r\n" * 2_000_000)
         client.close()
     until(lambda: "bad_handshake" in running.logged(), what="bad_handshake in the log")
+
+
+class WatchedLink(SocketLink):
+    """A link of which it can be seen that it is gone."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_lost_connection_is_not_kept_until_the_next_collection(tmp_path):
+    """Its buffers are half a megabyte, and strangers come and go by the thousand."""
+    base, links = certificate(tmp_path, "server"), []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{base}.crt", f"{base}.key")
+
+    def come_and_go(port):
+        for _ in range(10):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 10) as plain:
+                trusting(f"{base}.crt").wrap_socket(plain, server_hostname="localhost").sendall(b"x" * 100_000)
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        turns = Turns(loop.call_soon)
+
+        def link():
+            made = WatchedLink(lambda *_: None, turns=turns, max_size=1000, most_unsent=1000)
+            links.append(weakref.ref(made))
+            return made
+
+        async with await loop.create_server(link, "127.0.0.1", 0, ssl=context) as server:
+            await asyncio.to_thread(come_and_go, server.sockets[0].getsockname()[1])
+            await until_on_loop(lambda: all(each() is None for each in links), what="all to be gone")
+        assert len(links) == 10
+
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(story())
+    finally:
+        gc.enable()
 
 
 def peer_name(address, context):
