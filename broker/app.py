@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -27,6 +27,8 @@ from broker.statistics import Statistics
 from broker.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
     from broker.auth import LoginTable
     from broker.sessions import SavedSession
     from broker.settings import BrokerLimits, Settings
@@ -62,13 +64,7 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         tls=certificates.context if certificates else None,
         limits=settings.limits,
         session_s=settings.broker.session_days * 86_400,
-        reception=Reception(
-            admission=_admission(settings.limits),
-            logins=logins,
-            limits=settings.limits,
-            statistics=statistics,
-            turns=turns,
-        ),
+        reception=_reception(settings.limits, logins, statistics, turns),
         router=router,
         store=store,
         statistics=statistics,
@@ -80,21 +76,24 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         if not await _started(broker, stop):
             return
         run_file.write(broker.addresses)
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(logins.follow(), name="logins"),
-                tasks.create_task(store.watch(), name="sessions"),
-            ]
-            if certificates is not None:
-                running.append(tasks.create_task(certificates.follow(), name="certificates"))
-            await stop.wait()
-            for task in running:
-                task.cancel()
+        followed = {"logins": logins.follow, "sessions": store.watch}
+        if certificates is not None:
+            followed["certificates"] = certificates.follow
+        await _work(followed, stop)
         await broker.shutdown()
     finally:
         await store.close()
         reader.close()
         structlog.get_logger().info("stopped")
+
+
+async def _work(followed: Mapping[str, Callable[[], Coroutine[Any, Any, None]]], stop: asyncio.Event) -> None:
+    """Have the tasks run until told to stop; one that fails ends them all, and the broker."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(work(), name=name) for name, work in followed.items()]
+        await stop.wait()
+        for task in running:
+            task.cancel()
 
 
 def _router(settings: Settings, store: SessionStore, statistics: Statistics) -> Router:
@@ -109,12 +108,13 @@ def _router(settings: Settings, store: SessionStore, statistics: Statistics) -> 
     )
 
 
-def _admission(limits: BrokerLimits) -> Admission:
-    return Admission(
+def _reception(limits: BrokerLimits, logins: Logins, statistics: Statistics, turns: Turns) -> Reception:
+    admission = Admission(
         clients=limits.clients,
         clients_per_address=limits.clients_per_address,
         login_failures=limits.login_failures,
     )
+    return Reception(admission=admission, logins=logins, limits=limits, statistics=statistics, turns=turns)
 
 
 async def _started(broker: DeviceBroker, stop: asyncio.Event) -> bool:
