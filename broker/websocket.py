@@ -97,6 +97,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         if self._closing is not None:
             self._closing.cancel()
         self._go_on()
+        self._drop_tracebacks()
         self.resume_writing()
         self._transport = _GONE  # uvloop's transport under TLS keeps its protocol's methods
 
@@ -146,8 +147,17 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
             self._websocket.receive_eof()
             self._send()
             self._end()
+            self._drop_tracebacks()
         elif not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def _drop_tracebacks(self) -> None:
+        """The library keeps its errors, and these the frames that led to them, which have this connection in them."""
+        for error in (self._websocket.handshake_exc, self._websocket.parser_exc):
+            kept: BaseException | None = error
+            while kept is not None:
+                kept.__traceback__ = None
+                kept = kept.__cause__ or kept.__context__
 
     def _ask_for_turn(self) -> None:
         if not self._turn_asked and not self._full:
