@@ -1,4 +1,4 @@
-"""Where a socket listens or is reached, as values: host and port, a UNIX socket, a network, the URL of a broker. Pure.
+"""Where a socket listens or is reached, as values: host and port, a UNIX socket, a network, a URL. Pure.
 
 Each is parsed once, where it comes in as text, and prints in the form that is parsed. What cannot be
 parsed raises ValueError that says what to write instead, for whoever knows the key or the option it was written at.
@@ -137,3 +137,29 @@ class MqttUrl:
     def _authority(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebUrl:
+    """Where browsers reach us, maybe through a proxy: an origin (RFC 6454 §4), so without a path. No `/` at its end."""
+
+    scheme: str
+    host: str
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The URL in `https://host`, `https://host:port` or `http://…`, a `/` behind it or not; raises ValueError."""
+        try:
+            parts = urlsplit(text)
+            scheme, host, port = parts.scheme, parts.hostname, parts.port
+        except ValueError:
+            scheme, host, port = "", None, None
+        beside = "@" in text or "?" in text or "#" in text or any(letter.isspace() for letter in text)
+        if scheme not in {"https", "http"} or not host or port == 0 or parts.path not in {"", "/"} or beside:
+            raise ValueError("write https://host or https://host:port without a path, or leave it empty")
+        return cls(scheme, host, port)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" if self.port is None else f"{self.scheme}://{host}:{self.port}"

@@ -23,6 +23,7 @@ from bridge.config.values import (
     Name,
     Networks,
     Owner,
+    PublicUrl,
     Root,
     Size,
     Texts,
@@ -112,9 +113,13 @@ class Body(Section):
 
 
 class Http(Section):
-    """Where HTTP is to be served; the bridge says so while it has nothing to serve there."""
+    """Where HTTP is served, with TLS if there is a certificate, and who may see health and metrics there."""
 
     listen: Address = None
+    networks: Networks = LOOPBACK
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    public_url: PublicUrl = None
 
 
 class Log(Section):

@@ -17,6 +17,7 @@ from bridge.config.endpoints import (
     Network,
     TcpAddress,
     UnixAddress,
+    WebUrl,
     parse_endpoint,
     parse_network,
 )
@@ -51,6 +52,12 @@ def _url(value: object) -> MqttUrl | None:
     if isinstance(value, MqttUrl):
         return value
     return MqttUrl.parse(_text(value)) if value != "" else None
+
+
+def _web_url(value: object) -> WebUrl | None:
+    if isinstance(value, WebUrl):
+        return value
+    return WebUrl.parse(_text(value)) if value != "" else None
 
 
 def _network(value: object) -> Network:
@@ -103,6 +110,7 @@ def _several(value: object) -> object:
 Listen = Annotated[Endpoint | None, PlainValidator(_listen)]
 Address = Annotated[TcpAddress | None, PlainValidator(_address)]
 Url = Annotated[MqttUrl | None, PlainValidator(_url)]
+PublicUrl = Annotated[WebUrl | None, PlainValidator(_web_url)]
 Mode = Annotated[FileMode, PlainValidator(_mode)]
 Owner = Annotated[FileOwner, PlainValidator(_owner)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.endpoints import MqttUrl, TcpAddress, UnixAddress, parse_endpoint, parse_network
+from bridge.config.endpoints import MqttUrl, TcpAddress, UnixAddress, WebUrl, parse_endpoint, parse_network
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,39 @@ def test_a_network_may_be_one_address_and_its_host_bits_do_not_count():
     for text in ("10.0.0.0/33", "", "example.org"):
         with pytest.raises(ValueError, match=r"^write a network"):
             parse_network(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("https://bell.example", "https://bell.example"),
+        ("https://Bell.Example/", "https://bell.example"),
+        ("https://bell.example:8443", "https://bell.example:8443"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+    ],
+)
+def test_a_web_url_is_an_origin(text, printed):
+    url = WebUrl.parse(text)
+    assert str(url) == printed
+    assert WebUrl.parse(printed) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "bell.example",
+        "ftp://bell.example",
+        "https://",
+        "https://bell.example/mail",
+        "https://bell.example?x=1",
+        "https://bell.example#x",
+        "https://me@bell.example",
+        "https://be ll",
+        "https://bell:0",
+        "https://[::1",
+    ],
+)
+def test_what_is_no_origin_is_refused_with_the_cure(text):
+    with pytest.raises(ValueError, match=r"^write https://host"):
+        WebUrl.parse(text)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from bridge.config import loading
-from bridge.config.endpoints import LOOPBACK, MqttUrl, TcpAddress, UnixAddress, parse_network
+from bridge.config.endpoints import LOOPBACK, MqttUrl, TcpAddress, UnixAddress, WebUrl, parse_network
 from bridge.config.permissions import FileMode, FileOwner
 from bridge.config.settings import Settings
 from bridge.errors import ConfigurationError
@@ -111,6 +111,9 @@ def test_keys_of_the_broker_are_left_to_the_broker(written):
         ('[smtp]\nmax_size = "lots"', "smtp.max_size", "'lots'", "k, M or G"),
         ('node = "Main Node"', "node", "'Main Node'", "a-z 0-9 _ -"),
         ('[log]\nlevel = "loud"', "log.level", "'loud'", "'debug', 'info', 'warning' or 'error'"),
+        ('[http]\nlisten = "unix:/run/http"', "http.listen", "'unix:/run/http'", "host:port"),
+        ('[http]\nnetworks = ["10.0.0.0/99"]', "http.networks.0", "'10.0.0.0/99'", "write a network"),
+        ('[http]\npublic_url = "https://host/path"', "http.public_url", "'https://host/path'", "without a path"),
         ("[limits]\npayload = 10", "limits.payload", "10", "greater than or equal to 192"),
     ],
 )
@@ -245,7 +248,9 @@ def test_settings_made_in_a_program_take_the_types_as_they_are():
         lmtp={"socket_mode": mode, "socket_owner": owner},
         broker={"listen": address},
         mqtt={"url": url},
+        http={"public_url": WebUrl("https", "bell.example")},
     )
+    assert str(made.http.public_url) == "https://bell.example"
     assert (made.smtp.listen, made.broker.listen, made.smtp.networks, made.mqtt.url) == (address,) * 2 + (networks, url)
     assert (made.lmtp.socket_mode, made.lmtp.socket_owner) == (mode, owner)
     with pytest.raises(ValueError, match="not on a UNIX socket"):
