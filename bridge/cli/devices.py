@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Annotated
 
-import segno
 import typer
 
-from bridge.cli import opening, options, output, reach
+from bridge.cli import opening, options, output, qr, reach
 from bridge.store import people
 
 device_app = typer.Typer(help="Devices: what a person is told on.", no_args_is_help=True)
@@ -26,7 +24,7 @@ def device_add(
     device: DeviceName,
     config: options.Config = None,
     as_json: options.AsJson = False,
-    qr: Annotated[bool, typer.Option("--qr", help="Show the login as a QR code, too.")] = False,
+    with_qr: Annotated[bool, typer.Option("--qr", help="Show the login as a QR code, too.")] = False,
 ) -> None:
     """Add a device and print its MQTT login, this once."""
     settings = options.settings(context, config)
@@ -46,8 +44,8 @@ def device_add(
     for key in ("mqtt_url", "username", "password"):
         typer.echo(f"{key:9} {login[key]}")
     typer.echo("The password is shown only now. Subscribe to " + f"{settings.mqtt.root}/{user}/text in any MQTT app.")
-    if qr:
-        typer.echo(qr_code(url.with_login(login["username"], password)))
+    if with_qr:
+        qr.show(url.with_login(login["username"], password))
 
 
 @device_app.command("list")
@@ -77,13 +75,6 @@ def device_revoke(context: typer.Context, user: Owner, device: DeviceName, confi
     with opening.changing(options.settings(context, config)) as transaction:
         people.revoke_device(transaction, user, device)
     typer.echo(f"revoked {user}.{device}")
-
-
-def qr_code(text: str) -> str:
-    """A text as a QR code of block characters."""
-    drawn = StringIO()
-    segno.make(text).terminal(drawn, compact=True)
-    return drawn.getvalue()
 
 
 def _date(unix_ms: int) -> str:
