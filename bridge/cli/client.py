@@ -26,6 +26,11 @@ URL, PASSWORD = "POSTBELL_URL", "POSTBELL_PASSWORD"
 """What the client reads from its environment."""
 
 
+watch_app, read_app = typer.Typer(), typer.Typer()
+
+
+@watch_app.command(context_settings=PASS_THROUGH, help="Show mail as it comes: the reference client (terminal).")
+@read_app.command(context_settings=PASS_THROUGH, help="Read a body or save an attachment over MQTT.")
 def client(context: typer.Context) -> None:
     """Become the reference client."""
     given = Given.of(context.args)

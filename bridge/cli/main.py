@@ -3,58 +3,30 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from bridge.cli import (
-    client,
-    devices,
-    logins,
-    options,
-    reconcile,
-    rules,
-    salvage,
-    send,
-    serving,
-    setup,
-    status,
-    users,
-)
+from bridge.cli import options  # noqa: TC001 - typer reads the annotations
+from bridge.cli.commands import Postbell
+from bridge.cli.lazily import HELP_OPTIONS, PLAIN
 from bridge.errors import ConfigurationError, MalformedAddressError, MalformedNameError, PostbellError
 
 app = typer.Typer(
     name="postbell",
-    help="Push e-mail over MQTT: a mail handed in is kept, and known on every device within milliseconds.",
+    cls=Postbell,
+    context_settings=HELP_OPTIONS,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=PLAIN,
 )
-app.command()(serving.serve)
-app.command()(serving.bridge)
-app.command()(serving.broker)
-users.user_app.command("rules")(rules.user_rules)
-app.add_typer(users.user_app, name="user")
-app.add_typer(devices.device_app, name="device")
-app.add_typer(logins.sender_app, name="sender")
-app.add_typer(logins.admin_app, name="admin")
-app.add_typer(logins.node_app, name="node")
-app.command()(send.send)
-app.command(
-    "watch", context_settings=client.PASS_THROUGH, help="Show mail as it comes: the reference client (terminal)."
-)(client.client)
-app.command("read", context_settings=client.PASS_THROUGH, help="Read a body or save an attachment over MQTT.")(
-    client.client
-)
-app.command()(status.status)
-app.command()(reconcile.reconcile)
-app.command()(salvage.salvage)
-app.command()(setup.setup)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks get their value by position
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - which takes as long as all else of a command's start
+
         typer.echo(version("postbell"))
         raise typer.Exit
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli import options
 from bridge.config import loading
-from bridge.daemon import control, runfile
+from bridge.daemon import runfile
 from bridge.errors import ConfigurationError
 from bridge.store import offline
 
@@ -60,6 +60,8 @@ def changing(settings: Settings) -> Iterator[Transaction]:
     ) as transaction:
         yield transaction
     if runfile.running(settings.run_dir, runfile.BRIDGE):
+        from bridge.daemon import control  # noqa: PLC0415 - asyncio, for this alone
+
         with suppress(control.ControlError):  # it looks by itself as well, a little later
             control.ask(settings.run_dir, {"do": "look"}, deadline_s=LOOK_S)
 

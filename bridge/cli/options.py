@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.config import loading
-
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
 
@@ -27,4 +25,6 @@ def chosen(context: typer.Context, config: Path | None) -> Path | None:
 
 def settings(context: typer.Context, config: Path | None) -> Settings:
     """The configuration for this command; raises ConfigurationError."""
+    from bridge.config import loading  # noqa: PLC0415 - help and completion do without, and it is half of their time
+
     return loading.load(chosen(context, config))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,12 +24,20 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
     if not rows:
         typer.echo(empty)
         return
-    console = Console()
-    if not console.is_terminal:
+    if not _for_people():
         for row in rows:
             typer.echo("\t".join(row))
         return
+    from rich.console import Console  # noqa: PLC0415 - programs and pipes do without, and it takes as long as a query
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    Console().print(table)
+
+
+def _for_people() -> bool:
+    """Whether standard output is a terminal, or is to be taken for one (docs of FORCE_COLOR and TTY_COMPATIBLE)."""
+    taken_for_one = os.environ.get("TTY_COMPATIBLE") or os.environ.get("FORCE_COLOR")
+    return sys.stdout.isatty() if taken_for_one is None else taken_for_one not in {"", "0"}

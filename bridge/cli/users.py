@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import opening, options, output
+from bridge.cli import opening, options, output, rules
 from bridge.store import people
 from bridge.store.live import horizon
 
 user_app = typer.Typer(help="People: who gets mail, under which addresses.", no_args_is_help=True)
+user_app.command("rules")(rules.user_rules)
 
 Addresses = Annotated[
     list[str],

@@ -6,7 +6,6 @@ COMMIT has returned, or fails with a typed error when nothing of the operation w
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from bridge.errors import StoreUnavailableError
 from bridge.store import database
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from pathlib import Path
 
@@ -64,6 +64,8 @@ class Writer:
         before_commit: Callable[[Transaction], None],
         committed: Callable[[], None],
     ) -> None:
+        import asyncio  # noqa: PLC0415 - commands take Transaction from here, and have no loop
+
         self._path = path
         self._now_ms = now_ms
         self._before_commit = before_commit
@@ -91,6 +93,8 @@ class Writer:
 
     async def close(self) -> None:
         """Finish what is queued, take nothing more, and end the thread."""
+        import asyncio  # noqa: PLC0415 - as above
+
         self._closed = True
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)

@@ -1,0 +1,134 @@
+"""Every command of `postbell`, with its line in the help, and where it is.
+
+A command's module is imported when the command is asked for, so that no command waits for what another needs. The name
+of a function here is the command's, its docstring the line in `postbell --help`: the same as the first line of the
+command's own help.
+"""
+
+from __future__ import annotations
+
+from bridge.cli.lazily import LazyGroup, Told
+
+
+class Postbell(LazyGroup):
+    """All commands, in the order of the help."""
+
+
+@Postbell.found_by
+def serve() -> Told:
+    """Run the bridge and, unless broker.embedded is off, the broker beside it."""
+    from bridge.cli import serving
+
+    return serving.serve
+
+
+@Postbell.found_by
+def bridge() -> Told:
+    """Run the bridge alone: SMTP and LMTP in, MQTT out."""
+    from bridge.cli import serving
+
+    return serving.bridge
+
+
+@Postbell.found_by
+def broker() -> Told:
+    """Run the embedded MQTT broker alone."""
+    from bridge.cli import serving
+
+    return serving.broker
+
+
+@Postbell.found_by
+def user() -> Told:
+    """People: who gets mail, under which addresses."""
+    from bridge.cli import users
+
+    return users.user_app
+
+
+@Postbell.found_by
+def device() -> Told:
+    """Devices: what a person is told on."""
+    from bridge.cli import devices
+
+    return devices.device_app
+
+
+@Postbell.found_by
+def sender() -> Told:
+    """Senders: mail servers that log in over TLS to hand in mail."""
+    from bridge.cli import logins
+
+    return logins.sender_app
+
+
+@Postbell.found_by
+def admin() -> Told:
+    """Administrators: MQTT logins that read everything and write nothing."""
+    from bridge.cli import logins
+
+    return logins.admin_app
+
+
+@Postbell.found_by
+def node() -> Told:
+    """Nodes: bridges that publish at this broker, each with a login."""
+    from bridge.cli import logins
+
+    return logins.node_app
+
+
+@Postbell.found_by
+def send() -> Told:
+    """Hand a mail to Postbell over SMTP, as a mail server would."""
+    from bridge.cli import send as module
+
+    return module.send
+
+
+@Postbell.found_by
+def watch() -> Told:
+    """Show mail as it comes: the reference client (terminal)."""
+    from bridge.cli import client
+
+    return client.watch_app
+
+
+@Postbell.found_by
+def read() -> Told:
+    """Read a body or save an attachment over MQTT."""
+    from bridge.cli import client
+
+    return client.read_app
+
+
+@Postbell.found_by
+def status() -> Told:
+    """Show listeners, users, live messages, and what waits for the broker."""
+    from bridge.cli import status as module
+
+    return module.status
+
+
+@Postbell.found_by
+def reconcile() -> Told:
+    """Compare what the broker holds with what it should hold, and repair the difference."""
+    from bridge.cli import reconcile as module
+
+    return module.reconcile
+
+
+@Postbell.found_by
+def salvage() -> Told:
+    """Save what can be read of a damaged database into a new one; the old file is kept."""
+    from bridge.cli import salvage as module
+
+    return module.salvage
+
+
+@Postbell.found_by
+def setup() -> Told:
+    """Print a shell script that connects a mail server: read it, then run it as root."""
+    from bridge.cli import setup as module
+
+    return module.setup

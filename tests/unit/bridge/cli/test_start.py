@@ -1,0 +1,68 @@
+"""How much a command imports before it does anything: what no start waits for, counted and not timed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+
+from bridge.cli import main
+from bridge.cli.commands import Postbell
+
+HEAVY = {
+    *("aiohttp", "aiosmtpd", "amqtt", "argon2", "bcrypt", "cryptography", "paho", "prometheus_client", "pwdlib"),
+    *("resiliparse", "rich", "segno", "structlog", "uvloop", "websockets"),
+}
+"""What takes long to import, and belongs to commands that need it."""
+LOOKING = HEAVY | {"asyncio", "ssl"}
+STARTING = LOOKING | {"pydantic", "sqlite3"}
+
+STARTED = """
+import json, sys
+from bridge.cli.main import run
+sys.argv = ["postbell", *sys.argv[1:]]
+code = run()
+sys.stdout.flush()
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+def imported(tmp_path, *words):
+    """What a command ends with, and the modules that it imported."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("POSTBELL_", "COVERAGE_"))}
+    environment["POSTBELL_STATE_DIR"] = str(tmp_path / "state")
+    command = [sys.executable, "-c", STARTED, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    assert code in {0, 1}, done.stderr
+    return modules
+
+
+@pytest.mark.parametrize(
+    ("words", "without", "most"),
+    [
+        (["--help"], STARTING, 180),
+        (["--version"], STARTING, 230),
+        (["user", "list"], LOOKING, 400),
+        (["status"], LOOKING, 420),
+    ],
+    ids=["help", "version", "user-list", "status"],
+)
+def test_a_command_imports_what_it_needs_and_no_more(tmp_path, words, without, most):
+    imported(tmp_path, "user", "add", "alice", "--address", "alice@example.org")
+    modules = imported(tmp_path, *words)
+    assert without.isdisjoint(name.partition(".")[0] for name in modules)
+    assert len(modules) <= most
+
+
+def test_the_overview_says_what_each_commands_own_help_begins_with():
+    group: Any = typer.main.get_command(main.app)
+    for name, finder in Postbell.finders.items():
+        command = group.commands[name]
+        assert command.name == name
+        assert command.help.startswith(finder.__doc__), name
