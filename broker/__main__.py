@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import resource
 import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
 import uvloop
 
-from broker import mosquitto
+from broker import logs, mosquitto
 from broker.acl import Identity, Role
 from broker.app import serve
 from broker.auth import LoginReader
@@ -24,7 +22,7 @@ from broker.settings import load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.settings import Log, Settings
+    from broker.settings import Settings
 
 FINE, FAILED, USAGE = 0, 1, 2
 
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(options.config)
         if options.mosquitto_acl:
             return _print_mosquitto_acl(settings)
-        _configure_log(settings.log)
+        logs.configure(level=settings.log.level, style=settings.log.format)
         _raise_file_limit()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings, parent_pipe=options.parent_pipe))
@@ -69,22 +67,6 @@ def _print_mosquitto_acl(settings: Settings) -> int:
     others = [who for who in (table.identities() if table else ()) if who.username != bridge.username]
     sys.stdout.write(mosquitto.acl_file([bridge, *others], root=settings.mqtt.root))
     return FINE
-
-
-def _configure_log(log: Log) -> None:
-    pretty = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, log.level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
-    for chatty in ("amqtt", "websockets", "transitions"):  # what matters of theirs is logged as events of ours
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
 
 def _raise_file_limit() -> None:

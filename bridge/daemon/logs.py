@@ -3,32 +3,59 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def configure(*, level: str, style: str) -> None:
-    """Send structlog events to standard error, and let libraries speak only when something is wrong."""
+PROCESS = "bridge"
+"""Who speaks: the broker writes to the same standard error, and each line says whose it is."""
+
+
+def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Send events to standard error, in one form whoever says them; libraries speak only when something is wrong.
+
+    `style` is `console`, `json`, or `auto`: lines where somebody reads along. NO_COLOR (no-color.org) is heeded.
+    """
     if style == "auto":
         style = "console" if sys.stderr.isatty() else "json"
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if style == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
-    logging.getLogger("mail.log").setLevel(logging.ERROR)
+        colors = sys.stderr.isatty() and not environ.get("NO_COLOR")
+        renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    ends: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _say_who,
+        structlog.processors.StackInfoRenderer(),
+        *([structlog.processors.format_exc_info] if style == "json" else []),
+    ]
+    _configure_libraries(ends, renderer)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            *([structlog.processors.format_exc_info] if style == "json" else []),
-            renderer,
-        ],
+        processors=[*ends, renderer],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
 
 
-_plain = structlog.dev.plain_traceback
+def _configure_libraries(ends: list[structlog.typing.Processor], renderer: structlog.typing.Processor) -> None:
+    """What comes by the standard library's logging is an event with its `logger`, and its text as the name."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *ends],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+
+def _say_who(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["process"] = PROCESS
+    return event

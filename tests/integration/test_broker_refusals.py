@@ -42,7 +42,7 @@ def refusals(broker):
             level, event, rest = re.search(r"\[(\w+) *\] (\w+) *(.*)", plain).groups()
             said = {"level": level, "event": event, **dict(pair.split("=", 1) for pair in rest.split())}
         if said["event"] == "connection_refused":
-            found.append({key: str(value) for key, value in said.items() if key != "timestamp"})
+            found.append({key: str(value) for key, value in said.items() if key not in {"timestamp", "process"}})
     return found
 
 

@@ -16,7 +16,7 @@ SETTERS = {"_refuse": {"username", "reason", "refused"}, "_turned_away": {"addre
 """Methods that log the event they are given, and the fields that they add."""
 SPREAD = {"ingress_listening": {"smtp", "smtps", "lmtp"}}
 """What is in the dict that an event is given as its fields."""
-OVERWRITTEN = {"event", "exc_info", "exception", "level", "logger", "stack_info", "timestamp"}
+OVERWRITTEN = {"event", "exc_info", "exception", "level", "logger", "process", "stack_info", "timestamp"}
 """Names that structlog's processors give a line: a field that is called so would be lost on its way to the log."""
 EXCEPTION = "the exception"
 

@@ -80,18 +80,17 @@ def test_the_bridge_reads_what_the_broker_says_of_itself(tmp_path):
     assert runfile.read(run_dir, runfile.BROKER)["mqtt"] == "127.0.0.1:1883"
 
 
-def test_broker_and_bridge_write_the_same_log():
-    of_the_bridge = "from bridge.daemon import logs; logs.configure(level='warning', style='json')"
-    of_the_broker = "from broker.__main__ import _configure_log; from broker.settings import Log"
-    of_the_broker += "; _configure_log(Log(level='warning', format='json'))"
-    lines = []
-    for configure in (of_the_bridge, of_the_broker):
-        code = f"{configure}; import structlog; log = structlog.get_logger(); log.info('a'); log.warning('b', key=1)"
+def test_broker_and_bridge_write_the_same_log_and_say_who_they_are():
+    speak = "import structlog; log = structlog.get_logger(); log.info('a'); log.warning('b', key=1)"
+    speak += "; import logging; logging.getLogger('library').error('c')"
+    told = {}
+    for process, module in {"bridge": "bridge.daemon", "broker": "broker"}.items():
+        code = f"from {module} import logs; logs.configure(level='warning', style='json'); {speak}"
         done = subprocess.run([sys.executable, "-c", code], cwd=source.ROOT, capture_output=True, check=True)
-        lines.append([json.loads(line) for line in done.stderr.splitlines()])
-    [[bridges], [brokers]] = lines
-    assert bridges.keys() == brokers.keys()
-    assert {**bridges, "timestamp": ""} == {**brokers, "timestamp": ""}
+        told[process] = [json.loads(line) for line in done.stderr.splitlines()]
+        assert [line["process"] for line in told[process]] == [process] * 2
+    ours, theirs = ([{**line, "timestamp": "", "process": ""} for line in lines] for lines in told.values())
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("program", [loading, broker_settings])

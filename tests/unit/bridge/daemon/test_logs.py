@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 
 import pytest
@@ -20,7 +21,9 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def said(monkeypatch):
     """What a logger writes that is set up in this way."""
-    before = structlog.get_config()
+    before, handlers = structlog.get_config(), logging.root.handlers[:]
+    for variable in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
 
     def write(stream, do, **options):
         monkeypatch.setattr(sys, "stderr", stream)
@@ -30,6 +33,7 @@ def said(monkeypatch):
 
     yield write
     structlog.configure(**before)
+    logging.root.handlers[:] = handlers
 
 
 def hello(log):
@@ -46,7 +50,7 @@ def trouble(log):
 def test_auto_is_json_for_collectors_and_lines_for_people(said):
     event = json.loads(said(io.StringIO(), hello, level="info", style="auto"))
     assert event.pop("timestamp").endswith("Z")
-    assert event == {"event": "message_kept", "level": "info", "user": "alice"}
+    assert event == {"event": "message_kept", "level": "info", "user": "alice", "process": "bridge"}
     line = said(Terminal(), hello, level="info", style="auto")
     assert "message_kept" in line
     assert "\x1b[" in line
@@ -57,6 +61,28 @@ def test_a_style_that_is_named_is_taken_whoever_reads(said):
     line = said(io.StringIO(), hello, level="info", style="console")
     assert "user=alice" in line
     assert "\x1b[" not in line
+
+
+def test_no_color_is_heeded(said, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    line = said(Terminal(), hello, level="info", style="auto")
+    assert "process=bridge" in line
+    assert "\x1b[" not in line
+
+
+def test_what_a_library_says_is_a_line_of_the_same_form(said):
+    def complain(_):
+        logging.getLogger("asyncio").info("too little to be told")
+        try:
+            int("no number")
+        except ValueError:
+            logging.getLogger("asyncio").exception("Task %s was lost", 7)
+
+    event = json.loads(said(io.StringIO(), complain, level="info", style="json"))
+    assert (event["event"], event["level"], event["logger"]) == ("Task 7 was lost", "error", "asyncio")
+    assert event["process"] == "bridge"
+    assert "ValueError: invalid literal" in event["exception"]
+    assert "Task 7 was lost" in said(Terminal(), complain, level="info", style="auto")
 
 
 def test_below_the_level_nothing_is_said(said):
