@@ -17,6 +17,7 @@ from bridge.daemon.directory_cache import DirectoryCache
 from bridge.daemon.inbound import Inbound
 from bridge.daemon.lifetimes import Lifetimes
 from bridge.daemon.listening import ingress_settings
+from bridge.daemon.notify import Supervisor
 from bridge.daemon.presence import Presence
 from bridge.daemon.service import Service
 from bridge.ingress import Ingress
@@ -38,16 +39,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.config.settings import Settings
+    from bridge.ingress import HandedSockets
 
 
 class Bridge:
     """The parts of one bridge and how they hang together. Made inside the running loop; the database is there.
 
-    `ready` is called once, when mail can come in and the broker is connected.
+    `ready` is called once, when mail can come in and the broker is connected. `supervisor` started this process, and
+    may have handed it listening sockets.
     """
 
-    def __init__(self, settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ready: Callable[[], None] = lambda: None,
+        supervisor: Supervisor | None = None,
+        handed: HandedSockets | None = None,
+    ) -> None:
         self.settings = settings
+        self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
         self.store = Store(
             settings.database,
             now_ms=wall_ms,
@@ -64,10 +75,15 @@ class Bridge:
         )
         self.directory = DirectoryCache(store=self.store, changed=self.outbox.wake)
         self.lifetimes = self._make_lifetimes()
-        self.ingress = self._make_ingress()
+        self.ingress = self._make_ingress(handed)
         self.replay = self._make_replay()
         self.connected = Connected()
-        self.presence = Presence(settings.run_dir, addresses=lambda: self.ingress.addresses, connected=self.connected)
+        self.presence = Presence(
+            settings.run_dir,
+            addresses=lambda: self.ingress.addresses,
+            connected=self.connected,
+            status=self.supervisor.status,
+        )
         self.inbound = Inbound(requests=self._make_requests(), replay=self.replay, root=settings.mqtt.root)
         self.service = Service(
             connected=self.connected,
@@ -96,7 +112,7 @@ class Bridge:
             monotonic=time.monotonic,
         )
 
-    def _make_ingress(self) -> Ingress:
+    def _make_ingress(self, handed: HandedSockets | None) -> Ingress:
         intake = Intake(
             store=self.mailbox,
             directory=self.directory.current,
@@ -111,6 +127,7 @@ class Bridge:
             spool=self.spool,
             settings=ingress_settings(self.settings, before=runfile.read(self.settings.run_dir, runfile.BRIDGE)),
             check_login=self.store.reading(logins.check_sender),
+            handed=handed,
         )
 
     def _make_replay(self) -> Replay:

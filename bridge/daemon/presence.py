@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 
 
 class Presence:
-    """The bridge's run file. `addresses` gives each listener's address by its name."""
+    """The bridge's run file. `addresses` gives each listener's address by its name, `status` is told it in a line."""
 
-    def __init__(self, run_dir: Path, *, addresses: Callable[[], Mapping[str, str]], connected: Connected) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        *,
+        addresses: Callable[[], Mapping[str, str]],
+        connected: Connected,
+        status: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._run_dir = run_dir
         self._addresses = addresses
         self._connected = connected
+        self._status = status
         self._log = structlog.get_logger()
 
     def tell(self) -> None:
@@ -33,8 +41,14 @@ class Presence:
             "smtp": listening.get("smtp"),
             "lmtp": listening.get("lmtp"),
             "http": None,
-            "connected": self._connected.connection is not None,
+            "connected": (connected := self._connected.connection is not None),
         }
+        takes = (
+            f"takes mail at {', '.join(f'{name} {address}' for name, address in listening.items())}"
+            if listening
+            else "takes no mail"
+        )
+        self._status(f"{takes}; {'connected to the broker' if connected else 'waits for the broker'}")
         try:
             runfile.write(self._run_dir, runfile.BRIDGE, facts)
         except OSError as error:

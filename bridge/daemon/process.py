@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import signal
 import time
@@ -15,6 +16,8 @@ import structlog
 from bridge.daemon import control, runfile
 from bridge.daemon.app import Bridge
 from bridge.daemon.child import BrokerChild
+from bridge.daemon.notify import Supervisor
+from bridge.ingress import HandedSockets
 from bridge.publish.backoff import Backoff
 from bridge.publish.ending import end
 from bridge.store import database, live, messages, outbox
@@ -38,16 +41,24 @@ async def serve(
 ) -> None:
     """Run the bridge, and the broker beside it, until SIGTERM or SIGINT."""
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        supervisor = Supervisor.of(os.environ, pid=os.getpid(), monotonic=time.monotonic)
+        handed = HandedSockets.of(os.environ, pid=os.getpid())
+        supervisor.status("looks the database through")
         database.prepare(settings.database, check=True)
-        bridge = Bridge(settings, ready=ready)
+        bridge = Bridge(settings, ready=ready, supervisor=supervisor, handed=handed)
         work = asyncio.create_task(_run_beside_broker(bridge, config=config, with_broker=with_broker), name="bridge")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.cancel)
+            loop.add_signal_handler(number, _stop, work, supervisor)
         try:
             await work
         except asyncio.CancelledError:
             structlog.get_logger().info("stopped")
+
+
+def _stop(work: asyncio.Task[None], supervisor: Supervisor) -> None:
+    supervisor.stopping()
+    work.cancel()
 
 
 async def _run_beside_broker(bridge: Bridge, *, config: Path | None, with_broker: bool) -> None:
@@ -74,12 +85,14 @@ async def run(bridge: Bridge) -> None:
         stack.push_async_callback(bridge.ingress.close)
         await bridge.ingress.start()
         bridge.presence.tell()
+        bridge.supervisor.ready()
         if bridge.settings.http.listen:
             structlog.get_logger().warning("http_not_served", listen=str(bridge.settings.http.listen))
         gc.collect()
         gc.freeze()  # all that lives for ever is left out of collections from here on, which stop the loop
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(bridge.link.run(bridge.service.serve), name="link")
+            tasks.create_task(bridge.supervisor.watch(), name="watchdog")
             tasks.create_task(bridge.directory.run(), name="directory")
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
             tasks.create_task(bridge.ingress.follow(), name="certificate")

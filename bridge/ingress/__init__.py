@@ -1,9 +1,10 @@
 """The ingress: SMTP and LMTP listeners that turn a conversation into an envelope for the intake."""
 
+from bridge.ingress.handed import HandedSockets
 from bridge.ingress.interfaces import Intake
 from bridge.ingress.limits import SessionLimits
 from bridge.ingress.listeners import SocketFile
 from bridge.ingress.server import Ingress, IngressSettings
 from bridge.ingress.trust import Trust
 
-__all__ = ["Ingress", "IngressSettings", "Intake", "SessionLimits", "SocketFile", "Trust"]
+__all__ = ["HandedSockets", "Ingress", "IngressSettings", "Intake", "SessionLimits", "SocketFile", "Trust"]

@@ -9,9 +9,10 @@ import os
 import shutil
 import socket
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.config.endpoints import Endpoint, TcpAddress, UnixAddress
 from bridge.config.permissions import OURS, OWNER_AND_GROUP, FileMode, FileOwner
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BACKLOG = 512
+KEPT: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""So that a closed server leaves the file of its socket alone: from Python 3.13 on it would remove it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,19 @@ class SocketFile:
 
 
 class Listener:
-    """One open listening socket and the address at which it is reached."""
+    """One open listening socket and the address at which it is reached; the file of one that is not `ours` stays."""
 
-    def __init__(self, server: asyncio.Server, address: Endpoint) -> None:
+    def __init__(self, server: asyncio.Server, address: Endpoint, *, ours: bool = True) -> None:
         self._server = server
         self.address = address
-        self._inode = _inode(Path(address.path)) if isinstance(address, UnixAddress) else None
+        self._file = Path(address.path) if ours and isinstance(address, UnixAddress) else None
+        self._inode = None if self._file is None else _inode(self._file)
 
     def close(self) -> None:
         """Accept nobody any more; the socket file goes unless somebody else has replaced it."""
         self._server.close()
-        if isinstance(self.address, UnixAddress) and _inode(path := Path(self.address.path)) == self._inode:
-            path.unlink(missing_ok=True)
+        if self._file is not None and _inode(self._file) == self._inode:
+            self._file.unlink(missing_ok=True)
 
 
 async def open_listener(
@@ -52,14 +56,17 @@ async def open_listener(
     *,
     preferred_port: int = 0,
     socket_file: SocketFile,
+    handed: socket.socket | None = None,
 ) -> Listener:
-    """Listen at an address; for port 0 at `preferred_port` if it is free. Raises ConfigurationError."""
-    loop = asyncio.get_running_loop()
+    """Listen at an address; for port 0 at `preferred_port` if it is free. Raises ConfigurationError.
+
+    `handed` is a socket that listens there already; whoever opened it answers for the mode and the end of its file.
+    """
     try:
+        if handed is not None:
+            return Listener(await _serve(factory, handed), address, ours=False)
         if isinstance(address, UnixAddress):
-            bound = _bind_file(Path(address.path), socket_file)
-            server = await loop.create_unix_server(factory, sock=bound, backlog=BACKLOG)
-            return Listener(server, address)
+            return Listener(await _serve(factory, _bind_file(Path(address.path), socket_file)), address)
         if address.port == 0 and preferred_port:
             with contextlib.suppress(OSError):
                 return await _listen_tcp(factory, TcpAddress(address.host, preferred_port))
@@ -68,6 +75,13 @@ async def open_listener(
         raise ConfigurationError(
             f"cannot listen on {address}: {error.strerror or error}; {_advice(error, address)}"
         ) from error
+
+
+async def _serve(factory: Callable[[], asyncio.BaseProtocol], bound: socket.socket) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    if bound.family == socket.AF_UNIX:
+        return await loop.create_unix_server(factory, sock=bound, backlog=BACKLOG, **KEPT)
+    return await loop.create_server(factory, sock=bound, backlog=BACKLOG)
 
 
 async def _listen_tcp(factory: Callable[[], asyncio.BaseProtocol], address: TcpAddress) -> Listener:

@@ -11,6 +11,7 @@ import structlog
 from bridge.errors import ConfigurationError
 from bridge.ingress.certificate import LOOK_S, Certificate
 from bridge.ingress.context import IngressContext
+from bridge.ingress.handed import HandedSockets
 from bridge.ingress.limits import Gate, SessionLimits
 from bridge.ingress.listeners import Listener, SocketFile, open_listener
 from bridge.ingress.lmtp import LmtpConversation
@@ -63,12 +64,16 @@ class Ingress:
         spool: Spool,
         settings: IngressSettings,
         check_login: LoginCheck | None = None,
+        handed: HandedSockets | None = None,
     ) -> None:
         """Without `check_login` nobody can log in, and only trusted networks may send.
+
+        A listener whose address is that of a socket in `handed` listens there.
 
         Raises ConfigurationError when certificate or key cannot be used.
         """
         self._settings = settings
+        self._handed = HandedSockets() if handed is None else handed
         self._certificate = _certificate(settings)
         self._listeners: dict[str, Listener] = {}
         self._context = IngressContext(
@@ -112,10 +117,12 @@ class Ingress:
                     listen,
                     preferred_port=self._settings.preferred_ports.get(name, 0),
                     socket_file=self._settings.socket_file,
+                    handed=self._handed.take(listen),
                 )
             except ConfigurationError as error:
                 await self.close(grace_s=0)
                 raise ConfigurationError(f"{KEYS[name]} = {str(listen)!r}: {error}") from error
+        self._handed.warn_of_others(listen for listen, _ in wanted.values())
         log.info("ingress_listening", **self.addresses)
 
     async def follow(self, *, every_s: float = LOOK_S) -> None:
