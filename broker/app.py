@@ -52,6 +52,7 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
     statistics, turns = Statistics(), Turns(asyncio.get_running_loop().call_soon)
     router = _router(settings, store, statistics)
     waiting = {session.username: session for session in store.load()}
+    router.restore_retained()
 
     def logins_changed(table: LoginTable) -> None:
         _restore(router, store, waiting, table)

@@ -1,4 +1,4 @@
-"""The retained messages, in memory: the bridge fills and repairs them at each of its connections. Pure."""
+"""The retained messages as they are looked up: a tree of topics. Pure; `sessions.py` has them on disk."""
 
 from __future__ import annotations
 

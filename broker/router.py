@@ -66,6 +66,14 @@ class Router:
         for seq, topic, payload in saved.queued:
             session.delivery.restore(seq, Message(topic, payload, 1), state=is_state(self._rules.root, topic))
 
+    def restore_retained(self) -> None:
+        """Put back what the last broker process retained below the root. The bridge repairs what is not right any more.
+
+        So a device that resumes its session is not sent everything anew, least of all the text it rang for.
+        """
+        for topic, payload, qos in self._store.load_retained(f"{self._rules.root}/"):
+            self.retained.keep(Message(topic, payload, qos))
+
     def open(self, who: Identity, credential: bytes, *, clean: bool) -> tuple[DeviceSession, bool]:
         """The session for a new connection, and whether it was present [MQTT-3.1.2-4] [MQTT-3.1.2-6].
 
@@ -119,10 +127,8 @@ class Router:
 
         Returns the ticket after which it is safe on disk for all that are durable, 0 if it is already.
         """
-        if retain:
-            self.retained.keep(message)
+        ticket = self._retain(message) if retain else 0
         state = retain and is_state(self._rules.root, message.topic)
-        ticket = 0
         for username, granted in self.subscriptions.match(message.topic).items():
             session = self.sessions[username]
             if self._rules.may_read(session.who, message.topic):
@@ -167,6 +173,13 @@ class Router:
         entry = session.delivery.acknowledge(packet_id)
         if entry is not None and session.durable and not entry.retain:
             self._store.done(session.who.username, entry.seq)
+
+    def _retain(self, message: Message) -> int:
+        """Keep it, on disk as well unless it says how the bridge is: that is told anew at each of its connections."""
+        self.retained.keep(message)
+        if not message.topic.startswith(f"{self._rules.root}/"):
+            return 0
+        return self._store.retain(message.topic, message.payload, message.qos)
 
     def _create(self, who: Identity, credential: bytes, *, durable: bool) -> DeviceSession:
         session = DeviceSession(who, Delivery(self._bounds), credential=credential, durable=durable)

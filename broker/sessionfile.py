@@ -1,6 +1,6 @@
 """Opens `sessions.db`: brings it to the newest schema, and puts it aside when it is damaged.
 
-Devices then find no session, subscribe again and get the retained set.
+Devices then find no session, subscribe again and get the retained set, once the bridge has filled it again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ SCHEMAS = (
     CREATE TABLE IF NOT EXISTS queued (
         username TEXT, seq INTEGER, topic TEXT NOT NULL, payload BLOB NOT NULL,
         PRIMARY KEY (username, seq)) WITHOUT ROWID;
+    """,
+    # 2
+    """
+    CREATE TABLE retained (topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL) WITHOUT ROWID;
     """,
 )
 """What takes the file from one schema to the next; `PRAGMA user_version` counts them."""

@@ -1,4 +1,4 @@
-"""The durable part of sessions: subscriptions and undelivered QoS 1 messages, in the broker's own SQLite file.
+"""What outlives the broker, in its own SQLite file: subscriptions, undelivered QoS 1 messages, and what is retained.
 
 Everything is group-committed by one thread. `queue` gives a ticket; once `committed` has reached it,
 the message survives `kill -9`, and only then does its publisher get a PUBACK. An entry that its
@@ -23,7 +23,7 @@ import structlog
 from broker import sessionfile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _GATHER_S = 0.002  # that a batch stays open for more, and for acknowledgements that make it smaller
@@ -31,6 +31,8 @@ _RETRY_S = 1.0  # until a batch that could not be written is tried again
 
 _INSERT = "INSERT OR REPLACE INTO queued VALUES (?, ?, ?, ?)"
 _DELETE = "DELETE FROM queued WHERE username = ? AND seq = ?"
+_RETAIN = "INSERT OR REPLACE INTO retained VALUES (?, ?, ?)"
+_CLEAR = "DELETE FROM retained WHERE topic = ?"
 
 
 @dataclass(slots=True)
@@ -49,10 +51,15 @@ class _Batch:
     number: int
     changes: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
     entries: dict[tuple[str, int], tuple[str, bytes] | None] = field(default_factory=dict)
+    retained: dict[str, tuple[bytes, int] | None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.changes or self.entries or self.retained)
 
 
 class SessionStore:
-    """The journal of all persistent sessions. All methods belong to the event loop's thread."""
+    """The journal of all persistent sessions and of the retained set. All methods belong to the event loop's thread."""
 
     def __init__(self, path: Path) -> None:
         self.committed = 0
@@ -74,6 +81,14 @@ class SessionStore:
         for username, seq, topic, payload in self._database.execute("SELECT * FROM queued ORDER BY username, seq"):
             saved[username].queued.append((seq, topic, payload))
         return list(saved.values())
+
+    def load_retained(self, prefix: str) -> Iterator[tuple[str, bytes, int]]:
+        """Topic, payload and QoS of what is retained below a prefix; called once, before `start`.
+
+        What lies elsewhere is forgotten: it was published below a root that is not ours any more.
+        """
+        self._database.execute("DELETE FROM retained WHERE substr(topic, 1, ?) <> ?", (len(prefix), prefix))
+        yield from self._database.execute("SELECT * FROM retained")
 
     def start(self) -> None:
         """Begin to write."""
@@ -131,10 +146,16 @@ class SessionStore:
             self._batch.entries[username, seq] = None
             self._dirty.set()
 
+    def retain(self, topic: str, payload: bytes, qos: int) -> int:
+        """Keep a topic's retained message, or clear it with an empty payload. Returns the ticket, as `queue` does."""
+        self._batch.retained[topic] = (payload, qos) if payload else None
+        self._dirty.set()
+        return self._batch.number
+
     @property
     def ticket(self) -> int:
         """The ticket after which all that was asked so far is safe."""
-        return self._batch.number - (not (self._batch.changes or self._batch.entries))
+        return self._batch.number - (not self._batch)
 
     def call_on_commit(self, callback: Callable[[], None]) -> None:
         """Call back once, after the next commit, however often this is asked before it."""
@@ -172,7 +193,7 @@ class SessionStore:
             callback()
 
     def _commit(self, batch: _Batch) -> None:
-        if not batch.changes and not batch.entries:
+        if not batch:
             return
         new = [(*key, *value) for key, value in batch.entries.items() if value is not None]
         old = [key for key, value in batch.entries.items() if value is None]
@@ -182,3 +203,6 @@ class SessionStore:
                 self._database.execute(sql, values)
             self._database.executemany(_DELETE, old)
             self._database.executemany(_INSERT, new)
+            kept = [(topic, *value) for topic, value in batch.retained.items() if value is not None]
+            self._database.executemany(_RETAIN, kept)
+            self._database.executemany(_CLEAR, [(topic,) for topic, value in batch.retained.items() if value is None])

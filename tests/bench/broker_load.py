@@ -216,7 +216,7 @@ async def crowd(running: Running, number: int, *, first: int = 0, clean: bool = 
     return clients
 
 
-async def publish_all(publisher: Client, topics: list[str], *, window: int, octets: int) -> float:
+async def publish_all(publisher: Client, topics: list[str], *, window: int, octets: int, retain: bool = False) -> float:
     """Publish one QoS 1 message to each topic, `window` of them unacknowledged at most. Returns the seconds.
 
     The payload is the message's number in ten digits, padded to `octets`.
@@ -230,7 +230,7 @@ async def publish_all(publisher: Client, topics: list[str], *, window: int, octe
         data = bytearray()
         while sent < len(topics) and sent - acknowledged < window:
             payload = b"%010d" % sent + b"x" * (octets - 10)
-            data += mqtt.publish(topics[sent], payload, qos=1, packet_id=sent % 65535 + 1)
+            data += mqtt.publish(topics[sent], payload, qos=1, packet_id=sent % 65535 + 1, retain=retain)
             sent += 1
         if data:
             publisher.transport.write(bytes(data))
@@ -243,6 +243,16 @@ async def publish_all(publisher: Client, topics: list[str], *, window: int, octe
     await asyncio.wait_for(done, 300)
     publisher.on_packet = lambda: None
     return time.perf_counter() - begun
+
+
+async def clear(publisher: Client, topics: list[str]) -> None:
+    """Have nothing retained on these topics."""
+    done, wanted = asyncio.Event(), publisher.acknowledged + len(topics)
+    publisher.on_packet = lambda: done.set() if publisher.acknowledged >= wanted else None
+    for number, topic in enumerate(topics, 1):
+        publisher.transport.write(mqtt.publish(topic, b"", qos=1, packet_id=number, retain=True))
+    await asyncio.wait_for(done.wait(), 60)
+    publisher.on_packet = lambda: None
 
 
 def _process(name: str, command: list[str], port: int) -> Iterator[Running]:

@@ -133,6 +133,22 @@ def test_sessions_survive_the_end_of_the_broker(running, ending):
         assert [p.payload for p in phone.flush()] == [b"still subscribed"]
 
 
+@pytest.mark.parametrize("ending", ["kill", "stop"])
+def test_what_is_retained_survives_the_end_of_the_broker(running, ending):
+    with running.client("bridge") as bridge:
+        say(bridge, "mail/alice/text", b"old", retain=True)
+        say(bridge, "mail/alice/msg/1", b"gone", retain=True)
+        say(bridge, "mail-bridge/main/status", b"online", retain=True)
+        say(bridge, "mail/alice/msg/1", b"", retain=True)
+        say(bridge, "mail/alice/text", b"new", retain=True)
+        getattr(running, ending)()  # before the bridge is gone: its word that it is online stands
+    running.start()
+    with running.client("alice.phone") as phone:
+        phone.subscribe("mail-bridge/+/status")
+        phone.subscribe("mail/alice/#")
+        assert [(p.topic, p.payload, p.retain) for p in phone.flush()] == [("mail/alice/text", b"new", True)]
+
+
 def test_what_was_acknowledged_to_the_publisher_survives_a_kill_at_any_moment(running):
     """Killed four times in the middle of a stream: each PUBACK seen means the message is delivered."""
     with running.client("alice.phone", clean=False) as phone:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import stat
 
 import pytest
@@ -68,6 +70,25 @@ def test_what_was_written_is_read_back(path):
     assert (saved.credential, saved.seen_s, saved.filters) == (b"key", 5.0, {"mail/a/#": 1})
     assert saved.queued == [(1, "t1", b"\x00\xff"), (4, "t4", b"")]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_is_retained_is_read_back_without_what_was_cleared_or_lies_elsewhere(path):
+    async def before(store):
+        store.retain("mail/a/text", b"old", 1)
+        store.retain("mail/a/gone", b"x", 1)
+        store.retain("old/a/text", b"below another root", 1)
+        await committed(store, store.retain("mail/a/text", b"new", 1))
+        store.retain("mail/a/gone", b"", 1)
+        store.retain("mail/a/last", b"\x00\xff", 0)
+
+    async def after(store):
+        return list(store.load_retained("mail/"))
+
+    run(path, before)
+    assert run(path, after) == [("mail/a/last", b"\x00\xff", 0), ("mail/a/text", b"new", 1)]
+    assert run(path, after) == run(path, after)  # what lies elsewhere is gone from the file as well
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT count(*) FROM retained").fetchone() == (2,)
 
 
 def test_forgetting_takes_all_and_only_what_was_before(path):
