@@ -135,6 +135,7 @@ async def _started(broker: DeviceBroker, stop: asyncio.Event) -> bool:
 def _restore(router: Router, store: SessionStore, waiting: dict[str, SavedSession], table: LoginTable) -> None:
     """Put back the sessions of the last process, once the logins are known; not those of revoked logins."""
     for username, saved in waiting.items():
+        saved.credential = table.heir(username, saved.credential)
         who = table.find(username, saved.credential)
         if who is None:
             store.forget(username)

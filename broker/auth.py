@@ -38,7 +38,10 @@ _REMEMBERED = 4096
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\.[a-z0-9][a-z0-9_-]{0,31}")
 _HASHERS = 2  # argon2 takes 64 MB each
 
-Row = tuple[str, str, str, bytes | None, bytes]
+_DIGEST = 32  # bytes of a generated password's hash
+
+Row = tuple[str, str, str, bytes | None, bytes, bytes]
+"""Username, label, role, salt, hash, and the hashes that this one replaced, one behind the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,20 @@ class Credential:
     role: Role
     salt: bytes | None
     digest: bytes
+    former: bytes = b""
 
     @property
     def fingerprint(self) -> bytes:
         """Tells this credential from any other, without telling the hash."""
-        return hashlib.sha256(b"\0".join((self.label.encode(), self.role.encode(), self.digest))).digest()[:16]
+        return self._print(self.digest)
+
+    @property
+    def replaced(self) -> list[bytes]:
+        """The fingerprints of the passwords that this one came in the place of."""
+        return [self._print(self.former[at : at + _DIGEST]) for at in range(0, len(self.former), _DIGEST)]
+
+    def _print(self, digest: bytes) -> bytes:
+        return hashlib.sha256(b"\0".join((self.label.encode(), self.role.encode(), digest))).digest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +86,15 @@ class LoginTable:
     def __init__(self, rows: list[Row]) -> None:
         self._logins: dict[str, list[Credential]] = {}
         self._identities: dict[tuple[str, bytes], Identity] = {}
-        for username, label, role, salt, digest in rows:
+        self._heirs: dict[tuple[str, bytes], bytes] = {}
+        for username, label, role, salt, digest, former in rows:
             if role == Role.DEVICE and not _DEVICE.fullmatch(username):
                 continue
-            credential = Credential(label, Role(role), salt, digest)
+            credential = Credential(label, Role(role), salt, digest, former)
             self._logins.setdefault(username, []).append(credential)
             self._identities[username, credential.fingerprint] = Identity(username, credential.role)
+            for replaced in credential.replaced:
+                self._heirs[username, replaced] = credential.fingerprint
 
     def __len__(self) -> int:
         return len(self._logins)
@@ -95,6 +110,10 @@ class LoginTable:
     def find(self, username: str, fingerprint: bytes) -> Identity | None:
         """Whose credential this is, or None when it was revoked."""
         return self._identities.get((username, fingerprint))
+
+    def heir(self, username: str, fingerprint: bytes) -> bytes:
+        """The credential that has the sessions of this one: itself, unless its password was replaced."""
+        return self._heirs.get((username, fingerprint), fingerprint)
 
 
 class LoginReader:
@@ -124,7 +143,7 @@ class LoginReader:
             self._version = version
             return None
         rows: list[Row] = self._database.execute(
-            "SELECT username, label, role, salt, hash FROM login "
+            "SELECT username, label, role, salt, hash, former FROM login "
             "WHERE role IN ('device', 'bridge', 'admin') ORDER BY username, label"
         ).fetchall()
         self._version, self._revision = version, revision

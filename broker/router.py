@@ -108,13 +108,23 @@ class Router:
             self._store.forget(session.who.username)
 
     def revoke(self, table: LoginTable) -> None:
-        """End the sessions whose login is not in the table any more, with their connections; no will is sent."""
+        """End the sessions whose login is not in the table any more, with their connections; no will is sent.
+
+        Where only the password was replaced the connection ends and the session waits for the new one.
+        """
         for session in list(self.sessions.values()):
-            if table.find(session.who.username, session.credential) != session.who:
-                if session.handler is not None:
-                    session.handler.discard_will()
-                    session.handler.evict("revoked")
+            username, credential = session.who.username, session.credential
+            session.credential = table.heir(username, credential)
+            known = table.find(username, session.credential) == session.who
+            if known and session.credential == credential:
+                continue
+            if session.handler is not None:
+                session.handler.discard_will()
+                session.handler.evict("password_replaced" if known else "revoked")
+            if not known or not session.durable:
                 self.drop(session)
+            else:
+                self.touch(session)
 
     def expire(self, before_s: float) -> None:
         """End all sessions that were last connected before a time (epoch)."""

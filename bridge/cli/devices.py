@@ -1,20 +1,25 @@
-"""`postbell device add`, `list` and `revoke`: what a person is told on, and the login of each."""
+"""`postbell device add`, `list`, `password` and `revoke`: what a person is told on, and the login of each."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bridge.cli import opening, options, output, qr, reach
 from bridge.store import people
 
+if TYPE_CHECKING:
+    from bridge.config.settings import Settings
+
 device_app = typer.Typer(help="Devices: what a person is told on.", no_args_is_help=True)
 
 Owner = Annotated[str, typer.Argument(metavar="USER", help="Whose device it is.")]
 DeviceName = Annotated[str, typer.Argument(metavar="DEVICE", help="The device: 1 to 32 of a-z 0-9 _ -")]
+
+AsCode = Annotated[bool, typer.Option("--qr", help="Show the login as a QR code, too.")]
 
 
 @device_app.command("add")
@@ -24,28 +29,29 @@ def device_add(
     device: DeviceName,
     config: options.Config = None,
     as_json: options.AsJson = False,
-    with_qr: Annotated[bool, typer.Option("--qr", help="Show the login as a QR code, too.")] = False,
+    with_qr: AsCode = False,
 ) -> None:
     """Add a device and print its MQTT login, this once."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = people.add_device(transaction, user, device)
-    url = reach.device_url(settings)
-    login = {
-        "user": user,
-        "device": device,
-        "username": people.username(user, device),
-        "password": password,
-        "mqtt_url": str(url),
-    }
-    if as_json:
-        output.print_json(login)
-        return
-    for key in ("mqtt_url", "username", "password"):
-        typer.echo(f"{key:9} {login[key]}")
-    typer.echo("The password is shown only now. Subscribe to " + f"{settings.mqtt.root}/{user}/text in any MQTT app.")
-    if with_qr:
-        qr.show(url.with_login(login["username"], password))
+    _show(settings, user, device, password, as_json=as_json, with_qr=with_qr)
+
+
+@device_app.command("password")
+def device_password(
+    context: typer.Context,
+    user: Owner,
+    device: DeviceName,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+    with_qr: AsCode = False,
+) -> None:
+    """Give a device a new password and print its login, this once; what waits for the device is kept."""
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
+        password = people.renew_device(transaction, user, device)
+    _show(settings, user, device, password, as_json=as_json, with_qr=with_qr)
 
 
 @device_app.command("list")
@@ -75,6 +81,26 @@ def device_revoke(context: typer.Context, user: Owner, device: DeviceName, confi
     with opening.changing(options.settings(context, config)) as transaction:
         people.revoke_device(transaction, user, device)
     typer.echo(f"revoked {user}.{device}")
+
+
+def _show(settings: Settings, user: str, device: str, password: str, *, as_json: bool, with_qr: bool) -> None:
+    """What the device needs to log in."""
+    url = reach.device_url(settings)
+    login = {
+        "user": user,
+        "device": device,
+        "username": people.username(user, device),
+        "password": password,
+        "mqtt_url": str(url),
+    }
+    if as_json:
+        output.print_json(login)
+        return
+    for key in ("mqtt_url", "username", "password"):
+        typer.echo(f"{key:9} {login[key]}")
+    typer.echo("The password is shown only now. Subscribe to " + f"{settings.mqtt.root}/{user}/text in any MQTT app.")
+    if with_qr:
+        qr.show(url.with_login(login["username"], password))
 
 
 def _date(unix_ms: int) -> str:

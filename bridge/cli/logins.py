@@ -34,6 +34,16 @@ def sender_add(
     _show({"username": name, "password": password}, as_json=as_json)
 
 
+@sender_app.command("password")
+def sender_password(
+    context: typer.Context, name: Name, config: options.Config = None, as_json: options.AsJson = False
+) -> None:
+    """Give a sender a new password and print it, this once; the old one counts no more."""
+    with opening.changing(options.settings(context, config)) as transaction:
+        password = logins.renew_sender(transaction, name)
+    _show({"username": name, "password": password}, as_json=as_json)
+
+
 @sender_app.command("list")
 def sender_list(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """List the senders."""
@@ -55,6 +65,17 @@ def admin_add(
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = logins.add_admin(transaction, name)
+    _show({"username": name, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
+
+
+@admin_app.command("password")
+def admin_password(
+    context: typer.Context, name: Name, config: options.Config = None, as_json: options.AsJson = False
+) -> None:
+    """Give an administrator a new password and print the MQTT login, this once."""
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
+        password = logins.renew_admin(transaction, name)
     _show({"username": name, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
 
 

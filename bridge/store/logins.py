@@ -1,7 +1,9 @@
 """Logins beside the devices': senders over SMTP AUTH, administrators and the bridge over MQTT.
 
 All passwords are generated and have 160 random bits, which no dictionary reaches: one round of
-SHA-256 over a salt is enough, and a storm of logins stays cheap.
+SHA-256 over a salt is enough, and a storm of logins stays cheap. What mosquitto and NATS have to
+know of a password is worked out while it is there (verifiers.py), so that their files can be written
+at any time, and a move to them needs no new passwords.
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ from typing import TYPE_CHECKING
 
 from bridge.contract import topics
 from bridge.errors import MalformedNameError, PostbellError
+from bridge.store import verifiers
 
 if TYPE_CHECKING:
     import sqlite3
 
     from bridge.store.writer import Transaction
 
-PASSWORD_BYTES, SALT_BYTES = 20, 16
+PASSWORD_BYTES, SALT_BYTES, DIGEST_BYTES = 20, 16, 32
+FORMER = 8
+"""How many replaced passwords are known by their hashes, for the sessions that they opened."""
 
 
 class LoginError(PostbellError):
@@ -27,9 +32,22 @@ class LoginError(PostbellError):
 
 
 def grant(transaction: Transaction, username: str, *, label: str, role: str) -> str:
-    """A new password for an MQTT login, replacing the one with the same label."""
-    password, salt, digest = _generate()
-    _put(transaction, username, label=label, role=role, salt=salt, digest=digest)
+    """A new password for an MQTT login, replacing the one with the same label and its sessions."""
+    password = generate()
+    _put(transaction, username, password, label=label, role=role)
+    return password
+
+
+def replace(transaction: Transaction, username: str, *, label: str, role: str) -> str:
+    """A new password in the place of the old, which ends connections but no session; raises LoginError."""
+    row = transaction.connection.execute(
+        "SELECT former, hash FROM login WHERE username = ? AND label = ? AND role = ?", (username, label, role)
+    ).fetchone()
+    if row is None:
+        raise LoginError(f"there is no login {username!r}")
+    password = generate()
+    former = b"".join(row)[-FORMER * DIGEST_BYTES :] if len(row[1]) == DIGEST_BYTES else row[0]
+    _put(transaction, username, password, label=label, role=role, former=former)
     return password
 
 
@@ -42,10 +60,8 @@ def admit(transaction: Transaction, username: str, password: str, *, label: str,
     row = connection.execute(
         "SELECT salt, hash FROM login WHERE username = ? AND label = ?", (username, label)
     ).fetchone()
-    if row is not None and hmac.compare_digest(_digest(row[0] or b"", password), row[1]):
-        return
-    salt = secrets.token_bytes(SALT_BYTES)
-    _put(transaction, username, label=label, role=role, salt=salt, digest=_digest(salt, password))
+    if row is None or not hmac.compare_digest(_digest(row[0] or b"", password), row[1]):
+        _put(transaction, username, password, label=label, role=role)
 
 
 def grant_bridge(transaction: Transaction, username: str, *, node: str) -> str:
@@ -66,6 +82,16 @@ def add_node(transaction: Transaction, node: str) -> tuple[str, str]:
         raise LoginError(f"there is a node {node!r} already")
     username = topics.bridge_login(node)
     return username, grant_bridge(transaction, username, node=node)
+
+
+def renew_node(transaction: Transaction, node: str) -> tuple[str, str]:
+    """A new password for a node's bridge, whose session goes on; its login and password."""
+    row = transaction.connection.execute(
+        "SELECT username FROM login WHERE role = 'bridge' AND label = ?", (node,)
+    ).fetchone()
+    if row is None:
+        raise LoginError(f"there is no node {node!r}")
+    return row[0], replace(transaction, row[0], label=node, role="bridge")
 
 
 def remove_node(transaction: Transaction, node: str) -> None:
@@ -89,6 +115,13 @@ def add_admin(transaction: Transaction, name: str) -> str:
     return grant(transaction, name, label="admin", role="admin")
 
 
+def renew_admin(transaction: Transaction, name: str) -> str:
+    """A new password for an administrator's login."""
+    if name not in list_admins(transaction.connection):
+        raise LoginError(f"there is no administrator {name!r}")
+    return replace(transaction, name, label="admin", role="admin")
+
+
 def remove_admin(transaction: Transaction, name: str) -> None:
     """Take an administrator's login away."""
     cursor = transaction.connection.execute("DELETE FROM login WHERE username = ? AND role = 'admin'", (name,))
@@ -107,8 +140,20 @@ def add_sender(transaction: Transaction, name: str) -> str:
         raise MalformedNameError(f"{name!r} cannot be a sender: use 1 to 32 of a-z 0-9 _ -")
     if transaction.connection.execute("SELECT 1 FROM sender WHERE name = ?", (name,)).fetchone():
         raise LoginError(f"there is a sender {name!r} already")
-    password, salt, digest = _generate()
-    transaction.connection.execute("INSERT INTO sender VALUES (?, ?, ?, ?)", (name, salt, digest, transaction.now_ms))
+    password, salt = generate(), secrets.token_bytes(SALT_BYTES)
+    row = (name, salt, _digest(salt, password), transaction.now_ms)
+    transaction.connection.execute("INSERT INTO sender VALUES (?, ?, ?, ?)", row)
+    return password
+
+
+def renew_sender(transaction: Transaction, name: str) -> str:
+    """A new password for a sender; the old one opens nothing any more."""
+    password, salt = generate(), secrets.token_bytes(SALT_BYTES)
+    cursor = transaction.connection.execute(
+        "UPDATE sender SET salt = ?, hash = ? WHERE name = ?", (salt, _digest(salt, password), name)
+    )
+    if not cursor.rowcount:
+        raise LoginError(f"there is no sender {name!r}")
     return password
 
 
@@ -130,16 +175,21 @@ def check_sender(connection: sqlite3.Connection, name: str, password: str) -> bo
     return hmac.compare_digest(_digest(salt, password), expected)
 
 
-def _put(transaction: Transaction, username: str, *, label: str, role: str, salt: bytes, digest: bytes) -> None:
+def generate() -> str:
+    """A password of 160 random bits."""
+    return secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def _put(transaction: Transaction, username: str, password: str, *, label: str, role: str, former: bytes = b"") -> None:
+    salt = secrets.token_bytes(SALT_BYTES)
     transaction.connection.execute(
-        "INSERT OR REPLACE INTO login (username, label, role, salt, hash) VALUES (?, ?, ?, ?, ?)",
-        (username, label, role, salt, digest),
+        "INSERT OR REPLACE INTO login (username, label, role, salt, hash, former, pbkdf2, bcrypt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(username, label, role, salt, _digest(salt, password), former),
+            *(verifiers.pbkdf2(password), verifiers.bcrypted(password)),
+        ),
     )
-
-
-def _generate() -> tuple[str, bytes, bytes]:
-    password, salt = secrets.token_urlsafe(PASSWORD_BYTES), secrets.token_bytes(SALT_BYTES)
-    return password, salt, _digest(salt, password)
 
 
 def _digest(salt: bytes, password: str) -> bytes:

@@ -184,9 +184,19 @@ def add_device(transaction: Transaction, user: str, device: str) -> str:
         raise MalformedNameError(f"{device!r} cannot be a device: {_NAME_RULE}")
     connection, user_id = transaction.connection, _user_id(transaction.connection, user)
     if connection.execute("SELECT 1 FROM device WHERE user_id = ? AND name = ?", (user_id, device)).fetchone():
-        raise PeopleError(f"{user} has a device {device!r} already; revoke it to pair it anew")
-    connection.execute("INSERT INTO device VALUES (?, ?, ?)", (user_id, device, transaction.now_ms))
+        raise PeopleError(
+            f"{user} has a device {device!r} already; a new password for it: postbell device password {user} {device}"
+        )
+    connection.execute(
+        "INSERT INTO device (user_id, name, created_ms) VALUES (?, ?, ?)", (user_id, device, transaction.now_ms)
+    )
     return logins.grant(transaction, username(user, device), label="device", role="device")
+
+
+def renew_device(transaction: Transaction, user: str, device: str) -> str:
+    """A new password for a device; connections with the old one end, its session goes on."""
+    require_device(transaction.connection, user, device)
+    return logins.replace(transaction, username(user, device), label="device", role="device")
 
 
 def revoke_device(transaction: Transaction, user: str, device: str) -> None:

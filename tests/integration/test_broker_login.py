@@ -45,6 +45,37 @@ def test_a_login_revoked_while_the_broker_was_down_leaves_no_session(running):
     assert not running.client("alice.phone", password="new owner", clean=False).present
 
 
+def test_a_new_password_ends_the_connection_and_keeps_the_session(running):
+    phone = running.client("alice.phone", clean=False)
+    phone.subscribe("mail/alice/#")
+    running.logins.replace("alice.phone", "second")
+    assert phone.receive(timeout=5) is None
+    assert code(running, "alice.phone", password_of("alice.phone")) == 4
+    with running.client("bridge") as bridge:
+        bridge.send(mqtt.publish("mail/alice/msg/1", b"while away", qos=1))
+        bridge.expect(mqtt.PUBACK)
+    with running.client("alice.phone", password="second", clean=False) as phone:
+        assert phone.present
+        assert phone.expect(mqtt.PUBLISH).body.endswith(b"while away")
+
+
+def test_a_password_replaced_while_the_broker_was_down_keeps_the_session(running):
+    with running.client("alice.phone", clean=False) as phone:
+        phone.subscribe("mail/alice/#")
+    running.stop()
+    running.logins.replace("alice.phone", "second")
+    running.logins.replace("alice.phone", "third")
+    running.start()
+    assert running.client("alice.phone", password="third", clean=False).present
+
+
+def test_a_visit_without_a_session_ends_with_its_password(running):
+    phone = running.client("alice.phone", clean=True)
+    running.logins.replace("alice.phone", "second")
+    assert phone.receive(timeout=5) is None
+    assert not running.client("alice.phone", password="second", clean=False).present
+
+
 def test_any_of_several_labels_lets_in(running):
     running.logins.add("alice.phone", label="second", password="second")
     assert code(running, "alice.phone", "second") == 0

@@ -159,6 +159,28 @@ def test_a_password_is_shown_once_and_never_again(within):
     assert password.encode() not in (within.directory / "state" / "postbell.db").read_bytes()
 
 
+def test_a_device_gets_a_new_password_and_stays_what_it_was(within):
+    within.run("user", "add", "carol", "--address", "carol@example.org")
+    before = within.json("device", "add", "carol", "phone")
+    code, shown, _ = within.run("device", "password", "carol", "phone", "--qr")
+    assert (code, "█" in shown or "▀" in shown, "The password is shown only now." in shown) == (0, True, True)
+    after = within.json("device", "password", "carol", "phone")
+    assert after.pop("password") != before.pop("password")
+    assert after == before
+    assert [device["device"] for device in within.json("device", "list", "carol")] == ["phone"]
+
+
+@pytest.mark.parametrize("kind", ["sender", "admin"])
+def test_other_logins_get_new_passwords(within, kind):
+    before = within.json(kind, "add", f"the-{kind}")
+    after = within.json(kind, "password", f"the-{kind}")
+    assert after.pop("password") != before.pop("password")
+    assert after == before
+    assert within.json(kind, "list") == [f"the-{kind}"]
+    code, said_then = within.words(kind, "password", "nobody")
+    assert (code, "there is no" in said_then) == (1, True)
+
+
 @pytest.mark.parametrize(("kind", "login_of"), [("sender", ""), ("admin", ""), ("node", "bridge-")])
 def test_other_logins_are_added_listed_and_removed(within, kind, login_of):
     login = within.json(kind, "add", f"the-{kind}")
@@ -188,6 +210,7 @@ def test_other_logins_are_added_listed_and_removed(within, kind, login_of):
         ("user add dave --address taken@x.org", 1, "taken@x.org belongs to taken already"),
         ("device add nobody phone", 1, "there is no user 'nobody'"),
         ("device add taken My-Phone", 2, "'My-Phone' cannot be a device"),
+        ("device password taken phone", 1, "taken has no device 'phone'; add it with: postbell device add taken phone"),
         ("device revoke taken phone", 1, "taken has no device 'phone'"),
         ("device list nobody", 1, "there is no user 'nobody'"),
         ("admin add bridge", 2, "'bridge' cannot be an administrator's login"),

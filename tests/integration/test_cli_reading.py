@@ -29,7 +29,8 @@ READING = {
 OTHERS = {
     *("serve", "bridge", "broker"),
     *(f"user {what}" for what in ("add", "change", "remove")),
-    *(f"device {what}" for what in ("add", "revoke")),
+    *(f"device {what}" for what in ("add", "password", "revoke")),
+    *(f"{who} password" for who in ("sender", "admin")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
     *("send", "watch", "read"),
 }

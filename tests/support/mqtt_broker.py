@@ -36,13 +36,22 @@ class LoginTable:
     def add(self, username: str, role: str = "device", *, label: str = "", password: str | None = None) -> None:
         digest = hashlib.sha256(SALT + (password or password_of(username)).encode()).digest()
         self._database.execute(
-            "INSERT OR REPLACE INTO login VALUES (?, ?, ?, ?, ?)", (username, label, role, SALT, digest)
+            "INSERT OR REPLACE INTO login (username, label, role, salt, hash) VALUES (?, ?, ?, ?, ?)",
+            (username, label, role, SALT, digest),
         )
 
     def add_chosen(self, username: str, role: str, encoded: str) -> None:
         """A login whose password a person chose, given as its argon2 string."""
         self._database.execute(
-            "INSERT OR REPLACE INTO login VALUES (?, '', ?, NULL, ?)", (username, role, encoded.encode())
+            "INSERT OR REPLACE INTO login (username, label, role, hash) VALUES (?, '', ?, ?)",
+            (username, role, encoded.encode()),
+        )
+
+    def replace(self, username: str, password: str) -> None:
+        """A new password in the place of the old, as `postbell device password` has it."""
+        digest = hashlib.sha256(SALT + password.encode()).digest()
+        self._database.execute(
+            "UPDATE login SET former = CAST(former || hash AS BLOB), hash = ? WHERE username = ?", (digest, username)
         )
 
     def remove(self, username: str) -> None:

@@ -58,21 +58,32 @@ def test_a_second_s_worth_may_come_at_once_and_then_so_many_a_second():
 
 
 def test_a_login_is_found_by_its_credential():
-    table = LoginTable([("a.p", "", "device", b"s", b"h1"), ("a.p", "two", "device", b"s", b"h2")])
+    table = LoginTable([("a.p", "", "device", b"s", b"h1", b""), ("a.p", "two", "device", b"s", b"h2", b"")])
     first, second = table.credentials("a.p")
     assert first.fingerprint != second.fingerprint
     assert table.find("a.p", second.fingerprint) == Identity("a.p", Role.DEVICE)
     assert table.find("a.q", second.fingerprint) is None
     assert table.identities() == [Identity("a.p", Role.DEVICE)]
-    changed = LoginTable([("a.p", "", "device", b"s", b"h3")])
+    changed = LoginTable([("a.p", "", "device", b"s", b"h3", b"")])
     assert changed.find("a.p", first.fingerprint) is None
+    assert changed.heir("a.p", first.fingerprint) == first.fingerprint
+
+
+def test_a_password_that_was_replaced_leaves_its_sessions_to_the_new_one():
+    before, later, now = (bytes([n]) * 32 for n in range(3))
+    [old] = LoginTable([("a.p", "", "device", b"s", before, b"")]).credentials("a.p")
+    table = LoginTable([("a.p", "", "device", b"s", now, before + later), ("b.p", "", "device", b"s", later, b"")])
+    [new] = table.credentials("a.p")
+    assert table.find("a.p", old.fingerprint) is None, "it opens nothing any more"
+    assert table.heir("a.p", old.fingerprint) == new.fingerprint
+    assert table.heir("b.p", old.fingerprint) == old.fingerprint, "of its own login alone"
 
 
 @pytest.mark.parametrize(
     "name", ["+.phone", "#.x", "a/b.phone", "alice", "alice.", ".phone", "Alice.phone", "alice.phone\n"]
 )
 def test_a_device_with_an_impossible_name_is_nobody(name):
-    assert len(LoginTable([(name, "", "device", b"s", b"h")])) == 0
+    assert len(LoginTable([(name, "", "device", b"s", b"h", b"")])) == 0
 
 
 def test_statistics_as_topics():
