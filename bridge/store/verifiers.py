@@ -10,8 +10,6 @@ import base64
 import hashlib
 import secrets
 
-import bcrypt
-
 SALT_BYTES, ROUNDS = 12, 101
 """What mosquitto's own tool uses unless told otherwise; mosquitto refuses nothing above 0."""
 COST = 4
@@ -28,6 +26,8 @@ def pbkdf2(password: str) -> str:
 
 def bcrypted(password: str) -> str:
     """Bcrypt as NATS knows it, which looks at the first 72 octets."""
+    import bcrypt  # noqa: PLC0415 - for who makes a password; most commands do without
+
     return bcrypt.hashpw(_octets(password)[:72], bcrypt.gensalt(COST, prefix=b"2a")).decode()
 
 
