@@ -6,19 +6,30 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 READY := $(VENV)/.ready-$(VERSION)
+TOOLS := $(VENV)/.tools-$(VERSION)
+BUILDER := $(VENV)/.builder
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: setup run test test-unit check map coverage test-crash fuzz bench lock update outdated audit hooks clean
+.PHONY: setup tools run test test-unit check map coverage test-crash fuzz bench wheel lock update outdated audit hooks clean
 
+# What runs, and no more; `tools` adds what tests and checks need, each target that needs them by itself.
 setup: $(READY)
 
-$(READY): requirements-dev.lock pyproject.toml
+tools: $(TOOLS)
+
+$(READY): requirements.lock requirements-build.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Postbell needs Python 3.11 or newer, and $(PYTHON) is %d.%d: name another one, make PYTHON=python3.13" % sys.version_info[:2] or 0)'
 	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --require-hashes -r requirements.lock
+	@rm -rf $(BUILDER)
+	$(PIP) install --require-hashes -r requirements-build.lock --target $(BUILDER)
+	PYTHONPATH=$(BUILDER) $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS): $(READY) requirements-dev.lock
 	$(PIP) install --require-hashes -r requirements-dev.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: setup
@@ -30,59 +41,65 @@ ifneq ($(and $(COVERAGE),$(if $(ARGS),,all)),)
 test: coverage
 	$(PYTEST) tests/fuzz tests/crash $(PARALLEL)
 else
-test: setup
+test: tools
 	$(PYTEST) $(PARALLEL) $(ARGS)
 endif
 
-test-unit: setup
+test-unit: tools
 	$(PYTEST) tests/unit $(PARALLEL) $(ARGS)
 
-check: setup
+check: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # docs/map.md, from the docstrings; a test compares the two.
-map: setup
+map: tools
 	$(BIN)/python -m tests.support.module_map
 
 # Lines and branches, at least 97 % of each, of what unit, integration and conformance tests reach. What fuzz and
 # crash tests reach is left out: they search and kill, and no line may depend on their luck.
-coverage: setup
+coverage: tools
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/conformance $(PARALLEL) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/python -m tests.support.coverage_floor
 
-test-crash: setup
+test-crash: tools
 	$(BIN)/python -m tests.crash $(ARGS)
 
-fuzz: setup
+fuzz: tools
 	$(PYTEST) tests/fuzz --fuzz-seconds=3600 --timeout=0 $(ARGS)
 
-bench: setup
+bench: tools
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# dist/postbell-*.whl, for pipx, uv and pip.
+wheel: setup
+	PYTHONPATH=$(BUILDER) $(BIN)/python -m hatchling build -t wheel -d dist
 
 # --- dependencies ---------------------------------------------------------------------------------------
 
-COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
+COMPILE := uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet
 
-# These need uv. `lock` writes both files anew for what pyproject.toml says, `update` with the newest of everything.
+# These need uv. `lock` writes the files anew for what pyproject.toml says, `update` with the newest of everything.
 lock:
-	$(COMPILE) $(UPGRADE) -o requirements.lock
-	$(COMPILE) $(UPGRADE) --group dev -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) --group build --constraints requirements-dev.lock -o requirements-build.lock
 
 update:
 	$(MAKE) lock UPGRADE=--upgrade
 
-outdated: setup
+outdated: tools
 	uv pip list --outdated --python $(BIN)/python
 
 audit:
 	uv tool run pip-audit --require-hashes --disable-pip -r requirements.lock
 	uv tool run pip-audit --require-hashes --disable-pip -r requirements-dev.lock
+	uv tool run pip-audit --require-hashes --disable-pip -r requirements-build.lock
 
 # `make check` before each commit.
 hooks:
