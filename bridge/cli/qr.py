@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
 
 QUIET = 4
 """Modules of light around the code, on each side (ISO/IEC 18004 §6.3.8)."""
@@ -15,6 +14,8 @@ _BLOCKS = {(True, True): "█", (True, False): "▀", (False, True): "▄", (Fal
 
 def show(text: str) -> None:
     """Print a text as a QR code: in colours on a terminal that may have them, else as plain blocks."""
+    from rich.console import Console  # noqa: PLC0415 - which takes longer than all else of adding a device
+
     console = Console()
     coloured = console.is_terminal and not console.no_color
     typer.echo(drawn(text, coloured=coloured), color=coloured or None)

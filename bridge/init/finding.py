@@ -1,0 +1,79 @@
+"""What is on this machine already, as far as the set-up of an installation depends on it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.init import answers, carrying, plan
+from bridge.init.answers import MailServer
+from bridge.init.plan import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
+_SERVERS = {
+    MailServer.POSTFIX: ("postconf", "postfix/main.cf"),
+    MailServer.EXIM: ("exim4", "exim4"),
+    MailServer.OPENSMTPD: ("smtpd", "smtpd.conf"),
+    MailServer.DOVECOT: ("dovecot", "dovecot/dovecot.conf"),
+}
+"""A program and a file that each has, the likeliest first: Dovecot hands copies over by way of Postfix."""
+
+
+def machine(*, account: str, root: Path = Path("/")) -> Machine:
+    """The facts that a plan depends on; `account` is the system user meant, `root` where the system's files are."""
+    systemd = (root / "run/systemd/system").is_dir()
+    units = [root / folder.lstrip("/") / "postbell.socket" for folder in UNITS]
+    return Machine(
+        root=os.geteuid() == 0,
+        systemd=systemd,
+        program=program(),
+        account=carrying.has_account(account),
+        socket_unit=systemd and any(unit.exists() for unit in units),
+        cron=(root / str(plan.CRON).lstrip("/")).is_dir(),
+    )
+
+
+def program() -> str:
+    """How `postbell` is called: what was called now, if that was it, else the one beside this interpreter."""
+    called = shutil.which(sys.argv[0]) if Path(sys.argv[0]).name == "postbell" else None
+    return str(Path(called).absolute()) if called else str(Path(sys.executable).with_name("postbell"))
+
+
+def mail_server(*, root: Path = Path("/"), path: str | None = None) -> MailServer:
+    """The mail server that is installed here; NONE when there is none that we know."""
+    places = f"{os.environ.get('PATH', '')}:{_SYSTEM}" if path is None else path
+    for server, (name, file) in _SERVERS.items():
+        if shutil.which(name, path=places) and (root / "etc" / file).exists():
+            return server
+    return MailServer.NONE
+
+
+def host() -> str:
+    """The name of this machine when others can find it by that: one with a domain; else empty."""
+    name = socket.getfqdn()
+    try:
+        return answers.host(name) if "." in name and "localhost" not in name else ""
+    except ValueError:
+        return ""
+
+
+def person(environ: Mapping[str, str]) -> str:
+    """Who sits here, if that can be a user's name; who became root is asked for by the name of before."""
+    try:
+        return answers.user(environ.get("SUDO_USER") or getpass.getuser())
+    except (ValueError, OSError, KeyError):
+        return ""
+
+
+def lineage(host: str, *, root: Path = Path("/")) -> bool:
+    """Whether certbot has a certificate for a host."""
+    return (root / str(plan.LETSENCRYPT).lstrip("/") / "live" / host / "fullchain.pem").exists()
