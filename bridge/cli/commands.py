@@ -111,6 +111,14 @@ def status() -> Told:
 
 
 @Postbell.found_by
+def doctor() -> Told:
+    """Look at every hop of a mail's way, and name what is broken with its cure."""
+    from bridge.cli import doctor as module
+
+    return module.doctor
+
+
+@Postbell.found_by
 def reconcile() -> Told:
     """Compare what the broker holds with what it should hold, and repair the difference."""
     from bridge.cli import reconcile as module

@@ -88,7 +88,7 @@ def _locked(lock: IO[str]) -> bool:
 def running(directory: Path, name: str) -> bool:
     """Whether a process of this name holds its lock now."""
     try:
-        with (directory / f"{name}.lock").open("a") as lock:
+        with (directory / f"{name}.lock").open() as lock:  # to look makes nothing, whoever does
             return not _locked(lock)
     except OSError:
         return False

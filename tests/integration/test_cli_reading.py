@@ -32,9 +32,9 @@ OTHERS = {
     *(f"device {what}" for what in ("add", "password", "revoke")),
     *(f"{who} password" for who in ("sender", "admin")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
-    *("send", "watch", "read"),
+    *("send", "watch", "read", "doctor"),
 }
-"""Commands that may make one, or that ask a listener and not the store."""
+"""Commands that may make one, that ask a listener and not the store, or that find out what is wrong with it."""
 
 
 def commands(group, before=()):

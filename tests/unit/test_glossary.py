@@ -104,13 +104,12 @@ PROSE = sorted(
 )
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in table("Words that were given up") if "*" in row[0]], ids=lambda row: row[0]
-)
-def test_a_word_with_a_star_is_not_written_either(row):
-    (word,) = quoted(row[0])
-    found = re.compile(rf"\b{word}s?\b", re.IGNORECASE)
-    assert [str(path.relative_to(source.ROOT)) for path in PROSE if found.search(path.read_text("utf-8"))] == []
+def test_a_word_with_a_star_is_not_written_either():
+    for row in table("Words that were given up"):
+        (word, *_) = quoted(row[0])
+        found = re.compile(rf"\b{word}s?\b", re.IGNORECASE)
+        if "*" in row[0]:
+            assert [str(path.relative_to(source.ROOT)) for path in PROSE if found.search(path.read_text("utf-8"))] == []
 
 
 SETTINGS = {"bridge.config.settings", "broker.settings"}

@@ -1,0 +1,115 @@
+"""`postbell doctor`: what is broken on the way of a mail, and what cures it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from bridge.cli import options, output
+from bridge.config import loading
+from bridge.doctor.judge.check import Check
+from bridge.doctor.judge.finding import Finding, broken
+from bridge.doctor.rounds import Round
+from bridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+SIGNS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "bright_black")}
+WIDTH: Final = 22
+
+
+def doctor(
+    context: typer.Context,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show each check, also what is fine.")] = False,
+) -> None:
+    """Look at every hop of a mail's way, and name what is broken with its cure."""
+    found: list[Finding] = []
+    for hop, findings in groupby(_findings(context, config), key=lambda finding: finding.check.hop):
+        answers = list(findings)
+        found += answers
+        if not as_json:
+            show(hop, answers, verbose=verbose)
+    if as_json:
+        output.print_json([as_object(finding) for finding in found])
+    else:
+        typer.echo(summary(found))
+    if code := exit_code(found):
+        raise typer.Exit(code)
+
+
+def _findings(context: typer.Context, config: Path | None) -> Iterator[Finding]:
+    chosen = options.chosen(context, config)
+    try:
+        settings = loading.load(chosen)
+        file = loading.find(chosen)
+    except ConfigurationError as error:
+        yield from (
+            broken(Check.CONFIGURATION, line, "mend it, then ask again: nothing else can be looked at before")
+            for line in str(error).splitlines()
+        )
+        return
+    named = ["--config", str(chosen)] if chosen is not None else []
+    yield from Round(
+        settings,
+        configuration=file,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        monotonic=time.monotonic,
+        command=shlex.join(["postbell", *named, "doctor"]),
+    ).findings()
+
+
+def as_object(finding: Finding) -> dict[str, Any]:
+    """A finding for programs."""
+    return {
+        "check": str(finding.check),
+        "ok": finding.ok,
+        "problem": finding.problem,
+        "cure": finding.cure,
+    }
+
+
+def exit_code(found: Iterable[Finding]) -> int:
+    """0 when nothing is broken, 1 when something is, 2 when that is the configuration."""
+    bad = {finding.check for finding in found if finding.ok is False}
+    return 2 if Check.CONFIGURATION in bad else int(bool(bad))
+
+
+def summary(found: Sequence[Finding]) -> str:
+    """The last line."""
+    bad = len({finding.check for finding in found if finding.ok is False})
+    good = len({finding.check for finding in found if finding.ok})
+    told = f"{bad} broken, {good} fine" if bad else f"nothing is broken, {good} checks are fine"
+    more = len({finding.check for finding in found if finding.ok is None})
+    return f"{told}; {more} do not apply here or cannot be known (--verbose shows them)" if more else told
+
+
+def show(hop: str, findings: Sequence[Finding], *, verbose: bool) -> None:
+    """A hop in one line if it is fine, with each thing that is broken and its cure below."""
+    typer.echo("\n".join(_lines(hop, findings, verbose=verbose)))
+
+
+def _lines(hop: str, findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
+    answers = {finding.ok for finding in findings}
+    ok = False if False in answers else (True if True in answers else None)
+    reason = findings[0].problem if ok is None and not verbose else ""
+    yield f"{sign(ok)} {hop:{WIDTH if reason else 0}}{reason}".rstrip()
+    for finding in findings:
+        if verbose or finding.ok is False:
+            yield f"  {sign(finding.ok)} {finding.check:{WIDTH}}{finding.problem}".rstrip()
+            if finding.cure:
+                yield f"    {'':{WIDTH}}→ {finding.cure}"
+
+
+def sign(ok: bool | None) -> str:  # noqa: FBT001 - the one thing it is about
+    """✓, ✗ or –, in colour on a terminal (https://no-color.org)."""
+    character, colour = SIGNS[ok]
+    return character if os.environ.get("NO_COLOR") else typer.style(character, fg=colour)

@@ -1,0 +1,50 @@
+"""The checks by name, in the order of the walk. Pure. docs/troubleshooting.md explains each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Check(StrEnum):
+    """A question that has an answer. What stands before the dot is the hop that it belongs to."""
+
+    CONFIGURATION = "configuration"
+
+    OWNER = "user.owner"
+    """Whoever asks may look at the state."""
+    SERVICE_USER = "user.service"
+    """The bridge runs as the user that owns the state."""
+
+    CLOSED = "files.closed"
+    """Nobody else can read the state."""
+    OWNED = "files.owned"
+    """Nothing in the state belongs to somebody else."""
+    CONFIGURATION_FILE = "files.configuration"
+    """The service can read its configuration, and nobody else can write it."""
+    SECRETS = "files.secrets"
+    """The service can read passwords and keys, and not everybody can."""
+    RUN = "files.run"
+    """The service can make its sockets where it should."""
+
+    OPENS = "store.opens"
+    SOUND = "store.sound"
+    SCHEMA = "store.schema"
+    WRITABLE = "store.writable"
+    LOG = "store.log"
+    """The write-ahead log is taken into the database from time to time."""
+    ROOM = "store.room"
+    """The disk has room for what the configuration lets pile up."""
+
+    CLOCK_IDS = "clock.ids"
+    """The clock is not behind the newest mail."""
+    CLOCK_FILES = "clock.files"
+    """The clock is not behind what was written last."""
+    SYNCHRONISED = "clock.synchronised"
+
+    BRIDGE = "service.bridge"
+    BROKER = "service.broker"
+
+    @property
+    def hop(self) -> str:
+        """The part of the way that it belongs to."""
+        return self.partition(".")[0]

@@ -1,0 +1,118 @@
+"""The round: hop after hop in the order of a mail, each within its time.
+
+A check is made of a look, which finds out facts, and of a judgement over them. To have another one: a
+name in `check.py`, facts and judgement in `judge/`, the look in `look/`, and a line here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from bridge.daemon import runfile
+from bridge.doctor.judge import clock, files, service, store
+from bridge.doctor.judge.check import Check
+from bridge.doctor.judge.finding import Finding, fine, unknown
+from bridge.doctor.look import clock as clock_look
+from bridge.doctor.look import files as files_look
+from bridge.doctor.look import service as service_look
+from bridge.doctor.look import store as store_look
+from bridge.doctor.look.deadline import within
+from bridge.errors import PostbellError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bridge.config.settings import Settings
+    from bridge.doctor.judge.files import FilesSeen
+
+TOTAL_S: Final = 20.0
+DAMAGE_S: Final = 4.0
+HOP_S: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Some checks that are made of one look, and how long that may take."""
+
+    checks: tuple[Check, ...]
+    answer: Callable[[], list[Finding]]
+    within_s: float = HOP_S
+
+
+class Round:
+    """One round over one installation. `configuration` is the file that the settings are from, None for defaults."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        configuration: Path | None,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        command: str = "postbell doctor",
+    ) -> None:
+        self._settings = settings
+        self._configuration = configuration
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._command = command
+        self._ends_at = monotonic() + TOTAL_S
+
+    def findings(self) -> Iterator[Finding]:
+        """Each finding as it is made: at least one for each check."""
+        yield fine(Check.CONFIGURATION)
+        for hop in self._hops():
+            yield from self._answered(hop)
+
+    def _hops(self) -> tuple[Hop, ...]:
+        return (
+            Hop(of("user", "files"), lambda: files.judge(self._files)),
+            Hop(of("store"), self._store),
+            Hop(of("clock"), self._clock),
+            Hop(of("service"), lambda: service.judge(service_look.look(self._settings))),
+        )
+
+    def _answered(self, hop: Hop) -> list[Finding]:
+        left_s = self._ends_at - self._monotonic()
+        if left_s <= 0:
+            return [unknown(check, f"no time was left of {TOTAL_S:.0f} s") for check in hop.checks]
+        try:
+            return within(min(hop.within_s, left_s), hop.answer, name=f"doctor-{hop.checks[0].hop}")
+        except TimeoutError as error:
+            return [unknown(check, str(error)) for check in hop.checks]
+        except (OSError, PostbellError, sqlite3.Error, subprocess.SubprocessError) as error:
+            return [unknown(check, f"it could not be looked at: {error}") for check in hop.checks]
+
+    # --- hops -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _files(self) -> FilesSeen:
+        return files_look.look(
+            self._settings,
+            configuration=self._configuration,
+            pid=service_look.pid(self._settings, runfile.BRIDGE),
+            command=self._command,
+        )
+
+    @property
+    def _closed(self) -> bool:
+        """Whether there is a state directory that this process may not look into."""
+        state = self._files.state
+        return self._files.contents is None and (state.place is not None or state.error == files.DENIED)
+
+    def _store(self) -> list[Finding]:
+        seen = store.StoreSeen("") if self._closed else store_look.look(self._settings, within_s=DAMAGE_S)
+        return store.judge(seen, closed=self._closed)
+
+    def _clock(self) -> list[Finding]:
+        return clock.judge(clock_look.look(self._settings.database, now_ms=self._now_ms(), closed=self._closed))
+
+
+def of(*hops: str) -> tuple[Check, ...]:
+    """The checks of some hops."""
+    return tuple(check for check in Check if check.hop in hops)
