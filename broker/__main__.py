@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import resource
 import sqlite3
 import sys
@@ -12,12 +13,9 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from broker import logs, mosquitto
-from broker.acl import Identity, Role
-from broker.app import serve
-from broker.auth import LoginReader
+from broker import checking, logs
 from broker.errors import BrokerError, ConfigurationError
-from broker.settings import load
+from broker.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +28,17 @@ FINE, FAILED, USAGE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stopped. Returns 0 when told to stop, 1 on failure, 2 on wrong usage or configuration."""
     options = _parser().parse_args(arguments)
+    if options.check_config:
+        sys.stdout.write(json.dumps(checking.check(json.load(sys.stdin)), default=str))
+        return FINE
     try:
         settings = load(options.config)
         if options.mosquitto_acl:
             return _print_mosquitto_acl(settings)
         logs.configure(level=settings.log.level, style=settings.log.format)
         _raise_file_limit()
+        from broker.app import serve  # noqa: PLC0415 - the library takes most of the time of a start
+
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings, parent_pipe=options.parent_pipe))
     except ConfigurationError as error:
@@ -52,10 +55,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
     parser.add_argument("--parent-pipe", action="store_true", help="stop when standard input ends")
     parser.add_argument("--mosquitto-acl", action="store_true", help="print the same rules for mosquitto, and end")
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="read settings as JSON from standard input, print what is wrong with the broker's as JSON, and end",
+    )
     return parser
 
 
 def _print_mosquitto_acl(settings: Settings) -> int:
+    from broker import mosquitto  # noqa: PLC0415 - for this alone
+    from broker.acl import Identity, Role  # noqa: PLC0415
+    from broker.auth import LoginReader  # noqa: PLC0415
+
     try:
         table = LoginReader(settings.state_dir / "postbell.db").read()
     except (sqlite3.Error, OSError) as error:

@@ -1,28 +1,20 @@
 """The broker's part of the configuration file; what belongs to the bridge is left alone.
 
-Same places as the bridge: the file that is named, else $POSTBELL_CONFIG, else ./postbell.toml, else
-/etc/postbell/postbell.toml, else defaults; every key overridable as POSTBELL_SECTION__KEY.
+How it is found and judged: broker/loading.py.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import stat
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker.address import Address
-from broker.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_PLACES = (Path("postbell.toml"), Path("/etc/postbell/postbell.toml"))
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -35,7 +27,7 @@ def _address(value: object) -> Address | None:
     try:
         return Address.parse(value if isinstance(value, str) else "")
     except ValueError as error:
-        raise ValueError(f'{error}, or "" for off') from None
+        raise ValueError(f'not an address; {error}, or "" for off') from None
 
 
 def _size(value: object) -> object:
@@ -45,6 +37,7 @@ def _size(value: object) -> object:
 
 # Defaults are dumped and read again where the file changes another key of their section: an address prints as its text.
 Listen = Annotated[Address | None, NoDecode, BeforeValidator(_address), PlainSerializer(lambda value: str(value or ""))]
+File = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 Size = Annotated[int, BeforeValidator(_size)]
 
 
@@ -61,9 +54,9 @@ class Broker(Section):
     websocket: Listen = None
     tls_listen: Listen = None
     secure_websocket: Listen = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    tls_client_ca: Path | None = None
+    tls_cert: File = None
+    tls_key: File = None
+    tls_client_ca: File = None
     insecure: bool = False
     session_days: float = Field(30, gt=0, le=3650)
 
@@ -142,76 +135,3 @@ class Settings(BaseSettings):
         """The environment wins over the file."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
-
-
-def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings from file and environment. Raises ConfigurationError."""
-    path = _find(explicit, environ)
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from error
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(error, path, environ))) from error
-    except SettingsError as error:
-        raise ConfigurationError(f"environment: {error}; write POSTBELL_SECTION__KEY=value") from error
-    place = str(path or "defaults")
-    _check_exposure(settings.broker, place)
-    _check_tls(settings.broker, place)
-    return settings
-
-
-def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
-    if named is None:
-        return next((place for place in _PLACES if _is_file(place)), None)
-    if not _is_file(named):
-        raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
-    return named
-
-
-def _is_file(place: Path) -> bool:
-    """Whether there is a file. In a working directory that may not be entered there is none."""
-    try:
-        return stat.S_ISREG(place.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        if place == _PLACES[0]:
-            return False
-        raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
-
-
-def _check_exposure(broker: Broker, place: str) -> None:
-    for key in ("listen", "websocket"):
-        address: Address | None = getattr(broker, key)
-        if address is not None and not broker.insecure and not address.is_loopback:
-            raise ConfigurationError(
-                f"{place}: broker.{key} = {str(address)!r}: passwords and mail would cross the network in the clear; "
-                f"use broker.{'tls_listen' if key == 'listen' else 'secure_websocket'}, listen on 127.0.0.1, or set "
-                "broker.insecure = true"
-            )
-
-
-def _check_tls(broker: Broker, place: str) -> None:
-    for key in ("tls_listen", "secure_websocket"):
-        address: Address | None = getattr(broker, key)
-        if address is not None and not (broker.tls_cert and broker.tls_key):
-            raise ConfigurationError(
-                f"{place}: broker.{key} = {str(address)!r}: needs a certificate; set broker.tls_cert "
-                "and broker.tls_key to PEM files"
-            )
-
-
-def _explain(error: ValidationError, path: Path | None, environ: Mapping[str, str]) -> list[str]:
-    lines = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        variable = "POSTBELL_" + key.replace(".", "__").upper()
-        place = variable if variable in environ else str(path or "defaults")
-        lines.append(f"{place}: {key} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
-    return lines

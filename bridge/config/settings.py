@@ -15,6 +15,7 @@ from bridge.config.endpoints import LOOPBACK, TcpAddress
 from bridge.config.permissions import OURS, OWNER_AND_GROUP
 from bridge.config.values import (
     Address,
+    File,
     Listen,
     LogFormat,
     LogLevel,
@@ -52,8 +53,8 @@ class Smtp(Section):
     max_size: Size = 50 * 2**20
     hostname: str = ""
     tls_listen: Listen = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    tls_cert: File = None
+    tls_key: File = None
     networks: Networks = LOOPBACK
     proxies: Networks = ()
     authserv_ids: Texts = ()
@@ -88,8 +89,8 @@ class Mqtt(Section):
 
     url: Url = None
     username: str = ""
-    password_file: Path | None = None
-    ca_file: Path | None = None
+    password_file: File = None
+    ca_file: File = None
     root: Root = "mail"
     version: MqttVersion = "3.1.1"
     keepalive: int = Field(60, ge=5, le=65535)
@@ -117,8 +118,8 @@ class Http(Section):
 
     listen: Address = None
     networks: Networks = LOOPBACK
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    tls_cert: File = None
+    tls_key: File = None
     public_url: PublicUrl = None
 
 

@@ -1,13 +1,14 @@
 """The values of the configuration: from what a file or a variable says to the type that the code takes.
 
-Each is parsed here and nowhere else; each refusal says what to write instead.
+Each is parsed here and nowhere else; each refusal says what it is not, and what to write instead.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -24,6 +25,11 @@ from bridge.config.endpoints import (
 from bridge.config.permissions import FileMode, FileOwner
 from bridge.contract import topics
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -34,24 +40,28 @@ def _listen(value: object) -> Endpoint | None:
     try:
         return parse_endpoint(_text(value)) if value != "" else None
     except ValueError:
-        raise ValueError('write host:port with a port up to 65535, [IPv6]:port, unix:/path, or "" for off') from None
+        raise ValueError(
+            'not an address; write host:port with a port up to 65535, [IPv6]:port, unix:/path, or "" for off'
+        ) from None
 
 
 def _address(value: object) -> TcpAddress | None:
     if isinstance(value, UnixAddress) or (isinstance(value, str) and value.startswith("unix:")):
-        raise ValueError("this listens on host:port, not on a UNIX socket")
+        raise ValueError("not on a UNIX socket; this listens on host:port")
     if isinstance(value, TcpAddress):
         return value
     try:
         return TcpAddress.parse(_text(value)) if value != "" else None
     except ValueError:
-        raise ValueError('write host:port with a port up to 65535, [IPv6]:port, or "" for off') from None
+        raise ValueError(
+            'not an address; write host:port with a port up to 65535, [IPv6]:port, or "" for off'
+        ) from None
 
 
 def _url(value: object) -> MqttUrl | None:
     if isinstance(value, MqttUrl):
         return value
-    return MqttUrl.parse(_text(value)) if value != "" else None
+    return _as("the URL of a broker", MqttUrl.parse, value) if value != "" else None
 
 
 def _web_url(value: object) -> WebUrl | None:
@@ -61,15 +71,23 @@ def _web_url(value: object) -> WebUrl | None:
 
 
 def _network(value: object) -> Network:
-    return value if isinstance(value, Network) else parse_network(_text(value))
+    return value if isinstance(value, Network) else _as("a network", parse_network, value)
 
 
 def _mode(value: object) -> FileMode:
-    return value if isinstance(value, FileMode) else FileMode.parse(_text(value))
+    return value if isinstance(value, FileMode) else _as("a file's mode", FileMode.parse, value)
 
 
 def _owner(value: object) -> FileOwner:
     return value if isinstance(value, FileOwner) else FileOwner.parse(_text(value))
+
+
+def _as(kind: str, parse: Callable[[str], T], value: object) -> T:
+    """What `parse` makes of a text; its refusal says of what kind the value is not, unless it says more itself."""
+    try:
+        return parse(_text(value))
+    except ValueError as error:
+        raise ValueError(str(error) if ";" in str(error) else f"not {kind}; {error}") from None
 
 
 def _text(value: object) -> str:
@@ -82,19 +100,23 @@ def _size(value: object) -> object:
         return value
     match = _SIZE.fullmatch(value.strip())
     if match is None:
-        raise ValueError("write a number of bytes, or one with k, M or G behind it")
+        raise ValueError("not a size; write a number of bytes, or one with k, M or G behind it")
     return int(match[1]) * _FACTOR[match[2].lower()]
+
+
+def _file(value: object) -> object:
+    return None if value == "" else value
 
 
 def _name(value: str) -> str:
     if not topics.valid_name(value):
-        raise ValueError("use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
+        raise ValueError("not a name; use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
     return value
 
 
 def _root(value: str) -> str:
     if not value or any(not topics.valid_name(level) for level in value.split("/")):
-        raise ValueError("use one or more topic levels of a-z 0-9 _ - without wildcards")
+        raise ValueError("not a topic; use one or more levels of a-z 0-9 _ - without wildcards")
     return value
 
 
@@ -103,7 +125,10 @@ def _several(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
-        return json.loads(value)
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('not a list; write this, that, or ["this", "that"]') from None
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
@@ -113,6 +138,7 @@ Url = Annotated[MqttUrl | None, PlainValidator(_url)]
 PublicUrl = Annotated[WebUrl | None, PlainValidator(_web_url)]
 Mode = Annotated[FileMode, PlainValidator(_mode)]
 Owner = Annotated[FileOwner, PlainValidator(_owner)]
+File = Annotated[Path | None, BeforeValidator(_file)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 Name = Annotated[str, AfterValidator(_name)]
 Root = Annotated[str, AfterValidator(_root)]

@@ -41,7 +41,7 @@ def run(tmp_path, config, *arguments, environ=None):
             '[broker]\ntls_listen = "0.0.0.0:0"\ntls_cert = "/nonexistent"\ntls_key = "/nonexistent"',
             ["tls_cert", "/nonexistent"],
         ),
-        ("[limits]\ninflight = 0", ["limits.inflight", "0", "greater than or equal to 1"]),
+        ("[limits]\ninflight = 0", ["limits.inflight", "0", "too small; write 1 or more"]),
         ("[limits\n", ["cannot be read as TOML"]),
     ],
 )

@@ -262,7 +262,7 @@ def test_a_bad_configuration_is_told_by_every_command(within):
     for command in (("serve", "--config", str(file)), ("--config", str(file), "status")):
         code, _, err = within.run(*command)
         assert code == 2
-        assert err.startswith(f"postbell: {file}: retain.count = 0: ")
+        assert err.startswith(f"postbell: {file}:2: retain.count = 0: ")
 
 
 # --- on a running system --------------------------------------------------------------------------

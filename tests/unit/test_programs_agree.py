@@ -16,6 +16,7 @@ from bridge.contract.publication import Kind
 from bridge.daemon import runfile
 from bridge.model import Flag
 from broker import acl
+from broker import loading as broker_loading
 from broker import settings as broker_settings
 from broker import topics as of_broker
 from broker.runfile import RunFile
@@ -52,11 +53,11 @@ def test_broker_and_bridge_know_the_same_status():
 def test_broker_and_bridge_know_the_same_login_of_a_bridge(tmp_path, configured):
     file = tmp_path / "postbell.toml"
     file.write_text(configured)
-    assert broker_settings.load(file, environ={}).bridge_login == loading.load(file, environ={}).broker_login
+    assert broker_loading.load(file, environ={}).bridge_login == loading.load(file, environ={}).broker_login
 
 
 def test_broker_and_bridge_look_for_their_configuration_in_the_same_places():
-    assert loading._PLACES == broker_settings._PLACES
+    assert loading._PLACES == broker_loading._PLACES
 
 
 def test_broker_and_bridge_have_the_same_defaults_for_what_both_read():
@@ -93,7 +94,7 @@ def test_broker_and_bridge_write_the_same_log_and_say_who_they_are():
     assert ours == theirs
 
 
-@pytest.mark.parametrize("program", [loading, broker_settings])
+@pytest.mark.parametrize("program", [loading, broker_loading])
 def test_broker_and_bridge_pass_by_a_place_where_they_may_not_look(program, monkeypatch, tmp_path):
     unlookable = "x" * 300  # to ask the system about such a name is an error, even for root
     beside = tmp_path / "postbell.toml"

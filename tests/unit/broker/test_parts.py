@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker import mosquitto, settings
+from broker import loading, mosquitto
 from broker.acl import Identity, Role
 from broker.address import Address
 from broker.admission import Admission
@@ -98,7 +98,7 @@ def test_statistics_as_topics():
 def load(tmp_path, text, **environ):
     file = tmp_path / "postbell.toml"
     file.write_text(text)
-    return settings.load(file, environ=environ)
+    return loading.load(file, environ=environ)
 
 
 def test_settings_have_defaults_and_the_file_counts(tmp_path):
@@ -111,7 +111,7 @@ def test_settings_have_defaults_and_the_file_counts(tmp_path):
 
 def test_the_file_is_found_by_its_variable(tmp_path):
     (tmp_path / "x.toml").write_text("[limits]\nqueue = 6\n")
-    assert settings.load(environ={"POSTBELL_CONFIG": str(tmp_path / "x.toml")}).limits.queue == 6
+    assert loading.load(environ={"POSTBELL_CONFIG": str(tmp_path / "x.toml")}).limits.queue == 6
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:0", "[::1]:0", ""])

@@ -1,0 +1,141 @@
+"""What can be told of a configuration from its text alone: keys that do not exist, values that cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from bridge.config import wording
+from bridge.config.brokers import BROKERS_KEYS
+from bridge.config.settings import Settings
+from bridge.config.together import clashes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from bridge.config.lines import Key
+    from bridge.config.problems import Problem
+    from bridge.config.source import Source
+
+Keys = dict[str, frozenset[str]]
+
+
+def known() -> Keys:
+    """Every key of bridge and broker by its section; those at the top of the file are in section ""."""
+    sections: Keys = {"": frozenset()}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            sections[name] = frozenset(type(field.default).model_fields) | BROKERS_KEYS.get(name, frozenset())
+        else:
+            sections[""] |= {name}
+    return sections
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is right and what is wrong: the latter is left out of `values`, and has its default in `settings`."""
+
+    settings: Settings
+    values: Mapping[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def check(source: Source) -> Checked:
+    """The settings, and all that is wrong with the text, in its order."""
+    keys = known()
+    values = _only_known(source.values, keys)
+    wrong = list(_wrong(values))
+    bad = {tuple(str(part) for part in key[:2]) for key, _, _ in wrong}
+    right = _without(values, bad)
+    settings = Settings(**right)
+    problems = [
+        *source.problems,
+        *_unknown(source, keys),
+        *(source.problem(key, *put, value=value) for key, put, value in wrong),
+        *(
+            source.problem(clash.key, clash.problem, clash.cure, value=written(source.values, clash.key))
+            for clash in clashes(settings)
+            if not bad & {clash.key, *clash.others, *((name,) for name, _ in clash.others)}
+        ),
+    ]
+    return Checked(settings, right, in_order(problems))
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Those of the file by their lines, then those of variables."""
+    return tuple(sorted(problems, key=lambda each: (each.variable, each.line or 0)))
+
+
+def _unknown(source: Source, keys: Keys) -> Iterator[Problem]:
+    """Sections and keys that neither bridge nor broker has."""
+    for name, value in source.values.items():
+        if name in keys and isinstance(value, dict):
+            yield from (_no_such_key(source, name, key, keys) for key in value if key not in keys[name])
+        elif name not in keys and name not in keys[""]:
+            yield _no_such_section(source, name, keys)
+
+
+def _no_such_key(source: Source, section: str, key: str, keys: Keys) -> Problem:
+    from bridge.config import spelling  # noqa: PLC0415 - only for mistakes
+
+    return source.problem((section, key), "no such key", spelling.key(key, section, keys))
+
+
+def _no_such_section(source: Source, name: str, keys: Keys) -> Problem:
+    from bridge.config import spelling  # noqa: PLC0415 - only for mistakes
+
+    if isinstance(source.values[name], dict):
+        return source.problem((name,), "no such section", spelling.section(name, keys), table=True)
+    return source.problem((name,), "no such key", spelling.section(name, keys))
+
+
+def _only_known(values: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
+    """What is left to judge by its value."""
+    there = {name: value for name, value in values.items() if name in keys or name in keys[""]}
+    return {
+        name: {key: inner for key, inner in value.items() if key in keys.get(name, ())}
+        if isinstance(value, dict) and name in keys
+        else value
+        for name, value in there.items()
+    }
+
+
+def _wrong(values: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[str, str], Any]]:
+    """Each value that cannot be: its key, what is wrong with the cure, and the value."""
+    for name, section in values.items():
+        for key, value in section.items() if isinstance(section, dict) else ():
+            if isinstance(value, bool) and _takes_a_number(name, key):
+                yield (name, key), wording.put("int_type", "", {}, key=key), value
+    try:
+        Settings(**values)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            dotted = ".".join(str(part) for part in each["loc"])
+            put = wording.put(each["type"], each["msg"], each.get("ctx", {}), key=dotted)
+            yield each["loc"], put, each["input"]
+
+
+def _takes_a_number(section: str, key: str) -> bool:
+    """Whether it does: the library makes numbers of true and false."""
+    default = getattr(getattr(Settings(), section), key, None)
+    return type(default) in {int, float}
+
+
+def _without(values: Mapping[str, Any], bad: set[tuple[str, ...]]) -> dict[str, Any]:
+    return {
+        name: {key: inner for key, inner in value.items() if (name, key) not in bad}
+        if isinstance(value, dict)
+        else value
+        for name, value in values.items()
+        if (name,) not in bad
+    }
+
+
+def written(values: Mapping[str, Any], key: tuple[str, ...]) -> object:
+    """What file or variable say of a key; an empty text where they say nothing."""
+    value: object = values
+    for part in key:
+        value = value.get(part, "") if isinstance(value, dict) else ""
+    return value

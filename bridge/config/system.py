@@ -1,0 +1,194 @@
+"""What only the system knows of a configuration: whether files, directories, users and groups are there.
+
+Each is judged as the process that asks sees it: ask as the user that Postbell runs as.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import ssl
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from bridge.config.endpoints import UnixAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bridge.config.permissions import FileOwner
+    from bridge.config.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with the value of a key on this system, and what to do."""
+
+    key: tuple[str, ...]
+    problem: str
+    cure: str
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """All of them, for a configuration whose text is right."""
+    yield from _state_dir(settings.state_dir)
+    yield from _certificate("smtp", settings.smtp.tls_cert, settings.smtp.tls_key)
+    yield from _certificate("http", settings.http.tls_cert, settings.http.tls_key)
+    yield from _password(settings.mqtt.password_file)
+    yield from _authorities(settings.mqtt.ca_file)
+    if isinstance(settings.lmtp.listen, UnixAddress):
+        yield from _socket_file(settings.lmtp.listen)
+        yield from _owner(settings.lmtp.socket_owner)
+
+
+def whoami() -> str:
+    """The user that this process is, by name if it has one."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def unreadable(path: Path, what: str) -> tuple[str, str] | None:
+    """Why this user cannot read a file, and the cure; None when it can be read."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        return "there is no such file", f"name {what}, or mend the path"
+    except IsADirectoryError:
+        return "this is a directory", f"name {what}, which is a file"
+    except PermissionError:
+        me = whoami()
+        return f"user {me} may not read it", f"give it to that user's group, as: sudo chgrp {me} {path}, with mode 0640"
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}", "mend the path"
+    return None
+
+
+def _state_dir(path: Path) -> Iterator[Finding]:
+    key = ("state_dir",)
+    there = next((each for each in (path, *path.absolute().parents) if _exists(each)), Path("/"))
+    if not stat.S_ISDIR(there.stat().st_mode):
+        yield Finding(key, f"{there} is no directory", "name a directory, or a place for one")
+    elif not os.access(there, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        me = whoami()
+        if there == path:
+            owner = _name_of(there.stat().st_uid)
+            yield Finding(key, f"user {me} may not write there", f"run this as its owner: sudo -u {owner} …")
+        else:
+            cure = f"make it: sudo install -d -o {me} -m 0700 {path}"
+            yield Finding(key, f"it is not there, and user {me} may not make it", cure)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return path.parent == path
+    return True
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _certificate(section: str, chain: Path | None, key: Path | None) -> Iterator[Finding]:
+    if chain is None or key is None:
+        return
+    unusable = False
+    for name, path, what in (("tls_cert", chain, "a PEM file with the certificate"), ("tls_key", key, "its PEM key")):
+        if wrong := unreadable(path, what):
+            unusable = True
+            yield Finding((section, name), *wrong)
+    if unusable:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        mismatch = "KEY_VALUES_MISMATCH" in str(error)
+        problem = "it does not belong to the certificate" if mismatch else "no certificate with its key in PEM form"
+        cure = f"name two files that belong together in {section}.tls_cert and {section}.tls_key, without a passphrase"
+        yield Finding((section, "tls_key" if mismatch else "tls_cert"), problem, cure)
+
+
+def _no_password() -> str:
+    """Without it the library would ask the terminal."""
+    raise ValueError("the key has a passphrase")
+
+
+def _password(path: Path | None) -> Iterator[Finding]:
+    key = ("mqtt", "password_file")
+    if path is None:
+        return
+    if wrong := unreadable(path, "the file with the bridge's password"):
+        yield Finding(key, *wrong)
+    elif not path.read_text(encoding="utf-8", errors="replace").strip():
+        yield Finding(key, "the file is empty", "write the bridge's password into it, or leave the key out")
+
+
+def _authorities(path: Path | None) -> Iterator[Finding]:
+    if path is None:
+        return
+    if wrong := unreadable(path, "a PEM file of certificates"):
+        yield Finding(("mqtt", "ca_file"), *wrong)
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        cure = "name one, or leave the key out to trust the system's"
+        yield Finding(("mqtt", "ca_file"), "no PEM file of certificates", cure)
+
+
+def _socket_file(address: UnixAddress) -> Iterator[Finding]:
+    path = Path(address.path)
+    key = ("lmtp", "listen")
+    if len(os.fsencode(path)) + len(f".{os.getpid()}.") > 107:
+        yield Finding(key, "the path is too long for a socket", "choose one of at most 90 characters")
+        return
+    there = next((each for each in path.parents if _exists(each)), Path("/"))
+    if not stat.S_ISDIR(there.stat().st_mode):
+        yield Finding(key, f"{there} is no directory", "choose another path")
+    elif not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+        me = whoami()
+        cure = f"make its directory: sudo install -d -o {me} {path.parent} (systemd makes it with RuntimeDirectory=)"
+        yield Finding(key, f"user {me} may not make a file in {there}", cure)
+    elif _exists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
+        yield Finding(key, "there is a file that is not a socket", "remove it, or choose another path")
+
+
+def _owner(owner: FileOwner) -> Iterator[Finding]:
+    key, me = ("lmtp", "socket_owner"), whoami()
+    install = "install the mail server first, or mend the name"
+    user, group = _known(pwd.getpwnam, owner.user), _known(grp.getgrnam, owner.group)
+    if owner.user and user is None:
+        yield Finding(key, f"there is no user {owner.user}", install)
+    if owner.group and group is None:
+        yield Finding(key, f"there is no group {owner.group}", install)
+    if os.geteuid() == 0:
+        return
+    if user is not None and user.pw_uid != os.geteuid():
+        cure = f'write ":{owner.group or "GROUP"}" and put {me} into that group'
+        yield Finding(key, "only root may give the socket to another user", cure)
+    if group is not None and group.gr_gid not in {os.getegid(), *os.getgroups()}:
+        cure = f"sudo usermod -aG {owner.group} {me}, then start Postbell anew"
+        yield Finding(key, f"user {me} is not in the group {owner.group}", cure)
+
+
+def _known(look: Callable[[str], T], name: str) -> T | None:
+    try:
+        return look(name)
+    except KeyError:
+        return None

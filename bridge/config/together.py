@@ -1,0 +1,56 @@
+"""What each for itself can be in a configuration, and not together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.config.settings import Http, Settings, Smtp
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """What is wrong with the value of `key`, given those of `others`."""
+
+    key: tuple[str, str]
+    others: frozenset[tuple[str, str]]
+    problem: str
+    cure: str
+
+
+def clashes(settings: Settings) -> Iterator[Clash]:
+    """All of them."""
+    yield from _without_broker(settings)
+    yield from _half_a_certificate("smtp", settings.smtp)
+    yield from _half_a_certificate("http", settings.http)
+
+
+def _without_broker(settings: Settings) -> Iterator[Clash]:
+    """A bridge has to reach its broker: the embedded one over TCP, or another by its URL."""
+    embedded, listen, url = ("broker", "embedded"), ("broker", "listen"), ("mqtt", "url")
+    if settings.mqtt.url:
+        return
+    if not settings.broker.embedded:
+        problem = "with broker.embedded = false there is no broker"
+        yield Clash(url, frozenset({embedded}), problem, "write where yours is, as mqtt://host:port")
+    elif not settings.broker.listen:
+        problem = "the bridge itself comes this way"
+        yield Clash(listen, frozenset({url}), problem, "write host:port, as 127.0.0.1:1883")
+
+
+def _half_a_certificate(name: str, section: Smtp | Http) -> Iterator[Clash]:
+    """A certificate and its key go together, and nothing can listen with TLS without them."""
+    chain, key, listen = (name, "tls_cert"), (name, "tls_key"), (name, "tls_listen")
+    has = {each: getattr(section, each[1], None) is not None for each in (chain, key, listen)}
+    if has[chain] and not has[key]:
+        cure = f"set {name}.tls_key to the PEM file with its private key"
+        yield Clash(chain, frozenset({key}), "a certificate without its key", cure)
+    elif has[key] and not has[chain]:
+        cure = f"set {name}.tls_cert to the PEM file with its certificate"
+        yield Clash(key, frozenset({chain}), "a key without its certificate", cure)
+    elif has[listen] and not has[chain]:
+        cure = f"set {name}.tls_cert and {name}.tls_key to PEM files"
+        yield Clash(listen, frozenset({chain, key}), "needs a certificate", cure)

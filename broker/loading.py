@@ -1,0 +1,69 @@
+"""Loading the broker's part of the configuration, and what is wrong with it.
+
+Same places as the bridge: the file that is named, else $POSTBELL_CONFIG, else ./postbell.toml, else
+/etc/postbell/postbell.toml, else defaults; every key overridable as POSTBELL_SECTION__KEY.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import SettingsError
+
+from broker.errors import ConfigurationError
+from broker.problems import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.settings import Settings
+
+_PLACES = (Path("postbell.toml"), Path("/etc/postbell/postbell.toml"))
+
+
+def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings from file and environment. Raises ConfigurationError, which has every mistake."""
+    path = _find(explicit, environ)
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from error
+    try:
+        settings, problems = judge(values)
+    except SettingsError as error:
+        raise ConfigurationError(f"environment: {error}; write POSTBELL_SECTION__KEY=value") from error
+    if settings is None or problems:
+        raise ConfigurationError("\n".join(f"{_place(problem.key, path, environ)}: {problem}" for problem in problems))
+    return settings
+
+
+def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
+    if named is None:
+        return next((place for place in _PLACES if _is_file(place)), None)
+    if not _is_file(named):
+        raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
+    return named
+
+
+def _is_file(place: Path) -> bool:
+    """Whether there is a file. In a working directory that may not be entered there is none."""
+    try:
+        return stat.S_ISREG(place.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        if place == _PLACES[0]:
+            return False
+        raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
+
+
+def _place(key: str, path: Path | None, environ: Mapping[str, str]) -> str:
+    variable = "POSTBELL_" + key.replace(".", "__").upper()
+    return variable if variable in environ else str(path or "defaults")
