@@ -35,13 +35,13 @@ def judge(explicit: Path | None = None, *, environ: Mapping[str, str] = os.envir
     read = source.read(path, environ, checking.known())
     checked = checking.check(read)
     told = {problem.key for problem in checked.problems}
-    findings = [
+    later = [
         *((tuple(each["key"].split(".")), each["problem"], each["cure"]) for each in brokers.problems(checked.values)),
-        *((each.key, each.problem, each.cure) for each in system.findings(checked.settings)),
+        *((each.key, each.problem, each.cure) for each in system.faults(checked.settings)),
     ]
     others = [
         read.problem(key, problem, cure, value=checking.written(read.values, key))
-        for key, problem, cure in findings
+        for key, problem, cure in later
         if ".".join(key) not in told
     ]
     return Judgement(path, checked.settings, checking.in_order([*checked.problems, *others]))

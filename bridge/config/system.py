@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Fault:
     """What is wrong with the value of a key on this system, and what to do."""
 
     key: tuple[str, ...]
@@ -34,7 +34,7 @@ class Finding:
     cure: str
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
+def faults(settings: Settings) -> Iterator[Fault]:
     """All of them, for a configuration whose text is right."""
     yield from _state_dir(settings.state_dir)
     yield from _certificate("smtp", settings.smtp.tls_cert, settings.smtp.tls_key)
@@ -71,19 +71,19 @@ def unreadable(path: Path, what: str) -> tuple[str, str] | None:
     return None
 
 
-def _state_dir(path: Path) -> Iterator[Finding]:
+def _state_dir(path: Path) -> Iterator[Fault]:
     key = ("state_dir",)
     there = next((each for each in (path, *path.absolute().parents) if _exists(each)), Path("/"))
     if not stat.S_ISDIR(there.stat().st_mode):
-        yield Finding(key, f"{there} is no directory", "name a directory, or a place for one")
+        yield Fault(key, f"{there} is no directory", "name a directory, or a place for one")
     elif not os.access(there, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         me = whoami()
         if there == path:
             owner = _name_of(there.stat().st_uid)
-            yield Finding(key, f"user {me} may not write there", f"run this as its owner: sudo -u {owner} …")
+            yield Fault(key, f"user {me} may not write there", f"run this as its owner: sudo -u {owner} …")
         else:
             cure = f"make it: sudo install -d -o {me} -m 0700 {path}"
-            yield Finding(key, f"it is not there, and user {me} may not make it", cure)
+            yield Fault(key, f"it is not there, and user {me} may not make it", cure)
 
 
 def _exists(path: Path) -> bool:
@@ -105,14 +105,14 @@ def _name_of(uid: int) -> str:
         return str(uid)
 
 
-def _certificate(section: str, chain: Path | None, key: Path | None) -> Iterator[Finding]:
+def _certificate(section: str, chain: Path | None, key: Path | None) -> Iterator[Fault]:
     if chain is None or key is None:
         return
     unusable = False
     for name, path, what in (("tls_cert", chain, "a PEM file with the certificate"), ("tls_key", key, "its PEM key")):
         if wrong := unreadable(path, what):
             unusable = True
-            yield Finding((section, name), *wrong)
+            yield Fault((section, name), *wrong)
     if unusable:
         return
     try:
@@ -121,7 +121,7 @@ def _certificate(section: str, chain: Path | None, key: Path | None) -> Iterator
         mismatch = "KEY_VALUES_MISMATCH" in str(error)
         problem = "it does not belong to the certificate" if mismatch else "no certificate with its key in PEM form"
         cure = f"name two files that belong together in {section}.tls_cert and {section}.tls_key, without a passphrase"
-        yield Finding((section, "tls_key" if mismatch else "tls_cert"), problem, cure)
+        yield Fault((section, "tls_key" if mismatch else "tls_cert"), problem, cure)
 
 
 def _no_password() -> str:
@@ -129,62 +129,62 @@ def _no_password() -> str:
     raise ValueError("the key has a passphrase")
 
 
-def _password(path: Path | None) -> Iterator[Finding]:
+def _password(path: Path | None) -> Iterator[Fault]:
     key = ("mqtt", "password_file")
     if path is None:
         return
     if wrong := unreadable(path, "the file with the bridge's password"):
-        yield Finding(key, *wrong)
+        yield Fault(key, *wrong)
     elif not path.read_text(encoding="utf-8", errors="replace").strip():
-        yield Finding(key, "the file is empty", "write the bridge's password into it, or leave the key out")
+        yield Fault(key, "the file is empty", "write the bridge's password into it, or leave the key out")
 
 
-def _authorities(path: Path | None) -> Iterator[Finding]:
+def _authorities(path: Path | None) -> Iterator[Fault]:
     if path is None:
         return
     if wrong := unreadable(path, "a PEM file of certificates"):
-        yield Finding(("mqtt", "ca_file"), *wrong)
+        yield Fault(("mqtt", "ca_file"), *wrong)
         return
     try:
         ssl.create_default_context(cafile=path)
     except OSError:
         cure = "name one, or leave the key out to trust the system's"
-        yield Finding(("mqtt", "ca_file"), "no PEM file of certificates", cure)
+        yield Fault(("mqtt", "ca_file"), "no PEM file of certificates", cure)
 
 
-def _socket_file(address: UnixAddress) -> Iterator[Finding]:
+def _socket_file(address: UnixAddress) -> Iterator[Fault]:
     path = Path(address.path)
     key = ("lmtp", "listen")
     if len(os.fsencode(path)) + len(f".{os.getpid()}.") > 107:
-        yield Finding(key, "the path is too long for a socket", "choose one of at most 90 characters")
+        yield Fault(key, "the path is too long for a socket", "choose one of at most 90 characters")
         return
     there = next((each for each in path.parents if _exists(each)), Path("/"))
     if not stat.S_ISDIR(there.stat().st_mode):
-        yield Finding(key, f"{there} is no directory", "choose another path")
+        yield Fault(key, f"{there} is no directory", "choose another path")
     elif not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
         me = whoami()
         cure = f"make its directory: sudo install -d -o {me} {path.parent} (systemd makes it with RuntimeDirectory=)"
-        yield Finding(key, f"user {me} may not make a file in {there}", cure)
+        yield Fault(key, f"user {me} may not make a file in {there}", cure)
     elif _exists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
-        yield Finding(key, "there is a file that is not a socket", "remove it, or choose another path")
+        yield Fault(key, "there is a file that is not a socket", "remove it, or choose another path")
 
 
-def _owner(owner: FileOwner) -> Iterator[Finding]:
+def _owner(owner: FileOwner) -> Iterator[Fault]:
     key, me = ("lmtp", "socket_owner"), whoami()
     install = "install the mail server first, or mend the name"
     user, group = _known(pwd.getpwnam, owner.user), _known(grp.getgrnam, owner.group)
     if owner.user and user is None:
-        yield Finding(key, f"there is no user {owner.user}", install)
+        yield Fault(key, f"there is no user {owner.user}", install)
     if owner.group and group is None:
-        yield Finding(key, f"there is no group {owner.group}", install)
+        yield Fault(key, f"there is no group {owner.group}", install)
     if os.geteuid() == 0:
         return
     if user is not None and user.pw_uid != os.geteuid():
         cure = f'write ":{owner.group or "GROUP"}" and put {me} into that group'
-        yield Finding(key, "only root may give the socket to another user", cure)
+        yield Fault(key, "only root may give the socket to another user", cure)
     if group is not None and group.gr_gid not in {os.getegid(), *os.getgroups()}:
         cure = f"sudo usermod -aG {owner.group} {me}, then start Postbell anew"
-        yield Finding(key, f"user {me} is not in the group {owner.group}", cure)
+        yield Fault(key, f"user {me} is not in the group {owner.group}", cure)
 
 
 def _known(look: Callable[[str], T], name: str) -> T | None:
