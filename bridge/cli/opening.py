@@ -6,18 +6,18 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import typer
+
 from bridge.cli import options
 from bridge.config import loading
 from bridge.daemon import runfile
-from bridge.errors import ConfigurationError
-from bridge.store import offline
+from bridge.errors import ConfigurationError, StoreUnavailableError
+from bridge.store import database, offline
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
-
-    import typer
 
     from bridge.config.settings import Settings
     from bridge.store.writer import Transaction
@@ -54,7 +54,12 @@ def reading(context: typer.Context, config: Path | None) -> Iterator[tuple[Setti
 
 @contextmanager
 def changing(settings: Settings) -> Iterator[Transaction]:
-    """One transaction on the store. A running bridge knows of it when this returns, the broker within a second."""
+    """One transaction on the store. A running bridge knows of it when this returns, the broker within a second.
+
+    A database of an older schema is migrated first, unless a bridge of that version still runs: it would not
+    know what became of its tables. Raises ConfigurationError and store errors.
+    """
+    _make_newest(settings)
     with offline.transaction(
         settings.database, now_ms=now_ms(), count=settings.retain.count, days=settings.retain.days
     ) as transaction:
@@ -64,6 +69,20 @@ def changing(settings: Settings) -> Iterator[Transaction]:
 
         with suppress(control.ControlError):  # it looks by itself as well, a little later
             control.ask(settings.run_dir, {"do": "look"}, deadline_s=LOOK_S)
+
+
+def _make_newest(settings: Settings) -> None:
+    done = database.schema(settings.database)
+    if not done or done == database.newest_schema():
+        return
+    if runfile.running(settings.run_dir, runfile.BRIDGE):
+        raise StoreUnavailableError(
+            f"{settings.database}: the bridge that runs is of an older version (schema {done}); start it anew first, "
+            "as with: sudo systemctl restart postbell"
+        )
+    migration = database.prepare(settings.database)
+    if migration is not None:
+        typer.echo(f"the database was made newer; as it was before it is kept as {migration.kept_as}", err=True)
 
 
 def _problem(settings: Settings) -> str:

@@ -9,7 +9,7 @@ import typer
 from bridge.cli import opening, options, output
 from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import database, live, offline, outbox, people
+from bridge.store import copies, live, offline, outbox, people
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -50,8 +50,10 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "live": None,
         "users": None,
         "store": missing or "ok",
+        "copies": [],
     }
     if not missing:
+        facts["copies"] = [{"file": str(copy.path), "schema": copy.schema} for copy in copies.listed(settings.database)]
         try:
             facts |= _count(settings, check=not running)  # a running bridge has looked already
         except (StoreCorruptError, StoreUnavailableError) as error:
@@ -60,8 +62,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
 
 
 def _count(settings: Settings, *, check: bool) -> dict[str, int]:
-    database.prepare(settings.database, check=check)
-    with offline.reading(settings.database) as connection:
+    with offline.reading(settings.database, check=check) as connection:
         return {
             "outbox": outbox.waiting(connection),
             "live": live.count_all(connection),
@@ -85,4 +86,5 @@ def describe(facts: dict[str, Any]) -> list[str]:
         lines.append(f"outbox     {facts['outbox']} topics wait for the broker")
     else:
         lines.append(f"store      {facts['store']}")
+    lines += [f"copy       {copy['file']}, of before a migration" for copy in facts["copies"]]
     return lines

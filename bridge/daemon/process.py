@@ -16,6 +16,7 @@ import structlog
 from bridge.daemon import control, runfile
 from bridge.daemon.app import Bridge
 from bridge.daemon.child import BrokerChild
+from bridge.daemon.clock import wall_ms
 from bridge.daemon.notify import Supervisor
 from bridge.ingress import HandedSockets
 from bridge.publish.backoff import Backoff
@@ -61,6 +62,18 @@ def _stop(work: asyncio.Task[None], supervisor: Supervisor) -> None:
     work.cancel()
 
 
+def _make_newest(settings: Settings) -> None:
+    """Have a sound database of the newest schema; raises store errors."""
+    migration = database.prepare(settings.database, check=True, now_ms=wall_ms)
+    if migration is not None:
+        structlog.get_logger().warning(
+            "database_migrated",
+            from_schema=migration.from_schema,
+            to_schema=migration.to_schema,
+            kept_as=str(migration.kept_as),
+        )
+
+
 async def _run_beside_broker(bridge: Bridge, *, config: Path | None, with_broker: bool) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run(bridge), name="bridge")
@@ -102,7 +115,7 @@ async def run(bridge: Bridge) -> None:
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
     """Reconcile while no bridge runs, and publish what was marked; raises AlreadyRunningError or ControlError."""
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
-        database.prepare(settings.database, check=True)
+        _make_newest(settings)
         bridge = Bridge(settings)
         try:
             return await _reconcile(bridge, dry_run=dry_run)

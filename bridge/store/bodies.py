@@ -14,8 +14,8 @@ from bridge.store.live import horizon
 if TYPE_CHECKING:
     from bridge.store.writer import Transaction
 
-ROWS_AT_ONCE = 500
-"""A bound on one clearing transaction, so that mail does not wait behind it."""
+ROWS_AT_ONCE = 100
+"""A bound on one clearing transaction, so that mail does not wait behind it: what is dropped is overwritten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,32 @@
 """Opening the SQLite file: pragmas, numbered migrations, and the check that it is sound.
 
-The file runs in WAL mode with `synchronous=FULL`: when COMMIT returns, the transaction is on disk.
+The file runs in WAL mode with `synchronous=FULL`: when COMMIT returns, the transaction is on disk. With
+`secure_delete` what is deleted is overwritten, so that mail that was dropped cannot be read from the file.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
+from bridge.store import copies, snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 APPLICATION_ID = 0x504F5354  # "POST": tells our file from any other SQLite database
 BUSY_TIMEOUT_S = 10.0
+LARGEST_LOG_BYTES = 64 * 2**20
+"""So much of the write-ahead log stays on disk once it has been emptied."""
+OVERWRITING_SINCE = 4
+"""A file of an older schema has free pages that still say what they held."""
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _OF_ONE_OPERATION = {
     sqlite3.SQLITE_CONSTRAINT,
@@ -32,24 +42,38 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA secure_delete = ON").fetchone()
+    connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_BYTES}").fetchone()
     return connection
 
 
-def prepare(path: Path, *, check: bool = False) -> None:
-    """Create or migrate the database file where that is needed, and refuse a foreign one.
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A database became newer: from which schema, to which, and where it is kept as it was before."""
 
-    `check` looks through the whole file for damage; that takes about half a second for each GB.
-    Raises StoreCorruptError with what to do, StoreUnavailableError when it cannot be opened.
+    from_schema: int
+    to_schema: int
+    kept_as: Path
+
+
+def prepare(
+    path: Path, *, check: bool = False, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+) -> Migration | None:
+    """Create or migrate the database file where that is needed, and refuse a foreign one; what was migrated.
+
+    A copy is made before a migration. `check` looks through the whole file for damage; that takes about half a
+    second for each GB. Raises StoreCorruptError with what to do, StoreUnavailableError when it cannot be opened
+    or there is no room for the copy; then it is as it was.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = connect(path)
         try:
-            _require_ours(connection, path)
+            require_ours(connection, path)
             if check:
-                _check(connection, path)
+                require_sound(connection, path)
             connection.execute("PRAGMA journal_mode = WAL").fetchone()  # a restored backup may be in another
-            _migrate(connection, path)
+            return _migrate(connection, path, now_ms)
         finally:
             connection.close()
     except sqlite3.Error as error:
@@ -88,14 +112,16 @@ def recovery(path: Path, finding: str) -> str:
     )
 
 
-def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
+def require_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreCorruptError for a file of another program."""
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if tables and application != APPLICATION_ID:
         raise StoreCorruptError(f"{path}: this SQLite file is not Postbell's; set another state_dir or move it away")
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def require_sound(connection: sqlite3.Connection, path: Path) -> None:
+    """Look through the whole file, as the connection sees it; raises StoreCorruptError."""
     finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if finding != "ok":
         raise StoreCorruptError(recovery(path, finding))
@@ -107,24 +133,69 @@ def migrations() -> list[str]:
     return [entry.read_text(encoding="utf-8") for entry in sorted(scripts, key=lambda entry: entry.name)]
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], int]) -> Migration | None:
     """Run the migrations that are missing; writes nothing when there are none."""
     steps = migrations()
     if _schema_version(connection, path, newest=len(steps)) == len(steps):
-        return
+        return None
     path.chmod(0o600)
-    connection.execute("BEGIN IMMEDIATE")
+    migration = None
+    connection.execute("BEGIN IMMEDIATE")  # from here on nobody writes, so the copy is what is migrated
     try:
         done = _schema_version(connection, path, newest=len(steps))
+        if 0 < done < len(steps):
+            migration = Migration(done, len(steps), _keep(path, done, now_ms()))
         for step in steps[done:]:
             for statement in _statements(step):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if migration is not None:
+            migration.kept_as.unlink(missing_ok=True)  # it is tried again at each start, and each makes one
         raise
-    connection.execute("COMMIT")
+    if migration is not None and migration.from_schema < OVERWRITING_SINCE:
+        with suppress(sqlite3.Error):  # no room to write it anew: the pages are overwritten as they are used
+            connection.execute("VACUUM")
+    return migration
+
+
+def _keep(path: Path, schema: int, now_ms: int) -> Path:
+    with closing(connect(path)) as before:
+        snapshot.begin(before)
+        return copies.make(path, before, schema=schema, now_ms=now_ms)
+
+
+def newest_schema() -> int:
+    """The schema of this version."""
+    return len(migrations())
+
+
+def schema(path: Path) -> int | None:
+    """The schema of a database; None when there is none. Makes nothing; raises store errors."""
+    if not path.exists():
+        return None
+    try:
+        with closing(connect(path)) as connection:
+            require_ours(connection, path)
+            return _schema_version(connection, path, newest=newest_schema())
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+
+
+def require_newest(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreUnavailableError for an older schema, and StoreCorruptError for a newer one or another program's."""
+    require_ours(connection, path)
+    newest = newest_schema()
+    done = _schema_version(connection, path, newest=newest)
+    if done < newest:
+        raise StoreUnavailableError(
+            f"{path}: this database is of an older Postbell (schema {done}, now {newest}); it is made newer when the "
+            "bridge starts, as with: sudo systemctl restart postbell"
+        )
 
 
 def _schema_version(connection: sqlite3.Connection, path: Path, *, newest: int) -> int:

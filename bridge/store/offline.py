@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreUnavailableError
-from bridge.store import database, live
+from bridge.store import database, live, snapshot
 from bridge.store.live import Retention
 from bridge.store.writer import Transaction
 
@@ -34,12 +34,26 @@ def transaction(path: Path, *, now_ms: int, count: int, days: float) -> Iterator
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads, and makes nothing. Raises store errors, also when there is no database."""
+def reading(path: Path, *, check: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads, and makes nothing; with `check` the whole file is looked through for damage first.
+
+    Raises store errors, also when there is no database, or one of an older schema.
+    """
     if not path.exists():
         raise StoreUnavailableError(f"{path}: there is no database")
     with _connected(path) as connection:
         connection.execute("PRAGMA query_only = ON")
+        database.require_newest(connection, path)
+        if check:
+            database.require_sound(connection, path)
+        yield connection
+
+
+@contextmanager
+def picture(path: Path) -> Iterator[sqlite3.Connection]:
+    """The same, and it sees the database as it was when the block began, whoever writes meanwhile."""
+    with reading(path) as connection:
+        snapshot.begin(connection)
         yield connection
 
 

@@ -7,14 +7,13 @@ compares the broker with what was saved and marks every difference anew.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import database
+from bridge.store import copies, database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -136,11 +135,7 @@ def _exchange(path: Path, fresh: Path) -> Path:
         if source.exists():
             source.rename(kept_as.with_name(kept_as.name + suffix))
     fresh.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    copies.sync_directory(path.parent)
     return kept_as
 
 

@@ -7,7 +7,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
@@ -15,6 +18,8 @@ import typer
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.cli import main
+from bridge.daemon import runfile
+from bridge.store import copies, database
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -263,6 +268,45 @@ def test_a_bad_configuration_is_told_by_every_command(within):
         code, _, err = within.run(*command)
         assert code == 2
         assert err.startswith(f"postbell: {file}:2: retain.count = 0: ")
+
+
+# --- a database of an older version ---------------------------------------------------------------
+
+
+@pytest.fixture
+def older(within):
+    """The state of an older version: its database."""
+    path = within.directory / "state" / "postbell.db"
+    path.parent.mkdir(mode=0o700)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "schemas" / "0001.sql").read_text())
+    return path
+
+
+def test_a_change_makes_it_newer_and_says_where_it_is_kept_as_it_was(within, older):
+    code, out, err = within.run("user", "add", "carol", "--address", "carol@example.org", "--json")
+    [copy] = copies.listed(older)
+    assert (code, json.loads(out)["user"]) == (0, "carol")
+    assert f"as it was before it is kept as {copy.path}" in err
+    assert within.json("status")["copies"] == [{"file": str(copy.path), "schema": 1}]
+    assert f"{copy.path}, of before a migration" in within.words("status")[1]
+    assert within.run("user", "add", "dave", "--address", "dave@example.org")[2] == ""
+
+
+def test_a_change_leaves_it_to_the_bridge_that_still_runs(within, older):
+    with runfile.only_one(older.parent / "run", runfile.BRIDGE):
+        code, text = within.words("user", "add", "carol", "--address", "carol@example.org")
+    assert code == 1
+    assert "the bridge that runs is of an older version (schema 1); start it anew first" in text
+    assert database.schema(older) == 1
+
+
+def test_a_look_leaves_it_as_it_is(within, older):
+    code, text = within.words("status")
+    assert code == 1
+    assert "of an older Postbell (schema 1" in text
+    assert database.schema(older) == 1
+    assert database.schema(older.with_name("other.db")) is None
 
 
 # --- on a running system --------------------------------------------------------------------------

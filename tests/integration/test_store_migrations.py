@@ -7,9 +7,12 @@ that are there are never changed.
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +21,7 @@ from bridge.contract.header import unpack_header
 from bridge.contract.publication import Kind
 from bridge.errors import StoreUnavailableError
 from bridge.rules.rules import Rules
-from bridge.store import bodies, database, live, logins, messages, offline, outbox, people, rules
+from bridge.store import bodies, copies, database, live, logins, messages, offline, outbox, people, rules, snapshot
 from bridge.store import salvage as salvaging
 from tests.support.stored import DAY_MS, NOON_MS, Clock, header, mail, to, told
 
@@ -160,8 +163,94 @@ def test_a_migration_that_fails_leaves_all_as_it_was(path, monkeypatch):
     with pytest.raises(StoreUnavailableError):
         database.prepare(path)
     assert (looked_at(path, "PRAGMA user_version"), shape(path)) == before
+    assert copies.listed(path) == [], "each start tries again, and would leave another copy"
     monkeypatch.undo()
     migrated(path)
+
+
+# --- the copy that is made before -----------------------------------------------------------------
+
+
+def contents(path):
+    tables = [name for (name,) in looked_at(path, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    return shape(path), {name: looked_at(path, f"SELECT * FROM {name}") for name in tables}
+
+
+def test_it_is_kept_as_it_was(path):
+    schema, before = looked_at(path, "PRAGMA user_version")[0][0], contents(path)
+    migration = database.prepare(path, now_ms=lambda: NOON_MS)
+    if schema == NEWEST:
+        assert migration is None
+        assert copies.listed(path) == []
+        return
+    assert (migration.from_schema, migration.to_schema) == (schema, NEWEST)
+    [copy] = copies.listed(path)
+    assert copy.path == migration.kept_as == path.with_name(f"postbell.db.schema-{schema}.2026-05-28T20-26-40Z")
+    assert (copy.schema, copy.made, copy.size) == (schema, "2026-05-28T20-26-40Z", copy.path.stat().st_size)
+    assert copy.path.stat().st_mode & 0o777 == 0o600
+    assert contents(copy.path) == before, "the version that made it can go on with it"
+    database.prepare(copy.path)
+    assert contents(copy.path) == contents(path), "and so can this one"
+
+
+def test_only_the_newest_copies_stay(older):
+    other = older.with_name("postbell.db.schema-of-something-else")
+    other.touch()
+    made = [older.with_name(f"postbell.db.schema-1.2026-0{month}-01T00-00-00Z") for month in (3, 1, 2)]
+    for copy in made:
+        copy.touch()
+    migration = database.prepare(older, now_ms=lambda: NOON_MS)
+    assert [copy.path for copy in copies.listed(older)] == [made[2], made[0], migration.kept_as]
+    assert other.exists()
+
+
+def test_without_room_for_it_nothing_is_changed(older, monkeypatch):
+    before = contents(older)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=copies.MARGIN_BYTES))
+    with pytest.raises(StoreUnavailableError, match="needs 16 MiB, and 16 are free"):
+        database.prepare(older)
+    assert contents(older) == before
+    assert copies.listed(older) == []
+
+
+def test_a_copy_that_cannot_be_written_is_no_copy(older, monkeypatch):
+    def full(_, to):
+        to.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = contents(older)
+    monkeypatch.setattr(snapshot, "copy", full)
+    with pytest.raises(StoreUnavailableError, match="No space left"):
+        database.prepare(older)
+    assert contents(older) == before
+    assert [file.name for file in older.parent.glob(".postbell*")] == []
+
+
+def test_what_was_dropped_long_ago_cannot_be_read_from_the_file_any_more(older):
+    with closing(sqlite3.connect(older, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF").fetchone()
+        said = b"long ago, dropped without a trace " * 200
+        connection.execute("INSERT INTO body VALUES (99, 0, 9, ?, NULL)", (said,))
+        connection.execute("DELETE FROM body WHERE body_id = 99")
+    assert b"dropped without a trace" in older.read_bytes()
+    database.prepare(older)
+    assert b"dropped without a trace" not in older.read_bytes()
+
+
+def test_who_only_reads_changes_nothing_and_says_why_it_cannot(older):
+    before = contents(older)
+    with pytest.raises(StoreUnavailableError, match=rf"older Postbell \(schema \d, now {NEWEST}\)"):
+        offline.reading(older).__enter__()
+    assert contents(older) == before
+
+
+@pytest.fixture
+def older(tmp_path):
+    """A database of the first schema."""
+    path = tmp_path / "postbell.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SCHEMAS[0].read_text())
+    return path
 
 
 def migrated(path):
