@@ -14,6 +14,7 @@ import structlog
 
 from broker.acl import Rules
 from broker.admission import Admission
+from broker.attendance import Attendance
 from broker.auth import LoginReader, Logins
 from broker.certificates import Certificates
 from broker.delivery import Bounds
@@ -51,12 +52,14 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
     reader = LoginReader(settings.state_dir / "postbell.db")
     statistics, turns = Statistics(), Turns(asyncio.get_running_loop().call_soon)
     router = _router(settings, store, statistics)
+    attendance = Attendance(store, statistics=statistics, clock=time.time)
     waiting = {session.username: session for session in store.load()}
     router.restore_retained()
 
     def logins_changed(table: LoginTable) -> None:
         _restore(router, store, waiting, table)
         router.revoke(table)
+        attendance.forget_others({who.username for who in table.identities()})
 
     logins = Logins(reader, on_change=logins_changed)
     broker = DeviceBroker(
@@ -69,6 +72,7 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         router=router,
         store=store,
         statistics=statistics,
+        attendance=attendance,
         turns=turns,
     )
     store.start()
@@ -77,11 +81,12 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         if not await _started(broker, stop):
             return
         run_file.write(broker.addresses)
-        followed = {"logins": logins.follow, "sessions": store.watch}
+        followed = {"logins": logins.follow, "sessions": store.watch, "attendance": attendance.follow}
         if certificates is not None:
             followed["certificates"] = certificates.follow
         await _work(followed, stop)
         await broker.shutdown()
+        attendance.save()
     finally:
         await store.close()
         reader.close()

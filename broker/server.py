@@ -13,7 +13,9 @@ from amqtt.broker import Broker, Server
 from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.errors import BrokerError as AmqttBrokerError
 
+from broker.acl import Role
 from broker.address import Address
+from broker.attendance import Visit
 from broker.handler import DeviceHandler
 from broker.listeners import bind
 from broker.outgoing import HIGH_WATER
@@ -24,6 +26,7 @@ from broker.websocket import SocketLink
 if TYPE_CHECKING:
     import ssl
 
+    from broker.attendance import Attendance
     from broker.listeners import Listener
     from broker.reception import Arrival, Reception
     from broker.router import Router
@@ -54,6 +57,7 @@ class DeviceBroker(Broker):
         router: Router,
         store: SessionStore,
         statistics: Statistics,
+        attendance: Attendance,
         turns: Turns,
     ) -> None:
         super().__init__(BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins={}))
@@ -67,6 +71,7 @@ class DeviceBroker(Broker):
         self._router = router
         self._store = store
         self._statistics = statistics
+        self._attendance = attendance
         self._turns = turns
         self._receiving: set[asyncio.Task[None]] = set()  # the loop itself keeps its tasks only weakly
         self._serving: set[DeviceHandler] = set()
@@ -86,6 +91,7 @@ class DeviceBroker(Broker):
             server.instance.close()
         for handler in self._serving:
             self._router.touch(handler.owner)
+            self._attendance.left(handler.owner.who.username)
             handler.discard_will()
             handler.evict("shutdown")
         await super().shutdown()
@@ -160,13 +166,21 @@ class DeviceBroker(Broker):
         )
         self._serving.add(handler)
         handler.start()
+        if grant.who.role is Role.DEVICE:
+            transport = "websocket" if isinstance(link, SocketLink) else "tcp"
+            self._attendance.arrived(
+                Visit(grant.who.username, address, connect.client_id, connect.level, transport, link.encrypted)
+            )
 
     def _leave(self, handler: DeviceHandler) -> None:
         """A connection has ended. Its session stays if it is durable, unless another connection has it."""
         self._serving.discard(handler)
         self._reception.leave(handler.address)
         session = handler.owner
-        if session.handler is not None or self._router.sessions.get(session.who.username) is not session:
+        now = self._router.sessions.get(session.who.username)
+        if now is None or now.handler is None:
+            self._attendance.left(session.who.username)
+        if session.handler is not None or now is not session:
             return
         self._log.info("client_gone", username=session.who.username)
         if session.durable:

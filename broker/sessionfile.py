@@ -30,6 +30,14 @@ SCHEMAS = (
     """
     CREATE TABLE retained (topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    # 3; attendance.py writes them, other programs read them: docs/operations.md
+    """
+    CREATE TABLE visit (
+        username TEXT PRIMARY KEY, online INTEGER NOT NULL, since REAL NOT NULL, seen REAL NOT NULL,
+        address TEXT NOT NULL, client_id TEXT NOT NULL, protocol INTEGER NOT NULL, transport TEXT NOT NULL,
+        tls INTEGER NOT NULL, shared REAL) WITHOUT ROWID;
+    CREATE TABLE beat (one INTEGER PRIMARY KEY, at REAL NOT NULL);
+    """,
 )
 """What takes the file from one schema to the next; `PRAGMA user_version` counts them."""
 

@@ -90,6 +90,13 @@ class SessionStore:
         self._database.execute("DELETE FROM retained WHERE substr(topic, 1, ?) <> ?", (len(prefix), prefix))
         yield from self._database.execute("SELECT * FROM retained")
 
+    def load_visitors(self) -> set[str]:
+        """Those of whom it is known when they were here; called once, before `start`. Nobody is any more."""
+        self._database.execute(
+            "UPDATE visit SET online = 0, seen = max(seen, coalesce((SELECT at FROM beat), 0)) WHERE online"
+        )
+        return {username for (username,) in self._database.execute("SELECT username FROM visit")}
+
     def start(self) -> None:
         """Begin to write."""
         self._writer = asyncio.get_running_loop().create_task(self._write_all(), name="write-sessions")
@@ -116,15 +123,15 @@ class SessionStore:
 
     def remember(self, username: str, credential: bytes, seen_s: float) -> None:
         """Create or refresh a session: who opened it last, and when it was last connected (epoch)."""
-        self._change("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", username, credential, seen_s)
+        self.change("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", username, credential, seen_s)
 
     def subscribe(self, username: str, topic_filter: str, qos: int) -> None:
         """Keep a subscription."""
-        self._change("INSERT OR REPLACE INTO filter VALUES (?, ?, ?)", username, topic_filter, qos)
+        self.change("INSERT OR REPLACE INTO filter VALUES (?, ?, ?)", username, topic_filter, qos)
 
     def unsubscribe(self, username: str, topic_filter: str) -> None:
         """Drop a subscription."""
-        self._change("DELETE FROM filter WHERE username = ? AND topic_filter = ?", username, topic_filter)
+        self.change("DELETE FROM filter WHERE username = ? AND topic_filter = ?", username, topic_filter)
 
     def forget(self, username: str) -> None:
         """Drop a session with all it holds."""
@@ -132,7 +139,7 @@ class SessionStore:
         for key in [key for key in entries if key[0] == username]:
             del entries[key]
         for table in ("session", "filter", "queued"):
-            self._change(f"DELETE FROM {table} WHERE username = ?", username)  # noqa: S608  (three fixed names)
+            self.change(f"DELETE FROM {table} WHERE username = ?", username)  # noqa: S608  (three fixed names)
 
     def queue(self, username: str, seq: int, topic: str, payload: bytes) -> int:
         """Keep a message until `done`. Returns the ticket that says when it is safe."""
@@ -152,6 +159,11 @@ class SessionStore:
         self._dirty.set()
         return self._batch.number
 
+    def change(self, sql: str, *values: object) -> None:
+        """Have a statement run with the next commit."""
+        self._batch.changes.append((sql, values))
+        self._dirty.set()
+
     @property
     def ticket(self) -> int:
         """The ticket after which all that was asked so far is safe."""
@@ -160,10 +172,6 @@ class SessionStore:
     def call_on_commit(self, callback: Callable[[], None]) -> None:
         """Call back once, after the next commit, however often this is asked before it."""
         self._waiting.add(callback)
-
-    def _change(self, sql: str, *values: object) -> None:
-        self._batch.changes.append((sql, values))
-        self._dirty.set()
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()

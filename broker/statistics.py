@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Statistics:
-    """What happened since the start. `dropped` counts messages and connections by reason."""
+    """What happened since the start. `devices` are online now; `dropped` counts messages and connections by reason."""
 
     connections: int = 0
+    devices: int = 0
     accepted: int = 0
     received: int = 0
     sent: int = 0
@@ -28,6 +29,7 @@ class Statistics:
             "uptime": int(uptime_s),
             "clients/connected": self.connections,
             "clients/total": sessions,
+            "devices/online": self.devices,
             "connections/accepted": self.accepted,
             "messages/received": self.received,
             "messages/sent": self.sent,

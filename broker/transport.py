@@ -77,6 +77,11 @@ class StreamLink(asyncio.BaseProtocol):
         self._reading: asyncio.Future[bytes] | None = None
         self._drained: asyncio.Future[None] | None = None
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether it is TLS."""
+        return self._transport.get_extra_info("sslcontext") is not None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
@@ -85,7 +90,7 @@ class StreamLink(asyncio.BaseProtocol):
     def eof_received(self) -> bool:
         """See asyncio.Protocol. A client may stop sending and still read; with TLS it cannot."""
         self._end()
-        return self._transport.get_extra_info("sslcontext") is None
+        return not self.encrypted
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import opening, options, output, qr, reach
-from bridge.store import people
+from bridge.cli import opening, options, output, qr, reach, whereabouts
+from bridge.daemon import runfile
+from bridge.store import people, visits
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
+
+SESSIONS = "sessions.db"
+"""The embedded broker's own file in the state directory."""
 
 device_app = typer.Typer(help="Devices: what a person is told on.", no_args_is_help=True)
 
@@ -61,18 +63,25 @@ def device_list(
     config: options.Config = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the devices."""
-    with opening.reading(context, config) as (_, connection):
-        devices = people.list_devices(connection, user)
+    """List the devices: which are online, when each was last seen, and how it connects."""
+    with opening.reading(context, config) as (settings, connection):
+        listings = people.list_devices(connection, user)
+    embedded = settings.broker.embedded
+    running = embedded and runfile.running(settings.run_dir, runfile.BROKER)
+    noted = visits.read(settings.state_dir / SESSIONS, running=running) if embedded else None
+    devices = whereabouts.known(listings, noted, now_ms=opening.now_ms())
     if as_json:
-        output.print_json([asdict(device) | {"created": _date(device.created_ms)} for device in devices])
+        output.print_json([device.as_json() for device in devices])
         return
-    rows = [(device.user, device.device, device.username, _date(device.created_ms)) for device in devices]
     output.print_table(
-        ("user", "device", "username", "added"),
-        rows,
+        whereabouts.COLUMNS,
+        [device.as_row() for device in devices],
         empty="no devices yet; add one with: postbell device add USER phone",
     )
+    for warning in whereabouts.warnings(devices):
+        typer.echo(warning, err=True)
+    if devices and noted is None:
+        typer.echo(whereabouts.UNREADABLE if embedded else whereabouts.OF_ANOTHER_BROKER, err=True)
 
 
 @device_app.command("revoke")
@@ -101,7 +110,3 @@ def _show(settings: Settings, user: str, device: str, password: str, *, as_json:
     typer.echo("The password is shown only now. Subscribe to " + f"{settings.mqtt.root}/{user}/text in any MQTT app.")
     if with_qr:
         qr.show(url.with_login(login["username"], password))
-
-
-def _date(unix_ms: int) -> str:
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

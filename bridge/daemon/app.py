@@ -14,6 +14,7 @@ from bridge.daemon.bodies import Bodies
 from bridge.daemon.clock import wall_ms
 from bridge.daemon.connected import Connected
 from bridge.daemon.directory_cache import DirectoryCache
+from bridge.daemon.hearing import Hearing
 from bridge.daemon.inbound import Inbound
 from bridge.daemon.lifetimes import Lifetimes
 from bridge.daemon.listening import ingress_settings
@@ -28,7 +29,7 @@ from bridge.publish.outbox import Outbox
 from bridge.publish.replay import Replay
 from bridge.requests.requests import Requests
 from bridge.spool import Spool
-from bridge.store import logins
+from bridge.store import logins, people
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.bodies import Keeping
 from bridge.store.live import Retention
@@ -84,7 +85,10 @@ class Bridge:
             connected=self.connected,
             status=self.supervisor.status,
         )
-        self.inbound = Inbound(requests=self._make_requests(), replay=self.replay, root=settings.mqtt.root)
+        self.hearing = Hearing(note=self.store.writing(people.hear), root=settings.mqtt.root, now_ms=wall_ms)
+        self.inbound = Inbound(
+            requests=self._make_requests(), replay=self.replay, heard=self.hearing.heard, root=settings.mqtt.root
+        )
         self.service = Service(
             connected=self.connected,
             presence=self.presence,

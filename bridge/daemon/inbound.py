@@ -11,6 +11,8 @@ from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.publish.connection import BrokerConnection, Incoming
     from bridge.publish.replay import Replay
     from bridge.requests.requests import Requests
@@ -20,10 +22,11 @@ SUBSCRIBE_AGAIN_S = 30.0
 
 
 class Inbound:
-    """Subscribes to requests, and hands each message to whom it is for."""
+    """Subscribes to requests, and hands each message to whom it is for; `heard` is told the topic of each request."""
 
-    def __init__(self, *, requests: Requests, replay: Replay, root: str) -> None:
+    def __init__(self, *, requests: Requests, replay: Replay, heard: Callable[[str], None], root: str) -> None:
         self._requests = requests
+        self._heard = heard
         self._replay = replay
         self._filter = topics.request_filter(root)
         self._log = structlog.get_logger()
@@ -46,6 +49,7 @@ class Inbound:
         if message.topic == self._replay.marker_topic:
             self._replay.marker_received(message.payload)
         else:
+            self._heard(message.topic)
             await self._requests.handle(
                 message.topic,
                 message.payload,

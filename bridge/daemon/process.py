@@ -108,6 +108,7 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.supervisor.watch(), name="watchdog")
             tasks.create_task(bridge.directory.run(), name="directory")
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
+            tasks.create_task(bridge.hearing.run(), name="hearing")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
             tasks.create_task(control.listen(bridge.settings.run_dir, bridge.actions.by_name()), name="control")
 

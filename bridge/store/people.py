@@ -16,7 +16,7 @@ from bridge.store import logins, marks, views
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bridge.store.writer import Transaction
 
@@ -30,12 +30,13 @@ class PeopleError(PostbellError):
 
 @dataclass(frozen=True, slots=True)
 class DeviceListing:
-    """One device as the command line shows it."""
+    """One device as the command line shows it; `heard_ms` is when it last asked for something, to the minute."""
 
     user: str
     device: str
     username: str
     created_ms: int
+    heard_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,14 @@ def revoke_device(transaction: Transaction, user: str, device: str) -> None:
     transaction.connection.execute("DELETE FROM login WHERE username = ?", (username(user, device),))
 
 
+def hear(transaction: Transaction, heard: Mapping[tuple[str, str], int]) -> None:
+    """Note when devices last asked for something, by user and device in Unix milliseconds."""
+    transaction.connection.executemany(
+        "UPDATE device SET heard_ms = ? WHERE name = ? AND user_id = (SELECT user_id FROM user WHERE name = ?)",
+        [(at_ms, device, user) for (user, device), at_ms in heard.items()],
+    )
+
+
 def require_device(connection: sqlite3.Connection, user: str, device: str) -> None:
     """Raises PeopleError unless the user has this device."""
     user_id = _user_id(connection, user)
@@ -220,8 +229,8 @@ def list_devices(connection: sqlite3.Connection, user: str | None) -> list[Devic
     if user is not None:
         _user_id(connection, user)
     rows = connection.execute(
-        "SELECT u.name, d.name, d.created_ms FROM device d JOIN user u USING (user_id)"
+        "SELECT u.name, d.name, d.created_ms, d.heard_ms FROM device d JOIN user u USING (user_id)"
         " WHERE ?1 IS NULL OR u.name = ?1 ORDER BY u.name, d.name",
         (user,),
     )
-    return [DeviceListing(owner, device, username(owner, device), created) for owner, device, created in rows]
+    return [DeviceListing(owner, device, username(owner, device), *times) for owner, device, *times in rows]

@@ -88,7 +88,7 @@ def doing(**what: Any) -> Any:
 def listening(*answers):
     connection = Connection(*answers)
     with capture_logs() as logs:
-        asyncio.run(Inbound(requests=NOBODY, replay=Replay(), root="home/mail").listen(connection))
+        asyncio.run(Inbound(requests=NOBODY, replay=Replay(), heard=print, root="home/mail").listen(connection))
     return connection, [(entry["event"], entry["reason"]) for entry in logs]
 
 
@@ -119,10 +119,12 @@ def test_a_marker_goes_to_the_replay_and_everything_else_is_a_request():
     async def handle(*request, **properties):
         asked.append((request, properties))
 
-    inbound = Inbound(requests=doing(handle=handle), replay=replay, root="mail")
+    heard = []
+    inbound = Inbound(requests=doing(handle=handle), replay=replay, heard=heard.append, root="mail")
     asyncio.run(inbound.take(Incoming(MARKER, b"token")))
     asyncio.run(inbound.take(Incoming("mail/alice/do/phone", b"ask", "mail/alice/re/phone/1", b"7")))
     assert replay.markers == [b"token"]
+    assert heard == ["mail/alice/do/phone"]
     assert asked == [
         (("mail/alice/do/phone", b"ask"), {"response_topic": "mail/alice/re/phone/1", "correlation": b"7"})
     ]
@@ -159,7 +161,7 @@ def serving(tmp_path, story, *, pump=None):
         service = Service(
             connected=connected,
             presence=presence,
-            inbound=Inbound(requests=NOBODY, replay=Replay(), root="mail"),
+            inbound=Inbound(requests=NOBODY, replay=Replay(), heard=print, root="mail"),
             replay=Replay(),
             outbox=doing(run=pump or wait),
             ready=lambda: ready.append(runfile.read(tmp_path / "run", runfile.BRIDGE)["connected"]),

@@ -1,0 +1,112 @@
+"""What `postbell device list` tells of a device: is it there, when was it there last, how. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bridge.store.people import DeviceListing
+    from bridge.store.visits import Visit
+
+COLUMNS = ("user", "device", "username", "online", "last seen", "address", "client", "push", "added")
+SHARED_FOR_MS = 86_400_000
+"""How long after two apps took turns it is told."""
+OF_ANOTHER_BROKER = (
+    "Whether a device is online only its broker knows, and that is not Postbell's own; "
+    "last seen is its last request, if it made any."
+)
+UNREADABLE = "What the broker noted of devices cannot be read now (sessions.db)."
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A device and what is known of it; `visit` is None when it never came, or nobody can tell (`told` false)."""
+
+    listing: DeviceListing
+    visit: Visit | None
+    told: bool
+    now_ms: int
+
+    @property
+    def online(self) -> bool | None:
+        """Whether it is connected; None when that is not known."""
+        return None if not self.told else self.visit is not None and self.visit.online
+
+    @property
+    def last_seen_ms(self) -> int | None:
+        """When it was last connected or, where that is not known, asked for something."""
+        if self.online:
+            return self.now_ms
+        times = [self.listing.heard_ms, self.visit.seen_ms if self.visit else None]
+        return max((at for at in times if at is not None), default=None)
+
+    @property
+    def shared(self) -> bool:
+        """Whether two apps took turns with its login of late."""
+        at = self.visit.shared_ms if self.visit else None
+        return at is not None and self.now_ms - at < SHARED_FOR_MS
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it for programs; a moment is written as ISO 8601 in UTC, what is not known as null."""
+        visit, listing = self.visit, self.listing
+        client = None
+        if visit is not None:
+            client = {"id": visit.client_id, "protocol": visit.protocol, "transport": visit.transport, "tls": visit.tls}
+        return {
+            "user": listing.user,
+            "device": listing.device,
+            "username": listing.username,
+            "created": moment(listing.created_ms),
+            "created_ms": listing.created_ms,
+            "online": self.online,
+            "last_seen": moment(self.last_seen_ms),
+            "last_request": moment(listing.heard_ms),
+            "since": moment(visit.since_ms) if visit else None,
+            "address": visit.address if visit else None,
+            "client": client,
+            "push": None,  # Web Push: no device can have one yet
+            "shared": moment(visit.shared_ms) if visit else None,
+        }
+
+    def as_row(self) -> tuple[str, ...]:
+        """The same for people, as COLUMNS."""
+        visit, listing = self.visit, self.listing
+        online = "unknown" if self.online is None else "yes" if self.online else "no"
+        last = "now" if self.online else moment(self.last_seen_ms) or ("never" if self.told else "unknown")
+        return (
+            *(listing.user, listing.device, listing.username, online, last),
+            *((visit.address, _client(visit)) if visit else ("", "")),
+            *("no", moment(listing.created_ms) or ""),
+        )
+
+
+def known(listings: Iterable[DeviceListing], visits: Mapping[str, Visit] | None, *, now_ms: int) -> list[Known]:
+    """The devices with what was noted of them; `visits` is None when nobody can tell."""
+    return [Known(each, visits.get(each.username) if visits else None, visits is not None, now_ms) for each in listings]
+
+
+def warnings(devices: Iterable[Known]) -> list[str]:
+    """What an operator should do something about."""
+    return [
+        f"{device.listing.username}: two apps take turns with this login, and throw one another out (last at "
+        f"{device.as_json()['shared']}). Give one of them a login of its own: "
+        f"postbell device add {device.listing.user} NAME"
+        for device in devices
+        if device.shared
+    ]
+
+
+def moment(unix_ms: int | None) -> str | None:
+    """A moment for people and programs."""
+    if unix_ms is None:
+        return None
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _client(visit: Visit) -> str:
+    how = [f"MQTT {visit.protocol}", *(["WebSocket"] if visit.transport == "websocket" else [])]
+    return f"{', '.join([*how, *(['TLS'] if visit.tls else [])])} {visit.client_id}".rstrip()
