@@ -173,8 +173,7 @@ def test_it_writes_by_itself_and_beats_while_somebody_is_here(told, monkeypatch)
     beats = []
 
     async def story(attendance, _):
-        change = attendance._store.change
-        attendance._store.change = lambda sql, *values: (beats.append(sql), change(sql, *values))
+        monkeypatch.setattr(attendance._store, "change", lambda sql, *_: beats.append(sql))
         following = asyncio.create_task(attendance.follow())
         attendance.arrived(PHONE)
         await until_on_loop(lambda: len(beats) > 4, what="beats")
