@@ -69,7 +69,7 @@ class Attendance:
         self._known = store.load_visitors()
         self._here: dict[str, int] = {}  # the party by its username
         self._taken: dict[str, list[float]] = {}  # when it changed hands, of those that did of late
-        self._told: dict[str, float] = {}
+        self._told_at: dict[str, float] = {}
         self._unsaved: dict[str, list[tuple[str, tuple[object, ...]]]] = {}
         self._waiting = asyncio.Event()
         self._log = structlog.get_logger()
@@ -100,7 +100,7 @@ class Attendance:
         for username in self._known - usernames:
             self._here.pop(username, None)
             self._taken.pop(username, None)
-            self._told.pop(username, None)
+            self._told_at.pop(username, None)
             self._unsaved[username] = [(_FORGET, (username,))]
             self._waiting.set()
         self._known &= usernames
@@ -134,6 +134,6 @@ class Attendance:
         if len(self._taken[username]) < TURNS:
             return
         self._unsaved[username].append((_SHARED, (now, username)))
-        if not now - TOLD_EACH_S < self._told.get(username, 0.0) <= now:
-            self._told[username] = now
+        if not now - TOLD_EACH_S < self._told_at.get(username, 0.0) <= now:
+            self._told_at[username] = now
             self._log.warning("login_shared", username=username, address=visit.address)

@@ -1,4 +1,4 @@
-"""What `postbell device list` tells of a device: is it there, when was it there last, how. Pure."""
+"""What `postbell device list` tells of a device: is it there, when was it there last, how."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bridge.store.people import DeviceListing
-    from bridge.store.visits import Visit
+    from bridge.store.visits import NotedVisit
 
 COLUMNS = ("user", "device", "username", "online", "last seen", "address", "client", "push", "added")
 SHARED_FOR_MS = 86_400_000
@@ -23,11 +23,11 @@ UNREADABLE = "What the broker noted of devices cannot be read now (sessions.db).
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Whereabouts:
     """A device and what is known of it; `visit` is None when it never came, or nobody can tell (`told` false)."""
 
     listing: DeviceListing
-    visit: Visit | None
+    visit: NotedVisit | None
     told: bool
     now_ms: int
 
@@ -84,12 +84,17 @@ class Known:
         )
 
 
-def known(listings: Iterable[DeviceListing], visits: Mapping[str, Visit] | None, *, now_ms: int) -> list[Known]:
+def known(
+    listings: Iterable[DeviceListing], visits: Mapping[str, NotedVisit] | None, *, now_ms: int
+) -> list[Whereabouts]:
     """The devices with what was noted of them; `visits` is None when nobody can tell."""
-    return [Known(each, visits.get(each.username) if visits else None, visits is not None, now_ms) for each in listings]
+    return [
+        Whereabouts(each, visits.get(each.username) if visits else None, visits is not None, now_ms)
+        for each in listings
+    ]
 
 
-def warnings(devices: Iterable[Known]) -> list[str]:
+def warnings(devices: Iterable[Whereabouts]) -> list[str]:
     """What an operator should do something about."""
     return [
         f"{device.listing.username}: two apps take turns with this login, and throw one another out (last at "
@@ -107,6 +112,6 @@ def moment(unix_ms: int | None) -> str | None:
     return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _client(visit: Visit) -> str:
+def _client(visit: NotedVisit) -> str:
     how = [f"MQTT {visit.protocol}", *(["WebSocket"] if visit.transport == "websocket" else [])]
     return f"{', '.join([*how, *(['TLS'] if visit.tls else [])])} {visit.client_id}".rstrip()

@@ -22,7 +22,7 @@ PROTOCOLS = {3: "3.1", 4: "3.1.1", 5: "5"}
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class NotedVisit:
     """How a device is connected, or was last. All times are Unix milliseconds.
 
     `shared_ms` is when two apps were last seen to take turns with its login; None when they never were.
@@ -39,7 +39,7 @@ class Visit:
     shared_ms: int | None
 
 
-def read(path: Path, *, running: bool) -> dict[str, Visit] | None:
+def read(path: Path, *, running: bool) -> dict[str, NotedVisit] | None:
     """The visits by username; None when they cannot be read. Makes no file.
 
     While the broker does not run nobody is online, and who was when it ended was so until its last beat.
@@ -57,10 +57,10 @@ def read(path: Path, *, running: bool) -> dict[str, Visit] | None:
         return {} if "no such table" in str(error) else None
 
 
-def _visit(row: tuple[object, ...], *, running: bool) -> Visit:
+def _visit(row: tuple[object, ...], *, running: bool) -> NotedVisit:
     _, online, since, seen, address, client_id, protocol, transport, tls, shared, beat = row
     last = max(_ms(seen), _ms(beat)) if online and not running else _ms(seen)
-    return Visit(
+    return NotedVisit(
         online=bool(online) and running,
         since_ms=_ms(since),
         seen_ms=last,
@@ -73,5 +73,5 @@ def _visit(row: tuple[object, ...], *, running: bool) -> Visit:
     )
 
 
-def _ms(seconds: object) -> int:
-    return int(float(str(seconds or 0)) * 1000)
+def _ms(epoch_s: object) -> int:
+    return int(float(str(epoch_s or 0)) * 1000)

@@ -6,13 +6,13 @@ import pytest
 
 from bridge.cli import whereabouts
 from bridge.store.people import DeviceListing
-from bridge.store.visits import Visit
+from bridge.store.visits import NotedVisit
 
 NOW = 1_800_000_000_000
 LISTING = DeviceListing("alice", "phone", "alice.phone", NOW - 9_000_000, None)
 ASKED = DeviceListing("alice", "phone", "alice.phone", NOW - 9_000_000, NOW - 60_000)
-HERE = Visit(True, NOW - 5000, NOW - 5000, "192.0.2.7", "app", "3.1.1", "websocket", True, None)
-GONE = Visit(False, NOW - 9000, NOW - 5000, "192.0.2.7", "", "3.1.1", "tcp", False, NOW - 7000)
+HERE = NotedVisit(True, NOW - 5000, NOW - 5000, "192.0.2.7", "app", "3.1.1", "websocket", True, None)
+GONE = NotedVisit(False, NOW - 9000, NOW - 5000, "192.0.2.7", "", "3.1.1", "tcp", False, NOW - 7000)
 
 
 def told(listing, visits):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.store import visits
-from bridge.store.visits import Visit
+from bridge.store.visits import NotedVisit
 
 FILE = Path(__file__).resolve().parents[3] / "vectors" / "sessions" / "0003.sql"
 
@@ -24,8 +24,10 @@ def path(tmp_path):
 
 def test_who_is_online_and_how(path):
     read = visits.read(path, running=True)
-    alice = Visit(True, 1764000000500, 1764000000500, "192.0.2.7", "app", "3.1.1", "tcp", True, None)
-    bob = Visit(False, 1763900000500, 1763900060500, "2001:db8::7", "clock", "3.1.1", "websocket", False, 1763900050500)
+    alice = NotedVisit(True, 1764000000500, 1764000000500, "192.0.2.7", "app", "3.1.1", "tcp", True, None)
+    bob = NotedVisit(
+        False, 1763900000500, 1763900060500, "2001:db8::7", "clock", "3.1.1", "websocket", False, 1763900050500
+    )
     assert read == {"alice.phone": alice, "bob.clock": bob}
 
 
