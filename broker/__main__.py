@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from broker import checking, logs
-from broker.errors import BrokerError, ConfigurationError
+from broker.edge import FINE, report
+from broker.errors import LoginsUnavailableError
 from broker.loading import load
 
 if TYPE_CHECKING:
@@ -22,16 +23,14 @@ if TYPE_CHECKING:
 
     from broker.settings import Settings
 
-FINE, FAILED, USAGE = 0, 1, 2
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until stopped. Returns 0 when told to stop, 1 on failure, 2 on wrong usage or configuration."""
+    """Run until stopped: 0 when told to stop, 1 on failure, 2 on wrong usage or configuration, 130 when interrupted."""
     options = _parser().parse_args(arguments)
-    if options.check_config:
-        sys.stdout.write(json.dumps(checking.check(json.load(sys.stdin)), default=str))
-        return FINE
     try:
+        if options.check_config:
+            sys.stdout.write(json.dumps(checking.check(json.load(sys.stdin)), default=str))
+            return FINE
         settings = load(options.config)
         if options.mosquitto_acl:
             return _print_mosquitto_acl(settings)
@@ -41,12 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings, parent_pipe=options.parent_pipe))
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        return USAGE
-    except (BrokerError, OSError, sqlite3.Error) as error:
-        sys.stderr.write(f"broker: {error}\n")
-        return FAILED
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - this is where everything ends
+        return report(error)
     return FINE
 
 
@@ -68,11 +64,11 @@ def _print_mosquitto_acl(settings: Settings) -> int:
     from broker.acl import Identity, Role  # noqa: PLC0415
     from broker.auth import LoginReader  # noqa: PLC0415
 
+    path = settings.state_dir / "postbell.db"
     try:
-        table = LoginReader(settings.state_dir / "postbell.db").read()
-    except (sqlite3.Error, OSError) as error:
-        sys.stderr.write(f"broker: {settings.state_dir / 'postbell.db'}: {error}\n")
-        return FAILED
+        table = LoginReader(path).read()
+    except sqlite3.Error as error:
+        raise LoginsUnavailableError(f"{path}: {error}") from error
     # Where the broker is not ours this bridge has no login of ours, and mosquitto drops without a word
     # what a login without rules publishes. Bridges of other nodes are in the table.
     bridge = Identity(settings.bridge_login, Role.BRIDGE)

@@ -6,10 +6,11 @@ import asyncio
 import fcntl
 import json
 import os
+import pwd
 from typing import IO, TYPE_CHECKING
 
 from broker.address import Address
-from broker.errors import ListenError
+from broker.errors import ConfigurationError, ListenError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,17 +29,29 @@ class RunFile:
     async def claim(self) -> None:
         """Make sure that no other broker uses this state directory, waiting for one that is just ending.
 
-        Raises ListenError. The lock goes with the process, however it ends.
+        Raises ListenError, or ConfigurationError where this user may not. The lock goes with the process, however
+        it ends.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = self._path.with_suffix(".lock").open("w", encoding="utf-8")
+        place = self._path.parent.parent
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.geteuid() == 0 and (owner := place.stat().st_uid) != 0:
+                raise ConfigurationError(
+                    f"state_dir = {str(place)!r}: this belongs to {_name(owner)}, who could not write what root leaves "
+                    "there; run the broker as that user"
+                )
+            self._lock = self._path.with_suffix(".lock").open("w", encoding="utf-8")
+        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            raise ConfigurationError(
+                f"state_dir = {str(place)!r}: {error.strerror}; make it a directory that this user may write, or run "
+                "the broker as the user to whom it belongs"
+            ) from error
         give_up_at = asyncio.get_running_loop().time() + _PATIENCE_S
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if asyncio.get_running_loop().time() > give_up_at:
-                    place = self._path.parent.parent
                     raise ListenError(f"state_dir = {str(place)!r}: another broker is running with it") from None
             else:
                 return
@@ -59,3 +72,10 @@ class RunFile:
         fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         fresh.write_text(json.dumps(told), encoding="utf-8")
         fresh.replace(self._path)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user with the number {uid}"

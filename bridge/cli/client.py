@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bridge.cli import local_login, options, reach
+from bridge.cli import local_login, opening, options, ownership, processes, reach
 from bridge.contract import topics
+from bridge.errors import ConfigurationError
 from bridge.store import people
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-SWITCHES = frozenset({"--json", "--gone", "--ack", "--bell", "--no-bell", "--raw", "--parts", "--help"})
+SWITCHES = frozenset({"--json", "--gone", "--ack", "--bell", "--no-bell", "--raw", "--parts", "-h", "--help"})
 """The client's options that take no value: with any other, the word behind it is no argument."""
 URL, PASSWORD = "POSTBELL_URL", "POSTBELL_PASSWORD"
 """What the client reads from its environment."""
@@ -34,17 +35,39 @@ watch_app, read_app = typer.Typer(), typer.Typer()
 def client(context: typer.Context) -> None:
     """Become the reference client."""
     given = Given.of(context.args)
-    if "--help" in given.options:
+    if given.options & {"-h", "--help"}:
         typer.echo("On the server, address and login come from the configuration: --config FILE, as everywhere.\n")
         _become(context, given.words, {})
     settings = options.settings(context, given.config)
+    if given.names is not None and not told(given):
+        _require_store(context, given)
+    environment = {URL: str(reach.local_url(settings)), **os.environ}
+    if given.names is not None and "--state" not in given.options:
+        environment |= ownership.become(settings.state_dir)  # the journal is kept there
     words = [*given.words, *_places(settings, given)]
-    _become(context, words, {URL: str(reach.local_url(settings)), **os.environ, **_login(settings, given)})
+    _become(context, words, environment | _login(settings, given))
+
+
+def told(given: Given) -> bool:
+    """Whether something else than the store says how to log in."""
+    return bool(given.options & {"--url", "--username", "--password-file"} or os.environ.keys() & {URL, PASSWORD})
+
+
+def _require_store(context: typer.Context, given: Given) -> None:
+    """Where the store has to give the login it must be there, and this user must be able to write it."""
+    try:
+        settings = opening.existing(context, given.config)
+        if not local_login.may_log_in(settings):
+            ownership.require(settings.state_dir)
+    except ConfigurationError as error:
+        elsewhere = "or, on another machine, say how to log in: --url URL --password-file FILE"
+        raise ConfigurationError(f"{error}; {elsewhere}") from error
 
 
 def _become(context: typer.Context, words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    command = [sys.executable, "-m", "clients", str(context.info_name), *words]
-    os.execve(sys.executable, command, {**os.environ, **environment, "POSTBELL_PROGRAM": "postbell"})  # noqa: S606
+    processes.become(
+        "clients", str(context.info_name), *words, environment={**environment, "POSTBELL_PROGRAM": "postbell"}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +118,7 @@ def _places(settings: Settings, given: Given) -> list[str]:
 
 def _login(settings: Settings, given: Given) -> dict[str, str]:
     """A password for the device, if nothing else says how to log in and this process may give one."""
-    told = given.options & {"--url", "--username", "--password-file"} or os.environ.keys() & {URL, PASSWORD}
-    if told or given.names is None or not local_login.may_log_in(settings):
+    if told(given) or given.names is None or not local_login.may_log_in(settings):
         return {}
     if not settings.broker.embedded and sys.stdin.isatty():
         return {}  # another broker knows only the passwords that it was told, so the client asks for one

@@ -44,7 +44,7 @@ class Found(Mapping[str, Any]):
 
 
 class LazyGroup(TyperGroup):
-    """The commands of `finders`, in their order; help and completion of their names import none of them."""
+    """The commands of `finders`, in their order; the list of them imports none."""
 
     finders: ClassVar[dict[str, Finder]] = {}
 
@@ -63,17 +63,6 @@ class LazyGroup(TyperGroup):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, finder.__doc__ or "") for name, finder in self.finders.items()])
-
-    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Names of commands and options that begin so."""
-        from typer._click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks for it
-
-        names = [
-            CompletionItem(name, help=finder.__doc__)
-            for name, finder in self.finders.items()
-            if name.startswith(incomplete)
-        ]
-        return names + super(TyperGroup, self).shell_complete(ctx, incomplete)
 
 
 def made(name: str, told: Told) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -10,7 +11,6 @@ import typer
 from bridge.cli import options  # noqa: TC001 - typer reads the annotations
 from bridge.cli.commands import Postbell
 from bridge.cli.lazily import HELP_OPTIONS, PLAIN
-from bridge.errors import ConfigurationError, MalformedAddressError, MalformedNameError, PostbellError
 
 app = typer.Typer(
     name="postbell",
@@ -31,41 +31,37 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks ge
         raise typer.Exit
 
 
+def _show_tracebacks(wanted: bool) -> None:  # noqa: FBT001 - as above
+    if wanted:
+        os.environ["POSTBELL_DEBUG"] = "1"  # also for the processes that this one starts or becomes
+
+
 @app.callback()
 def postbell(
     config: options.Config = None,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", callback=_show_tracebacks, help="Show where an error comes from, for a report."),
+    ] = False,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Push e-mail over MQTT: a mail handed in is kept, and known on every device within milliseconds."""
-    del config, show_version  # commands find the one in the root context, the other is done
+    del config, debug, show_version  # commands find the first in the root context, the others are done
 
 
 def run() -> int:
-    """Run the command line; the exit code is 0 fine, 1 failed, 2 usage or configuration."""
+    """Run the command line; the exit code is 0 fine, 1 failed, 2 usage or configuration, 130 interrupted."""
     try:
-        app(prog_name="postbell")
-    except BaseExceptionGroup as group:
-        known, unknown = group.split(PostbellError)
-        if unknown is not None:
-            raise
-        assert known is not None
-        return max(_report(error) for error in _leaves(known))
-    except PostbellError as error:
-        return _report(error)
+        try:
+            code = app(prog_name="postbell", standalone_mode=False)
+        finally:
+            sys.stdout.flush()
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    return 0
+    except BaseException as error:  # noqa: BLE001 - this is where everything ends
+        from bridge.cli import edge  # noqa: PLC0415 - most commands end well
 
-
-def _leaves(group: BaseExceptionGroup[PostbellError]) -> list[PostbellError]:
-    leaves: list[PostbellError] = []
-    for error in group.exceptions:
-        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return leaves
-
-
-def _report(error: PostbellError) -> int:
-    print(f"postbell: {error}", file=sys.stderr)  # noqa: T201 - this is what standard error is for
-    return 2 if isinstance(error, ConfigurationError | MalformedAddressError | MalformedNameError) else 1
+        return edge.report(error)
+    return code if isinstance(code, int) else 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import options
+from bridge.cli import options, ownership
 from bridge.config import loading
 from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, StoreUnavailableError
@@ -48,27 +48,47 @@ def existing(context: typer.Context, config: Path | None) -> Settings:
 def reading(context: typer.Context, config: Path | None) -> Iterator[tuple[Settings, sqlite3.Connection]]:
     """The configuration, and a connection that only reads. Raises NoStoreError, ConfigurationError, store errors."""
     settings = existing(context, config)
-    with offline.reading(settings.database) as connection:
+    with acting(settings), offline.reading(settings.database) as connection:
         yield settings, connection
 
 
 @contextmanager
 def changing(settings: Settings) -> Iterator[Transaction]:
-    """One transaction on the store. A running bridge knows of it when this returns, the broker within a second.
+    """One transaction on the store, as its owner if root asks for it.
 
-    A database of an older schema is migrated first, unless a bridge of that version still runs: it would not
-    know what became of its tables. Raises ConfigurationError and store errors.
+    A running bridge knows of it when this returns, the broker within a second. A database of an older schema is
+    migrated first, unless a bridge of that version still runs: it would not know what became of its tables.
+    Raises ConfigurationError and store errors.
     """
-    _make_newest(settings)
-    with offline.transaction(
-        settings.database, now_ms=now_ms(), count=settings.retain.count, days=settings.retain.days
-    ) as transaction:
-        yield transaction
-    if runfile.running(settings.run_dir, runfile.BRIDGE):
-        from bridge.daemon import control  # noqa: PLC0415 - asyncio, for this alone
+    with acting(settings):
+        _make_newest(settings)
+        with offline.transaction(
+            settings.database, now_ms=now_ms(), count=settings.retain.count, days=settings.retain.days
+        ) as transaction:
+            yield transaction
+        if runfile.running(settings.run_dir, runfile.BRIDGE):
+            from bridge.daemon import control  # noqa: PLC0415 - asyncio, for this alone
 
-        with suppress(control.ControlError):  # it looks by itself as well, a little later
-            control.ask(settings.run_dir, {"do": "look"}, deadline_s=LOOK_S)
+            with suppress(control.ControlError):  # it looks by itself as well, a little later
+                control.ask(settings.run_dir, {"do": "look"}, deadline_s=LOOK_S)
+
+
+@contextmanager
+def acting(settings: Settings) -> Iterator[None]:
+    """Root works as the owner of the state meanwhile; who may not work there at all is told who may."""
+    with ownership.acting(settings.state_dir):
+        try:
+            yield
+        except (OSError, StoreUnavailableError) as error:
+            owner = ownership.somebody_else(settings.state_dir)
+            if owner is None or ownership.may_work_in(settings.state_dir):
+                raise
+            raise ownership.WrongUserError(
+                f"state_dir = {str(settings.state_dir)!r}: {ownership.instead(owner)}"
+            ) from error
+
+
+BEGIN = "mend the path, or begin there with: postbell serve, or: postbell user add NAME --address ADDR"
 
 
 def _make_newest(settings: Settings) -> None:
@@ -87,17 +107,24 @@ def _make_newest(settings: Settings) -> None:
 
 def _problem(settings: Settings) -> str:
     """What keeps this user from reading the database, and what to do; empty when nothing does."""
-    begin = "mend the path, or begin there with: postbell serve, or: postbell user add NAME --address ADDR"
     try:
         with settings.database.open("rb"):
             return ""
     except FileNotFoundError:
         if settings.state_dir.exists():
-            return f"there is no database in this directory ({settings.database.name}); {begin}"
-        return f"there is no such directory; {begin}"
+            return f"there is no database in this directory ({settings.database.name}); {BEGIN}"
+        return f"there is no such directory; {BEGIN}"
+    except PermissionError:
+        return _refused(settings)
     except NotADirectoryError:
         return "this is not a directory; mend the path"
-    except PermissionError:
-        return "this user may not read the database there; run the command as its owner, or mend the path"
     except OSError as error:
         return f"the database cannot be read: {error.strerror}; mend the path, or what is wrong with the disk"
+
+
+def _refused(settings: Settings) -> str:
+    owner = ownership.somebody_else(settings.state_dir)
+    if owner is not None:
+        return ownership.instead(owner)
+    as_whom = "run the command as the user that Postbell runs as"
+    return f"this user may not read the database there; {as_whom}, mend the rights, or mend the path"

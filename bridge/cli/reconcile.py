@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import opening, options, output
+from bridge.cli import opening, options, output, ownership
 from bridge.cli.serving import run_loop
-from bridge.daemon import control, logs, runfile
+from bridge.daemon import control, runfile
 
 
 def reconcile(
@@ -20,10 +20,11 @@ def reconcile(
 ) -> None:
     """Compare what the broker holds with what it should hold, and repair the difference."""
     settings = opening.existing(context, config)
+    ownership.become(settings.state_dir)
     if runfile.running(settings.run_dir, runfile.BRIDGE):
         repair = control.ask(settings.run_dir, {"do": "reconcile", "dry_run": dry_run})
     else:
-        from bridge.daemon import process  # noqa: PLC0415 - most commands do without, and it takes a third of a second
+        from bridge.daemon import logs, process  # noqa: PLC0415 - a running bridge has them, and they take long
 
         logs.configure(level="error", style=settings.log.format)
         repair = asdict(run_loop(process.reconcile_once(settings, dry_run=dry_run)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import opening, options, output
+from bridge.cli import opening, options, output, ownership
 from bridge.daemon import runfile
 from bridge.store import salvage as store_salvage
 
@@ -12,6 +12,7 @@ from bridge.store import salvage as store_salvage
 def salvage(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """Save what can be read of a damaged database into a new one; the old file is kept."""
     settings = opening.existing(context, config)
+    ownership.become(settings.state_dir)
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
         saved = store_salvage.salvage(settings.database)
     if as_json:

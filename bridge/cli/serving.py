@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-import uvloop
 
-from bridge.cli import demo, options
-from bridge.daemon import logs
+from bridge.cli import demo, options, ownership, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -32,7 +28,7 @@ def serve(
     """Run the bridge and, unless broker.embedded is off, the broker beside it."""
     environment = demo.environment(Path.cwd()) if demonstrate else {}
     os.environ.update(environment)  # the broker's process reads the same overrides
-    settings = options.settings(context, config)
+    settings = _owned(context, config)
     ready: Callable[[], None] = lambda: None  # noqa: E731 - the quiet case of the next line
     if demonstrate:
         ready = demo.announcer(settings)
@@ -41,20 +37,27 @@ def serve(
 
 def bridge(context: typer.Context, config: options.Config = None) -> None:
     """Run the bridge alone: SMTP and LMTP in, MQTT out."""
-    settings = options.settings(context, config)
+    settings = _owned(context, config)
     _run(settings, config=options.chosen(context, config), with_broker=False, ready=lambda: None)
 
 
 def broker(context: typer.Context, config: options.Config = None) -> None:
     """Run the embedded MQTT broker alone."""
-    options.settings(context, config)  # the broker tells what is wrong in its own sections only
+    _owned(context, config)  # the broker tells what is wrong in its own sections only
     chosen = options.chosen(context, config)
     arguments = [] if chosen is None else ["--config", str(chosen)]
-    os.execv(sys.executable, [sys.executable, "-m", "broker", *arguments])  # noqa: S606 - becomes the broker
+    processes.become("broker", *arguments)
+
+
+def _owned(context: typer.Context, config: Path | None) -> Settings:
+    """The configuration, for whoever owns the state directory or makes it."""
+    settings = options.settings(context, config)
+    ownership.require(settings.state_dir)
+    return settings
 
 
 def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None]) -> None:
-    from bridge.daemon import process  # noqa: PLC0415 - most commands do without, and it takes a third of a second
+    from bridge.daemon import logs, process  # noqa: PLC0415 - help does without, and it takes a third of a second
 
     logs.configure(level=settings.log.level, style=settings.log.format)
     run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready))
@@ -62,5 +65,9 @@ def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: C
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
     """What an event loop of its own makes of a coroutine."""
+    import asyncio  # noqa: PLC0415 - as above
+
+    import uvloop  # noqa: PLC0415
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)

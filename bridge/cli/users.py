@@ -12,7 +12,6 @@ from bridge.store import people
 from bridge.store.live import horizon
 
 user_app = typer.Typer(help="People: who gets mail, under which addresses.", no_args_is_help=True)
-user_app.command("rules")(rules.user_rules)
 
 Addresses = Annotated[
     list[str],
@@ -92,3 +91,6 @@ def user_remove(context: typer.Context, name: options.UserName, config: options.
     with opening.changing(options.settings(context, config)) as transaction:
         people.remove_user(transaction, name)
     typer.echo(f"removed {name}")
+
+
+user_app.command("rules")(rules.user_rules)

@@ -39,7 +39,8 @@ class BrokerChild:
         jitter: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self._command = [sys.executable, "-m", "broker", "--parent-pipe"]
+        # -P: it imports nothing from the directory that the bridge happens to stand in
+        self._command = [sys.executable, "-P", "-m", "broker", "--parent-pipe"]
         if config is not None:
             self._command += ["--config", str(config)]
         self._backoff = backoff
@@ -48,11 +49,15 @@ class BrokerChild:
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
-        """Run the broker for ever; raises ConfigurationError when it refuses its configuration."""
+        """Run the broker for ever; raises ConfigurationError when it refuses that, or cannot be started at all."""
         attempt = 0
         while True:
             started_at = self._monotonic()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except OSError as error:  # of the program, which this user may not read or the system not start
+                program = f"the broker cannot be started: {self._command[0]}: {error.strerror}"
+                raise ConfigurationError(f"{program}; install Postbell where this user may read it") from error
             if code == USAGE:
                 raise ConfigurationError("the broker refused its configuration; its message is above")
             attempt = 0 if self._monotonic() - started_at > STEADY_S else attempt + 1

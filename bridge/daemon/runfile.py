@@ -86,9 +86,9 @@ def _locked(lock: IO[str]) -> bool:
 
 
 def running(directory: Path, name: str) -> bool:
-    """Whether a process of this name holds its lock now."""
+    """Whether a process of this name holds its lock now; to ask makes nothing. Who may not ask hears no."""
     try:
-        with (directory / f"{name}.lock").open() as lock:  # to look makes nothing, whoever does
+        with (directory / f"{name}.lock").open() as lock:
             return not _locked(lock)
     except OSError:
         return False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import typer
 
+from clients.cli import edge
 from clients.cli.options import (
     DEFAULT_URL,
     AckOption,
@@ -28,8 +30,6 @@ from clients.cli.options import (
     UrlOption,
     UsernameOption,
 )
-from clients.errors import ClientError, UsageError
-from clients.terminal.notice import notice
 from clients.terminal.read.command import ReadRequest, read_message
 from clients.terminal.settings import Place
 from clients.terminal.watch.command import WatchOptions, watch_mail
@@ -39,7 +39,13 @@ PROGRAM_VARIABLE = "POSTBELL_PROGRAM"
 READING_KEEPALIVE_S = 10
 """Short, as the connection of `read` lasts only as long as something is being read."""
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: it goes with the server's commands, and starts in half the time
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @app.callback()
@@ -99,13 +105,14 @@ def read(
 
 
 def run() -> int:
-    """Run the command line; the result is the exit code: 0 fine, 1 failed, 2 usage."""
+    """Run the command line; the result is the exit code: 0 fine, 1 failed, 2 usage, 130 interrupted."""
     try:
-        app(prog_name=os.environ.get(PROGRAM_VARIABLE))
-    except UsageError as error:
-        notice(str(error))
-        return 2
-    except ClientError as error:
-        notice(str(error))
-        return 1
+        try:
+            app(prog_name=os.environ.get(PROGRAM_VARIABLE))
+        finally:
+            sys.stdout.flush()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException as error:  # noqa: BLE001 - this is where everything ends
+        return edge.report(error)
     return 0

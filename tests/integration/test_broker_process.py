@@ -173,8 +173,9 @@ def test_a_second_broker_on_the_same_state_is_refused(tmp_path):
         assert json.loads((tmp_path / "run" / "broker.json").read_text()) == told
 
 
-def test_a_state_directory_that_cannot_be_is_a_failure(tmp_path):
+def test_a_state_directory_that_cannot_be_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     ended = run(tmp_path, "", environ={"POSTBELL_STATE_DIR": str(tmp_path / "file")})
-    assert ended.returncode == 1
+    assert ended.returncode == 2
+    assert f"state_dir = '{tmp_path / 'file'}': " in ended.stderr
     assert "Traceback" not in ended.stderr

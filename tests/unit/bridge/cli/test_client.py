@@ -17,7 +17,7 @@ from tests.support.stored import add_user
 
 def test_the_switches_are_those_of_the_client():
     group: Any = typer.main.get_command(commands.app)
-    names = {"--help"}
+    names = {"-h", "--help"}
     for command in group.commands.values():
         for parameter in command.params:
             if getattr(parameter, "is_flag", False):

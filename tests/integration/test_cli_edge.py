@@ -1,0 +1,114 @@
+"""No command ends in a traceback: every one as the wrong user, without configuration, and with a wrong one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import bridge.daemon.process  # noqa: F401 - as another user a fork may not be able to read it
+from bridge.store import offline, people
+from tests.support.command_line import commands, example, forked
+from tests.support.stored import add_user
+
+NOBODY = 65_534
+STAYING = {("serve",), ("bridge",), ("broker",)}
+"""Commands that stay when nothing is wrong."""
+EVERY = dict(commands())
+"example.org".encode("idna")  # a module that is imported by its name, and as another user cannot be
+IN_THEIR_WORDS = {("send",), ("doctor",)}
+"""One asks a listener alone, the other says whose it is among all else that it finds."""
+CLIENTS = {("watch",), ("read",)}
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture
+def place():
+    """A directory that others may enter, which they may not with those of pytest's."""
+    with tempfile.TemporaryDirectory(prefix="postbell-") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
+
+
+@pytest.fixture
+def state(place):
+    """A state directory with alice and her phone."""
+    path = place / "state"
+    path.mkdir(mode=0o700)
+    add_user(path / "postbell.db", "alice")
+    with offline.transaction(path / "postbell.db", now_ms=1, count=1, days=1) as transaction:
+        people.add_device(transaction, "alice", "phone")
+    return path
+
+
+def ended(words, place, uid=None, **variables):
+    environment = {"PATH": os.environ["PATH"], "HOME": str(place / "home"), "LANG": "C.UTF-8"}
+    done = forked(
+        example(words, EVERY[words]),
+        directory=place,
+        environment=environment | {name: str(value) for name, value in variables.items()},
+        uid=uid,
+    )
+    assert "Traceback" not in done.said
+    assert "a defect" not in done.said
+    assert done.code in {0, 1, 2}, done.said
+    assert done.said or done.code == 0
+    return done
+
+
+@pytest.mark.parametrize("words", sorted(EVERY.keys() - STAYING), ids=" ".join)
+def test_without_any_configuration(words, place):
+    ended(words, place)
+
+
+@root_only
+@pytest.mark.parametrize("words", sorted(EVERY), ids=" ".join)
+def test_as_somebody_else(words, place, state):
+    done = ended(words, place, uid=NOBODY, POSTBELL_STATE_DIR=state, POSTBELL_SMTP__LISTEN="127.0.0.1:1")
+    assert done.code != 0
+    if words not in IN_THEIR_WORDS:
+        assert f"this belongs to root: sudo POSTBELL_SMTP__LISTEN=127.0.0.1:1 POSTBELL_STATE_DIR={state}" in done.said
+        assert f" postbell {' '.join(words)}" in done.said
+
+
+@pytest.mark.parametrize("words", sorted(EVERY), ids=" ".join)
+def test_with_a_file_in_the_place_of_the_state_directory(words, place):
+    (place / "file").write_text("")
+    done = ended(words, place, POSTBELL_STATE_DIR=place / "file" / "state", POSTBELL_SMTP__LISTEN="127.0.0.1:1")
+    assert done.code != 0
+    if words != ("send",):
+        assert "state_dir" in done.said or str(place / "file") in done.said
+
+
+@pytest.mark.parametrize("words", sorted(EVERY), ids=" ".join)
+def test_with_a_configuration_that_cannot_be_read(words, place):
+    file = place / "postbell.toml"
+    file.write_bytes(b"\xff\xfe not TOML")
+    for uid, mode in ((None, 0o644), (NOBODY if os.geteuid() == 0 else None, 0o000)):
+        file.chmod(mode)
+        done = ended(words, place, uid, POSTBELL_CONFIG=file)
+        assert done.code == 2
+        assert str(file) in done.said
+
+
+@root_only
+@pytest.mark.parametrize("words", sorted(EVERY.keys() - STAYING - CLIENTS), ids=" ".join)
+def test_root_leaves_nothing_that_the_owner_cannot_write(words, place, state):
+    """Whatever a command does in a directory of another user's, root does as that user."""
+    for path in (state, *state.rglob("*")):
+        shutil.chown(path, NOBODY, NOBODY)
+    ended(words, place, POSTBELL_STATE_DIR=state, POSTBELL_SMTP__LISTEN="127.0.0.1:1")
+    assert {path.stat().st_uid for path in (state, *state.rglob("*"))} == {NOBODY}
+
+
+@root_only
+@pytest.mark.parametrize("words", sorted(STAYING), ids=" ".join)
+def test_root_does_not_serve_what_belongs_to_another(words, place, state):
+    shutil.chown(state, NOBODY, NOBODY)
+    done = ended(words, place, POSTBELL_STATE_DIR=state)
+    assert done.code == 2
+    assert f"this belongs to nobody: sudo -u nobody POSTBELL_STATE_DIR={state} postbell {words[0]}" in done.said
