@@ -8,10 +8,18 @@ into plain blocks with bullets first.
 from __future__ import annotations
 
 import re
-
-from resiliparse.extract.html2text import extract_plain_text
+from typing import TYPE_CHECKING
 
 from bridge.mail import charsets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+extract_plain_text: Callable[..., str]
+try:
+    from resiliparse.extract.html2text import extract_plain_text
+except ImportError:  # no wheel for this platform
+    from bridge.mail.page import extract_plain_text
 
 LONGEST = 65_536
 """Characters of markup that are read for a snippet."""

@@ -6,6 +6,9 @@ import gc
 from typing import TYPE_CHECKING
 
 import pytest
+from resiliparse.extract.html2text import extract_plain_text
+
+from bridge.mail import markup, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,3 +20,19 @@ def no_collection() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
+
+
+PARSERS = {"resiliparse": extract_plain_text, "justhtml": page.extract_plain_text}
+BY_BOTH = {"test_hostile", "test_messages", "test_snippet"}
+"""Modules whose tests are done with either reader of pages."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__.rpartition(".")[2] in BY_BOTH:
+        metafunc.parametrize("parser", PARSERS, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have pages read as where resiliparse has a wheel, or as elsewhere."""
+    monkeypatch.setattr(markup, "extract_plain_text", PARSERS[getattr(request, "param", "resiliparse")])
