@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import PurePath
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -78,6 +78,20 @@ def parse_network(text: str) -> Network:
         return ip_network(text, strict=False)
     except ValueError:
         raise ValueError("write a network as 10.0.0.0/8 or fd00::/8, or an address") from None
+
+
+def within(address: str, networks: Networks) -> bool:
+    """Whether an IP address, as the system tells a peer's, is in one of these networks; what is none is in no network.
+
+    An IPv6 address may have a zone (RFC 4007 §11); one that stands for an IPv4 address is that one (RFC 4291 §2.5.5.2).
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,11 @@ class Bridge:
         self.ingress = self._make_ingress(handed)
         self.replay = self._make_replay()
         self.connected = Connected()
+        self.listening: dict[str, str] = {}
+        """Where else than for mail it listens: each listener's address by its name."""
         self.presence = Presence(
             settings.run_dir,
-            addresses=lambda: self.ingress.addresses,
+            addresses=lambda: self.ingress.addresses | self.listening,
             connected=self.connected,
             status=self.supervisor.status,
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> IngressSettings:
     """The listeners' settings; `before` is the run file of the last run, whose ports are tried first."""
-    ports = {name: _port(before.get(name)) for name in ("smtp", "lmtp")}
+    ports = {name: last_port(before.get(name)) for name in ("smtp", "smtps", "lmtp")}
     limits = settings.limits
     return IngressSettings(
         hostname=settings.smtp.hostname or socket.gethostname(),
@@ -42,7 +42,7 @@ def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> Ingres
     )
 
 
-def _port(address: object) -> int:
+def last_port(address: object) -> int:
     """The port in `host:port`; 0 for a UNIX socket, or when nothing is known."""
     with contextlib.suppress(ValueError):
         return TcpAddress.parse(str(address)).port

@@ -39,13 +39,15 @@ class Presence:
         facts = {
             "pid": os.getpid(),
             "smtp": listening.get("smtp"),
+            "smtps": listening.get("smtps"),
             "lmtp": listening.get("lmtp"),
-            "http": None,
+            "http": listening.get("http"),
             "connected": (connected := self._connected.connection is not None),
         }
+        mail = {name: address for name, address in listening.items() if name != "http"}
         takes = (
-            f"takes mail at {', '.join(f'{name} {address}' for name, address in listening.items())}"
-            if listening
+            f"takes mail at {', '.join(f'{name} {address}' for name, address in mail.items())}"
+            if mail
             else "takes no mail"
         )
         self._status(f"{takes}; {'connected to the broker' if connected else 'waits for the broker'}")

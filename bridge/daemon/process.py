@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.settings import Settings
+    from bridge.daemon.seeing import Seeing
     from bridge.publish.connection import BrokerConnection
     from bridge.reconcile import Repair
 
@@ -98,9 +99,8 @@ async def run(bridge: Bridge) -> None:
         stack.push_async_callback(bridge.ingress.close)
         await bridge.ingress.start()
         bridge.presence.tell()
+        seeing = _seeing(bridge)
         bridge.supervisor.ready()
-        if bridge.settings.http.listen:
-            structlog.get_logger().warning("http_not_served", listen=str(bridge.settings.http.listen))
         gc.collect()
         gc.freeze()  # all that lives for ever is left out of collections from here on, which stop the loop
         async with asyncio.TaskGroup() as tasks:
@@ -110,7 +110,19 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
             tasks.create_task(bridge.hearing.run(), name="hearing")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
+            if seeing is not None:
+                tasks.create_task(seeing.run(), name="http")
             tasks.create_task(control.listen(bridge.settings.run_dir, bridge.actions.by_name()), name="control")
+
+
+def _seeing(bridge: Bridge) -> Seeing | None:
+    """What serves HTTP, if that is wanted. Its library and all that is only for it are imported only then."""
+    listen = bridge.settings.http.listen
+    if listen is None:
+        return None
+    from bridge.daemon.seeing import Seeing  # noqa: PLC0415
+
+    return Seeing(bridge, listen=listen)
 
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:

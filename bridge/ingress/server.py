@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.certificate import LOOK_S, Certificate
 from bridge.errors import ConfigurationError
-from bridge.ingress.certificate import LOOK_S, Certificate
 from bridge.ingress.context import IngressContext
 from bridge.ingress.handed import HandedSockets
 from bridge.ingress.limits import Gate, SessionLimits
@@ -146,4 +146,4 @@ def _certificate(settings: IngressSettings) -> Certificate | None:
                 "set smtp.tls_cert and smtp.tls_key to PEM files"
             )
         return None
-    return Certificate(settings.tls_certificate, settings.tls_key)
+    return Certificate(settings.tls_certificate, settings.tls_key, section="smtp")

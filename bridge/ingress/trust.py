@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
-from bridge.config.endpoints import LOOPBACK, Networks
+from bridge.config.endpoints import LOOPBACK, Networks, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +19,8 @@ class Trust:
 
     def admits(self, address: str) -> bool:
         """Whether a peer may hand in mail without a login."""
-        return not address or _within(address, self.networks)
+        return not address or within(address, self.networks)
 
     def is_proxy(self, address: str) -> bool:
         """Whether a peer's connection begins with a PROXY header that names the real peer."""
-        return bool(address) and _within(address, self.proxies)
-
-
-def _within(address: str, networks: Networks) -> bool:
-    if not networks:
-        return False
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in network for network in networks)
+        return bool(address) and within(address, self.proxies)

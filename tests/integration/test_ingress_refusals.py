@@ -11,11 +11,11 @@ import os
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.certificate import Certificate
 from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.config.permissions import FileMode, FileOwner
 from bridge.errors import ConfigurationError
 from bridge.ingress import listeners
-from bridge.ingress.certificate import Certificate
 from bridge.ingress.listeners import SocketFile, open_listener
 from tests.integration.test_broker_listeners import certificate
 from tests.support.ingress import Running, told
@@ -59,7 +59,7 @@ def test_an_address_that_is_refused_is_named_with_the_cause(monkeypatch, code):
 def test_a_certificate_is_loaded_again_when_its_files_changed_and_only_then(tmp_path):
     base = certificate(tmp_path, "server")
     chain, key = base.with_suffix(".crt"), base.with_suffix(".key")
-    loaded = Certificate(chain, key)
+    loaded = Certificate(chain, key, section="smtp")
     with capture_logs() as said:
         loaded._look()
         assert said == []

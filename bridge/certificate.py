@@ -1,4 +1,4 @@
-"""The certificate that senders are shown, followed as it is renewed."""
+"""The certificate that a listener shows, followed as it is renewed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ log = structlog.get_logger()
 
 
 class Certificate:
-    """The TLS context of all sessions: TLS 1.2 or newer with this chain and key, both PEM files.
+    """The TLS context of a listener's connections: TLS 1.2 or newer with this chain and key, both PEM files.
 
-    Raises ConfigurationError when they cannot be used.
+    `section` is that of the configuration which has them as `tls_cert` and `tls_key`. Raises ConfigurationError when
+    they cannot be used.
     """
 
-    def __init__(self, chain: Path, key: Path) -> None:
+    def __init__(self, chain: Path, key: Path, *, section: str) -> None:
         self._chain, self._key = chain, key
         self._stamp = self._times()
         try:
             self.context = self._load()
         except OSError as error:
             raise ConfigurationError(
-                f"smtp.tls_cert = {str(chain)!r}, smtp.tls_key = {str(key)!r}: cannot be used: "
+                f"{section}.tls_cert = {str(chain)!r}, {section}.tls_key = {str(key)!r}: cannot be used: "
                 f"{error.strerror or error}; "
                 "name a PEM file with the certificate and one with its key, both readable by this user"
             ) from error

@@ -1,0 +1,135 @@
+"""The HTTP server as a whole: it listens, follows its certificate, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from bridge.certificate import LOOK_S, Certificate
+from bridge.config.endpoints import TcpAddress
+from bridge.errors import ConfigurationError
+from bridge.http import entrance
+from bridge.http.entrance import Entrance
+from bridge.http.visitor import Patience, Visitor
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.http.door import Door
+    from bridge.http.pages import Pages
+
+RETRY_S = 2.0
+MAY_PASS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL}
+"""What is wrong with an address now and may be right a moment later: in use, or not up yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Where to listen. Port 0 takes `preferred_port` if it is free; TLS comes first if there is a certificate.
+
+    Every `sweep_s` seconds connections are looked over for those that take too long.
+    """
+
+    listen: TcpAddress
+    preferred_port: int = 0
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    patience: Patience = field(default_factory=Patience)
+    sweep_s: float = 5.0
+
+
+class HttpServer:
+    """Serves pages. `listening` is called when it has begun, which may be some time after the start."""
+
+    def __init__(
+        self, *, pages: Pages, door: Door, settings: HttpSettings, listening: Callable[[], None] = lambda: None
+    ) -> None:
+        """Raises ConfigurationError when the certificate cannot be used."""
+        self._pages = pages
+        self._settings = settings
+        self._listening = listening
+        self._certificate = _certificate(settings)
+        self._server = web.Server(self._answer)
+        self._entrance = Entrance(
+            door=door,
+            invite=lambda gone: Visitor(self._server, patience=settings.patience, gone=gone),
+            tls=None if self._certificate is None else self._certificate.context,
+            handshake_s=settings.patience.handshake_s,
+        )
+        self._log = structlog.get_logger()
+        self.address: TcpAddress | None = None
+        """Where it is reached, while it listens."""
+
+    async def run(self) -> None:
+        """Listen until cancelled, then let go of everybody. An address that is in use or not up yet is tried again.
+
+        Raises ConfigurationError when the address can never be used.
+        """
+        listeners = await self._open()
+        self.address = TcpAddress(self._settings.listen.host, listeners[0].getsockname()[1])
+        self._log.info("http_listening", http=str(self.address), encrypted=self._certificate is not None)
+        self._listening()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for listener in listeners:
+                    tasks.create_task(self._entrance.accept(listener), name="http-accept")
+                tasks.create_task(self._sweep(), name="http-sweep")
+                if self._certificate is not None:
+                    tasks.create_task(self._certificate.follow(every_s=LOOK_S), name="http-certificate")
+        finally:
+            self.address = None
+            entrance.close(listeners)
+            self._entrance.cut_off()
+
+    async def _open(self) -> list[socket.socket]:
+        told = False
+        while True:
+            try:
+                return await self._bind()
+            except OSError as error:
+                listen, reason = str(self._settings.listen), error.strerror or str(error)
+                if error.errno not in MAY_PASS:
+                    raise ConfigurationError(
+                        f"http.listen = {listen!r}: cannot listen there: {reason}; "
+                        "choose a port from 1024 up, or an address that this machine has"
+                    ) from error
+                if not told:
+                    self._log.warning("http_awaits_address", listen=listen, reason=reason)
+                    told = True
+                await asyncio.sleep(RETRY_S)
+
+    async def _bind(self) -> list[socket.socket]:
+        host, port = self._settings.listen.host, self._settings.listen.port
+        if port == 0 and self._settings.preferred_port:
+            with contextlib.suppress(OSError):
+                return await entrance.bind(host, self._settings.preferred_port)
+        return await entrance.bind(host, port)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        visitor = request.protocol
+        assert isinstance(visitor, Visitor)
+        visitor.asked()
+        return await self._pages.answer(request)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.sweep_s)
+            for visitor in [each for each in self._entrance.visitors if each.overdue()]:
+                visitor.cut_off()
+
+
+def _certificate(settings: HttpSettings) -> Certificate | None:
+    if settings.tls_certificate is None and settings.tls_key is None:
+        return None
+    if settings.tls_certificate is None or settings.tls_key is None:
+        given, missing = ("tls_key", "tls_cert") if settings.tls_certificate is None else ("tls_cert", "tls_key")
+        raise ConfigurationError(f"http.{given}: needs http.{missing} beside it; set both to PEM files, or neither")
+    return Certificate(settings.tls_certificate, settings.tls_key, section="http")
