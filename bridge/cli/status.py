@@ -6,85 +6,74 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli import opening, options, output
-from bridge.daemon import runfile
-from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import copies, live, offline, outbox, people
+from bridge.cli import facts, opening, options, output
 
 if TYPE_CHECKING:
-    from bridge.config.settings import Settings
+    from pathlib import Path
 
 
 def status(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
-    """Show listeners, users, live messages, and what waits for the broker."""
+    """Show listeners, users, live messages, and what waits for the broker.
+
+    Ends with 1 when something that is configured is down, and with 2 when it cannot know.
+    """
+    found = look(context, config)
+    if as_json:
+        output.print_json(found)
+    else:
+        typer.echo("\n".join(describe(found)))
+    raise typer.Exit(exit_code(found))
+
+
+def look(context: typer.Context, config: Path | None) -> dict[str, Any]:
+    """Everything that status tells, at this moment; raises ConfigurationError."""
     try:
         settings, missing = opening.existing(context, config), ""
     except opening.NoStoreError as error:
         settings, missing = options.settings(context, config), str(error)
-    facts = collect(settings, missing=missing)
-    if as_json:
-        output.print_json(facts)
-    else:
-        typer.echo("\n".join(describe(facts)))
-    if facts["store"] != "ok":
-        raise typer.Exit(2 if missing else 1)
+    with opening.acting(settings):
+        return facts.collect(settings, missing=missing)
 
 
-def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
-    """Everything that status tells; `missing` says why there is no store to look into, if so."""
-    running = runfile.running(settings.run_dir, runfile.BRIDGE)
-    bridge = runfile.read(settings.run_dir, runfile.BRIDGE) if running else {}
-    broker_runs = runfile.running(settings.run_dir, runfile.BROKER)
-    broker = runfile.read(settings.run_dir, runfile.BROKER) if broker_runs else {}
-    facts: dict[str, Any] = {
-        "running": running,
-        "listeners": {
-            "smtp": bridge.get("smtp"),
-            "lmtp": bridge.get("lmtp"),
-            "mqtt": broker.get("mqtt") if settings.broker.embedded else None,
-            "websocket": broker.get("websocket") if settings.broker.embedded else None,
-            "http": bridge.get("http"),
-        },
-        "broker": {"connected": bool(bridge.get("connected")), "url": broker_url(settings)},
-        "outbox": None,
-        "live": None,
-        "users": None,
-        "store": missing or "ok",
-        "copies": [],
-    }
-    if not missing:
-        facts["copies"] = [{"file": str(copy.path), "schema": copy.schema} for copy in copies.listed(settings.database)]
-        try:
-            facts |= _count(settings, check=not running)  # a running bridge has looked already
-        except (StoreCorruptError, StoreUnavailableError) as error:
-            facts["store"] = str(error)
-    return facts
+def exit_code(found: dict[str, Any]) -> int:
+    """0 when all is up, 1 when something is down or the database cannot be used, 2 when that cannot be known."""
+    if not found["known"]:
+        return 2
+    return 0 if found["ok"] else 1
 
 
-def _count(settings: Settings, *, check: bool) -> dict[str, int]:
-    with offline.reading(settings.database, check=check) as connection:
-        return {
-            "outbox": outbox.waiting(connection),
-            "live": live.count_all(connection),
-            "users": people.count_users(connection),
-        }
-
-
-def broker_url(settings: Settings) -> str:
-    """The broker that the bridge uses."""
-    return str(settings.mqtt.url) if settings.mqtt.url else f"embedded, {settings.broker.listen}"
-
-
-def describe(facts: dict[str, Any]) -> list[str]:
+def describe(found: dict[str, Any]) -> list[str]:
     """The same for people."""
-    lines = [f"bridge     {'running' if facts['running'] else 'not running'}"]
-    lines += [f"{name:10} {address}" for name, address in facts["listeners"].items() if address]
-    lines.append(f"broker     {'connected' if facts['broker']['connected'] else 'not connected'}")
-    if facts["store"] == "ok":
-        lines.append(f"users      {facts['users']}")
-        lines.append(f"live       {facts['live']} messages")
-        lines.append(f"outbox     {facts['outbox']} topics wait for the broker")
-    else:
-        lines.append(f"store      {facts['store']}")
-    lines += [f"copy       {copy['file']}, of before a migration" for copy in facts["copies"]]
+    return [f"{name:16}  {text}" for name, text in [*_processes(found), *_listeners(found), *_stored(found)]]
+
+
+def _processes(found: dict[str, Any]) -> list[tuple[str, str]]:
+    if found["running"] is None:
+        return [("bridge", "cannot be known")]
+    broker = found["broker"]
+    lines = [("bridge", "running" if found["running"] else "not running")]
+    if broker["embedded"] and not broker["running"]:
+        return [*lines, ("broker", "not running")]
+    return [*lines, ("broker", f"{'' if broker['connected'] else 'not '}connected, {broker['url']}")]
+
+
+def _listeners(found: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    for name, configured in found["configured"].items():
+        address = found["listeners"][name]
+        if address:
+            lines.append((name, address))
+        elif configured:
+            lines.append((name, f"not up; it is to be at {configured}"))
     return lines
+
+
+def _stored(found: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = [("store", found["store"])]
+    if found["store"] == "ok":
+        lines = [
+            ("users", str(found["users"])),
+            ("live", f"{found['live']} messages"),
+            ("outbox", f"{found['outbox']} topics wait for the broker"),
+        ]
+    return lines + [("copy", f"{copy['file']}, of before a migration") for copy in found["copies"]]

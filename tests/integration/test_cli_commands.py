@@ -288,7 +288,7 @@ def test_a_change_makes_it_newer_and_says_where_it_is_kept_as_it_was(within, old
     [copy] = copies.listed(older)
     assert (code, json.loads(out)["user"]) == (0, "carol")
     assert f"as it was before it is kept as {copy.path}" in err
-    assert within.json("status")["copies"] == [{"file": str(copy.path), "schema": 1}]
+    assert json.loads(within.run("status", "--json")[1])["copies"] == [{"file": str(copy.path), "schema": 1}]
     assert f"{copy.path}, of before a migration" in within.words("status")[1]
     assert within.run("user", "add", "dave", "--address", "dave@example.org")[2] == ""
 
@@ -314,7 +314,9 @@ def test_a_look_leaves_it_as_it_is(within, older):
 
 def test_status_tells_what_programs_need(running):
     status = asked(running, "status")
-    assert status["listeners"].keys() == {"smtp", "lmtp", "mqtt", "websocket", "http"}
+    mail, devices = {"smtp", "smtps", "lmtp"}, {"mqtt", "mqtts", "websocket", "secure_websocket"}
+    assert status["listeners"].keys() == status["configured"].keys() == {*mail, *devices, "http"}
+    assert (status["ok"], status["known"], status["down"]) == (True, True, [])
     for name in ("smtp", "mqtt"):
         assert re.fullmatch(r"127\.0\.0\.1:\d+", status["listeners"][name])
     assert status["listeners"]["lmtp"] is None
@@ -331,8 +333,9 @@ def test_status_of_a_system_that_does_not_run_says_so(tmp_path):
     socket = f"unix:{tmp_path / 'smtp.sock'}"
     with System(tmp_path, POSTBELL_SMTP__LISTEN=socket) as system:
         system.run("admin", "add", "anybody")
-        status = asked(system, "status")
+        status = asked(system, "status", code=1)
         assert (status["running"], status["broker"]["connected"], status["store"]) == (False, False, "ok")
+        assert status["down"] == ["bridge", "broker", "connection", "smtp", "mqtt"]
         assert set(status["listeners"].values()) == {None}
         serving = system.serve()
         assert asked(system, "status")["listeners"]["smtp"] == socket
@@ -340,9 +343,23 @@ def test_status_of_a_system_that_does_not_run_says_so(tmp_path):
         (tmp_path / "mail.eml").write_bytes(b"Subject: over a UNIX socket\n\nhello\n")
         assert asked(system, "send", "mail.eml", "--to", "alice@example.org")["code"] == 250
         system.stop(serving)
-        status = asked(system, "status")
+        status = asked(system, "status", code=1)
         assert status["running"] is False
         assert set(status["listeners"].values()) == {None}, "nobody listens any more"
+
+
+def test_status_tells_what_is_configured_and_not_up(tmp_path):
+    with System(tmp_path, POSTBELL_LMTP__LISTEN=f"unix:{tmp_path}/lmtp.sock") as system:
+        system.start("bridge")
+        until(lambda: system.facts("bridge").get("smtp"), what="the bridge to listen")
+        status = asked(system, "status", code=1)
+        assert status["down"] == ["broker", "connection", "mqtt"]
+        assert status["listeners"]["lmtp"] == status["configured"]["lmtp"] == f"unix:{tmp_path}/lmtp.sock"
+        text = said(system.run("status", check=False))
+        assert "broker not running" in text
+        assert "mqtt not up; it is to be at 127.0.0.1:0" in text
+        system.environment["POSTBELL_BROKER__TLS_LISTEN"] = "127.0.0.1:8883"
+        assert asked(system, "status", code=1)["down"] == ["broker", "connection", "mqtt", "mqtts"]
 
 
 def test_only_one_bridge_runs_on_a_state_directory(running):

@@ -1,0 +1,111 @@
+"""What `postbell status` and its like know of an installation: its processes, listeners and store, as they are now."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from bridge.daemon import runfile
+from bridge.errors import StoreCorruptError, StoreUnavailableError
+from bridge.store import copies, live, offline, outbox, people
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bridge.config.settings import Settings
+
+BRIDGES, BROKERS = ("smtp", "smtps", "lmtp", "http"), ("mqtt", "mqtts", "websocket", "secure_websocket")
+"""The listeners of each process, by their names in its run file."""
+
+
+def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
+    """Everything that status tells; `missing` says why there is no store to look into, if so."""
+    knowable = _may_look(settings.run_dir)
+    running = runfile.running(settings.run_dir, runfile.BRIDGE) if knowable else None
+    bridge = runfile.read(settings.run_dir, runfile.BRIDGE) if running else {}
+    embedded = settings.broker.embedded
+    broker_runs = runfile.running(settings.run_dir, runfile.BROKER) if knowable and embedded else None
+    broker = runfile.read(settings.run_dir, runfile.BROKER) if broker_runs else {}
+    facts: dict[str, Any] = {
+        "running": running,
+        "listeners": {name: bridge.get(name) for name in BRIDGES} | {name: broker.get(name) for name in BROKERS},
+        "configured": configured(settings),
+        "broker": {
+            "connected": bool(bridge.get("connected")),
+            "url": broker_url(settings),
+            "embedded": embedded,
+            "running": broker_runs,
+        },
+        "outbox": None,
+        "live": None,
+        "users": None,
+        "store": missing or "ok",
+        "copies": [],
+    }
+    if not missing:
+        facts["copies"] = [{"file": str(copy.path), "schema": copy.schema} for copy in copies.listed(settings.database)]
+        try:
+            facts |= _count(settings, check=not running)  # a running bridge has looked already
+        except (StoreCorruptError, StoreUnavailableError) as error:
+            facts["store"] = str(error)
+    facts["down"] = down(facts) if knowable else []
+    facts["known"] = knowable and not missing
+    facts["ok"] = facts["known"] and not facts["down"] and facts["store"] == "ok"
+    return facts
+
+
+def down(facts: Mapping[str, Any]) -> list[str]:
+    """What is configured to be up and is not: `bridge`, `broker`, `connection`, and listeners by name."""
+    broker = facts["broker"]
+    up = {
+        "bridge": facts["running"],
+        "broker": broker["running"] or not broker["embedded"],
+        "connection": broker["connected"],
+        **{name: facts["listeners"][name] for name, address in facts["configured"].items() if address},
+    }
+    return [name for name, there in up.items() if not there]
+
+
+def configured(settings: Settings) -> dict[str, str | None]:
+    """Where each listener is to be; None for one that is off, and for those of a broker that is not embedded."""
+    broker, others = settings.broker, settings.broker.model_extra or {}
+    places: dict[str, object] = {
+        "smtp": settings.smtp.listen,
+        "smtps": settings.smtp.tls_listen,
+        "lmtp": settings.lmtp.listen,
+        "http": settings.http.listen,
+    }
+    if broker.embedded:
+        places |= {
+            "mqtt": broker.listen,
+            "mqtts": others.get("tls_listen"),
+            "websocket": broker.websocket,
+            "secure_websocket": others.get("secure_websocket"),
+        }
+    return {name: str(places[name]) if places.get(name) else None for name in (*BRIDGES, *BROKERS)}
+
+
+def broker_url(settings: Settings) -> str:
+    """The broker that the bridge uses."""
+    return str(settings.mqtt.url) if settings.mqtt.url else f"embedded, {settings.broker.listen}"
+
+
+def _may_look(run_dir: Path) -> bool:
+    """Whether this user can see which processes run. Where there is no directory none has run."""
+    try:
+        run_dir.stat()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return os.access(run_dir, os.R_OK | os.X_OK, effective_ids=True)
+
+
+def _count(settings: Settings, *, check: bool) -> dict[str, int]:
+    with offline.reading(settings.database, check=check) as connection:
+        return {
+            "outbox": outbox.waiting(connection),
+            "live": live.count_all(connection),
+            "users": people.count_users(connection),
+        }
