@@ -1,7 +1,8 @@
 """Loading the broker's part of the configuration, and what is wrong with it.
 
 Same places as the bridge: the file that is named, else $POSTBELL_CONFIG, else ./postbell.toml, else
-/etc/postbell/postbell.toml, else defaults; every key overridable as POSTBELL_SECTION__KEY.
+$XDG_CONFIG_HOME/postbell/postbell.toml (~/.config), else /etc/postbell/postbell.toml, else defaults; every key
+overridable as POSTBELL_SECTION__KEY.
 """
 
 from __future__ import annotations
@@ -46,20 +47,26 @@ def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.enviro
 def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
     if named is None:
-        return next((place for place in _PLACES if _is_file(place)), None)
+        return next((place for place in _places(environ) if _is_file(place, passed_by=place != _PLACES[-1])), None)
     if not _is_file(named):
         raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
     return named
 
 
-def _is_file(place: Path) -> bool:
-    """Whether there is a file. In a working directory that may not be entered there is none."""
+def _places(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    here, systems = _PLACES
+    home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
+    return (here, Path(home) / "postbell" / "postbell.toml", systems) if home else (here, systems)
+
+
+def _is_file(place: Path, *, passed_by: bool = False) -> bool:
+    """Whether there is a file. In a working directory or a home that may not be entered there is none: passed by."""
     try:
         return stat.S_ISREG(place.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        if place == _PLACES[0]:
+        if passed_by:
             return False
         raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 

@@ -15,6 +15,14 @@ class Postbell(LazyGroup):
 
 
 @Postbell.found_by
+def init() -> Told:
+    """Set an installation up: configuration, certificate, first user and device, mail server."""
+    from bridge.cli import init as module
+
+    return module.init
+
+
+@Postbell.found_by
 def serve() -> Told:
     """Run the bridge and, unless broker.embedded is off, the broker beside it."""
     from bridge.cli import serving
@@ -100,6 +108,14 @@ def read() -> Told:
     from bridge.cli import client
 
     return client.read_app
+
+
+@Postbell.found_by
+def certificate() -> Told:
+    """The certificate that devices are shown: look at it, renew it, put another in its place."""
+    from bridge.cli import certificate as module
+
+    return module.certificate_app
 
 
 @Postbell.found_by

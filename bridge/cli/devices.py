@@ -37,7 +37,7 @@ def device_add(
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = people.add_device(transaction, user, device)
-    _show(settings, user, device, password, as_json=as_json, with_qr=with_qr)
+    show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr)
 
 
 @device_app.command("password")
@@ -53,7 +53,7 @@ def device_password(
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = people.renew_device(transaction, user, device)
-    _show(settings, user, device, password, as_json=as_json, with_qr=with_qr)
+    show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr)
 
 
 @device_app.command("list")
@@ -92,8 +92,8 @@ def device_revoke(context: typer.Context, user: Owner, device: DeviceName, confi
     typer.echo(f"revoked {user}.{device}")
 
 
-def _show(settings: Settings, user: str, device: str, password: str, *, as_json: bool, with_qr: bool) -> None:
-    """What the device needs to log in."""
+def show_login(settings: Settings, user: str, device: str, password: str, *, as_json: bool, with_qr: bool) -> None:
+    """Print what a device needs to log in."""
     url = reach.device_url(settings)
     login = {
         "user": user,

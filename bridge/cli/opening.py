@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -32,6 +33,11 @@ class NoStoreError(ConfigurationError):
 def now_ms() -> int:
     """Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def now() -> datetime:
+    """The time of the world, as certificates know it."""
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def existing(context: typer.Context, config: Path | None) -> Settings:

@@ -31,20 +31,27 @@ def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path
         if not _is_file(named):
             raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
         return named
-    return next((place for place in _PLACES if _is_file(place)), None)
+    return next((place for place in _places(environ) if _is_file(place, passed_by=place != _PLACES[-1])), None)
 
 
-def _is_file(place: Path) -> bool:
-    """Whether there is a file; raises ConfigurationError where this user may not look.
+def _places(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where it is looked for: here, at this user's own place (XDG Base Directory Specification), at the system's."""
+    here, systems = _PLACES
+    home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
+    return (here, Path(home) / "postbell" / FILE_NAME, systems) if home else (here, systems)
 
-    A working directory that may not be entered is passed by: who becomes another user may stand in any.
+
+def _is_file(place: Path, *, passed_by: bool = False) -> bool:
+    """Whether there is a file; raises ConfigurationError where this user may not look, unless that is passed by.
+
+    A working directory or a home that may not be entered is: who becomes another user may stand in any.
     """
     try:
         return stat.S_ISREG(place.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        if place == _PLACES[0]:
+        if passed_by:
             return False
         raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 

@@ -53,6 +53,11 @@ def _tried(user: pwd.struct_passwd, work: Callable[[], Any]) -> tuple[str, Any]:
         return "done", work()
     except ConfigurationError as error:
         return "refused", str(error)
+    except ImportError as error:
+        return "failed", (
+            f"{user.pw_name} cannot read the program ({error}): it could not run it as a service, either; "
+            "put it where everybody may read, as in /opt"
+        )
     except BaseException as error:  # noqa: BLE001 - as said
         return "failed", str(error) or type(error).__name__
 

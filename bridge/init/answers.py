@@ -13,7 +13,6 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from bridge.config.endpoints import HIGHEST_PORT
 from bridge.contract import topics
 from bridge.directory import normalise
 from bridge.errors import MalformedAddressError
@@ -96,13 +95,6 @@ def address(text: str) -> str:
     except MalformedAddressError as error:
         raise ValueError(str(error)) from error
     return text.strip()
-
-
-def port(text: str) -> int:
-    """The port that devices connect to; raises ValueError."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= HIGHEST_PORT:
-        raise ValueError(f"{text!r}: write a port from 1 to {HIGHEST_PORT}")
-    return int(text)
 
 
 def _name(text: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import grp
 import os
+import pwd
 import shutil
 import socket
 import sys
@@ -31,15 +33,29 @@ _SERVERS = {
 def machine(*, account: str, root: Path = Path("/")) -> Machine:
     """The facts that a plan depends on; `account` is the system user meant, `root` where the system's files are."""
     systemd = (root / "run/systemd/system").is_dir()
-    units = [root / folder.lstrip("/") / "postbell.socket" for folder in UNITS]
+    called = program()
     return Machine(
         root=os.geteuid() == 0,
         systemd=systemd,
-        program=program(),
+        program=called,
         account=carrying.has_account(account),
-        socket_unit=systemd and any(unit.exists() for unit in units),
+        service_unit=systemd and _unit("postbell.service", root),
+        socket_unit=systemd and _unit("postbell.socket", root),
         cron=(root / str(plan.CRON).lstrip("/")).is_dir(),
+        on_path=shutil.which("postbell") == called,
     )
+
+
+def _unit(name: str, root: Path) -> bool:
+    return any((root / folder.lstrip("/") / name).exists() for folder in UNITS)
+
+
+def group(account: str) -> str:
+    """The group of a system user; empty when there is no such user yet."""
+    try:
+        return grp.getgrgid(pwd.getpwnam(account).pw_gid).gr_name
+    except KeyError:
+        return ""
 
 
 def program() -> str:

@@ -24,7 +24,7 @@ LMTP_PORT: Final = 2424
 class Installation:
     """Files and folders of one installation.
 
-    `account` is the system user that it runs as, empty where it is the one who asks; `units` is where
+    `account` and `group` are the system user that it runs as, empty where it is the one who asks; `units` is where
     this installation's units of systemd go.
     """
 
@@ -33,6 +33,7 @@ class Installation:
     units: PurePath
     lmtp: Endpoint
     account: str = ""
+    group: str = ""
 
     @property
     def folder(self) -> PurePath:
@@ -51,15 +52,20 @@ def with_socket(place: Installation, path: PurePath) -> Installation:
 
 
 def of_the_system(
-    *, account: str = ACCOUNT, configuration: PurePath | None = None, state: PurePath | None = None
+    *,
+    account: str = ACCOUNT,
+    group: str = "",
+    configuration: PurePath | None = None,
+    state: PurePath | None = None,
 ) -> Installation:
-    """The places of a server's installation, which root makes."""
+    """The places of a server's installation, which root makes; without a name the group is called as the account."""
     return Installation(
         configuration=configuration or ETC / "postbell" / FILE_NAME,
         state=state or PurePath("/var/lib/postbell"),
         units=ETC / "systemd" / "system",
         lmtp=UnixAddress(PurePath("/run/postbell/lmtp.sock")),
         account=account,
+        group=group or account,
     )
 
 

@@ -32,14 +32,19 @@ _OURS = FileMode(0o700)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is there already. `program` is how `postbell` is called by other programs, with its whole path."""
+    """What is there already. `program` is how `postbell` is called by other programs, with its whole path.
+
+    `on_path`: a shell finds that program by its name alone.
+    """
 
     root: bool
     systemd: bool
     program: str
     account: bool = False
+    service_unit: bool = False
     socket_unit: bool = False
     cron: bool = False
+    on_path: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,29 +181,29 @@ def _accounts(place: Installation, machine: Machine, *, group: str) -> Iterator[
 
 def _folders(place: Installation) -> Iterator[Step]:
     yield Folder(place.folder, _ALL)
-    yield Folder(place.tls, _GROUP_READ if place.account else _OURS, group=place.account)
-    yield Folder(place.state, _OURS, place.account, place.account)
+    yield Folder(place.tls, _GROUP_READ if place.account else _OURS, group=place.group)
+    yield Folder(place.state, _OURS, place.account, place.group)
     if place.account and isinstance(place.lmtp, UnixAddress) and place.lmtp.path == _SOCKET:
-        yield Folder(_SOCKET.parent, _ALL, place.account, place.account)
+        yield Folder(_SOCKET.parent, _ALL, place.account, place.group)
 
 
 def _certificate(answers: Answers, place: Installation, machine: Machine) -> Iterator[Step]:
     match answers.tls:
         case Tls.LOCAL_CA:
             names = tuple(dict.fromkeys((answers.host, *answers.also, "localhost", "127.0.0.1", "::1")))
-            yield Authority(place.tls, names, place.account)
+            yield Authority(place.tls, names, place.group)
             yield from _renewal(place, machine)
         case Tls.LETSENCRYPT:
             lineage = LETSENCRYPT / "live" / answers.host
             yield Copies(
-                place.tls, lineage / configuration.CHAIN, lineage / configuration.KEY, answers.host, place.account
+                place.tls, lineage / configuration.CHAIN, lineage / configuration.KEY, answers.host, place.group
             )
             hook = texts.deploy_hook(lineage, _certificate_command("install", place, machine))
             yield TextFile(LETSENCRYPT / "renewal-hooks" / "deploy" / "postbell", hook, _RUN)
         case Tls.FILES if place.account:
             assert answers.certificate is not None
             assert answers.key is not None
-            yield Copies(place.tls, answers.certificate, answers.key, answers.host, place.account)
+            yield Copies(place.tls, answers.certificate, answers.key, answers.host, place.group)
         case _:
             pass
 

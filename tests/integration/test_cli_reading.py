@@ -27,7 +27,8 @@ READING = {
 }
 """Commands that need a store to be there, with the arguments that they cannot do without."""
 OTHERS = {
-    *("serve", "bridge", "broker"),
+    *("init", "serve", "bridge", "broker"),
+    *(f"certificate {what}" for what in ("show", "renew", "install", "ca")),
     *(f"user {what}" for what in ("add", "change", "remove")),
     *(f"device {what}" for what in ("add", "password", "revoke")),
     *(f"{who} password" for who in ("sender", "admin")),

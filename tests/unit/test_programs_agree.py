@@ -103,3 +103,22 @@ def test_broker_and_bridge_pass_by_a_place_where_they_may_not_look(program, monk
     assert program.load(environ={}).mqtt.root == "there"
     with pytest.raises(program.ConfigurationError, match="--config"):
         program.load(tmp_path / unlookable, environ={})
+
+
+@pytest.mark.parametrize("program", [loading, broker_settings])
+def test_broker_and_bridge_find_a_users_own_file_before_the_systems(program, monkeypatch, tmp_path):
+    places = {
+        name: tmp_path / name / "postbell.toml" for name in ("here", "xdg/postbell", "home/.config/postbell", "etc")
+    }
+    for name, file in places.items():
+        file.parent.mkdir(parents=True)
+        file.write_text(f'[mqtt]\nroot = "{name.partition("/")[0]}"')
+    monkeypatch.setattr(program, "_PLACES", (places["here"], places["etc"]))
+    home = {"HOME": str(tmp_path / "home")}
+    xdg = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    assert program.load(environ=home | xdg).mqtt.root == "here"
+    places["here"].unlink()
+    assert program.load(environ=home | xdg).mqtt.root == "xdg"
+    assert program.load(environ=home).mqtt.root == "home"
+    assert program.load(environ={}).mqtt.root == "etc"
+    assert program.load(environ={"HOME": "/" + "x" * 300}).mqtt.root == "etc", "a home where nobody may look"

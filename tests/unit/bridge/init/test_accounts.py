@@ -47,6 +47,11 @@ def test_what_is_made_belongs_to_the_account(tmp_path):
         (ConfigurationError("mend it"), ConfigurationError, "mend it"),
         (PostbellError("it failed"), PostbellError, "it failed"),
         (KeyboardInterrupt(), PostbellError, "KeyboardInterrupt"),
+        (
+            ImportError("no x"),
+            PostbellError,
+            r"nobody cannot read the program \(no x\).*put it where everybody may read",
+        ),
     ],
 )
 def test_what_went_wrong_is_told(error, kind, words):

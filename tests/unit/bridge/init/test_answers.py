@@ -53,10 +53,3 @@ def test_an_address_is_judged_as_the_store_does():
     assert answers.address("@example.org") == "@example.org"
     with pytest.raises(ValueError, match="is not a mail address"):
         answers.address("alice")
-
-
-def test_a_port_is_one():
-    assert answers.port("8883") == 8883
-    for text in ("0", "65536", "x", "-1", "", "٣"):
-        with pytest.raises(ValueError, match="write a port from 1 to 65535"):
-            answers.port(text)

@@ -1,0 +1,75 @@
+"""What is told at the end of `postbell init`: how it is started, tried, and looked after. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from bridge.init.answers import MailServer, Tls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.init.answers import Answers
+    from bridge.init.places import Installation
+    from bridge.init.plan import Machine
+
+
+def lines(
+    answers: Answers, installation: Installation, machine: Machine, *, connected: bool, standard: bool
+) -> tuple[str, ...]:
+    """The next steps, numbered.
+
+    `connected`: the mail server hands mail over already; `standard`: the configuration is found without being named.
+    """
+    call = _call(installation, machine, standard=standard)
+    steps = (
+        *_start(installation, machine, call),
+        *_mail(answers, installation, call, connected=connected),
+        f"see whether it works: {call} doctor",
+        *_trust(answers, installation),
+    )
+    return tuple(f"{number}. {step}" for number, step in enumerate(steps, 1))
+
+
+def _call(installation: Installation, machine: Machine, *, standard: bool) -> str:
+    """How `postbell` is called from now on."""
+    words = ["sudo", "-u", installation.account] if installation.account else []
+    words.append("postbell" if machine.on_path else machine.program)
+    if not standard:
+        words += ["--config", str(installation.configuration)]
+    return shlex.join(words)
+
+
+def _start(installation: Installation, machine: Machine, call: str) -> Iterator[str]:
+    if not machine.systemd or (installation.account and not machine.service_unit):
+        yield f"start it, and have your system start it from now on: {call} serve"
+    elif installation.account:
+        yield "start it, now and from now on: sudo systemctl enable --now postbell"
+    else:
+        yield "start it, now and whenever you log in: systemctl --user enable --now postbell"
+        yield "if it is to run while you are logged out: sudo loginctl enable-linger"
+
+
+def _mail(answers: Answers, installation: Installation, call: str, *, connected: bool) -> Iterator[str]:
+    address = next((each for each in answers.addresses if not each.startswith("@")), f"x{answers.addresses[0]}")
+    if answers.mail_server is MailServer.NONE:
+        yield (
+            "have your mail server hand over copies: by a recipe (postbell setup --help), or over LMTP to "
+            f"{installation.lmtp}"
+        )
+    elif not connected:
+        yield f"have {answers.mail_server} hand over copies: {call} setup {answers.mail_server} | sudo sh"
+    test = f"{call} watch {answers.user}/{answers.device}"
+    if answers.mail_server is MailServer.NONE:
+        yield f"try it: {test}, and in another terminal: {call} send FILE.eml --to {address}"
+    else:
+        yield f"try it: {test}, and in another terminal: echo It rings. | sendmail {address}"
+
+
+def _trust(answers: Answers, installation: Installation) -> Iterator[str]:
+    if answers.tls is Tls.LOCAL_CA:
+        yield (
+            f"let each device trust {installation.folder / 'ca.pem'}: copy the file to it, or print it for copying: "
+            "postbell certificate ca"
+        )
