@@ -8,9 +8,12 @@ import os
 import pty
 import re
 import select
+import shutil
 import stat
 import sys
+import tempfile
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -211,16 +214,18 @@ def server(postbell, monkeypatch):
     if os.geteuid() != 0:
         pytest.skip("needs root, for files of another user")
     importlib.import_module("importlib.readers")  # which the account may not read where tests run as root out of a home
-    monkeypatch.chdir(postbell.home)
+    home = Path(tempfile.mkdtemp(prefix="postbell-init-"))  # pytest's folders are closed to other users
+    home.chmod(0o755)
+    postbell.home = home
+    monkeypatch.chdir(home)
     monkeypatch.setattr(finding, "machine", lambda **_: SERVER)
-    for folder in (postbell.home, *postbell.home.parents[:2]):
-        folder.chmod(0o755)
     lineages = postbell.home / "letsencrypt"
     monkeypatch.setattr(plan, "LETSENCRYPT", lineages)
     monkeypatch.setattr(finding, "lineage", lambda host: (lineages / "live" / host / "fullchain.pem").exists())
     postbell.configuration = postbell.home / "etc" / "postbell.toml"
     postbell.places = ("--config", postbell.configuration, "--state-dir", postbell.home / "state", "--run-as", "nobody")
-    return postbell
+    yield postbell
+    shutil.rmtree(home)
 
 
 def certified(folder, host="mail.example.org"):

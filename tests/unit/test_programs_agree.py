@@ -105,7 +105,7 @@ def test_broker_and_bridge_pass_by_a_place_where_they_may_not_look(program, monk
         program.load(tmp_path / unlookable, environ={})
 
 
-@pytest.mark.parametrize("program", [loading, broker_settings])
+@pytest.mark.parametrize("program", [loading, broker_loading])
 def test_broker_and_bridge_find_a_users_own_file_before_the_systems(program, monkeypatch, tmp_path):
     places = {
         name: tmp_path / name / "postbell.toml" for name in ("here", "xdg/postbell", "home/.config/postbell", "etc")

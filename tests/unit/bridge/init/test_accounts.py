@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,22 +24,26 @@ def test_without_a_name_we_do_it_ourselves():
     assert in_the_name_of("", os.getpid) == os.getpid()
 
 
-@ROOT
-def test_what_is_made_belongs_to_the_account(tmp_path):
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents:
-        if parent.name.startswith(("pytest", "popen")):  # those that pytest made, one more with several workers
-            parent.chmod(0o755)
+@pytest.fixture
+def open_to_all():
+    """A folder that everybody may write; those of pytest are closed to other users."""
+    folder = Path(tempfile.mkdtemp(prefix="postbell-accounts-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
 
+
+@ROOT
+def test_what_is_made_belongs_to_the_account(open_to_all):
     def work():
-        (tmp_path / "made").write_text("x")
+        (open_to_all / "made").write_text("x")
         return [os.getuid(), os.environ["HOME"], str(Path.cwd())]
 
     uid, _, where = in_the_name_of("nobody", work)
-    assert uid == (tmp_path / "made").stat().st_uid != 0
+    assert uid == (open_to_all / "made").stat().st_uid != 0
     assert where == "/"
     assert os.getuid() == 0
-    assert (tmp_path / "made").stat().st_mode & 0o077 == 0
+    assert (open_to_all / "made").stat().st_mode & 0o077 == 0
 
 
 @ROOT
