@@ -54,9 +54,11 @@ check: tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# docs/map.md, from the docstrings; a test compares the two.
+# docs/map.md, from the docstrings; docs/configuration.md and docs/examples/postbell.toml, from the settings. Tests
+# compare them.
 map: tools
 	$(BIN)/python -m tests.support.module_map
+	$(BIN)/python -m tests.support.reference
 
 # Lines and branches, at least 97 % of each, of what unit, integration and conformance tests reach. What fuzz and
 # crash tests reach is left out: they search and kill, and no line may depend on their luck.

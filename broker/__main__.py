@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from broker import checking, logs
+from broker import checking, describing, logs
 from broker.edge import FINE, report
 from broker.errors import LoginsUnavailableError
 from broker.loading import load
@@ -28,22 +28,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stopped: 0 when told to stop, 1 on failure, 2 on wrong usage or configuration, 130 when interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        if options.check_config:
-            sys.stdout.write(json.dumps(checking.check(json.load(sys.stdin)), default=str))
+        if options.describe_config or options.check_config or options.show_config:
+            _tell(options)
             return FINE
         settings = load(options.config)
         if options.mosquitto_acl:
             return _print_mosquitto_acl(settings)
-        logs.configure(level=settings.log.level, style=settings.log.format)
-        _raise_file_limit()
-        from broker.app import serve  # noqa: PLC0415 - the library takes most of the time of a start
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, parent_pipe=options.parent_pipe))
+        _run(settings, parent_pipe=options.parent_pipe)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - this is where everything ends
         return report(error)
     return FINE
+
+
+def _run(settings: Settings, *, parent_pipe: bool) -> None:
+    from broker.app import serve  # noqa: PLC0415 - the library takes most of the time of a start
+
+    logs.configure(level=settings.log.level, style=settings.log.format)
+    _raise_file_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, parent_pipe=parent_pipe))
+
+
+def _tell(options: argparse.Namespace) -> None:
+    """Answer what other programs ask of the configuration."""
+    if options.describe_config:
+        answer: object = describing.describe()
+    elif options.check_config:
+        answer = checking.check(json.load(sys.stdin))
+    else:
+        answer = describing.values(checking.settings(json.load(sys.stdin)))
+    sys.stdout.write(json.dumps(answer, default=str))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,11 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
     parser.add_argument("--parent-pipe", action="store_true", help="stop when standard input ends")
     parser.add_argument("--mosquitto-acl", action="store_true", help="print the same rules for mosquitto, and end")
-    parser.add_argument(
-        "--check-config",
-        action="store_true",
-        help="read settings as JSON from standard input, print what is wrong with the broker's as JSON, and end",
-    )
+    parser.add_argument("--describe-config", action="store_true", help="print the broker's keys as JSON, and end")
+    given = "read settings as JSON from standard input, print"
+    parser.add_argument("--check-config", action="store_true", help=f"{given} what is wrong with them as JSON, and end")
+    parser.add_argument("--show-config", action="store_true", help=f"{given} each key with its value as JSON, and end")
     return parser
 
 

@@ -6,13 +6,14 @@ import ssl
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from broker.errors import ConfigurationError
 from broker.problems import Problem, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from broker.settings import Broker
+    from broker.settings import Broker, Settings
 
 _NOT_ITS_KEY = "it does not belong to the certificate"
 
@@ -24,6 +25,14 @@ def check(values: Mapping[str, Any]) -> list[dict[str, Any]]:
         told = {problem.key for problem in problems}
         problems += [problem for problem in _files(settings.broker) if problem.key not in told]
     return [asdict(problem) for problem in problems]
+
+
+def settings(values: Mapping[str, Any]) -> Settings:
+    """The settings of these values; raises ConfigurationError when something is wrong with them."""
+    made, problems = judge(values)
+    if made is None or problems:
+        raise ConfigurationError("\n".join(str(problem) for problem in problems))
+    return made
 
 
 def _files(broker: Broker) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +36,23 @@ def _size(value: object) -> object:
     return int(match[1]) * _FACTOR[match[2].lower()] if match else value
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the type of a key is called where it is explained."""
+
+    name: str
+
+
 # Defaults are dumped and read again where the file changes another key of their section: an address prints as its text.
-Listen = Annotated[Address | None, NoDecode, BeforeValidator(_address), PlainSerializer(lambda value: str(value or ""))]
-File = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
-Size = Annotated[int, BeforeValidator(_size)]
+Listen = Annotated[
+    Address | None,
+    NoDecode,
+    BeforeValidator(_address),
+    PlainSerializer(lambda value: str(value or "")),
+    Kind("address"),
+]
+File = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value), Kind("file")]
+Size = Annotated[int, BeforeValidator(_size), Kind("size")]
 
 
 class Section(BaseModel):
@@ -48,48 +62,76 @@ class Section(BaseModel):
 
 
 class Broker(Section):
-    """Where the broker listens (None: not at all), and how long it keeps the session of a device that stays away."""
+    """The MQTT broker that comes with Postbell, to which the devices connect."""
 
-    listen: Listen = Address("127.0.0.1", 1883)
-    websocket: Listen = None
-    tls_listen: Listen = None
-    secure_websocket: Listen = None
-    tls_cert: File = None
-    tls_key: File = None
-    tls_client_ca: File = None
-    insecure: bool = False
-    session_days: float = Field(30, gt=0, le=3650)
+    listen: Listen = Field(
+        Address("127.0.0.1", 1883), description="Where MQTT listens without TLS; the bridge itself comes this way."
+    )
+    websocket: Listen = Field(None, description="Where MQTT over WebSocket listens without TLS.")
+    tls_listen: Listen = Field(None, description="Where MQTT listens with TLS, for devices elsewhere (port 8883).")
+    secure_websocket: Listen = Field(None, description="Where MQTT over WebSocket listens with TLS.")
+    tls_cert: File = Field(
+        None,
+        description="The certificate that devices are shown, with its chain, as a PEM file. A renewed one is taken up.",
+    )
+    tls_key: File = Field(None, description="The private key of `broker.tls_cert`, as a PEM file without a passphrase.")
+    tls_client_ca: File = Field(
+        None, description="The authorities whose certificates devices must have beside their password, as a PEM file."
+    )
+    insecure: bool = Field(
+        False,
+        description="Whether to listen without TLS for other machines: passwords and mail then travel in the clear.",
+    )
+    session_days: float = Field(
+        30, gt=0, le=3650, description="How many days the broker keeps what waits for a device that stays away."
+    )
 
 
 class BrokerLimits(Section):
-    """Bounds on what clients may cost. Sizes are bytes, times are seconds, a device's publish rate is by second."""
+    """What strangers and devices can make Postbell do; what happens beyond is told in docs/security.md."""
 
-    packet: Size = Field(262_144, ge=1024, le=268_435_455)
-    clients: int = Field(20_000, ge=1)
-    clients_per_address: int = Field(1000, ge=1)
-    connect_timeout: float = Field(10, gt=0)
-    login_failures: int = Field(30, ge=1)
-    queue: int = Field(10_000, ge=1, le=50_000)
-    queue_bytes: Size = Field(8 * 2**20, ge=1024)
-    inflight: int = Field(64, ge=1, le=10_000)
-    subscriptions: int = Field(64, ge=1)
-    publish_rate: float = Field(100, gt=0)
-    write_buffer: Size = Field(65_536, ge=1024)
-    stall_timeout: float = Field(30, gt=0)
+    packet: Size = Field(262_144, ge=1024, le=268_435_455, description="How large an MQTT packet of a device may be.")
+    clients: int = Field(20_000, ge=1, description="Connections of devices in all.")
+    clients_per_address: int = Field(1000, ge=1, description="Connections of devices from one address.")
+    connect_timeout: float = Field(10, gt=0, description="Seconds within which a connection has to log in.")
+    login_failures: int = Field(
+        30,
+        ge=1,
+        description="Wrong passwords from an address in a minute, before chosen ones are no longer looked at.",
+    )
+    queue: int = Field(10_000, ge=1, le=50_000, description="Messages that wait for a device that is away.")
+    queue_bytes: Size = Field(8 * 2**20, ge=1024, description="How large they may be together.")
+    inflight: int = Field(64, ge=1, le=10_000, description="Messages on their way to a device without its PUBACK.")
+    subscriptions: int = Field(64, ge=1, description="Filters that a device may subscribe to.")
+    publish_rate: float = Field(100, gt=0, description="Publishes of a device in a second; beyond, it is made to wait.")
+    write_buffer: Size = Field(
+        65_536, ge=1024, description="How much may be unread by a device before nothing more is written to it."
+    )
+    stall_timeout: float = Field(30, gt=0, description="Seconds that a device may read nothing of what was written.")
 
 
 class Mqtt(Section):
     """The root of all mail topics, and the bridge's login at a broker that is not ours."""
 
-    username: str = ""
-    root: str = Field("mail", pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$")
+    username: str = Field(
+        "", description='The bridge\'s login; `""` for `bridge`, or `bridge-NODE` where `node` is set.'
+    )
+    root: str = Field(
+        "mail",
+        pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$",
+        description="The first levels of all topics of mail.",
+    )
 
 
 class Log(Section):
-    """How the log is written: lines for people or JSON for collectors."""
+    """How the log is written, to standard error."""
 
-    level: str = Field("info", pattern="^(debug|info|warning|error)$")
-    format: str = Field("auto", pattern="^(auto|console|json)$")
+    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is told.")
+    format: str = Field(
+        "auto",
+        pattern="^(auto|console|json)$",
+        description="Its form: `console`, lines for people; `json`, for collectors; `auto`, as where it is read.",
+    )
 
 
 def default_state_dir() -> Path:
@@ -111,8 +153,11 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    state_dir: Path = Field(default_factory=default_state_dir)
-    node: str = "main"
+    state_dir: Path = Field(
+        default_factory=default_state_dir,
+        description="The directory of all that is kept: users, mail, locks. It is for Postbell's user alone.",
+    )
+    node: str = Field("main", description="This bridge's name; of several at one broker each has its own.")
     broker: Broker = Broker()
     limits: BrokerLimits = BrokerLimits()
     mqtt: Mqtt = Mqtt()

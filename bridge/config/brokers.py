@@ -51,15 +51,28 @@ class BrokerSilentError(PostbellError):
     """The broker's program did not answer as it should: a defect, or a broken installation."""
 
 
-def problems(values: Mapping[str, Any]) -> list[dict[str, str]]:
+def problems(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the broker finds wrong in its part: `key`, `value`, `problem` and `cure` of each. Raises BrokerSilentError.
 
     It is a process of its own, for a fifth of a second of processor time: not for each command.
     """
-    return _ask("--check-config", json.dumps(values, default=str))
+    problems: list[dict[str, Any]] = _ask("--check-config", json.dumps(values, default=str))
+    return problems
 
 
-def _ask(question: str, said: str) -> list[dict[str, str]]:
+def described() -> list[dict[str, Any]]:
+    """Its keys: `name`, `kind`, `default`, `meaning`, and bounds `ge`, `gt`, `le`. Raises BrokerSilentError."""
+    described: list[dict[str, Any]] = _ask("--describe-config", "")
+    return described
+
+
+def values(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What its keys are, for what file and variables say, in which is no mistake. Raises BrokerSilentError."""
+    values: dict[str, Any] = _ask("--show-config", json.dumps(raw, default=str))
+    return values
+
+
+def _ask(question: str, said: str) -> Any:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("POSTBELL_")}
     try:
         done = subprocess.run(  # noqa: S603 - our own program
@@ -71,7 +84,6 @@ def _ask(question: str, said: str) -> list[dict[str, str]]:
             text=True,
             timeout=ANSWER_S,
         )
-        answer: list[dict[str, str]] = json.loads(done.stdout)
+        return json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise BrokerSilentError(f"the broker's program does not judge its configuration: {error}") from error
-    return answer
+        raise BrokerSilentError(f"the broker's program does not tell of its configuration: {error}") from error

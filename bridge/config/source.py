@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX: Final = "POSTBELL_"
-_NO_KEYS = frozenset(PREFIX + name for name in ("CONFIG", "ID", "PASSWORD", "PROGRAM", "URL"))  # they are for commands
+_NO_KEYS = frozenset(
+    PREFIX + name for name in ("CONFIG", "DEBUG", "ID", "PASSWORD", "PROGRAM", "URL")
+)  # they are for commands
 _MOST = 100
 _TWICE = ("overwrite", "declare", "mutate", "namespace")  # tomllib's words for what is there already
 _AT_LINE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column \d+|end of document)\)")

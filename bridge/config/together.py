@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.config.settings import Http, Settings, Smtp
+    from bridge.config.sections import Http, Smtp
+    from bridge.config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -67,7 +68,7 @@ def _url(value: object) -> MqttUrl | None:
 def _web_url(value: object) -> WebUrl | None:
     if isinstance(value, WebUrl):
         return value
-    return WebUrl.parse(_text(value)) if value != "" else None
+    return _as("a URL", WebUrl.parse, value) if value != "" else None
 
 
 def _network(value: object) -> Network:
@@ -108,6 +109,12 @@ def _file(value: object) -> object:
     return None if value == "" else value
 
 
+def _directory(value: object) -> object:
+    if value == "":
+        raise ValueError("no directory; write its whole path")
+    return value
+
+
 def _name(value: str) -> str:
     if not topics.valid_name(value):
         raise ValueError("not a name; use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
@@ -132,18 +139,28 @@ def _several(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-Listen = Annotated[Endpoint | None, PlainValidator(_listen)]
-Address = Annotated[TcpAddress | None, PlainValidator(_address)]
-Url = Annotated[MqttUrl | None, PlainValidator(_url)]
-PublicUrl = Annotated[WebUrl | None, PlainValidator(_web_url)]
-Mode = Annotated[FileMode, PlainValidator(_mode)]
-Owner = Annotated[FileOwner, PlainValidator(_owner)]
-File = Annotated[Path | None, BeforeValidator(_file)]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
-Name = Annotated[str, AfterValidator(_name)]
-Root = Annotated[str, AfterValidator(_root)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
-Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], BeforeValidator(_several)]
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the type of a key is called where it is explained; `keys.py` says how each is written."""
+
+    name: str
+
+
+Listen = Annotated[Endpoint | None, PlainValidator(_listen), Kind("address or socket")]
+Address = Annotated[TcpAddress | None, PlainValidator(_address), Kind("address")]
+Url = Annotated[MqttUrl | None, PlainValidator(_url), Kind("URL of a broker")]
+PublicUrl = Annotated[WebUrl | None, PlainValidator(_web_url), Kind("URL")]
+Mode = Annotated[FileMode, PlainValidator(_mode), Kind("mode")]
+Owner = Annotated[FileOwner, PlainValidator(_owner), Kind("owner")]
+File = Annotated[Path | None, BeforeValidator(_file), Kind("file")]
+Directory = Annotated[Path, BeforeValidator(_directory), Kind("directory")]
+Size = Annotated[int, BeforeValidator(_size), Field(ge=0), Kind("size")]
+Name = Annotated[str, AfterValidator(_name), Kind("name")]
+Root = Annotated[str, AfterValidator(_root), Kind("topic")]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several), Kind("list of texts")]
+Networks = Annotated[
+    tuple[Annotated[Network, PlainValidator(_network)], ...], BeforeValidator(_several), Kind("list of networks")
+]
 MqttVersion = Literal["3.1.1", "5"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]

@@ -112,7 +112,7 @@ def test_a_word_with_a_star_is_not_written_either():
             assert [str(path.relative_to(source.ROOT)) for path in PROSE if found.search(path.read_text("utf-8"))] == []
 
 
-SETTINGS = {"bridge.config.settings", "broker.settings"}
+SETTINGS = {"bridge.config.sections", "bridge.config.settings", "broker.settings"}
 OF_A_LIBRARY = {("bridge.ingress.connection", "duration")}
 
 

@@ -192,7 +192,7 @@ def test_a_mistake_in_a_variable_is_told_by_its_name(judged, variable, told):
 
 
 def test_variables_that_are_for_commands_or_somebody_else_are_left_alone(judged):
-    others = ("CONFIG", "URL", "PASSWORD", "ID", "PROGRAM", "IMAGE_VERSION")
+    others = ("CONFIG", "DEBUG", "URL", "PASSWORD", "ID", "PROGRAM", "IMAGE_VERSION")
     assert judged("", **{f"POSTBELL_{name}": "x" for name in others}) == []
 
 
@@ -323,7 +323,7 @@ def test_the_broker_is_asked_as_a_program(real_broker):
 
 def test_a_broker_that_does_not_answer_is_told(real_broker, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/absent/python")
-    with pytest.raises(BrokerSilentError, match="the broker's program does not judge its configuration"):
+    with pytest.raises(BrokerSilentError, match="the broker's program does not tell of its configuration"):
         real_broker({})
 
 
