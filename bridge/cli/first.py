@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import opening, reach, setup
+from bridge.config import judging
 from bridge.directory import normalise
 from bridge.errors import PostbellError
 from bridge.init import accounts
@@ -13,8 +14,11 @@ from bridge.setup.recipe import Site
 from bridge.store import offline, people
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bridge.config.settings import Settings
     from bridge.init.answers import Answers
+    from bridge.init.plan import Machine
     from bridge.setup.recipe import Recipe
 
 PATIENCE_S = 120
@@ -46,6 +50,18 @@ def paired(settings: Settings, answers: Answers, *, account: str) -> dict[str, A
 
     result: dict[str, Any] = accounts.in_the_name_of(account, work)
     return result
+
+
+def problems(configuration: Path, machine: Machine, *, account: str) -> list[str]:
+    """What is wrong with the configuration that was written, as the account that will run with it sees it."""
+
+    def work() -> list[str]:
+        found = judging.judge(configuration, environ={}).problems
+        by_systemd = {"lmtp.listen"} if machine.socket_unit else set()  # whose folder is there once that has made it
+        return [str(problem) for problem in found if problem.key not in by_systemd]
+
+    told: list[str] = accounts.in_the_name_of(account, work)
+    return told
 
 
 def recipe(settings: Settings, answers: Answers, *, account: str) -> Recipe:

@@ -75,7 +75,8 @@ def init(
     given = Said(host, mta, tls, cert, key, user, tuple(address or ()), device, port, tuple(also or ()))
     named = options.chosen(context, config)
     installation = _installation(named, state_dir, run_as)
-    machine = finding.machine(account=installation.account)
+    standard = named is None
+    machine = finding.machine(account=installation.account, standard=standard and run_as == places.ACCOUNT)
     talking = not yes and sys.stdin.isatty() and sys.stdout.isatty()
     _say_for_whom(installation)
     proposed = _proposed(installation)
@@ -93,11 +94,15 @@ def init(
     with _to_the_end():
         _carry_out(planned)
         _pair(told, installation, with_qr=talking if qr is None else qr)
+        problems = first.problems(Path(installation.configuration), machine, account=installation.account)
     connected = _connect(told, installation, machine, wanted=True if yes and apply_mta is None else apply_mta)
     typer.echo("\nWhat is next\n")
-    standard = named is None
     for line in guide.lines(told, installation, machine, connected=connected, standard=standard):
         typer.echo(f"  {line}")
+    if problems:
+        typer.echo("\nBefore that, what the configuration has that will not work\n")
+        typer.echo("\n".join(f"  {problem}" for problem in problems))
+        raise typer.Exit(1)
 
 
 def _installation(named: Path | None, state_dir: Path | None, account: str) -> Installation:

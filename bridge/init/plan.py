@@ -34,7 +34,9 @@ _OURS = FileMode(0o700)
 class Machine:
     """What is there already. `program` is how `postbell` is called by other programs, with its whole path.
 
-    `on_path`: a shell finds that program by its name alone.
+    `service_unit` and `socket_unit`: systemd runs this installation, and opens its socket; `units` are the names and
+    texts of those units where they have to be put into their place first. `on_path`: a shell finds the program by its
+    name alone.
     """
 
     root: bool
@@ -43,6 +45,7 @@ class Machine:
     account: bool = False
     service_unit: bool = False
     socket_unit: bool = False
+    units: tuple[tuple[str, str], ...] = ()
     cron: bool = False
     on_path: bool = False
 
@@ -227,8 +230,12 @@ def _units(place: Installation, machine: Machine, *, group: str) -> Iterator[Ste
             serve = (machine.program, "serve", "--config", str(place.configuration))
             yield TextFile(place.units / "postbell.service", texts.service(serve))
             yield Command(("systemctl", "--user", "daemon-reload"), required=False)
-    elif machine.socket_unit and group not in {"", UNITS_GROUP}:
+        return
+    for name, text in machine.units:
+        yield TextFile(place.units / name, text)
+    if machine.socket_unit and group not in {"", UNITS_GROUP}:
         yield TextFile(place.units / "postbell.socket.d" / "group.conf", texts.socket_group(group))
+    if machine.systemd:
         yield Command(("systemctl", "daemon-reload"), required=False)
 
 

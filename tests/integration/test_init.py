@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli import main, opening
+from bridge.cli import first, main, opening
 from bridge.init import authority, finding, plan
 from bridge.init.answers import MailServer
 from bridge.init.certificates import Papers
@@ -114,6 +114,14 @@ def test_the_second_time_it_says_that_all_is_there(postbell):
     assert "there already      device alice/phone" in said
     assert "for a new one: postbell device password alice phone" in said
     assert "\npassword " not in said
+
+
+def test_what_will_not_work_is_told_at_the_end(postbell, monkeypatch):
+    postbell("init", *ALL)
+    monkeypatch.setattr(first, "problems", lambda *_, **__: ["broker.tls_key: it is broken; mend it"])
+    code, said = postbell("init", *ALL)
+    assert code == 1
+    assert said.endswith("will not work\n\n  broker.tls_key: it is broken; mend it\n")
 
 
 def test_more_of_the_same_is_added(postbell):
@@ -213,6 +221,7 @@ def server(postbell, monkeypatch):
     monkeypatch.undo()
     if os.geteuid() != 0:
         pytest.skip("needs root, for files of another user")
+    monkeypatch.setattr(first, "problems", lambda *_, **__: [])  # needs a program that the account may run
     importlib.import_module("importlib.readers")  # which the account may not read where tests run as root out of a home
     home = Path(tempfile.mkdtemp(prefix="postbell-init-"))  # pytest's folders are closed to other users
     home.chmod(0o755)

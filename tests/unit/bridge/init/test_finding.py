@@ -38,15 +38,41 @@ def test_the_mail_server_is_the_one_with_program_and_configuration(installed, se
 
 
 def test_what_a_plan_depends_on_is_looked_up(tmp_path):
-    bare = finding.machine(account="nobody-has-this-name", root=tmp_path)
-    assert (bare.systemd, bare.socket_unit, bare.cron, bare.account) == (False, False, False, False)
+    def found(account, *, standard=True):
+        return finding.machine(account=account, standard=standard, root=tmp_path, clone=tmp_path / "clone")
+
+    bare = found("nobody-has-this-name")
+    assert (bare.systemd, bare.service_unit, bare.socket_unit, bare.cron, bare.account) == (False,) * 5
     (tmp_path / "usr/lib/systemd/system").mkdir(parents=True)
-    (tmp_path / "usr/lib/systemd/system/postbell.socket").touch()
+    for name in ("postbell.service", "postbell.socket"):
+        (tmp_path / "usr/lib/systemd/system" / name).touch()
     (tmp_path / "etc/cron.weekly").mkdir(parents=True)
-    assert not finding.machine(account="root", root=tmp_path).socket_unit, "nobody starts it"
+    assert not found("root").socket_unit, "nobody starts it"
     (tmp_path / "run/systemd/system").mkdir(parents=True)
-    full = finding.machine(account="root", root=tmp_path)
-    assert (full.systemd, full.socket_unit, full.cron, full.account) == (True, True, True, True)
+    full = found("root")
+    assert (full.systemd, full.service_unit, full.socket_unit, full.cron, full.account) == (True,) * 5
+    assert full.units == ()
+    other = found("root", standard=False)
+    assert (other.systemd, other.service_unit, other.socket_unit) == (True, False, False), "the units name another"
+
+
+def test_a_clone_brings_units_where_no_package_did(tmp_path):
+    units = tmp_path / "clone" / "packaging" / "systemd"
+    units.mkdir(parents=True)
+    (units / "postbell.service").write_text("ExecStart=/usr/bin/postbell serve\n")
+    (units / "postbell.socket").write_text("[Socket]\n")
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+
+    def found(*, standard):
+        return finding.machine(account="root", standard=standard, root=tmp_path, clone=tmp_path / "clone")
+
+    machine = found(standard=True)
+    assert machine.units == (
+        ("postbell.service", f"ExecStart={finding.program()} serve\n"),
+        ("postbell.socket", "[Socket]\n"),
+    )
+    assert (machine.service_unit, machine.socket_unit) == (True, True)
+    assert found(standard=False).units == ()
 
 
 def test_postbell_is_called_as_it_was_called(tmp_path, monkeypatch):

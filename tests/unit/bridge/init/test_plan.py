@@ -71,8 +71,16 @@ def test_a_server_with_systemd():
         "/etc/systemd/system/postbell-certificate.timer",
         "/etc/postbell/postbell.toml",
     ]
-    assert str(planned.steps[-2]) == "systemctl enable --now postbell-certificate.timer"
+    commands = [str(step) for step in of_kind(planned, Command)]
+    assert "systemctl enable --now postbell-certificate.timer" in commands
     assert planned.steps[-1].path == planned.configuration, "the last one: who has it has all"
+
+
+def test_units_that_no_package_brought_are_put_into_their_place():
+    units = (("postbell.service", "[Service]\n"), ("postbell.socket", "[Socket]\n"))
+    written = {str(file): file.text for file in made(dataclasses.replace(SERVER, units=units)).files}
+    assert written["/etc/systemd/system/postbell.service"] == "[Service]\n"
+    assert written["/etc/systemd/system/postbell.socket"] == "[Socket]\n"
 
 
 def test_who_is_there_is_not_made_again():
@@ -116,7 +124,8 @@ def test_lets_encrypt_is_copied_and_its_hook_copies_each_renewed_one():
     [hook] = [file for file in planned.files if "renewal-hooks" in str(file)]
     assert (hook.path.parent.name, hook.mode) == ("deploy", 0o755)
     assert 'exec /usr/bin/postbell certificate install --config /etc/postbell/postbell.toml "$lineage' in hook.text
-    assert of_kind(planned, Authority, Command) == [], "certbot has its own timer"
+    assert of_kind(planned, Authority) == []
+    assert not any("timer" in str(step) for step in planned.steps), "certbot has its own"
 
 
 def test_given_files_are_copied_for_the_service_and_used_where_they_are_by_their_owner():
