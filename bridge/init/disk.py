@@ -50,7 +50,10 @@ def write(*contents: Content) -> None:
 
 
 def make_folder(path: Path, mode: FileMode, *, user: str = "", group: str = "") -> bool:
-    """Make sure of a folder with its mode and owner; whether anything had to be done. Raises OSError."""
+    """Make sure of a folder with its mode and owner; whether anything had to be done. Raises OSError.
+
+    One that was ours is given away with all that is in it.
+    """
     if not path.is_dir():
         path.mkdir(parents=True)
         path.chmod(mode)
@@ -61,9 +64,17 @@ def make_folder(path: Path, mode: FileMode, *, user: str = "", group: str = "") 
     wanted = (int(mode), found.st_uid if uid < 0 else uid, found.st_gid if gid < 0 else gid)
     if right == wanted:
         return False
+    if uid >= 0 and found.st_uid == os.geteuid() != uid:
+        _give_away(path, uid, gid)
     os.chown(path, uid, gid)
     path.chmod(mode)
     return True
+
+
+def _give_away(folder: Path, uid: int, gid: int) -> None:
+    """All that is in a folder of ours, where nobody else can have put anything."""
+    for inside in folder.rglob("*"):
+        os.chown(inside, uid, gid, follow_symlinks=False)
 
 
 def put_aside(path: Path) -> Path:

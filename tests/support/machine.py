@@ -31,7 +31,7 @@ def run(*command: str | Path, **options: Any) -> str:
 
 
 class Machine:
-    """A system of its own with more packages: this one under an overlay, all its processes, our network.
+    """A system of its own with more packages: this one under an overlay, all its processes, our network or its own.
 
     What is installed, written and started in it is gone with it, except in the directory that it shares.
     """
@@ -50,11 +50,12 @@ mount -t proc proc "$1/root/proc"
 exec chroot "$1/root" sh -c 'ldconfig && echo ready && exec cat'
 """
 
-    def __init__(self, shared: Path, packages: Path) -> None:
+    def __init__(self, shared: Path, packages: Path, *, own_network: bool = False) -> None:
         mount = shared / "machine"
         mount.mkdir()
+        self._spaces = ("--mount", "--pid", *(["--net"] if own_network else []))
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child",
+            ["unshare", *self._spaces, "--fork", "--kill-child",
              "sh", "-c", self.SCRIPT, "sh", mount, packages, shared],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -65,11 +66,17 @@ exec chroot "$1/root" sh -c 'ldconfig && echo ready && exec cat'
             pytest.skip(f"cannot make a system of its own for the test: {said.decode()}")
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         self._init = children.read_text().split()[0]
+        if own_network:
+            self.run("ip", "link", "set", "lo", "up")
+
+    @property
+    def entering(self) -> tuple[str, ...]:
+        """The words before a command that have it run in here."""
+        return ("nsenter", "--target", self._init, *self._spaces, "--root", "env", "--chdir=/")
 
     def run(self, *command: str | Path, **options: object) -> str:
         """Run a program in it, as `run` does outside."""
-        entered = ("nsenter", "--target", self._init, "--mount", "--pid", "--root", "env", "--chdir=/")
-        return run(*entered, *command, **options)
+        return run(*self.entering, *command, **options)
 
     def write(self, path: str, text: str) -> None:
         """Write a file in it."""
@@ -101,7 +108,7 @@ exec chroot "$1/root" sh -c 'ldconfig && echo ready && exec cat'
 
 
 @contextlib.contextmanager
-def machine(shared: Path, cache: Path, *packages: str) -> Iterator[Machine]:
+def machine(shared: Path, cache: Path, *packages: str, own_network: bool = False) -> Iterator[Machine]:
     """A machine with Debian packages and all that they depend on.
 
     What this system lacks of them is fetched once into the cache; nothing is configured.
@@ -118,7 +125,7 @@ def machine(shared: Path, cache: Path, *packages: str) -> Iterator[Machine]:
             shutil.rmtree(scratch, ignore_errors=True)
             if not folder.is_dir():  # by another worker, meanwhile
                 pytest.skip(f"needs the packages {' '.join(packages)}: {error}")
-    made = Machine(shared, folder)
+    made = Machine(shared, folder, own_network=own_network)
     try:
         yield made
     finally:

@@ -44,8 +44,13 @@ def test_a_folder_is_made_and_put_right(tmp_path):
 def test_a_folder_is_given_to_its_owner(tmp_path):
     folder = tmp_path / "x"
     folder.mkdir(mode=0o700)
+    (folder / "run").mkdir()
+    (folder / "run" / "file").touch()
+    (folder / "link").symlink_to(tmp_path)
     assert disk.make_folder(folder, FileMode(0o700), user="nobody", group="nogroup")
-    assert (folder.owner(), folder.group()) == ("nobody", "nogroup")
+    for path in (folder, folder / "run", folder / "run" / "file"):
+        assert (path.owner(), path.group()) == ("nobody", "nogroup")
+    assert tmp_path.owner() == "root"
     assert not disk.make_folder(folder, FileMode(0o700), user="nobody", group="nogroup")
 
 
