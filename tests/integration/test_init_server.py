@@ -58,9 +58,9 @@ class Server:
             system.run("chmod", "go+x", folder)
         system.write("/usr/bin/postbell", PROGRAM.format(python=sys.executable, root=str(ROOT)))
         system.run("chmod", "755", "/usr/bin/postbell")
-        for folder in ("/etc/postbell", "/var/lib/postbell", "/var/spool/postbell", "/etc/cron.weekly"):
-            system.clear(folder)
-            system.run("rmdir", folder)
+        for left in ("/etc/postbell", "/var/lib/postbell", "/var/spool/postbell", "/etc/cron.weekly"):
+            system.clear(left)
+            system.run("rmdir", left)
         system.write("/etc/hosts", f"127.0.0.1 localhost {HOST}\n")
 
     def postbell(self, *arguments: str, account: str = "") -> str:
