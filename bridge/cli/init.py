@@ -13,8 +13,7 @@ import typer
 
 from bridge.cli import asking, devices, first, opening, options
 from bridge.cli.asking import Proposed, Said
-from bridge.config import loading
-from bridge.config.settings import Settings
+from bridge.config import keys, loading
 from bridge.errors import ConfigurationError
 from bridge.init import answers, authority, carrying, certificates, finding, guide, places, plan
 from bridge.init.answers import MailServer, Tls
@@ -22,8 +21,6 @@ from bridge.init.carrying import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pydantic import BaseModel
 
     from bridge.init.answers import Answers
     from bridge.init.places import Installation
@@ -82,7 +79,7 @@ def init(
     proposed = _proposed(installation)
     told = asking.asked(given, proposed) if talking else asking.without_asking(given, proposed, defaults=yes)
     _check(told, installation)
-    planned = plan.make(told, installation, machine, meaning=_meaning)
+    planned = plan.make(told, installation, machine, known=_known())
     if dry_run:
         _show_plan(planned)
         return
@@ -213,7 +210,8 @@ def _to_the_end() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _meaning(key: str) -> str:
-    section, _, name = key.rpartition(".")
-    model: type[BaseModel] = type(Settings.model_fields[section].default) if section else Settings
-    return (model.model_fields[name].description or "") if name in model.model_fields else ""
+def _known() -> dict[str, tuple[str, str]]:
+    """Of each section and key what it is for, and of a key its default."""
+    chapters = keys.chapters()
+    named = {key.name: (key.meaning, key.toml(key.default)) for chapter in chapters for key in chapter.keys}
+    return {chapter.name: (chapter.meaning, "") for chapter in chapters} | named

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from bridge.init.answers import MailServer, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import PurePath
 
     from bridge.init.answers import Answers
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 Values = dict[str, dict[str, str]]
 """Values by section and key; those at the top of the file are in section ""."""
+
+Known = Mapping[str, tuple[str, str]]
+"""Of each section and key what it is for, and of a key its default as TOML."""
+
+HINTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "smtp": ("listen", "networks"),
+    "retain": ("count", "days"),
+    "body": ("days", "quota"),
+    "http": ("listen",),
+    "log": ("level",),
+}
 
 CHAIN, KEY = "fullchain.pem", "privkey.pem"
 _WIDTH: Final = 100
@@ -62,20 +73,31 @@ def url(answers: Answers) -> str:
     return f"mqtts://{host}:{answers.port}"
 
 
-def text(values: Mapping[str, Mapping[str, str]], *, meaning: Callable[[str], str]) -> str:
-    """The file, as TOML; `meaning` says of a key, as `section.key`, what it is for."""
+def text(values: Mapping[str, Mapping[str, str]], known: Known) -> str:
+    """The file, as TOML: what is set, each key with its meaning, and below it what is changed most often."""
     parts = [_HEAD]
     for name, section in values.items():
         lines = [f"[{name}]"] if name else []
         for key, value in section.items():
-            lines += _comment(meaning(f"{name}.{key}" if name else key))
-            lines.append(f"{key} = {_string(value)}")
+            lines += [*_comment(known[f"{name}.{key}" if name else key][0]), f"{key} = {_string(value)}"]
         parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
+    return "\n".join(
+        [*parts, "# What else is often changed, each with its default; take the # away.\n", *_hints(known)]
+    )
+
+
+def _hints(known: Known) -> Iterator[str]:
+    """Keys as comments that are TOML without their sign; none of their sections is among those that are set."""
+    for section, names in HINTS.items():
+        lines = [*_comment(known[section][0]), f"#[{section}]"]
+        for key in names:
+            meaning, default = known[f"{section}.{key}"]
+            lines += [*_comment(meaning), f"#{key} = {default}"]
+        yield "\n".join(lines) + "\n"
 
 
 def _comment(meaning: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(meaning, _WIDTH)]
+    return [f"# {line}" for line in textwrap.wrap(meaning.replace("`", ""), _WIDTH, break_on_hyphens=False)]
 
 
 def _string(value: str) -> str:

@@ -12,9 +12,10 @@ from bridge.init import configuration, places, texts
 from bridge.init.answers import MailServer, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from bridge.init.answers import Answers
+    from bridge.init.configuration import Known
     from bridge.init.places import Installation
 
 GROUPS: Final = {MailServer.POSTFIX: "postfix", MailServer.DOVECOT: "postfix", MailServer.EXIM: "Debian-exim"}
@@ -150,13 +151,13 @@ class Plan:
         return tuple(step for step in self.steps if isinstance(step, TextFile))
 
 
-def make(answers: Answers, place: Installation, machine: Machine, *, meaning: Callable[[str], str]) -> Plan:
-    """What is to be done for these answers at this place; `meaning` says of a key what it is for."""
+def make(answers: Answers, place: Installation, machine: Machine, *, known: Known) -> Plan:
+    """What is to be done for these answers at this place; `known` are all keys of the configuration."""
     place = _place(place, answers, machine)
     group = GROUPS.get(answers.mail_server, "")
     by_itself = group if isinstance(place.lmtp, UnixAddress) and not machine.socket_unit else ""
     values = configuration.values(answers, place, socket_group=by_itself)
-    text = configuration.text(values, meaning=meaning)
+    text = configuration.text(values, known)
     steps = (
         *_accounts(place, machine, group=by_itself),
         *_folders(place),

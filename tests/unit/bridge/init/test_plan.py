@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from pathlib import PurePath
 
@@ -9,7 +10,7 @@ import pytest
 from bridge.config import loading
 from bridge.config.permissions import FileMode
 from bridge.config.settings import Settings
-from bridge.init import places, plan
+from bridge.init import configuration, places, plan
 from bridge.init.answers import Answers, MailServer, Tls
 from bridge.init.plan import Account, Authority, Command, Copies, Folder, Machine, Membership, TextFile
 
@@ -21,16 +22,22 @@ ANSWERS = Answers(
     addresses=("alice@example.org",),
     device="phone",
 )
+SET = (
+    *("state_dir", "lmtp.listen", "lmtp.socket_owner"),
+    *("broker.tls_listen", "broker.tls_cert", "broker.tls_key", "broker.public_url"),
+)
 SERVER = Machine(root=True, systemd=True, program="/usr/bin/postbell", socket_unit=True)
 BARE = Machine(root=True, systemd=False, program="/opt/postbell/.venv/bin/postbell", cron=True)
 HOME = Machine(root=False, systemd=True, program="/home/alice/.local/bin/postbell")
 SYSTEM = places.of_the_system()
+HINTS = {f"{section}.{key}" for section, names in configuration.HINTS.items() for key in names}
+KNOWN = {name: (f"what `{name}` means", '"default"') for name in (*SET, *HINTS, *configuration.HINTS)}
 ALICES = places.of_a_user(PurePath("/home/alice"), {})
 
 
 def made(machine=SERVER, place=SYSTEM, **changed):
     answers = dataclasses.replace(ANSWERS, **changed)
-    return plan.make(answers, place, machine, meaning=lambda key: f"what {key} means")
+    return plan.make(answers, place, machine, known=KNOWN)
 
 
 def configured(planned):
@@ -57,6 +64,8 @@ def test_a_server_with_systemd():
     }
     assert Settings(**values).lmtp.listen == SYSTEM.lmtp
     assert "# what broker.public_url means\npublic_url = " in text
+    hinted = tomllib.loads(re.sub(r"^#(?! )", "", text, flags=re.MULTILINE))
+    assert {f"{section}.{key}" for section, keys in hinted.items() if section in KNOWN for key in keys} == HINTS
     assert planned.steps[0] == Account("postbell", PurePath("/var/lib/postbell"))
     assert of_kind(planned, Membership) == [], "the socket comes from systemd"
     assert of_kind(planned, Folder) == [
