@@ -65,7 +65,7 @@ def test_a_server_with_systemd():
     assert Settings(**values).lmtp.listen == SYSTEM.lmtp
     assert "# what broker.public_url means\npublic_url = " in text
     hinted = tomllib.loads(re.sub(r"^#(?! )", "", text, flags=re.MULTILINE))
-    assert {f"{section}.{key}" for section, keys in hinted.items() if section in KNOWN for key in keys} == HINTS
+    assert {f"{section}.{key}" for section in configuration.HINTS for key in hinted[section]} == HINTS
     assert planned.steps[0] == Account("postbell", PurePath("/var/lib/postbell"))
     assert of_kind(planned, Membership) == [], "the socket comes from systemd"
     assert of_kind(planned, Folder) == [
