@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: setup tools run test test-unit check map coverage test-crash fuzz bench wheel lock update outdated audit hooks clean
+.PHONY: setup tools run test test-unit check map coverage test-crash fuzz bench wheel deb test-install lock update outdated audit hooks clean
 
 # What runs, and no more; `tools` adds what tests and checks need, each target that needs them by itself.
 setup: $(READY)
@@ -79,8 +79,16 @@ bench: tools
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # dist/postbell-*.whl, for pipx, uv and pip.
-wheel: setup
-	PYTHONPATH=$(BUILDER) $(BIN)/python -m hatchling build -t wheel -d dist
+wheel:
+	PYTHON=$(PYTHON) packaging/wheel dist
+
+# dist/postbell_*.deb, for this distribution and this kind of machine; the system's own Python makes and runs it.
+deb:
+	packaging/deb/build
+
+# What README.md and docs/install.md say, line by line, in a Debian of its own that boots.
+test-install: tools
+	$(PYTEST) tests/install $(ARGS)
 
 # --- dependencies ---------------------------------------------------------------------------------------
 

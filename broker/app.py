@@ -19,6 +19,7 @@ from broker.auth import LoginReader, Logins
 from broker.certificates import Certificates
 from broker.delivery import Bounds
 from broker.listeners import configured
+from broker.notify import Supervisor
 from broker.reception import Reception
 from broker.router import Router
 from broker.runfile import RunFile
@@ -40,7 +41,7 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
 
     Raises ConfigurationError and ListenError.
     """
-    stop = asyncio.Event()
+    stop, supervisor = asyncio.Event(), Supervisor(os.environ, pid=os.getpid())
     _stop_on_signal(stop)
     if parent_pipe:
         _stop_on_end_of_input(stop)
@@ -81,10 +82,17 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         if not await _started(broker, stop):
             return
         run_file.write(broker.addresses)
-        followed = {"logins": logins.follow, "sessions": store.watch, "attendance": attendance.follow}
+        supervisor.tell("READY=1")
+        followed = {
+            "logins": logins.follow,
+            "sessions": store.watch,
+            "attendance": attendance.follow,
+            "watchdog": supervisor.watch,
+        }
         if certificates is not None:
             followed["certificates"] = certificates.follow
         await _work(followed, stop)
+        supervisor.tell("STOPPING=1")
         await broker.shutdown()
         attendance.save()
     finally:

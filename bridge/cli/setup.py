@@ -1,39 +1,45 @@
-"""`postbell setup`: what makes a mail server on this machine hand Postbell a copy of its users' mail."""
+"""`postbell setup`: what makes a mail server on this machine hand Postbell its mail, or systemd run Postbell."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bridge import setup as recipes
 from bridge.cli import opening, options, reach
-from bridge.setup import dovecot, exim, opensmtpd, postfix
+from bridge.setup import dovecot, exim, opensmtpd, postfix, systemd
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import people
 
 
 class Server(StrEnum):
-    """Mail servers for which there is a recipe."""
+    """What there is a recipe for: mail servers, and what runs services."""
 
     POSTFIX = "postfix"
     DOVECOT = "dovecot"
     EXIM = "exim"
     OPENSMTPD = "opensmtpd"
+    SYSTEMD = "systemd"
 
 
 def setup(
     context: typer.Context,
-    server: Annotated[Server, typer.Argument(help="The mail server.")],
+    server: Annotated[Server, typer.Argument(help="The mail server, or systemd, to run Postbell by.")],
     directory: Annotated[str, typer.Option(metavar="DIR", help="Where its configuration is.", show_default=False)] = "",
     config: options.Config = None,
 ) -> None:
     """Print a shell script that connects a mail server: read it, then run it as root."""
-    with opening.reading(context, config) as (settings, connection):
-        addresses = [address for user in people.list_users(connection, 0) for address in user.addresses]
-    site = Site(lmtp=reach.lmtp(settings), smtp=reach.smtp(settings), addresses=tuple(sorted(addresses)))
+    site = Site(lmtp=None, addresses=())
+    if server is not Server.SYSTEMD:  # which comes before there are users
+        with opening.reading(context, config) as (settings, connection):
+            addresses = [address for user in people.list_users(connection, 0) for address in user.addresses]
+        site = Site(lmtp=reach.lmtp(settings), smtp=reach.smtp(settings), addresses=tuple(sorted(addresses)))
     typer.echo(str(recipe(server, site, directory=directory)), nl=False)
 
 
@@ -53,6 +59,23 @@ def recipe(server: Server, site: Site, *, directory: str) -> Recipe:
             return exim.recipe(site, directory=directory or exim.ETC)
         case Server.OPENSMTPD:
             return opensmtpd.recipe(site, directory=directory or opensmtpd.ETC)
+        case Server.SYSTEMD:
+            return units(directory=directory or systemd.ETC)
+
+
+def units(*, directory: str) -> Recipe:
+    """The recipe that has systemd run this very program; raises ConfigurationError."""
+    beside = Path(recipes.__file__).parent
+    folder = beside / "units"  # in a wheel; an editable installation has the repository around it
+    folder = folder if folder.is_dir() else beside.parents[1] / "packaging" / "systemd"
+    called, module = Path(sys.argv[0]), Path(sys.executable).with_name("postbell")
+    program = Path(shutil.which(called) or module).absolute() if called.name == module.name else module
+    return systemd.recipe(
+        {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()},
+        program=program,
+        parts=(program.resolve(), Path(sys.prefix).resolve(), Path(sys.executable).resolve(), beside),
+        directory=directory,
+    )
 
 
 def _postconf(directory: str, name: str) -> str:

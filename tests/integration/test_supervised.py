@@ -74,6 +74,18 @@ def test_a_life_under_a_manager(system, tmp_path):
         assert "supervisor_not_told" not in (tmp_path / "serve.log").read_text()
 
 
+def test_a_broker_by_itself_tells_its_manager(system, tmp_path):
+    with Manager(tmp_path) as manager:
+        command = [sys.executable, "-m", "bridge", "broker"]
+        process = start(system, command=command, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="500000")
+        manager.wait("READY=1")
+        assert system.facts("broker")["mqtt"]
+        manager.wait("WATCHDOG=1")
+        process.send_signal(signal.SIGTERM)
+        manager.wait("STOPPING=1")
+        assert process.wait(30) == 0
+
+
 def test_mail_comes_in_at_a_socket_that_was_handed_over_and_waits_in_it_between_two_lives(system, tmp_path):
     system.add("alice")
     path = tmp_path / "lmtp"

@@ -1,0 +1,156 @@
+"""README.md's server, beside Postfix: from nothing to a device that is told over TLS, by each way to install."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from tests.conftest import need
+from tests.install.recipes import blocks, commands, filled
+
+SECTION = "## Install on a server"
+CERTIFICATE = "sudo install -g postbell"
+"""How the first line begins that is the same for all ways to install."""
+
+
+def readme():
+    """The lines of the README: those that install, and those that do the rest."""
+    lines = [filled(line, source="/srv/postbell") for line in commands("README.md", SECTION)]
+    lines += commands("README.md", "## Connect Postfix") + commands("README.md", "## Pair a phone")
+    [first] = [number for number, line in enumerate(lines) if line.startswith(CERTIFICATE)]
+    return lines[:first], lines[first:]
+
+
+def configured(server):
+    """Do what comes after an installation, line by line; what the last line, `device add`, printed."""
+    [toml] = [block.text for block in blocks("README.md", SECTION) if block.language == "toml"]
+    server.machine.write("/root/typed", toml)
+    *before, pairing = readme()[1]
+    server.typed(before)
+    return server.typed([pairing])
+
+
+def test_the_package(server):
+    server.typed(readme()[0])
+    assert server.active("postbell.service") == ["inactive"], "it runs without a configuration"
+    device = server.watching(configured(server), "mail/alice/text", count=4)
+
+    server.send("first")
+    server.told(device, "first")
+    server.delivered("first")
+    stays_confined(server)
+    comes_back(server)
+    stops_and_starts(server, device)
+    has_a_page_and_completion(server)
+    is_a_good_package(server)
+    is_upgraded(server, device)
+    is_removed(server)
+
+
+def stays_confined(server):
+    said = server.root("systemd-analyze security --no-pager postbell.service | tail -n 1")
+    exposure = re.search(r"service: ([0-9.]+)", said)
+    assert exposure is not None
+    assert float(exposure[1]) < 2.0
+    units = "postbell.service postbell.socket postbell-bridge.service postbell-bridge.socket postbell-broker.service"
+    assert server.root(f"systemd-analyze verify {units}") == ""
+    assert server.root("stat -c '%U:%G %a' /run/postbell/lmtp.sock") == "postbell:postfix 660"
+    assert server.root("stat -c '%U:%G %a' /etc/postbell/tls /var/lib/postbell").split("\n") == [
+        "root:postbell 750",
+        "postbell:postbell 700",
+    ]
+    owners = server.root("find /var/lib/postbell ! -user postbell")
+    assert owners == "", "something there is not Postbell's"
+
+
+def comes_back(server):
+    """A process that hangs is ended by the watchdog and started again."""
+    folder = "/etc/systemd/system/postbell.service.d"
+    server.machine.write(f"{folder}/soon.conf", "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n")
+    server.root("systemctl daemon-reload && systemctl restart postbell")
+    before = server.root("systemctl show -P MainPID postbell")
+    server.root(f"kill -STOP {before}")
+    server.root(f"timeout 60 sh -c 'while [ $(systemctl show -P MainPID postbell) = {before} ]; do sleep 0.2; done'")
+    assert "watchdog" in server.root("journalctl --no-pager -u postbell").lower()
+    server.root(f"rm -r {folder} && systemctl daemon-reload && systemctl restart postbell")
+    assert server.active("postbell.service", "postbell.socket") == ["active", "active"]
+
+
+def stops_and_starts(server, device):
+    """What was stopped stays so whatever mail comes, and the socket survives a new start."""
+    server.root("systemctl stop postbell")
+    server.send("second")
+    server.delivered("second")
+    assert server.active("postbell.service", "postbell.socket") == ["inactive", "inactive"]
+    server.root("systemctl start postbell")
+    server.root("postqueue -f")
+    server.told(device, "second")
+    socket = server.root("stat -c %i /run/postbell/lmtp.sock")
+    server.root("systemctl restart postbell")
+    assert server.root("stat -c %i /run/postbell/lmtp.sock") == socket
+
+
+def has_a_page_and_completion(server):
+    assert "postbell device add" in server.root("man postbell | col -b")
+    assert "COMPREPLY" in server.root("cat /usr/share/bash-completion/completions/postbell")
+    completed = "COMP_WORDS='postbell dev' COMP_CWORD=1 _POSTBELL_COMPLETE=complete_bash postbell"
+    assert server.typed([completed]).split() == ["device"]
+
+
+def is_a_good_package(server):
+    server.root("cp /home/op/postbell/dist/postbell_*.deb /srv/shared/")
+    [package] = server.shared.glob("postbell_*.deb")
+    found = subprocess.run([need("lintian"), package], capture_output=True, text=True, check=False)
+    assert [line for line in found.stdout.splitlines() if line.startswith(("E:", "W:"))] == []
+
+
+def is_upgraded(server, device):
+    """A newer package starts Postbell anew and keeps all that is there."""
+    before = server.root("systemctl show -P MainPID postbell")
+    server.root(
+        "cd /root && dpkg-deb -R /home/op/postbell/dist/postbell_*.deb next"
+        " && sed -i 's/^Version: .*/&.1/' next/DEBIAN/control && dpkg-deb -Znone -b next next.deb"
+    )
+    configuration = server.root("cat /etc/postbell/postbell.toml")
+    server.typed(["sudo apt-get install -q -y /root/next.deb"])
+    assert server.root("systemctl show -P MainPID postbell") not in {before, "0"}
+    assert server.root("cat /etc/postbell/postbell.toml") == configuration
+    server.send("third")
+    server.told(device, "third")
+
+
+def is_removed(server):
+    """Without a purge what is kept stays; with it, nothing does."""
+    server.typed(["sudo apt-get remove -q -y postbell"])
+    assert server.root("ls /var/lib/postbell/postbell.db /etc/postbell/postbell.toml").count("\n") == 1
+    assert server.active("postbell.service", "postbell.socket") == ["inactive", "inactive"]
+    server.typed(["sudo apt-get purge -q -y postbell"])
+    left = server.root(
+        "find / -xdev -name '*postbell*' ! -path '/proc/*' ! -path '/home/*' ! -path '/srv/*' ! -path '/root/*'"
+        " ! -path '/etc/postfix/*' ! -path '/var/cache/*' ! -path '/run/log/*' ! -path '/tmp/*';"
+        " getent passwd postbell",
+        check=False,
+    )
+    assert left == ""
+
+
+def test_the_clone(server):
+    server.typed(filled(line, source="/srv/postbell") for line in commands("docs/install.md", "## The clone"))
+    device = server.watching(configured(server), "mail/alice/text")
+    server.send("first")
+    server.told(device, "first")
+    assert "mypy" not in server.root("ls /opt/postbell/.venv/bin")
+    server.typed(commands_of_uninstalling())
+    assert server.root("ls /etc/systemd/system | grep postbell; getent passwd postbell", check=False) == ""
+
+
+def commands_of_uninstalling():
+    return commands("docs/install.md", "## Uninstall")
+
+
+def test_pipx(server):
+    server.typed(filled(line, source="/srv/postbell") for line in commands("docs/install.md", "## pipx or uv"))
+    device = server.watching(configured(server), "mail/alice/text")
+    server.send("first")
+    server.told(device, "first")
+    assert server.typed(["command -v postbell"]) == "/usr/local/bin/postbell\n"
