@@ -31,9 +31,9 @@ _WORDS = {
     "model_type": ("not a section", "write its name in brackets alone on a line, and below it key = value"),
 }
 _BOUNDS = {
-    "greater_than_equal": ("too small", "write {ge} or more"),
-    "greater_than": ("too small", "write more than {gt}"),
-    "less_than_equal": ("too large", "write {le} or less"),
+    "greater_than_equal": ("too small", "write {} or more"),
+    "greater_than": ("too small", "write more than {}"),
+    "less_than_equal": ("too large", "write {} or less"),
 }
 
 
@@ -83,7 +83,8 @@ def _put(kind: str, message: str, context: Mapping[str, Any]) -> tuple[str, str]
     """What the library says of a value, in our words: what is wrong, and the cure."""
     if kind in _BOUNDS:
         problem, cure = _BOUNDS[kind]
-        return problem, cure.format(**context)
+        (bound,) = context.values()
+        return problem, cure.format(int(bound) if bound == int(bound) else bound)
     problem, _, cure = message.removeprefix("Value error, ").partition("; ")
     return _WORDS.get(kind) or (problem, cure or "mend it")
 

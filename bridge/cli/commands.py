@@ -119,6 +119,14 @@ def certificate() -> Told:
 
 
 @Postbell.found_by
+def config() -> Told:
+    """The configuration: what is wrong with it, and what it says."""
+    from bridge.cli import config as module
+
+    return module.config_app
+
+
+@Postbell.found_by
 def status() -> Told:
     """Show listeners, users, live messages, and what waits for the broker."""
     from bridge.cli import status as module

@@ -76,7 +76,7 @@ def _ask(question: str, said: str) -> Any:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("POSTBELL_")}
     try:
         done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "broker", question],
+            [sys.executable, "-P", "-m", "broker", question],
             capture_output=True,
             check=True,
             env=environ,

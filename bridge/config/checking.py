@@ -37,6 +37,7 @@ def known() -> Keys:
 class Checked:
     """What is right and what is wrong: the latter is left out of `values`, and has its default in `settings`."""
 
+    source: Source
     settings: Settings
     values: Mapping[str, Any]
     problems: tuple[Problem, ...]
@@ -60,7 +61,7 @@ def check(source: Source) -> Checked:
             if not bad & {clash.key, *clash.others, *((name,) for name, _ in clash.others)}
         ),
     ]
-    return Checked(settings, right, in_order(problems))
+    return Checked(source, settings, right, in_order(problems))
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

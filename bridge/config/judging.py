@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.config import brokers, checking, loading, source, system
+from bridge.config.brokers import BrokerSilentError
+from bridge.config.system import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from bridge.config.checking import Checked
     from bridge.config.problems import Problem
     from bridge.config.settings import Settings
+    from bridge.config.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was found. `settings` has the defaults for what is wrong in the text; `path` is None without a file."""
+    """What was found. `settings` has the defaults for what is wrong; `source` knows where each key stands."""
 
-    path: Path | None
+    source: Source
     settings: Settings
     problems: tuple[Problem, ...]
+
+    @property
+    def path(self) -> Path | None:
+        """The file that was judged; None without one."""
+        return self.source.path
+
+    def including(self, faults: Iterable[Fault]) -> Judgement:
+        """The same with more that the system knows, but for keys in which something is wrong already."""
+        told = {problem.key for problem in self.problems}
+        more = [_placed(self.source, fault) for fault in faults if fault.name not in told]
+        return replace(self, problems=checking.in_order([*self.problems, *more]))
 
 
 def judge(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Judgement:
     """Judge the configuration that `loading.load` would load, as the user that this process is.
 
     Asks the broker's program about its keys, for a fifth of a second. Raises ConfigurationError when there is no file
-    of the name that was given, BrokerSilentError when the broker's program cannot be run.
+    of the name that was given.
     """
-    path = loading.find(explicit, environ)
-    read = source.read(path, environ, checking.known())
+    read = source.read(loading.find(explicit, environ), environ, checking.known())
     checked = checking.check(read)
-    told = {problem.key for problem in checked.problems}
-    later = [
-        *((tuple(each["key"].split(".")), each["problem"], each["cure"]) for each in brokers.problems(checked.values)),
-        *((each.key, each.problem, each.cure) for each in system.faults(checked.settings)),
-    ]
-    others = [
-        read.problem(key, problem, cure, value=checking.written(read.values, key))
-        for key, problem, cure in later
-        if ".".join(key) not in told
-    ]
-    return Judgement(path, checked.settings, checking.in_order([*checked.problems, *others]))
+    of_text = Judgement(read, checked.settings, checked.problems)
+    return of_text.including(_of_the_broker(checked)).including(system.faults(checked.settings))
+
+
+def _of_the_broker(checked: Checked) -> list[Fault]:
+    try:
+        told = brokers.problems(checked.values)
+    except BrokerSilentError as error:
+        return [Fault((), str(error), f"install Postbell where user {system.whoami()} may read it")]
+    return [Fault(tuple(each["key"].split(".")), each["problem"], each["cure"]) for each in told]
+
+
+def _placed(read: Source, fault: Fault) -> Problem:
+    value = checking.written(read.values, fault.key)
+    return replace(read.problem(fault.key, fault.problem, fault.cure, value=value), may_pass=fault.may_pass)

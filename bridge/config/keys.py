@@ -125,6 +125,8 @@ def toml(value: Any, *, size: bool = False) -> str:
         for letter, factor in _UNITS:
             if value and value % factor == 0:  # 0 needs no unit
                 return f'"{value // factor}{letter}"'
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, list):
         return f"[{', '.join(toml(each) for each in value)}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

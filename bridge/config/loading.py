@@ -18,6 +18,7 @@ from bridge.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bridge.config.checking import Checked
     from bridge.config.settings import Settings
 
 FILE_NAME = "postbell.toml"
@@ -56,9 +57,14 @@ def _is_file(place: Path, *, passed_by: bool = False) -> bool:
         raise ConfigurationError(f"{place}: {error.strerror}; name another with --config") from error
 
 
+def check(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Checked:
+    """What is right and wrong with the text of file and environment; raises ConfigurationError without a file."""
+    return checking.check(source.read(find(explicit, environ), environ, checking.known()))
+
+
 def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings from file and environment; raises ConfigurationError."""
-    checked = checking.check(source.read(find(explicit, environ), environ, checking.known()))
+    checked = check(explicit, environ=environ)
     if checked.problems:
         raise ConfigurationError("\n".join(str(problem) for problem in checked.problems))
     return checked.settings

@@ -52,6 +52,13 @@ def shown(value: object, *, key: str = "") -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
+def masked(value: object, *, key: str = "") -> object:
+    """A value as it may be shown: what `key` calls secret, and logins in URLs, masked."""
+    if isinstance(value, str):
+        return MASK if value and secret(key) else _LOGIN_IN_URL.sub(f"//{MASK}@", value)
+    return value
+
+
 def secret(key: str) -> bool:
     """Whether a key names something that nobody else may know; the place of a file is none."""
     name = key.rpartition(".")[2]

@@ -55,6 +55,12 @@ class Source:
             line=self.line(key),
         )
 
+    def place(self, key: Key) -> str:
+        """Where a key has its value from: a variable, the file with the line, or `default`."""
+        variable = self.variables.get(tuple(str(part) for part in key[:2]), "")
+        line = lines_of(self.text).get(key)
+        return variable or (f"{self.path}:{line}" if line else "default")
+
     def line(self, key: Key) -> int | None:
         """The line of a key in the file, or of the nearest thing around it that stands there."""
         lines = lines_of(self.text)
@@ -91,7 +97,7 @@ def read(path: Path | None, environ: Mapping[str, str], known: Mapping[str, Coll
 
 def _cure(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return "run this as a user who may read it, as with: sudo -u postbell, or name another with --config"
+        return "give it to the group of the user that runs Postbell, with mode 0640, or run this as one who may read it"
     return "mend it, or name another with --config"
 
 

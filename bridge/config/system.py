@@ -27,11 +27,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the value of a key on this system, and what to do."""
+    """What is wrong with the value of a key on this system, and what to do; `may_pass` as a Problem has it."""
 
     key: tuple[str, ...]
     problem: str
     cure: str
+    may_pass: bool = False
+
+    @property
+    def name(self) -> str:
+        """The key, dotted."""
+        return ".".join(self.key)
 
 
 def faults(settings: Settings) -> Iterator[Fault]:

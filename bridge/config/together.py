@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.config.listening import collisions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,6 +29,9 @@ def clashes(settings: Settings) -> Iterator[Clash]:
     yield from _without_broker(settings)
     yield from _half_a_certificate("smtp", settings.smtp)
     yield from _half_a_certificate("http", settings.http)
+    for key, other in collisions(settings):
+        problem = f"{'.'.join(other)} has this address already"
+        yield Clash(key, frozenset({other}), problem, 'choose another port, or write "" for off')
 
 
 def _without_broker(settings: Settings) -> Iterator[Clash]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Bound = int | float
+
 _PLAIN = {
     "int_type": ("not a whole number", "write one without quotes, as 100"),
     "int_parsing": ("not a whole number", "write one, as 100"),
@@ -39,12 +41,17 @@ def put(kind: str, message: str, context: Mapping[str, Any], *, key: str) -> tup
         return problem, cure.format(key=key)
     if kind in _BOUNDS:
         name, problem, cure = _BOUNDS[kind]
-        return problem, cure.format(context[name])
+        return problem, cure.format(_plain(context[name]))
     if kind in {"literal_error", "enum"}:
         return "not one of the choices", f"write {context['expected']}"
     if kind == _OURS:
         return _ours(message.removeprefix("Value error, "))
     return message[:1].lower() + message[1:], "mend the value"
+
+
+def _plain(bound: Bound) -> str:
+    """A bound as people write it: 0 for 0.0."""
+    return str(int(bound) if bound == int(bound) else bound)
 
 
 def _ours(text: str) -> tuple[str, str]:

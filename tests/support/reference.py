@@ -18,9 +18,9 @@ _INTRODUCTION = """\
 Written by `make map` from the sections in `bridge/config/sections.py` and `broker/settings.py`: change it there.
 
 Postbell reads one TOML file: the one that `--config` names, else the one in `$POSTBELL_CONFIG`, else `postbell.toml` in
-the working directory, else `/etc/postbell/postbell.toml`; without any, all has its default. A variable of the
-environment goes before the file: `POSTBELL_SMTP__LISTEN` for `listen` in `[smtp]`, `POSTBELL_STATE_DIR` for a key at
-the top. [A sample file](examples/postbell.toml) has every key as a comment.
+the working directory, else `~/.config/postbell/postbell.toml`, else `/etc/postbell/postbell.toml`; without any, all has
+its default. A variable of the environment goes before the file: `POSTBELL_SMTP__LISTEN` for `listen` in `[smtp]`,
+`POSTBELL_STATE_DIR` for a key at the top. [A sample file](examples/postbell.toml) has every key as a comment.
 
 - `postbell config check` tells all that is wrong, each with its line, also what only this machine knows: files that
   cannot be read, groups that are missing, ports that somebody else has. It ends with 2 if there is anything.

@@ -333,6 +333,4 @@ def test_a_file_that_cannot_be_read_is_told(judged, tmp_path):
     open_up(tmp_path)
     with as_nobody():
         found = judging.judge(tmp_path / "postbell.toml", environ={"POSTBELL_STATE_DIR": "/"})
-    assert ": cannot be read: Permission denied; run this as a user who may read it, as with: sudo -u" in str(
-        found.problems[0]
-    )
+    assert ": cannot be read: Permission denied; give it to the group of the user" in str(found.problems[0])
