@@ -182,7 +182,10 @@ class Intake:
 
 def _reply(kept: Kept | None) -> Reply:
     """250 for what was kept; a user who was removed after RCPT is one that nobody knows."""
-    return UnknownUserError.reply if kept is None else Reply(250, "2.0.0", f"{kept.mail_id} kept")
+    if kept is None:
+        return UnknownUserError.reply
+    said = "kept before, a copy does not ring again" if kept.copy_of_known else "kept"
+    return Reply(250, "2.0.0", f"{kept.mail_id} {said}")
 
 
 def _header(found: Extract, *, size: int) -> Header:

@@ -59,7 +59,7 @@ def device_password(
 @device_app.command("list")
 def device_list(
     context: typer.Context,
-    user: Annotated[str | None, typer.Argument(help="Only this user's devices.")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="Only this user's devices.")] = None,
     config: options.Config = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from bridge.cli.plain import made_plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -58,6 +60,11 @@ class LazyGroup(TyperGroup):
         cls.finders[finder.__name__] = finder
         return finder
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the program's name in the line of usage."""
+        del ctx
+        return ["[OPTIONS]", "COMMAND ..."]
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands into the help."""
         del ctx
@@ -74,4 +81,4 @@ def made(name: str, told: Told) -> Any:
     app.rich_markup_mode, app._add_completion = PLAIN, False  # noqa: SLF001 - the same for all, wherever they are written
     command = typer.main.get_command(app)
     command.name = name
-    return command
+    return made_plain(command)

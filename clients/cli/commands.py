@@ -11,6 +11,7 @@ from clients.cli import edge
 from clients.cli.options import (
     DEFAULT_URL,
     AckOption,
+    AllOption,
     BellOption,
     CaOption,
     DeviceArgument,
@@ -30,9 +31,8 @@ from clients.cli.options import (
     UrlOption,
     UsernameOption,
 )
-from clients.terminal.read.command import ReadRequest, read_message
+from clients.cli.plain import PlainCommand
 from clients.terminal.settings import Place
-from clients.terminal.watch.command import WatchOptions, watch_mail
 
 PROGRAM_VARIABLE = "POSTBELL_PROGRAM"
 """The program that became this one, if the user called another: its name is the one to show in `--help`."""
@@ -53,7 +53,7 @@ def main() -> None:
     """Clients of Postbell: mail as it comes, over MQTT."""
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def watch(
     device: DeviceArgument,
     *,
@@ -71,13 +71,15 @@ def watch(
     ca_file: CaOption = None,
 ) -> None:
     """Show each mail once, as it comes. On a terminal: s newest seen, a all seen, q quit."""
+    from clients.terminal.watch.command import WatchOptions, watch_mail  # noqa: PLC0415 - help does without
+
     watch_mail(
         Place(device, url, username, password_file, state, root, keepalive, ca_file),
         WatchOptions(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell),
     )
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def read(
     device: DeviceArgument,
     mail_id: IdArgument,
@@ -89,16 +91,19 @@ def read(
     raw: RawOption = False,
     parts: PartsOption = False,
     part: PartOption = None,
+    all_into: AllOption = None,
     output: OutputOption = None,
     json: JsonOption = False,
     timeout: TimeoutOption = 60.0,
     root: RootOption = "mail",
     ca_file: CaOption = None,
 ) -> None:
-    """Read the text of a message over MQTT, or the raw message, its list of parts, or one part."""
+    """Read the text of a message over MQTT, or the raw message, its list of parts, one part, or all attachments."""
+    from clients.terminal.read.command import ReadRequest, read_message  # noqa: PLC0415 - help does without
+
     read_message(
         Place(device, url, username, password_file, state, root, READING_KEEPALIVE_S, ca_file),
-        ReadRequest(mail_id, raw=raw, parts=parts, part=part, json=json),
+        ReadRequest(mail_id, raw=raw, parts=parts, part=part, all_into=all_into, json=json),
         output=output,
         patience_s=timeout,
     )

@@ -12,14 +12,16 @@ DEFAULT_URL = "mqtt://127.0.0.1:1883"
 DeviceArgument = Annotated[str, typer.Argument(metavar="USER/DEVICE", help="Whose mail, on which device.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The message, as `watch --json` names it.")]
 UrlOption = Annotated[
-    str, typer.Option(envvar="POSTBELL_URL", help="The broker: mqtt://, mqtts://, ws:// or wss://host:port.")
+    str,
+    typer.Option(metavar="URL", envvar="POSTBELL_URL", help="The broker: mqtt://, mqtts://, ws:// or wss://host:port."),
 ]
 UsernameOption = Annotated[
-    str | None, typer.Option(help="The MQTT login, if it is not USER.DEVICE.", show_default=False)
+    str | None, typer.Option(metavar="LOGIN", help="The MQTT login, if it is not USER.DEVICE.", show_default=False)
 ]
 PasswordOption = Annotated[
     Path | None,
     typer.Option(
+        metavar="FILE",
         help="A file with the password; otherwise $POSTBELL_PASSWORD, otherwise asked for.",
         show_default=False,
     ),
@@ -27,18 +29,26 @@ PasswordOption = Annotated[
 StateOption = Annotated[
     Path | None,
     typer.Option(
+        metavar="FILE",
         help="What was shown before. Default: $XDG_STATE_HOME/postbell/USER.DEVICE.journal.",
         show_default=False,
     ),
 ]
-RootOption = Annotated[str, typer.Option(help="The first level of all topics.")]
+RootOption = Annotated[str, typer.Option(metavar="TOPIC", help="The first level of all topics.")]
 KeepaliveOption = Annotated[
     int,
-    typer.Option(min=10, max=65535, help="Seconds between pings when idle; the longest that the network survives."),
+    typer.Option(
+        metavar="SECONDS",
+        min=10,
+        max=65535,
+        help="Seconds between pings when idle; the longest that the network survives.",
+    ),
 ]
 CaOption = Annotated[
     Path | None,
-    typer.Option(help="Certificates to trust instead of the system's, for mqtts and wss.", show_default=False),
+    typer.Option(
+        metavar="FILE", help="Certificates to trust instead of the system's, for mqtts and wss.", show_default=False
+    ),
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
@@ -54,6 +64,19 @@ BellOption = Annotated[
 
 RawOption = Annotated[bool, typer.Option("--raw", help="The message as it was received.")]
 PartsOption = Annotated[bool, typer.Option("--parts", help="List the parts of the message.")]
-PartOption = Annotated[int | None, typer.Option(min=0, help="One part, by its number in the list.", show_default=False)]
-OutputOption = Annotated[Path | None, typer.Option(help="Write to this file, when it is complete.", show_default=False)]
-TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds without progress before giving up.")]
+PartOption = Annotated[
+    int | None, typer.Option(metavar="NUMBER", min=0, help="One part, by its number in the list.", show_default=False)
+]
+AllOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--all",
+        metavar="DIR",
+        help="Save every attachment into this directory, under safe names; nothing is overwritten.",
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write to this file, when it is complete.", show_default=False)
+]
+TimeoutOption = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Without progress, before giving up.")]

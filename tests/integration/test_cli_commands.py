@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
@@ -97,14 +98,28 @@ def test_help_says_what_each_command_does(within, command):
     code, text = within.words(*command, "--help")
     assert code == 0
     assert "Usage: " in text
-    assert "<list" not in text
+    assert not re.search(r"<[a-z]+", text), "no types of Python's"
+    assert "-h, --help" in text
     assert len(text) > 150
+    assert within.words(*command, "-h") == (0, text)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_says_what_each_parameter_is(command):
+    group: Any = typer.main.get_command(main.app)
+    for word in command:
+        group = group.commands[word]
+    for parameter in group.params:
+        assert parameter.help, parameter.name
+        takes_none = getattr(parameter, "is_flag", False) or getattr(parameter, "count", False)
+        assert takes_none or parameter.metavar or parameter.type_descriptor.choices, f"{parameter.name} needs a metavar"
 
 
 @pytest.mark.parametrize("command", ["watch", "read"])
 def test_the_clients_commands_have_their_own_help(running, command):
     text = running.run(command, "--help").stdout
     assert f"Usage: postbell {command} " in text
+    assert not re.search(r"<[a-z]+", text)
     assert "--config FILE" in text
 
 
@@ -380,6 +395,15 @@ def test_send_tells_the_reply_and_who_was_refused(running, tmp_path):
     nobody = running.run("send", str(mail), "--to", "no@example.org", check=False)
     assert nobody.returncode == 1
     assert "550" in nobody.stdout
+
+
+def test_send_says_that_a_mail_is_a_copy_of_a_known_one(running, tmp_path):
+    mail = tmp_path / "mail.eml"
+    mail.write_bytes(b"Message-ID: <twice@example.org>\nSubject: twice\n\nhello\n")
+    first, second = (running.run("send", str(mail), "--to", "alice@example.org").stdout for _ in range(2))
+    mail_id = first.split()[2]
+    assert first == f"250 2.0.0 {mail_id} kept\n"
+    assert second == f"250 2.0.0 {mail_id} kept before, a copy does not ring again\n"
 
 
 def test_users_and_addresses_count_at_once_and_so_does_their_removal(running):

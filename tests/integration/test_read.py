@@ -116,6 +116,66 @@ def test_parts_are_listed_plain_and_as_json(tmp_path, broker, player):
     assert [json.loads(line)["size"] for line in listed.lines] == [120, 345678]
 
 
+def test_all_attachments_are_saved_under_safe_names_and_over_nothing(tmp_path, broker, player):
+    """The text of the mail is none; names come from a stranger, and two are the same."""
+    contents = {1: b"one", 2: b"two" * 9000, 3: b"three"}
+    listed = [
+        [0, "text/plain", "", 120],
+        [1, "image/png", "../\x1b[31mplan \u202egnp.exe", 3],
+        [2, "application/pdf", "plan gnp.exe", 27_000],
+        [3, "message/rfc822", "", 5],
+    ]
+
+    def answer(request):
+        packed = msgpack.packb(listed)
+        if request[2] == "parts":
+            return [[1, request[1], 0, 0, len(packed), packed]]
+        return Bodies(contents[request[4]])(request)
+
+    player.on_request = answer
+    saved = read(tmp_path, broker, "--all", str(tmp_path / "saved"), "--json")
+    assert saved.run() == 0, saved.complaints
+    told = [json.loads(line) for line in saved.lines]
+    names = ["[31mplan gnp.exe", "plan gnp.exe", "part-3.eml"]
+    assert [each["file"] for each in told] == [str(tmp_path / "saved" / name) for name in names]
+    assert [(tmp_path / "saved" / name).read_bytes() for name in names] == list(contents.values())
+    assert len(list((tmp_path / "saved").iterdir())) == 3
+    saved.out.unlink()
+    again = read(tmp_path, broker, "--all", str(tmp_path / "saved"))
+    assert again.run() == 0
+    assert again.lines[1] == str(tmp_path / "saved" / "plan gnp (2).exe")
+    listed[1:] = []
+    assert again.run() == 0
+    assert "no attachments" in again.complaints
+    listed.append([1, "image/png", "x.png", 3])
+    (tmp_path / "file").write_text("")
+    nowhere = read(tmp_path, broker, "--all", str(tmp_path / "file"))
+    assert nowhere.run() == 1
+    assert f"cannot make the directory {tmp_path / 'file'}: File exists" in nowhere.complaints
+
+
+def test_a_terminal_is_refused_for_what_is_no_text(tmp_path, broker, player):
+    player.on_request = Bodies(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    for body, code in ((b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 2), ("Grüße".encode(), 0)):
+        player.on_request = Bodies(body)
+        master, slave = os.openpty()
+        command = read(tmp_path, broker, "--part", "1")
+        command.start(stdout=slave)
+        os.close(slave)
+        assert command.process.wait(30) == code
+        assert ("Grüße" in os.read(master, 1000).decode()) if not code else ("use --output FILE" in command.complaints)
+        os.close(master)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--raw", "--parts"), ("--all", "x", "--part", "1"), ("--json",), ("--parts", "--output", "x")],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_together_is_told(tmp_path, broker, arguments):
+    assert read(tmp_path, broker, *arguments).run() == 2
+
+
 @pytest.mark.parametrize(("status", "text"), [(2, "no such message"), (3, "body gone"), (99, "")])
 def test_refusal_is_said_and_fails_and_leaves_no_file(tmp_path, broker, player, status, text):
     player.on_request = lambda request: [[1, request[1], status, 0, 0, text]]

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
 import sys
 import time
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
-from rich.text import Text
-
 from clients.backoff import Backoff
-from clients.contract.errors import ContractError
 from clients.contract.ids import valid_id
-from clients.contract.requests import decode_parts
 from clients.device import Device
 from clients.download import Download
-from clients.errors import RequestError, StateLockedError, UsageError
+from clients.errors import StateLockedError, UsageError
 from clients.journal.file import Journal
 from clients.relay import join, relay_path
 from clients.session import Session
@@ -35,15 +28,15 @@ from clients.terminal.read.destination import (
     ReadableDestination,
     StreamDestination,
 )
-from clients.terminal.screen import readable
+from clients.terminal.read.listing import print_parts
+from clients.terminal.read.saving import save_all, understood
 from clients.terminal.settings import login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from clients.contract.requests import Part
     from clients.terminal.read.channels import Channel
     from clients.terminal.read.destination import Destination
     from clients.terminal.settings import Place
@@ -54,19 +47,22 @@ class ReadRequest:
     """What is to be read of a message: its text unless something else is said."""
 
     mail_id: str
-    raw: bool
-    parts: bool
-    part: int | None
-    json: bool
+    raw: bool = False
+    parts: bool = False
+    part: int | None = None
+    all_into: Path | None = None
+    json: bool = False
 
-    def check(self) -> None:
+    def check(self, output: Path | None) -> None:
         """Raise UsageError for what makes no sense."""
         if not valid_id(self.mail_id):
             raise UsageError(f"{self.mail_id!r} is not a message id: nine letters and digits such as 00t64ks8n")
-        if self.raw + self.parts + (self.part is not None) > 1:
-            raise UsageError("--raw, --parts and --part exclude one another")
-        if self.json and not self.parts:
-            raise UsageError("--json goes with --parts")
+        if self.raw + self.parts + (self.part is not None) + (self.all_into is not None) > 1:
+            raise UsageError("--raw, --parts, --part and --all exclude one another")
+        if self.json and not self.parts and self.all_into is None:
+            raise UsageError("--json goes with --parts and --all")
+        if output is not None and (self.parts or self.all_into is not None):
+            raise UsageError("--output goes with one part, the raw message or the text")
 
     @property
     def operation(self) -> str:
@@ -83,34 +79,44 @@ class ReadRequest:
 
 def read_message(place: Place, request: ReadRequest, *, output: Path | None, patience_s: float) -> None:
     """Read it to the end, or raise ClientError and leave no half file behind."""
-    request.check()
-    destination = _destination(request, output)
-    try:
-        download = Download(
-            request.operation,
-            *request.arguments,
-            write=destination.write,
-            next_request_id=lambda: secrets.randbits(32),
-            jitter=random.SystemRandom().random,
-            patience_s=patience_s,
-            now=time.monotonic(),
-        )
-        with _channel(place) as channel, _progress(request.operation) as progress:
-            fetch(download, channel, clock=time.monotonic, progress=progress)
-    except BaseException:
-        destination.abandon()
-        raise
-    destination.finish()
+    request.check(output)
+    destination = None if request.all_into is not None else _destination(request, output)
+    with _channel(place) as channel, _progress() as progress:
+
+        def ask(operation: str, arguments: tuple[str | int, ...], into: Destination) -> None:
+            try:
+                download = Download(
+                    operation,
+                    *arguments,
+                    write=into.write,
+                    next_request_id=lambda: secrets.randbits(32),
+                    jitter=random.SystemRandom().random,
+                    patience_s=patience_s,
+                    now=time.monotonic(),
+                )
+                with progress(operation) as advanced:
+                    fetch(download, channel, clock=time.monotonic, progress=advanced)
+            except BaseException:
+                into.abandon()
+                raise
+            into.finish()
+
+        if destination is None:
+            assert request.all_into is not None
+            stdout = Output(sys.stdout.fileno())
+            save_all(ask, request.mail_id, directory=request.all_into, stdout=stdout, as_json=request.json)
+        else:
+            ask(request.operation, request.arguments, destination)
 
 
 def _destination(request: ReadRequest, output: Path | None) -> Destination:
-    if request.parts:
-        return MemoryDestination(lambda answer: _print_parts(answer, as_json=request.json))
     if output is not None:
         return FileDestination(output)
     stdout = Output(sys.stdout.fileno())
+    if request.parts:
+        return MemoryDestination(lambda answer: print_parts(understood(answer), stdout, as_json=request.json))
     if request.operation == "text" or sys.stdout.isatty():
-        return ReadableDestination(stdout)
+        return ReadableDestination(stdout, surely_text=request.operation == "text")
     return StreamDestination(stdout)
 
 
@@ -148,35 +154,16 @@ def _channel(place: Place) -> Iterator[Channel]:
             session.close()
 
 
+Progressing = Callable[[str], AbstractContextManager[Callable[[int, "int | None"], None]]]
+
+
 @contextmanager
-def _progress(operation: str) -> Iterator[Callable[[int, int | None], None]]:
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(operation, total=None)
-        yield lambda have, total: bar.update(task, completed=have, total=total)
+def _progress() -> Iterator[Progressing]:
+    """A bar for each operation on a terminal; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _operation: nullcontext(lambda _have, _total: None)
+        return
+    from clients.terminal.read.progress import Bars  # noqa: PLC0415 - rich, for a terminal alone
 
-
-def _print_parts(answer: bytes, *, as_json: bool) -> None:
-    try:
-        listed = decode_parts(answer)
-    except ContractError as error:
-        raise RequestError(f"the bridge sent a list that cannot be read: {error}") from error
-    stdout = Output(sys.stdout.fileno())
-    if as_json:
-        for each in listed:
-            stdout.write(json.dumps(asdict(each), ensure_ascii=False).encode() + b"\n")
-    elif sys.stdout.isatty():
-        Console().print(_table(listed))
-    else:
-        for each in listed:
-            row = (str(each.index), readable(each.content_type), str(each.size), readable(each.file_name))
-            stdout.write("\t".join(row).encode() + b"\n")
-
-
-def _table(listed: list[Part]) -> Table:
-    table = Table("part", "type", "size", "file name", box=None)
-    for each in listed:
-        row = (str(each.index), readable(each.content_type), f"{each.size:,}", readable(each.file_name))
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+    with Bars() as bars:
+        yield bars.of

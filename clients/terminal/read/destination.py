@@ -9,13 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from clients.errors import OutputError
+from clients.errors import OutputError, UsageError
+from clients.terminal.read.names import alternatives
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.terminal.output import Output
 
+_UNWRITTEN = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # text has none; ESC is part of some encodings
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -33,24 +35,36 @@ class Destination(Protocol):
 
 
 class ReadableDestination:
-    """Text for a terminal or whatever shows it later: nothing in it can command a terminal."""
+    """Text for a terminal or whatever shows it later: nothing in it can command a terminal.
 
-    def __init__(self, output: Output) -> None:
+    With `surely_text` false it may be anything, and what is no text is refused: raises UsageError.
+    """
+
+    def __init__(self, output: Output, *, surely_text: bool = True) -> None:
         self._output = output
+        self._surely_text = surely_text
         self._content = bytearray()
 
     def write(self, chunk: bytes) -> None:
         """Keep the bytes until all are there, so that a progress bar is not in the way."""
         self._content += chunk
+        if b"\0" in chunk:
+            self._refuse()  # there is no need to wait for the rest
 
     def finish(self) -> None:
         """Print the text, with a line break at its end."""
+        if len(_UNWRITTEN.findall(self._content)) * 10 > len(self._content):
+            self._refuse()
         text = self._content.decode("utf-8", "replace").replace("\r\n", "\n")
         text = _CONTROL.sub("\ufffd", text)
         self._output.write((text + ("" if text.endswith("\n") else "\n")).encode())
 
     def abandon(self) -> None:
         """Print nothing."""
+
+    def _refuse(self) -> None:
+        if not self._surely_text:
+            raise UsageError("this is no text, and a terminal shows nothing else; use --output FILE, or a pipe")
 
 
 class MemoryDestination:
@@ -93,7 +107,8 @@ class FileDestination:
     """A file that appears under its name only when it is complete. Raises OutputError."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+        self.size = 0
         try:
             fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         except OSError as error:
@@ -102,24 +117,46 @@ class FileDestination:
 
     def write(self, chunk: bytes) -> None:
         """Append to the partial file."""
+        self.size += len(chunk)
         view = memoryview(chunk)
         try:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror}") from error
+            raise OutputError(f"cannot write {self.path}: {error.strerror}") from error
 
     def finish(self) -> None:
         """Give the file its name."""
         try:
             os.fsync(self._fd)
             os.close(self._fd)
-            self._partial.replace(self._path)
+            self._give_name()
         except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror}") from error
+            raise OutputError(f"cannot write {self.path}: {error.strerror}") from error
 
     def abandon(self) -> None:
         """Leave nothing behind."""
         os.close(self._fd)
         with contextlib.suppress(OSError):
             self._partial.unlink()
+
+    def _give_name(self) -> None:
+        self._partial.replace(self.path)
+
+
+class NewFileDestination(FileDestination):
+    """The same, in the place of no other file: `path` says after `finish` how it is called. Raises OutputError."""
+
+    def _give_name(self) -> None:
+        for name in alternatives(self.path.name):
+            wanted = self.path.with_name(name)
+            with contextlib.suppress(FileExistsError):
+                _claim(wanted)
+                self._partial.replace(wanted)
+                self.path = wanted
+                return
+
+
+def _claim(path: Path) -> None:
+    """Make an empty file where there is nothing, not even a link; raises FileExistsError."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

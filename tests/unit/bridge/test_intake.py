@@ -85,7 +85,8 @@ def test_a_recipient_gets_250_exactly_when_the_store_kept_it_for_their_user(reci
         elif user not in there:
             assert reply == UnknownUserError.reply
         else:
-            assert str(reply) == f"250 2.0.0 {ids.encode(1000 + user)} kept"
+            said = "kept before, a copy does not ring again" if user in copies else "kept"
+            assert str(reply) == f"250 2.0.0 {ids.encode(1000 + user)} {said}"
     assert bool(keeper.asked) == bool(set(recipients) - full)
     assert all(each.user_id not in full for envelope, *_ in keeper.asked for each in envelope.recipients)
 

@@ -10,8 +10,10 @@ import msgpack
 import pytest
 
 from clients.errors import RequestError
-from clients.terminal.read import command
+from clients.terminal.output import Output
 from clients.terminal.read.channels import GuestChannel
+from clients.terminal.read.listing import print_parts
+from clients.terminal.read.saving import understood
 
 PARTS = msgpack.packb([[0, "text/plain", "", 12], [1, "image/png", "a\x1b[31m.png", 345678]])
 
@@ -23,9 +25,8 @@ def printed(tmp_path, monkeypatch, capsys):
     def show(*, as_json=False, terminal=False):
         path = tmp_path / "out"
         with path.open("wb") as out:
-            monkeypatch.setattr(sys.stdout, "fileno", out.fileno, raising=False)
             monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
-            command._print_parts(PARTS, as_json=as_json)
+            print_parts(understood(PARTS), Output(out.fileno()), as_json=as_json)
         return path.read_text() + capsys.readouterr().out
 
     return show
@@ -46,7 +47,7 @@ def test_no_file_name_commands_the_terminal(printed):
 
 def test_a_list_that_cannot_be_read_is_an_error():
     with pytest.raises(RequestError, match="cannot be read"):
-        command._print_parts(b"\xc1", as_json=False)
+        understood(b"\xc1")
 
 
 def test_a_guest_gets_replies_and_is_told_when_the_watcher_ends():
