@@ -42,9 +42,10 @@ class Certificate:
         """Use changed files for connections from then on, until cancelled; unusable ones leave the old in place."""
         while True:
             await asyncio.sleep(every_s)
-            self._look()
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Use changed files for connections from now on; unusable ones leave the old in place."""
         stamp = self._times()
         if stamp == self._stamp:
             return

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -60,13 +60,27 @@ class Discard(Protocol):
         """Remove a finished message by the name in its Body; raises StoreUnavailableError."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """What is believed of a message.
+
+    The verdicts of `authserv_ids` (RFC 8601 §2.2) and of the filter that writes `spam_headers`; and that one with
+    more than `received_limit` Received fields is a loop (RFC 5321 §6.3).
+    """
+
+    authserv_ids: frozenset[str] = frozenset()
+    spam_headers: tuple[str, ...] = ()
+    received_limit: int = 50
+
+
+BELIEFS = Beliefs()
+
+
 class Intake:
     """Accepts envelopes.
 
     `directory` gives the users as they are now, `full` the ids of those who have as many messages
-    as one may have. Of a message are believed the verdicts of `authserv_ids` (RFC 8601 §2.2) and of
-    the filter that writes `spam_headers`; one with more than `received_limit` Received fields is a
-    loop (RFC 5321 §6.3).
+    as one may have. `beliefs` may be replaced at any time.
     """
 
     def __init__(
@@ -75,17 +89,13 @@ class Intake:
         store: Keeper,
         directory: Callable[[], Directory],
         discard: Discard,
-        authserv_ids: frozenset[str] = frozenset(),
-        spam_headers: tuple[str, ...] = (),
-        received_limit: int = 50,
+        beliefs: Beliefs = BELIEFS,
         full: Callable[[], Collection[int]] = frozenset,
     ) -> None:
         self._store = store
         self._directory = directory
         self._discard = discard
-        self._authserv_ids = authserv_ids
-        self._spam_headers = spam_headers
-        self._received_limit = received_limit
+        self.beliefs = beliefs
         self._full = full
         self._log = structlog.get_logger()
 
@@ -126,8 +136,8 @@ class Intake:
             found = self._read(envelope.body)
         else:
             found = await asyncio.to_thread(self._read, envelope.body)
-        if found.hops > self._received_limit:
-            raise LoopError(f"more than {self._received_limit} Received fields")
+        if found.hops > self.beliefs.received_limit:
+            raise LoopError(f"more than {self.beliefs.received_limit} Received fields")
         header = _header(found, size=envelope.body.size)
         # Shielded: once it is under way the commit may succeed, whatever becomes of the sender.
         return await asyncio.shield(
@@ -139,8 +149,8 @@ class Intake:
             body.head,
             size=body.size,
             complete=body.spooled is None,
-            authserv_ids=self._authserv_ids,
-            spam_headers=self._spam_headers,
+            authserv_ids=self.beliefs.authserv_ids,
+            spam_headers=self.beliefs.spam_headers,
         )
 
     async def _drop_copy(self, body: Body, kept: tuple[Kept, ...]) -> None:

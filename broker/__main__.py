@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import resource
 import sqlite3
@@ -19,7 +20,7 @@ from broker.errors import LoginsUnavailableError
 from broker.loading import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from broker.settings import Settings
 
@@ -34,20 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(options.config)
         if options.mosquitto_acl:
             return _print_mosquitto_acl(settings)
-        _run(settings, parent_pipe=options.parent_pipe)
+        _run(settings, again=functools.partial(load, options.config), parent_pipe=options.parent_pipe)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - this is where everything ends
         return report(error)
     return FINE
 
 
-def _run(settings: Settings, *, parent_pipe: bool) -> None:
+def _run(settings: Settings, *, again: Callable[[], Settings], parent_pipe: bool) -> None:
     from broker.app import serve  # noqa: PLC0415 - the library takes most of the time of a start
 
     logs.configure(level=settings.log.level, style=settings.log.format)
     _raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, parent_pipe=parent_pipe))
+        runner.run(serve(settings, load=again, parent_pipe=parent_pipe))
 
 
 def _tell(options: argparse.Namespace) -> None:

@@ -43,9 +43,7 @@ class Admission:
     """Bounds on connections, all and from one address, and on what one address may do in a minute."""
 
     def __init__(self, *, clients: int, clients_per_address: int, login_failures: int) -> None:
-        self._clients = clients
-        self._per_address = clients_per_address
-        self._allowed_failures = login_failures
+        self.use(clients=clients, clients_per_address=clients_per_address, login_failures=login_failures)
         self._present: Counter[str] = Counter()
         self._total = 0
         self._failures = _Tallies()
@@ -53,6 +51,12 @@ class Admission:
 
     def __len__(self) -> int:
         return self._total
+
+    def use(self, *, clients: int, clients_per_address: int, login_failures: int) -> None:
+        """Have these bounds hold; who is in stays in."""
+        self._clients = clients
+        self._per_address = clients_per_address
+        self._allowed_failures = login_failures
 
     def enter(self, address: str) -> str | None:
         """Count a connection in; `leave` must follow. Returns why it must be refused, or None."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from broker import logs
 from broker.acl import Rules
 from broker.admission import Admission
 from broker.attendance import Attendance
@@ -21,6 +22,7 @@ from broker.delivery import Bounds
 from broker.listeners import configured
 from broker.notify import Supervisor
 from broker.reception import Reception
+from broker.reload import Reload
 from broker.router import Router
 from broker.runfile import RunFile
 from broker.server import DeviceBroker
@@ -36,10 +38,13 @@ if TYPE_CHECKING:
     from broker.settings import BrokerLimits, Settings
 
 
-async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
+DAY_S = 86_400
+
+
+async def serve(settings: Settings, *, load: Callable[[], Settings], parent_pipe: bool = False) -> None:
     """Run the broker until SIGTERM or SIGINT, or, with `parent_pipe`, until standard input ends.
 
-    Raises ConfigurationError and ListenError.
+    SIGHUP has `load` read the configuration again. Raises ConfigurationError and ListenError.
     """
     stop, supervisor = asyncio.Event(), Supervisor(os.environ, pid=os.getpid())
     _stop_on_signal(stop)
@@ -63,19 +68,31 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
         attendance.forget_others({who.username for who in table.identities()})
 
     logins = Logins(reader, on_change=logins_changed)
+    reception = _reception(settings.limits, logins, statistics, turns)
     broker = DeviceBroker(
         listeners=listeners,
         ports=run_file.ports(),
         tls=certificates.context if certificates else None,
         limits=settings.limits,
-        session_s=settings.broker.session_days * 86_400,
-        reception=_reception(settings.limits, logins, statistics, turns),
+        session_s=settings.broker.session_days * DAY_S,
+        reception=reception,
         router=router,
         store=store,
         statistics=statistics,
         attendance=attendance,
         turns=turns,
     )
+
+    def use(newer: Settings) -> None:
+        if certificates is not None:
+            certificates.use(newer.broker)
+        reception.use(newer.limits)
+        router.use(**_bounds(newer.limits))
+        broker.use(limits=newer.limits, session_s=newer.broker.session_days * DAY_S)
+        logs.configure(level=newer.log.level, style=settings.log.format)
+
+    reload = Reload(settings, load=load, use=use, tell=run_file.tell_reload)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.ask)
     store.start()
     await logins.refresh()
     try:
@@ -88,6 +105,7 @@ async def serve(settings: Settings, *, parent_pipe: bool = False) -> None:
             "sessions": store.watch,
             "attendance": attendance.follow,
             "watchdog": supervisor.watch,
+            "reload": reload.run,
         }
         if certificates is not None:
             followed["certificates"] = certificates.follow
@@ -111,15 +129,21 @@ async def _work(followed: Mapping[str, Callable[[], Coroutine[Any, Any, None]]],
 
 
 def _router(settings: Settings, store: SessionStore, statistics: Statistics) -> Router:
-    limits = settings.limits
     return Router(
         rules=Rules(settings.mqtt.root),
-        bounds=Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
-        subscriptions=limits.subscriptions,
         store=store,
         statistics=statistics,
         clock=time.time,
+        **_bounds(settings.limits),
     )
+
+
+def _bounds(limits: BrokerLimits) -> dict[str, Any]:
+    """The router's, of the limits."""
+    return {
+        "bounds": Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
+        "subscriptions": limits.subscriptions,
+    }
 
 
 def _reception(limits: BrokerLimits, logins: Logins, statistics: Statistics, turns: Turns) -> Reception:

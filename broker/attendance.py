@@ -110,7 +110,8 @@ class Attendance:
         """Write down who came and went, until cancelled."""
         while True:
             try:
-                await asyncio.wait_for(self._waiting.wait(), BEAT_S)
+                async with asyncio.timeout(BEAT_S):  # wait_for of Python 3.11 can swallow a cancellation
+                    await self._waiting.wait()
             except TimeoutError:
                 pass
             else:

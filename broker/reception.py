@@ -80,6 +80,15 @@ class Reception:
         self._loop = asyncio.get_running_loop()
         self._log = structlog.get_logger()
 
+    def use(self, limits: BrokerLimits) -> None:
+        """Have these bounds hold for clients that come from now on."""
+        self._limits = limits
+        self._admission.use(
+            clients=limits.clients,
+            clients_per_address=limits.clients_per_address,
+            login_failures=limits.login_failures,
+        )
+
     async def receive(self, link: Link, address: str) -> Arrival | None:
         """Read CONNECT and judge it. Who is refused has been told so when this returns None."""
         refused = self._admission.enter(address)

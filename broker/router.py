@@ -49,12 +49,16 @@ class Router:
         self.retained = Retained()
         self.subscriptions = Subscriptions()
         self._rules = rules
-        self._bounds = bounds
-        self._allowed = subscriptions
+        self.use(bounds=bounds, subscriptions=subscriptions)
         self._store = store
         self._statistics = statistics
         self._clock = clock
         self._log = structlog.get_logger()
+
+    def use(self, *, bounds: Bounds, subscriptions: int) -> None:
+        """Have these bounds hold: of a queue for sessions that begin from now on."""
+        self._bounds = bounds
+        self._allowed = subscriptions
 
     def restore(self, who: Identity, saved: SavedSession) -> None:
         """Put back a session that the last broker process left."""

@@ -7,12 +7,15 @@ import fcntl
 import json
 import os
 import pwd
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+
+import structlog
 
 from broker.address import Address
 from broker.errors import ConfigurationError, ListenError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _PATIENCE_S = 3.0  # of waiting until another broker is gone
@@ -24,6 +27,7 @@ class RunFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._told: dict[str, Any] = {}
         self._lock: IO[str] | None = None
 
     async def claim(self) -> None:
@@ -68,7 +72,17 @@ class RunFile:
     def write(self, addresses: dict[str, str]) -> None:
         """Say where this process listens, atomically. Listeners that are off are null."""
         names = ("mqtt", "websocket", "mqtts", "secure_websocket")
-        told = {"pid": os.getpid(), **{name: addresses.get(name) for name in names}}
+        self._tell({"pid": os.getpid(), **{name: addresses.get(name) for name in names}})
+
+    def tell_reload(self, outcome: Mapping[str, Any]) -> None:
+        """Say what came of the last reload; a disk that is full is no reason to end."""
+        try:
+            self._tell({**self._told, "reload": dict(outcome)})
+        except OSError as error:
+            structlog.get_logger().warning("run_file_not_written", reason=str(error))
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        self._told = told
         fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         fresh.write_text(json.dumps(told), encoding="utf-8")
         fresh.replace(self._path)

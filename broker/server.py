@@ -78,6 +78,11 @@ class DeviceBroker(Broker):
         self._log = structlog.get_logger()
         self._begun_at = self._loop.time()
 
+    def use(self, *, limits: BrokerLimits, session_s: float) -> None:
+        """Have these hold: limits for clients that come from now on."""
+        self._limits = limits
+        self._session_s = session_s
+
     async def start(self) -> None:
         """Listen. Raises ListenError."""
         try:

@@ -151,6 +151,14 @@ def reconcile() -> Told:
 
 
 @Postbell.found_by
+def reload() -> Told:
+    """Have what runs read its configuration again, and say what holds from now on."""
+    from bridge.cli import reload as module
+
+    return module.reload
+
+
+@Postbell.found_by
 def salvage() -> Told:
     """Save what can be read of a damaged database into a new one; the old file is kept."""
     from bridge.cli import salvage as module

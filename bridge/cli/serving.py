@@ -59,8 +59,8 @@ def _owned(context: typer.Context, config: Path | None) -> Settings:
 def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None]) -> None:
     from bridge.daemon import logs, process  # noqa: PLC0415 - help does without, and it takes a third of a second
 
-    logs.configure(level=settings.log.level, style=settings.log.format)
-    run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready))
+    verbosity = logs.configure(level=settings.log.level, style=settings.log.format)
+    run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready, verbosity=verbosity))
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:

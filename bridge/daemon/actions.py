@@ -13,20 +13,22 @@ if TYPE_CHECKING:
 
     from bridge.daemon.connected import Connected
     from bridge.daemon.directory_cache import DirectoryCache
+    from bridge.daemon.reload import Reload
     from bridge.publish.replay import Replay
 
 
 class Actions:
     """The actions by their names; each takes the request as a JSON object and gives one back."""
 
-    def __init__(self, *, connected: Connected, replay: Replay, directory: DirectoryCache) -> None:
+    def __init__(self, *, connected: Connected, replay: Replay, directory: DirectoryCache, reload: Reload) -> None:
         self._connected = connected
         self._replay = replay
         self._directory = directory
+        self._reload = reload
 
     def by_name(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
         """What the control socket answers to."""
-        return {"reconcile": self.reconcile, "look": self.look}
+        return {"reconcile": self.reconcile, "look": self.look, "reload": self.reload}
 
     async def reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
         """Compare broker and store, and mark what differs unless `dry_run`; raises ControlError."""
@@ -43,3 +45,8 @@ class Actions:
         del request
         await self._directory.look()
         return {}
+
+    async def reload(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read the configuration again; what came of it."""
+        del request
+        return asdict(await self._reload.once())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import secrets
 import time
 from typing import TYPE_CHECKING
 
+from bridge.config import judging
 from bridge.daemon import runfile
 from bridge.daemon.access import Access
 from bridge.daemon.actions import Actions
 from bridge.daemon.bodies import Bodies
+from bridge.daemon.brokers_reload import reload_broker
 from bridge.daemon.clock import wall_ms
 from bridge.daemon.connected import Connected
 from bridge.daemon.directory_cache import DirectoryCache
@@ -18,8 +21,11 @@ from bridge.daemon.hearing import Hearing
 from bridge.daemon.inbound import Inbound
 from bridge.daemon.lifetimes import Lifetimes
 from bridge.daemon.listening import ingress_settings
+from bridge.daemon.live import Adjustable
+from bridge.daemon.logs import Verbosity
 from bridge.daemon.notify import Supervisor
 from bridge.daemon.presence import Presence
+from bridge.daemon.reload import Reload
 from bridge.daemon.service import Service
 from bridge.ingress import Ingress
 from bridge.intake import Intake
@@ -31,14 +37,12 @@ from bridge.requests.requests import Requests
 from bridge.spool import Spool
 from bridge.store import logins, people
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
-from bridge.store.bodies import Keeping
-from bridge.store.live import Retention
-from bridge.store.messages import Terms
 from bridge.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.config.judging import Judgement
     from bridge.config.settings import Settings
     from bridge.ingress import HandedSockets
 
@@ -47,7 +51,8 @@ class Bridge:
     """The parts of one bridge and how they hang together. Made inside the running loop; the database is there.
 
     `ready` is called once, when mail can come in and the broker is connected. `supervisor` started this process, and
-    may have handed it listening sockets.
+    may have handed it listening sockets. `judge` reads the configuration again, and `verbosity` is that of the log:
+    both for a reload.
     """
 
     def __init__(
@@ -57,27 +62,34 @@ class Bridge:
         ready: Callable[[], None] = lambda: None,
         supervisor: Supervisor | None = None,
         handed: HandedSockets | None = None,
+        judge: Callable[[], Judgement] = judging.judge,
+        verbosity: Verbosity | None = None,
     ) -> None:
         self.settings = settings
+        self._verbosity = verbosity or Verbosity(settings.log.level)
+        given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
         self.store = Store(
             settings.database,
             now_ms=wall_ms,
-            retention=Retention(settings.retain.count, settings.retain.days),
+            retention=given.retention,
             changed=self._committed,
         )
-        self.mailbox = Mailbox(self.store, Terms(settings.limits.payload, settings.spam.action))
+        self.mailbox = Mailbox(self.store, given.terms)
         self.spool = Spool(settings.spool_dir)
+        self.outbox_rows = OutboxRows(self.store, days=given.retention.days, now_ms=wall_ms)
         self.outbox = Outbox(
-            rows=OutboxRows(self.store, days=settings.retain.days, now_ms=wall_ms),
+            rows=self.outbox_rows,
             root=settings.mqtt.root,
             window=settings.mqtt.window,
             monotonic=time.monotonic,
         )
         self.directory = DirectoryCache(store=self.store, changed=self.outbox.wake)
-        self.lifetimes = self._make_lifetimes()
+        self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
+        self.lifetimes = self._make_lifetimes(given)
+        self.intake = self._make_intake(given)
         self.ingress = self._make_ingress(handed)
-        self.replay = self._make_replay()
+        self.replay = self._make_replay(given)
         self.connected = Connected()
         self.listening: dict[str, str] = {}
         """Where else than for mail it listens: each listener's address by its name."""
@@ -88,8 +100,9 @@ class Bridge:
             status=self.supervisor.status,
         )
         self.hearing = Hearing(note=self.store.writing(people.hear), root=settings.mqtt.root, now_ms=wall_ms)
+        self.requests = self._make_requests(given)
         self.inbound = Inbound(
-            requests=self._make_requests(), replay=self.replay, heard=self.hearing.heard, root=settings.mqtt.root
+            requests=self.requests, replay=self.replay, heard=self.hearing.heard, root=settings.mqtt.root
         )
         self.service = Service(
             connected=self.connected,
@@ -99,64 +112,91 @@ class Bridge:
             outbox=self.outbox,
             ready=ready,
         )
-        self.actions = Actions(connected=self.connected, replay=self.replay, directory=self.directory)
+        self.reload = Reload(
+            judge=judge,
+            current=lambda: self.settings,
+            use=self.use,
+            tell_broker=functools.partial(reload_broker, settings.run_dir),
+            supervisor=self.supervisor,
+        )
+        self.actions = Actions(
+            connected=self.connected, replay=self.replay, directory=self.directory, reload=self.reload
+        )
         self.access = Access(settings, grant=self.store.writing(logins.grant_bridge))
         self.link = self._make_link()
+
+    def use(self, settings: Settings) -> None:
+        """Have other settings hold, as far as they are live (`live.KEYS`): from the next mail, session and request on.
+
+        Raises ConfigurationError when a certificate cannot be used; then nothing has changed.
+        """
+        given = Adjustable.of(settings)
+        use_ingress = self.ingress.prepare(given.ingress)  # all that can fail; behind it everything is assigned
+        use_ingress()
+        self.settings = settings
+        self.store.retention = given.retention
+        self.mailbox.terms = given.terms
+        self.outbox_rows.days = self.course.days = given.retention.days
+        self.replay.use(count=given.retention.count, days=given.retention.days)
+        self.intake.beliefs = given.beliefs
+        self.lifetimes.keeping, self.lifetimes.most_messages = given.keeping, given.most_messages
+        self.lifetimes.review()
+        self.requests.use(chunk=given.chunk, rate=given.request_rate)
+        self._verbosity.set(given.log_level)
 
     def _committed(self) -> None:
         self.outbox.wake()  # made behind the store, whose rows it publishes
 
-    def _make_lifetimes(self) -> Lifetimes:
-        body = self.settings.body
+    def _make_lifetimes(self, given: Adjustable) -> Lifetimes:
         return Lifetimes(
             store=self.store,
-            course=Course(self.store, days=self.settings.retain.days, now_ms=wall_ms),
+            course=self.course,
             discard=self.spool.discard,
-            keeping=Keeping(body.days, body.quota, body.total, body.headers_days),
-            most_messages=self.settings.limits.messages,
+            keeping=given.keeping,
+            most_messages=given.most_messages,
             now_ms=wall_ms,
             monotonic=time.monotonic,
         )
 
-    def _make_ingress(self, handed: HandedSockets | None) -> Ingress:
-        intake = Intake(
+    def _make_intake(self, given: Adjustable) -> Intake:
+        return Intake(
             store=self.mailbox,
             directory=self.directory.current,
             discard=self.spool.discard,
-            authserv_ids=frozenset(self.settings.smtp.authserv_ids),
-            spam_headers=self.settings.spam.headers,
-            received_limit=self.settings.limits.received,
+            beliefs=given.beliefs,
             full=lambda: self.lifetimes.full,
         )
+
+    def _make_ingress(self, handed: HandedSockets | None) -> Ingress:
         return Ingress(
-            intake=intake,
+            intake=self.intake,
             spool=self.spool,
             settings=ingress_settings(self.settings, before=runfile.read(self.settings.run_dir, runfile.BRIDGE)),
             check_login=self.store.reading(logins.check_sender),
             handed=handed,
         )
 
-    def _make_replay(self) -> Replay:
+    def _make_replay(self, given: Adjustable) -> Replay:
         return Replay(
             store=StoredTruth(self.store),
             outbox=self.outbox,
             root=self.settings.mqtt.root,
             node=self.settings.node,
-            count=self.settings.retain.count,
-            days=self.settings.retain.days,
+            count=given.retention.count,
+            days=given.retention.days,
             now_ms=wall_ms,
             new_token=secrets.token_hex,
         )
 
-    def _make_requests(self) -> Requests:
+    def _make_requests(self, given: Adjustable) -> Requests:
         return Requests(
             store=self.mailbox,
             directory=self.directory.current,
             load=Bodies(self.spool).load,
             reply=self.connected.reply,
             root=self.settings.mqtt.root,
-            chunk=self.settings.limits.chunk,
-            rate=self.settings.limits.request_rate,
+            chunk=given.chunk,
+            rate=given.request_rate,
             monotonic=time.monotonic,
         )
 

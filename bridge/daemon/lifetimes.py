@@ -36,7 +36,8 @@ TRUST_CLOCK_AFTER_S = 86_400.0
 class Lifetimes:
     """The task; `now_ms` is the wall clock, `monotonic` the one that never steps; `discard` removes spool files.
 
-    A user who has `most_messages` or more is one of `full` when the next count is done.
+    A user who has `most_messages` or more is one of `full` when the next count is done. That and `keeping` may be
+    replaced at any time.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class Lifetimes:
         self._store = store
         self._course = course
         self._discard = discard
-        self._keeping = keeping
+        self.keeping = keeping
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._offset_ms = self._offset()
-        self._most_messages = most_messages
+        self.most_messages = most_messages
         self._clear_at = self._count_at = monotonic()
+        self._doubted = False
         self.full: dict[int, str] = {}
         """Id and name of the users who may have no more messages, as of the last count."""
         self._log = structlog.get_logger()
@@ -72,8 +74,16 @@ class Lifetimes:
                 self._log.warning("lifetimes_wait_for_store", reason=str(error))
             await asyncio.sleep(LOOK_S)
 
+    def review(self) -> None:
+        """Work every live set out and count all messages at the next look: the settings have changed."""
+        self._doubted = True
+        self._count_at = self._monotonic()
+
     async def look(self) -> None:
         """One look: clock, live sets, and now and then the limits on bodies."""
+        if self._doubted:
+            await self._store.write(live.review_all)
+            self._doubted = False
         step_ms = self._offset() - self._offset_ms
         if abs(step_ms) > STEP_MS:
             self._offset_ms += step_ms
@@ -95,12 +105,12 @@ class Lifetimes:
             await self._clear()
 
     async def _count(self) -> None:
-        before, self.full = self.full, await self._store.read(messages.users_with, self._most_messages)
+        before, self.full = self.full, await self._store.read(messages.users_with, self.most_messages)
         for user_id in self.full.keys() - before.keys():
-            self._log.warning("mailbox_full", user=self.full[user_id], messages=self._most_messages)
+            self._log.warning("mailbox_full", user=self.full[user_id], messages=self.most_messages)
 
     async def _clear(self) -> None:
-        while dropped := await self._store.write(bodies.clear, self._keeping):
+        while dropped := await self._store.write(bodies.clear, self.keeping):
             self._log.info("bodies_dropped", rows=dropped)
         files = await self._store.read(messages.discarded_files)
         if files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bridge.config.endpoints import TcpAddress
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
 
 
-def ingress_settings(settings: Settings, *, before: Mapping[str, Any]) -> IngressSettings:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def ingress_settings(settings: Settings, *, before: Mapping[str, Any] = NOTHING) -> IngressSettings:
     """The listeners' settings; `before` is the run file of the last run, whose ports are tried first."""
     ports = {name: last_port(before.get(name)) for name in ("smtp", "smtps", "lmtp")}
     limits = settings.limits

@@ -15,8 +15,27 @@ if TYPE_CHECKING:
 PROCESS = "bridge"
 """Who speaks: the broker writes to the same standard error, and each line says whose it is."""
 
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "exception": 40}
 
-def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ) -> None:
+
+class Verbosity:
+    """From which level on events are written: `debug`, `info`, `warning` or `error`. It may change at any time."""
+
+    def __init__(self, level: str) -> None:
+        self.set(level)
+
+    def set(self, level: str) -> None:
+        """Write events of this level and above from now on."""
+        self._lowest = _LEVELS[level]
+
+    def __call__(self, _logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """Let an event through, or raise DropEvent: the filter that structlog brings is fixed in each logger."""
+        if _LEVELS[method] < self._lowest:
+            raise structlog.DropEvent
+        return event
+
+
+def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ) -> Verbosity:
     """Send events to standard error, in one form whoever says them; libraries speak only when something is wrong.
 
     `style` is `console`, `json`, or `auto`: lines where somebody reads along. NO_COLOR (no-color.org) is heeded.
@@ -35,12 +54,14 @@ def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ
         *([structlog.processors.format_exc_info] if style == "json" else []),
     ]
     _configure_libraries(ends, renderer)
+    verbosity = Verbosity(level)
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        processors=[*ends, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        processors=[verbosity, *ends, renderer],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    return verbosity
 
 
 def _configure_libraries(ends: list[structlog.typing.Processor], renderer: structlog.typing.Processor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import os
 import random
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
+from bridge.config import judging
 from bridge.daemon import control, runfile
 from bridge.daemon.app import Bridge
 from bridge.daemon.child import BrokerChild
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.settings import Settings
+    from bridge.daemon.logs import Verbosity
     from bridge.daemon.seeing import Seeing
     from bridge.publish.connection import BrokerConnection
     from bridge.reconcile import Repair
 
+STANDARD_INPUT = 0
 CONNECT_ONCE_S = 6.0
 """How long `postbell reconcile` tries to reach the broker where no bridge runs."""
 DRAINED_S = 0.05
@@ -39,19 +43,36 @@ DRAINED_S = 0.05
 
 
 async def serve(
-    settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None] = lambda: None
+    settings: Settings,
+    *,
+    config: Path | None,
+    with_broker: bool,
+    ready: Callable[[], None] = lambda: None,
+    verbosity: Verbosity | None = None,
 ) -> None:
-    """Run the bridge, and the broker beside it, until SIGTERM or SIGINT."""
+    """Run the bridge, and the broker beside it, until SIGTERM or SIGINT; SIGHUP has both reload their configuration.
+
+    On a terminal SIGHUP says that the terminal is gone, and ends them.
+    """
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
         supervisor = Supervisor.of(os.environ, pid=os.getpid(), monotonic=time.monotonic)
         handed = HandedSockets.of(os.environ, pid=os.getpid())
         supervisor.status("looks the database through")
-        database.prepare(settings.database, check=True)
-        bridge = Bridge(settings, ready=ready, supervisor=supervisor, handed=handed)
+        _make_newest(settings)
+        bridge = Bridge(
+            settings,
+            ready=ready,
+            supervisor=supervisor,
+            handed=handed,
+            judge=functools.partial(judging.judge, config),
+            verbosity=verbosity,
+        )
         work = asyncio.create_task(_run_beside_broker(bridge, config=config, with_broker=with_broker), name="bridge")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, work, supervisor)
+        if not os.isatty(STANDARD_INPUT):
+            loop.add_signal_handler(signal.SIGHUP, bridge.reload.ask)
         try:
             await work
         except asyncio.CancelledError:
@@ -110,6 +131,7 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
             tasks.create_task(bridge.hearing.run(), name="hearing")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
+            tasks.create_task(bridge.reload.run(), name="reload")
             if seeing is not None:
                 tasks.create_task(seeing.run(), name="http")
             tasks.create_task(control.listen(bridge.settings.run_dir, bridge.actions.by_name()), name="control")

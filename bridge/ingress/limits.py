@@ -32,11 +32,12 @@ class SessionLimits:
 class Gate:
     """Counts the open connections, together and by address, and says who may come in.
 
-    Peers without an address (UNIX sockets) count only in the total.
+    Peers without an address (UNIX sockets) count only in the total. `limits` may be replaced at any time; who is in
+    stays in.
     """
 
     def __init__(self, limits: SessionLimits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._total = 0
         self._by_address: Counter[str] = Counter()
 
@@ -47,9 +48,9 @@ class Gate:
 
     def enter(self, address: str) -> Reply | None:
         """Count a connection in, or return the reply that refuses it (then nothing is counted)."""
-        if self._total >= self._limits.connections:
+        if self._total >= self.limits.connections:
             return replies.TOO_MANY_CONNECTIONS
-        if address and self._by_address[address] >= self._limits.connections_per_address:
+        if address and self._by_address[address] >= self.limits.connections_per_address:
             return replies.TOO_MANY_FROM_ADDRESS
         self._total += 1
         if address:

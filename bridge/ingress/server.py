@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,7 +19,6 @@ from bridge.ingress.smtp import SmtpConversation
 from bridge.ingress.trust import Trust
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -80,12 +79,8 @@ class Ingress:
             intake=intake,
             spool=spool,
             gate=Gate(settings.limits),
-            limits=settings.limits,
-            trust=settings.trust,
-            hostname=settings.hostname,
-            max_size=settings.max_size,
-            tls=None if self._certificate is None else self._certificate.context,
             check_login=check_login,
+            **_of_each_session(settings, self._certificate),
         )
 
     @property
@@ -98,15 +93,27 @@ class Ingress:
         """How many connections are open."""
         return self._context.gate.open
 
+    def prepare(self, settings: IngressSettings) -> Callable[[], None]:
+        """Get ready for other settings; what is returned has them hold, for sessions that begin from then on.
+
+        Listeners stay where they are. Raises ConfigurationError when certificate or key cannot be used; then
+        nothing has changed.
+        """
+        certificate = _certificate(settings)
+        context = replace(self._context, **_of_each_session(settings, certificate))
+
+        def use() -> None:
+            self._certificate, self._context = certificate, context
+            context.gate.limits = settings.limits
+
+        return use
+
     async def start(self) -> None:
         """Open all listeners or none; raises ConfigurationError."""
         wanted: dict[str, tuple[Endpoint | None, Callable[[], asyncio.BaseProtocol]]] = {
-            "smtp": (self._settings.smtp_listen, functools.partial(SmtpConversation, self._context)),
-            "smtps": (
-                self._settings.smtps_listen,
-                functools.partial(SmtpConversation, self._context, implicit_tls=True),
-            ),
-            "lmtp": (self._settings.lmtp_listen, functools.partial(LmtpConversation, self._context)),
+            "smtp": (self._settings.smtp_listen, lambda: SmtpConversation(self._context)),
+            "smtps": (self._settings.smtps_listen, lambda: SmtpConversation(self._context, implicit_tls=True)),
+            "lmtp": (self._settings.lmtp_listen, lambda: LmtpConversation(self._context)),
         }
         for name, (listen, factory) in wanted.items():
             if listen is None:
@@ -126,9 +133,11 @@ class Ingress:
         log.info("ingress_listening", **self.addresses)
 
     async def follow(self, *, every_s: float = LOOK_S) -> None:
-        """Use a renewed certificate as soon as its files change, until cancelled; returns when there is none."""
-        if self._certificate is not None:
-            await self._certificate.follow(every_s=every_s)
+        """Use a renewed certificate as soon as its files change, until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self._certificate is not None:
+                self._certificate.look()
 
     async def close(self, *, grace_s: float = 10) -> None:
         """Accept nobody any more, end idle sessions, and give mail under way `grace_s` seconds."""
@@ -136,6 +145,17 @@ class Ingress:
             listener.close()
         self._listeners.clear()
         await self._context.sessions.end(grace_s=grace_s)
+
+
+def _of_each_session(settings: IngressSettings, certificate: Certificate | None) -> dict[str, Any]:
+    """What a session takes from the settings of the moment at which it began."""
+    return {
+        "limits": settings.limits,
+        "trust": settings.trust,
+        "hostname": settings.hostname,
+        "max_size": settings.max_size,
+        "tls": None if certificate is None else certificate.context,
+    }
 
 
 def _certificate(settings: IngressSettings) -> Certificate | None:

@@ -100,13 +100,17 @@ class Replay:
         self._outbox = outbox
         self._root = root
         self._marker_topic = topics.marker(node)
-        self._users_at_once = max(1, TOPICS_AT_ONCE // (count + len(topics.STATE_VIEWS)))
-        self._days = days
+        self.use(count=count, days=days)
         self._now_ms = now_ms
         self._new_token = new_token
         self._markers: dict[bytes, asyncio.Future[None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._log = structlog.get_logger()
+
+    def use(self, *, count: int, days: float) -> None:
+        """Look with these settings from the next users on."""
+        self._users_at_once = max(1, TOPICS_AT_ONCE // (count + len(topics.STATE_VIEWS)))
+        self._days = days
 
     def marker_received(self, payload: bytes) -> None:
         """A message on the bridge's own marker topic came back."""

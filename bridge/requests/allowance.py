@@ -19,19 +19,20 @@ class _Allowance:
 class Allowances:
     """How many requests each device may make: `rate` a second, saved up for BURST_S seconds at most.
 
-    The devices that asked longest ago are forgotten first, and begin with a full allowance again.
+    The devices that asked longest ago are forgotten first, and begin with a full allowance again. `rate` may be
+    replaced at any time.
     """
 
     def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._full = rate * BURST_S
+        self.rate = rate
         self._by_device: OrderedDict[str, _Allowance] = OrderedDict()
 
     def spend(self, device: str, *, now: float) -> bool:
         """Take one request from a device's allowance; False when it has none left. `now` never goes back."""
-        allowance = self._by_device.pop(device, None) or _Allowance(self._full, now)
-        earned = (now - allowance.refilled_at) * self._rate
-        allowance.tokens = min(self._full, allowance.tokens + earned)
+        full = self.rate * BURST_S
+        allowance = self._by_device.pop(device, None) or _Allowance(full, now)
+        earned = (now - allowance.refilled_at) * self.rate
+        allowance.tokens = min(full, allowance.tokens + earned)
         allowance.refilled_at = now
         self._by_device[device] = allowance
         if len(self._by_device) > DEVICES_REMEMBERED:

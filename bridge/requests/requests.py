@@ -112,6 +112,11 @@ class Requests:
             await self._serve(user.user_id, request, path)
         self._log.info("request_answered", user=sender.user, device=sender.device, operation=request.operation[:16])
 
+    def use(self, *, chunk: int, rate: float) -> None:
+        """Answer with these settings from the next request on."""
+        self._chunk = chunk
+        self._allowances.rate = rate
+
     def _reply_topic(self, sender: RequestTopic, response_topic: str) -> str:
         """The response topic of MQTT 5 where it is the device's own reply topic or below it, else the reply topic.
 

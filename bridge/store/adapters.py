@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class Mailbox:
-    """Messages, for intake and requests."""
+    """Messages, for intake and requests. `terms` may be replaced at any time, and so may the settings of the others."""
 
     def __init__(self, store: Store, terms: Terms) -> None:
         self._store = store
-        self._terms = terms
+        self.terms = terms
         self.set_seen = store.writing(messages.set_seen)
         self.recent = store.reading(messages.recent)
         self.body = store.reading(messages.body)
@@ -35,7 +35,7 @@ class Mailbox:
     async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = "") -> tuple[Kept, ...]:
         """Keep a message for all its recipients; on return it is on disk. Raises StoreUnavailableError."""
         return await self._store.write(
-            messages.keep, envelope, header, message_id=message_id, list_id=list_id, terms=self._terms
+            messages.keep, envelope, header, message_id=message_id, list_id=list_id, terms=self.terms
         )
 
 
@@ -44,7 +44,7 @@ class OutboxRows:
 
     def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
         self._store = store
-        self._days = days
+        self.days = days
         self._now_ms = now_ms
         self.settle = store.writing(outbox.settle)
         self.doubt = store.writing(outbox.doubt)
@@ -55,7 +55,7 @@ class OutboxRows:
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
         """Waiting views with their newest values."""
-        return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self._days)
+        return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days)
 
 
 class StoredTruth:
@@ -82,13 +82,13 @@ class Course:
 
     def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
         self._store = store
-        self._days = days
+        self.days = days
         self._now_ms = now_ms
         self._expired_until = live.horizon(now_ms(), days)
 
     async def expire(self) -> int:
         """Bring live sets and counts up to date that the course of time changed; of how many users."""
-        since, until = self._expired_until, live.horizon(self._now_ms(), self._days)
+        since, until = self._expired_until, live.horizon(self._now_ms(), self.days)
         users = await self._store.read(live.crossed, since=since, until=until)
         if users:
             await self._store.write(live.renew, users)

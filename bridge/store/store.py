@@ -31,15 +31,15 @@ class Store:
     """One open database. Create it inside the running loop, close it when done.
 
     `changed` is called on the loop after every commit. Before each one the live sets of the users
-    whom it touched are brought up to date with `retention`.
+    whom it touched are brought up to date with `retention`, which may be replaced at any time.
     """
 
     def __init__(
         self, path: Path, *, now_ms: Callable[[], int], retention: Retention, changed: Callable[[], None]
     ) -> None:
         self._path = path
-        bring_up_to_date = functools.partial(live.bring_up_to_date, retention=retention)
-        self._writer = Writer(path, now_ms=now_ms, before_commit=bring_up_to_date, committed=changed)
+        self.retention = retention
+        self._writer = Writer(path, now_ms=now_ms, before_commit=self._bring_up_to_date, committed=changed)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
         self._connection: sqlite3.Connection | None = None
 
@@ -77,6 +77,9 @@ class Store:
     def reading(self, look: Callable[Concatenate[sqlite3.Connection, P], T]) -> Callable[P, Coroutine[Any, Any, T]]:
         """A look bound to this store: called without the connection, it is as `read`."""
         return functools.partial(self.read, look)
+
+    def _bring_up_to_date(self, transaction: Transaction) -> None:
+        live.bring_up_to_date(transaction, self.retention)
 
     def _look(self, look: Callable[[sqlite3.Connection], T]) -> T:
         try:

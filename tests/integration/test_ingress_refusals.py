@@ -61,11 +61,11 @@ def test_a_certificate_is_loaded_again_when_its_files_changed_and_only_then(tmp_
     chain, key = base.with_suffix(".crt"), base.with_suffix(".key")
     loaded = Certificate(chain, key, section="smtp")
     with capture_logs() as said:
-        loaded._look()
+        loaded.look()
         assert said == []
         os.utime(chain, ns=(1, 1))
-        loaded._look()
-        loaded._look()
+        loaded.look()
+        loaded.look()
         key.write_text("no key")
-        loaded._look()
+        loaded.look()
     assert [each["event"] for each in said] == ["certificate_loaded", "certificate_not_loaded"]

@@ -19,7 +19,7 @@ from bridge.errors import (
     StoreUnavailableError,
     UnknownUserError,
 )
-from bridge.intake import INLINE_BYTES, Intake
+from bridge.intake import INLINE_BYTES, Beliefs, Intake
 from bridge.kept import Kept
 from bridge.model import Body, Envelope, Recipient
 from bridge.rules.alert import Alert
@@ -63,7 +63,11 @@ def accepted(keeper, recipients, *, full=(), body=None, unlinked=None, received_
 
     async def run():
         intake = Intake(
-            store=keeper, directory=Directory, discard=discard, full=lambda: full, received_limit=received_limit
+            store=keeper,
+            directory=Directory,
+            discard=discard,
+            full=lambda: full,
+            beliefs=Beliefs(received_limit=received_limit),
         )
         content = Body(RAW, len(RAW), b"digest") if body is None else body
         return await intake.accept(Envelope("ada@example.org", tuple(map(to, recipients)), content))

@@ -95,3 +95,20 @@ def test_a_cause_is_told_in_both(said):
         in json.loads(said(io.StringIO(), trouble, level="info", style="json"))["exception"]
     )
     assert "ValueError: invalid literal" in said(io.StringIO(), trouble, level="info", style="console")
+
+
+@pytest.mark.usefixtures("said")
+def test_how_much_is_said_may_change_at_any_time(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    verbosity = logs.configure(level="info", style="json")
+    log = structlog.get_logger()
+    log.debug("unheard")
+    log.info("heard")
+    verbosity.set("error")
+    log.warning("unheard")
+    trouble(log)
+    verbosity.set("debug")
+    log.debug("heard_as_well")
+    heard = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert heard == ["heard", "failed", "heard_as_well"]

@@ -27,6 +27,7 @@ from bridge.publish.connection import Incoming
 from bridge.reconcile import Repair
 from bridge.requests.requests import ReturnPath
 from bridge.spool import Spool
+from tests.support import UNUSED
 from tests.support.waiting import until_on_loop
 
 MARKER = "mail-bridge/main/marker"
@@ -209,7 +210,7 @@ def test_a_defect_in_one_task_ends_all_and_is_not_hidden(tmp_path):
 def asked(replay, request, *, connection=None):
     connected = Connected()
     connected.connection = connection
-    actions = Actions(connected=connected, replay=replay, directory=NOBODY)
+    actions = Actions(connected=connected, replay=replay, directory=NOBODY, reload=UNUSED)
 
     async def ask():
         return await actions.by_name()["reconcile"](request)

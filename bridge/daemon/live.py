@@ -1,0 +1,64 @@
+"""The settings that may change while a bridge runs, as the values that its parts are given, at the start and later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.config.sections import Body, BridgeLimits, Retain, Spam
+from bridge.daemon.listening import ingress_settings
+from bridge.intake import Beliefs
+from bridge.store.bodies import Keeping
+from bridge.store.live import Retention
+from bridge.store.messages import Terms
+
+if TYPE_CHECKING:
+    from bridge.config.settings import Settings
+    from bridge.ingress import IngressSettings
+
+KEYS: Final = frozenset(
+    {
+        *(f"retain.{key}" for key in Retain.model_fields),
+        *(f"body.{key}" for key in Body.model_fields),
+        *(f"spam.{key}" for key in Spam.model_fields),
+        *(f"limits.{key}" for key in BridgeLimits.model_fields),
+        *(
+            f"smtp.{key}"
+            for key in ("max_size", "hostname", "tls_cert", "tls_key", "networks", "proxies", "authserv_ids")
+        ),
+        "log.level",
+        *("broker.public_url", "http.public_url"),  # commands read them
+    }
+)
+"""Dotted keys. What is not among them holds from the next start on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustable:
+    """What the parts are given. Nothing else in the daemon makes these of settings."""
+
+    retention: Retention
+    terms: Terms
+    beliefs: Beliefs
+    keeping: Keeping
+    most_messages: int
+    chunk: int
+    request_rate: float
+    ingress: IngressSettings
+    log_level: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Adjustable:
+        """The values of these settings."""
+        body, limits = settings.body, settings.limits
+        return cls(
+            retention=Retention(settings.retain.count, settings.retain.days),
+            terms=Terms(limits.payload, settings.spam.action),
+            beliefs=Beliefs(frozenset(settings.smtp.authserv_ids), settings.spam.headers, limits.received),
+            keeping=Keeping(body.days, body.quota, body.total, body.headers_days),
+            most_messages=limits.messages,
+            chunk=limits.chunk,
+            request_rate=limits.request_rate,
+            ingress=ingress_settings(settings),
+            log_level=settings.log.level,
+        )

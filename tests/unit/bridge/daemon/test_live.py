@@ -1,0 +1,38 @@
+"""Whatever may change while a bridge runs reaches the values that its parts are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.config.settings import Settings
+from bridge.daemon import live
+from bridge.daemon.live import Adjustable
+
+OTHER = {
+    "spam.action": "suppress",
+    "spam.headers": ("X-Spam-Flag",),
+    "smtp.hostname": "mx.example.org",
+    "smtp.networks": ("10.0.0.0/8",),
+    "smtp.proxies": ("10.0.0.0/8",),
+    "smtp.authserv_ids": ("mx.example.org",),
+    "smtp.tls_cert": Path("other.pem"),
+    "smtp.tls_key": Path("other.pem"),
+    "log.level": "debug",
+}
+OF_COMMANDS = {"broker.public_url", "http.public_url"}
+
+
+@pytest.mark.parametrize("key", sorted(live.KEYS - OF_COMMANDS))
+def test_a_key_that_is_live_reaches_a_part(key):
+    section, name = key.split(".")
+    before = Settings()
+    value = OTHER[key] if key in OTHER else getattr(getattr(before, section), name) + 1
+    assert Adjustable.of(Settings(**{section: {name: value}})) != Adjustable.of(before)
+
+
+@pytest.mark.parametrize("key", sorted(OF_COMMANDS))
+def test_what_commands_alone_read_is_a_key(key):
+    section, name = key.split(".")
+    assert name in type(getattr(Settings(), section)).model_fields
