@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from bridge.config.judging import Judgement
 from bridge.config.problems import Problem
 from bridge.config.settings import Settings
+from bridge.config.source import Source
 from bridge.daemon.notify import Supervisor
 from bridge.daemon.reload import Reload, Reloaded
 from bridge.errors import ConfigurationError
@@ -38,7 +39,7 @@ def reloaded(judge, *, use=lambda _: None):
 
 
 def judged(settings, *problems):
-    return lambda: Judgement(None, settings, problems)
+    return lambda: Judgement(Source(), settings, problems)
 
 
 def test_what_is_right_holds_and_the_broker_is_told():
