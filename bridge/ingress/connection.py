@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -160,22 +161,45 @@ class SmtpConnection(SMTP):
             return self._come_in(self._address)
         return True
 
-    async def _start_tls(self) -> None:
+    async def _start_tls(self, *, begun: bool = False) -> None:
         """Encrypt from here on; what was sent in the clear and not yet read is dropped (RFC 3207 §4.2).
 
+        Where TLS was `begun` with the first byte, what was read is its, and goes to it.
         Raises ConnectionAbortedError when the handshake fails.
         """
         assert self._context.tls is not None
         await self._flush()
-        self._reader.forget()
+        if not begun:
+            self._reader.forget()
+        handshake = self.loop.create_task(
+            self._writer.start_tls(self._context.tls, ssl_handshake_timeout=HANDSHAKE_S), name="smtp-handshake"
+        )
+        if begun and self.transport is not None:
+            pass_on = functools.partial(self._pass_on_to_tls, self.transport)
+            self.loop.call_soon(self.loop.call_soon, pass_on)  # behind the task's first step, which stops reading
         try:
-            await self._writer.start_tls(self._context.tls, ssl_handshake_timeout=HANDSHAKE_S)
+            await handshake
         except OSError as error:
             log.info("tls_handshake_failed", peer=self._address, problem=str(error))
             self._go_out()
+            self.transport = None  # it is closed, and uvloop's does not take a farewell any more
             raise ConnectionAbortedError from error
         self.transport = cast("asyncio.Transport", self._writer.transport)
         self._reader.attach(self.transport)
+
+    def _pass_on_to_tls(self, transport: asyncio.Transport) -> None:
+        """Give TLS the beginning of its handshake, which came as soon as the connection was there.
+
+        Called in the step of the loop in which TLS takes its place, and before more is read.
+        """
+        tls = cast("asyncio.BufferedProtocol", transport.get_protocol())  # uvloop's is one in all but inheritance
+        early = memoryview(self._reader.take())
+        while early:
+            room = cast("memoryview", tls.get_buffer(len(early)))
+            count = min(len(room), len(early))
+            room[:count] = early[:count]
+            tls.buffer_updated(count)
+            early = early[count:]
 
     def _end(self) -> None:
         """Send what is still to be said, then close.

@@ -104,6 +104,12 @@ class MailReader(asyncio.StreamReader):
         self._buffer.clear()
         self._maybe_resume_transport()
 
+    def take(self) -> bytes:
+        """What has arrived unread, which is somebody else's to read."""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     def attach(self, transport: asyncio.Transport) -> None:
         """Pause and resume this transport from now on."""
         self._transport = transport

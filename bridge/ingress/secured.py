@@ -51,7 +51,7 @@ class SecuredConversation(Conversation):
         if not await super()._begin():
             return False
         if self._implicit_tls:
-            await self._start_tls()
+            await self._start_tls(begun=True)
         return True
 
     def security_extensions(self) -> list[str]:
@@ -75,8 +75,8 @@ class SecuredConversation(Conversation):
             self._greeted = False
             self.forget_mail()
 
-    async def _start_tls(self) -> None:
-        await super()._start_tls()
+    async def _start_tls(self, *, begun: bool = False) -> None:
+        await super()._start_tls(begun=begun)
         self._secure = True
 
     @syntax("AUTH mechanism [initial-response]")

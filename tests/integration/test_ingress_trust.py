@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from bridge.config.endpoints import TcpAddress
@@ -112,6 +113,49 @@ def test_tls_from_the_first_byte(tmp_path, certificate):
         assert running.intake.accepted[0].protocol == "ESMTPS"
 
     told(tmp_path, story, smtps_listen=ANY_PORT, **certificate)
+
+
+def hello(certificate):
+    """The first words of a handshake, and what is needed to go on with it."""
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trusting(certificate).wrap_bio(coming, going, server_hostname="mx.example")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return tls, coming, going
+
+
+async def greeted(wire, tls, coming, going):
+    """Finish the handshake, byte by byte; the first line that comes over TLS."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                line = tls.read(200)
+            except ssl.SSLWantReadError:
+                await wire.send(going.read())
+                coming.write(await wire.reader.read(4096))
+                continue
+            return line
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("header", [b"", b"PROXY TCP4 127.0.0.1 127.0.0.1 5 25\r\n"], ids=["plain", "proxied"])
+@pytest.mark.parametrize("cut", [0, 7, 1000])
+def test_a_handshake_that_comes_with_the_connection_is_heard(tmp_path, certificate, loop, header, cut):
+    """What is there before TLS listens is read in the clear, and is nevertheless TLS's."""
+
+    async def story(running: Running) -> None:
+        for _ in range(20):
+            tls, coming, going = hello(certificate)
+            said = header + going.read()
+            wire = await running.dial("smtps")
+            await wire.send(said[:cut])
+            await asyncio.sleep(0)
+            await wire.send(said[cut:])
+            assert (await greeted(wire, tls, coming, going)).startswith(b"220 ")
+            await wire.close()
+
+    trust = Trust(proxies=(ip_network("127.0.0.0/8"),) if header else ())
+    told(tmp_path, story, loop=loop, smtps_listen=ANY_PORT, trust=trust, **certificate)
 
 
 @pytest.mark.parametrize("said", [b"EHLO c\r\n", b"\x16\x03\x01\xff\xff garbage", b""])

@@ -188,15 +188,21 @@ async def listening(
 
 
 def told(
-    directory: Path, story: Callable[[Running], Awaitable[None]], *, check_login: Any = None, **settings: Any
+    directory: Path,
+    story: Callable[[Running], Awaitable[None]],
+    *,
+    check_login: Any = None,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    **settings: Any,
 ) -> None:
-    """Run a story against an ingress of its own."""
+    """Run a story against an ingress of its own, on a loop of this kind."""
 
     async def run() -> None:
         async with listening(directory, check_login=check_login, **settings) as running:
             await story(running)
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
 
 
 async def play(script: str, running: Running, wire: Wire) -> None:
