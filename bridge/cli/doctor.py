@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from bridge.cli import options, output
-from bridge.config import loading
 from bridge.doctor.judge.check import Check
-from bridge.doctor.judge.finding import Finding, broken
+from bridge.doctor.judge.finding import Finding, broken, fine, unknown
+from bridge.doctor.look import configuration
 from bridge.doctor.rounds import Round
-from bridge.errors import ConfigurationError
+from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from bridge.config.problems import Problem
 
 SIGNS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "bright_black")}
 WIDTH: Final = 22
@@ -49,22 +51,29 @@ def doctor(
 def _findings(context: typer.Context, config: Path | None) -> Iterator[Finding]:
     chosen = options.chosen(context, config)
     try:
-        settings = loading.load(chosen)
-        file = loading.find(chosen)
-    except ConfigurationError as error:
-        yield from (
-            broken(Check.CONFIGURATION, line, "mend it, then ask again: nothing else can be looked at before")
-            for line in str(error).splitlines()
-        )
+        seen = configuration.look(chosen)
+    except PostbellError as error:
+        yield broken(Check.CONFIGURATION, str(error), "mend it, then ask again: nothing else can be looked at before")
         return
+    if seen.problems:
+        yield from (broken(Check.CONFIGURATION, told(problem), problem.cure) for problem in seen.problems)
+        return
+    yield unknown(Check.CONFIGURATION, seen.silent) if seen.silent else fine(Check.CONFIGURATION)
     named = ["--config", str(chosen)] if chosen is not None else []
     yield from Round(
-        settings,
-        configuration=file,
+        seen.settings,
+        configuration=seen.path,
         now_ms=lambda: time.time_ns() // 1_000_000,
         monotonic=time.monotonic,
         command=shlex.join(["postbell", *named, "doctor"]),
     ).findings()
+
+
+def told(problem: Problem) -> str:
+    """Where a mistake is, and what it is."""
+    value = f" = {problem.value}" if problem.value else ""
+    key = f"{problem.key}{value}: " if problem.key else ""
+    return f"{problem.place}: {key}{problem.problem}"
 
 
 def as_object(finding: Finding) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from bridge.daemon import runfile
-from bridge.doctor.judge import clock, files, service, store
+from bridge.doctor.judge import certificates, clock, files, listeners, names, service, store
 from bridge.doctor.judge.check import Check
-from bridge.doctor.judge.finding import Finding, fine, unknown
+from bridge.doctor.judge.finding import Finding, unknown
+from bridge.doctor.look import certificates as certificates_look
 from bridge.doctor.look import clock as clock_look
 from bridge.doctor.look import files as files_look
+from bridge.doctor.look import listeners as listeners_look
+from bridge.doctor.look import names as names_look
 from bridge.doctor.look import service as service_look
 from bridge.doctor.look import store as store_look
 from bridge.doctor.look.deadline import within
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from bridge.config.settings import Settings
     from bridge.doctor.judge.files import FilesSeen
+    from bridge.doctor.judge.service import ServiceSeen
 
 TOTAL_S: Final = 20.0
 DAMAGE_S: Final = 4.0
@@ -64,8 +68,7 @@ class Round:
         self._ends_at = monotonic() + TOTAL_S
 
     def findings(self) -> Iterator[Finding]:
-        """Each finding as it is made: at least one for each check."""
-        yield fine(Check.CONFIGURATION)
+        """Each finding as it is made: at least one for each check but that of the configuration."""
         for hop in self._hops():
             yield from self._answered(hop)
 
@@ -74,7 +77,10 @@ class Round:
             Hop(of("user", "files"), lambda: files.judge(self._files)),
             Hop(of("store"), self._store),
             Hop(of("clock"), self._clock),
-            Hop(of("service"), lambda: service.judge(service_look.look(self._settings))),
+            Hop(of("service"), lambda: service.judge(self._service)),
+            Hop(of("listener"), self._listeners),
+            Hop(of("certificate"), self._certificates),
+            Hop(of("name"), lambda: names.judge(names_look.look(self._settings))),
         )
 
     def _answered(self, hop: Hop) -> list[Finding]:
@@ -99,6 +105,10 @@ class Round:
             command=self._command,
         )
 
+    @cached_property
+    def _service(self) -> ServiceSeen:
+        return service_look.look(self._settings)
+
     @property
     def _closed(self) -> bool:
         """Whether there is a state directory that this process may not look into."""
@@ -111,6 +121,13 @@ class Round:
 
     def _clock(self) -> list[Finding]:
         return clock.judge(clock_look.look(self._settings.database, now_ms=self._now_ms(), closed=self._closed))
+
+    def _listeners(self) -> list[Finding]:
+        return [listeners.judge(seen) for seen in listeners_look.look(self._settings, self._service)]
+
+    def _certificates(self) -> list[Finding]:
+        seen = certificates_look.look(self._settings)
+        return certificates.judge(seen, runs_as=self._files.runs_as, now_ms=self._now_ms())
 
 
 def of(*hops: str) -> tuple[Check, ...]:

@@ -95,8 +95,16 @@ def test_a_configuration_that_cannot_be_used_ends_with_2(doctor, monkeypatch):
     monkeypatch.setenv("POSTBELL_SMTP__LISTEN", "here")
     code, broken = doctor()
     assert code == 2
-    assert broken.keys() == {"configuration"}
+    assert broken["configuration"]["problem"].startswith("POSTBELL_SMTP__LISTEN: smtp.listen = 'here': ")
+    assert broken["configuration"]["cure"]
     assert doctor("--config", "/no/such/file")[0] == 2
+    assert broken.keys() == {"configuration"}
+
+
+def test_a_mistake_in_the_brokers_part_is_one_as_well(doctor, monkeypatch):
+    monkeypatch.setenv("POSTBELL_BROKER__SESSION_DAYS", "-1")
+    code, broken = doctor()
+    assert (code, broken.keys()) == (2, {"configuration"})
 
 
 def test_another_programs_database(state, doctor):

@@ -44,6 +44,29 @@ class Check(StrEnum):
     BRIDGE = "service.bridge"
     BROKER = "service.broker"
 
+    SMTP = "listener.smtp"
+    SMTPS = "listener.smtps"
+    LMTP = "listener.lmtp"
+    MQTT = "listener.mqtt"
+    MQTTS = "listener.mqtts"
+    WEBSOCKET = "listener.websocket"
+    SECURE_WEBSOCKET = "listener.secure_websocket"
+    HTTP = "listener.http"
+
+    CERTIFICATE_READABLE = "certificate.readable"
+    CERTIFICATE_DATES = "certificate.dates"
+    CERTIFICATE_KEY = "certificate.key"
+    """The private key belongs to the certificate."""
+    CERTIFICATE_NAMES = "certificate.names"
+    """The certificate is for the host that devices are told."""
+    CERTIFICATE_CHAIN = "certificate.chain"
+    """The certificates between this one and an authority are there."""
+
+    NAME_RESOLVES = "name.resolves"
+    """The host that devices are told has an address."""
+    NAME_PORT = "name.port"
+    """Something answers at the port that devices are told."""
+
     @property
     def hop(self) -> str:
         """The part of the way that it belongs to."""
