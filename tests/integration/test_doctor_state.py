@@ -35,6 +35,8 @@ def state(tmp_path, monkeypatch):
     add_user(directory / "postbell.db", "alice")
     monkeypatch.setenv("POSTBELL_STATE_DIR", str(directory))
     monkeypatch.setenv("POSTBELL_BODY__TOTAL", "1M")
+    for listener in ("SMTP", "BROKER"):  # at ports that nobody else has
+        monkeypatch.setenv(f"POSTBELL_{listener}__LISTEN", "127.0.0.1:0")
     monkeypatch.chdir(tmp_path)
     return directory
 
