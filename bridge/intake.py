@@ -29,6 +29,7 @@ from bridge.errors import (
 from bridge.mail.headers import extract
 from bridge.model import Header, Reply
 from bridge.rules.alert import Alert
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -91,12 +92,14 @@ class Intake:
         discard: Discard,
         beliefs: Beliefs = BELIEFS,
         full: Callable[[], Collection[int]] = frozenset,
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
         self._discard = discard
         self.beliefs = beliefs
         self._full = full
+        self._tally = tally or Tally()
         self._log = structlog.get_logger()
 
     def resolve(self, address: str) -> Recipient:
@@ -159,13 +162,14 @@ class Intake:
             with suppress(StoreUnavailableError):  # what cannot be removed is swept at the next start
                 await self._discard(body.spooled)
 
-    # --- what the log is told ---------------------------------------------------------------------
+    # --- what log and tally are told ---------------------------------------------------------------------
 
     def _refusal(self, error: SmtpError | StoreCorruptError, envelope: Envelope) -> Reply:
         """The reply for a message that was not kept."""
         if isinstance(error, StoreCorruptError):
             self._log.error("store_damaged", reason=str(error))
             return StoreUnavailableError.reply
+        self._tally.messages_refused[error.reply.code, error.reply.status] += 1
         self._log.warning(
             "message_refused",
             code=error.reply.code,
@@ -176,7 +180,13 @@ class Intake:
         return error.reply
 
     def _tell(self, kept: tuple[Kept, ...], envelope: Envelope) -> None:
+        self._tally.accepted["lmtp" if envelope.protocol.startswith("LMTP") else "smtp"] += 1
         for each in kept:
+            if each.copy_of_known:
+                self._tally.copies += 1
+            else:
+                told = each.alert is not Alert.SUPPRESSED
+                self._tally.keep(each.user_id, each.number, each.alert.value, told=told)
             self._log.info(
                 "message_kept",
                 id=each.mail_id,

@@ -14,6 +14,7 @@ import os
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 
 from bridge.errors import StoreFullError, StoreUnavailableError
@@ -99,6 +100,11 @@ class Spool:
         unknown = [name for name in names if name not in known]
         await self.discard(*unknown)
         return len(unknown)
+
+    async def size(self) -> tuple[int, int]:
+        """How many bytes lie here, and in how many files; raises StoreUnavailableError."""
+        sizes = await _in_thread(self._disk, _sizes, self._directory)
+        return sum(sizes), len(sizes)
 
     def close(self) -> None:
         """Let the disk threads finish what they have, then end them."""
@@ -216,3 +222,13 @@ def _unlink(path: Path) -> None:
 
 def _names(directory: Path) -> list[str]:
     return [path.name for path in directory.glob("*" + SUFFIX)]
+
+
+def _sizes(directory: Path) -> list[int]:
+    """Of all files; one that goes meanwhile is none."""
+    found = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                found.append(entry.stat(follow_symlinks=False).st_size)
+    return found

@@ -29,6 +29,7 @@ from broker.server import DeviceBroker
 from broker.sessions import SessionStore
 from broker.statistics import Statistics
 from broker.turns import Turns
+from broker.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -56,7 +57,7 @@ async def serve(settings: Settings, *, load: Callable[[], Settings], parent_pipe
     await run_file.claim()
     store = SessionStore(settings.state_dir / "sessions.db")
     reader = LoginReader(settings.state_dir / "postbell.db")
-    statistics, turns = Statistics(), Turns(asyncio.get_running_loop().call_soon)
+    statistics, vitals, turns = Statistics(), Vitals(), Turns(asyncio.get_running_loop().call_soon)
     router = _router(settings, store, statistics)
     attendance = Attendance(store, statistics=statistics, clock=time.time)
     waiting = {session.username: session for session in store.load()}
@@ -79,6 +80,7 @@ async def serve(settings: Settings, *, load: Callable[[], Settings], parent_pipe
         router=router,
         store=store,
         statistics=statistics,
+        vitals=vitals,
         attendance=attendance,
         turns=turns,
     )
@@ -106,6 +108,7 @@ async def serve(settings: Settings, *, load: Callable[[], Settings], parent_pipe
             "attendance": attendance.follow,
             "watchdog": supervisor.watch,
             "reload": reload.run,
+            "vitals": vitals.watch,
         }
         if certificates is not None:
             followed["certificates"] = certificates.follow

@@ -208,6 +208,7 @@ class Router:
             reason = "too_many_subscriptions" if full else "not_allowed"
             self._refuse(session, "subscribe_refused", filter=topic_filter, reason=reason)
             return _REFUSED
+        self._statistics.renewed += topic_filter in session.subscriptions and who.role is Role.DEVICE
         session.subscriptions[topic_filter] = qos
         self.subscriptions.add(topic_filter, who.username, qos)
         if session.durable:

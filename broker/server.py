@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from broker.statistics import Statistics
     from broker.transport import StreamLink
     from broker.turns import Turns
+    from broker.vitals import Vitals
 
 _BACKLOG = 1024
 _SEND_BUFFER = 131_072  # bytes; the kernel would keep megabytes for a client that does not read
@@ -57,6 +58,7 @@ class DeviceBroker(Broker):
         router: Router,
         store: SessionStore,
         statistics: Statistics,
+        vitals: Vitals,
         attendance: Attendance,
         turns: Turns,
     ) -> None:
@@ -71,6 +73,7 @@ class DeviceBroker(Broker):
         self._router = router
         self._store = store
         self._statistics = statistics
+        self._vitals = vitals
         self._attendance = attendance
         self._turns = turns
         self._receiving: set[asyncio.Task[None]] = set()  # the loop itself keeps its tasks only weakly
@@ -211,6 +214,7 @@ class DeviceBroker(Broker):
             retained=len(self._router.retained),
             queued=sum(len(session.delivery) for session in self._router.sessions.values()),
             uptime_s=self._loop.time() - self._begun_at,
+            vitals=self._vitals.figures(),
         )
 
 

@@ -17,6 +17,7 @@ from bridge.daemon.brokers_reload import reload_broker
 from bridge.daemon.clock import wall_ms
 from bridge.daemon.connected import Connected
 from bridge.daemon.directory_cache import DirectoryCache
+from bridge.daemon.figures import BrokerFigures
 from bridge.daemon.hearing import Hearing
 from bridge.daemon.inbound import Inbound
 from bridge.daemon.lifetimes import Lifetimes
@@ -29,6 +30,7 @@ from bridge.daemon.reload import Reload
 from bridge.daemon.service import Service
 from bridge.ingress import Ingress
 from bridge.intake import Intake
+from bridge.metrics.sys_topics import Figures
 from bridge.publish.backoff import Backoff
 from bridge.publish.link import Link
 from bridge.publish.outbox import Outbox
@@ -38,6 +40,7 @@ from bridge.spool import Spool
 from bridge.store import logins, people
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.store import Store
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +72,7 @@ class Bridge:
         self._verbosity = verbosity or Verbosity(settings.log.level)
         given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
+        self.tally = Tally(monotonic=time.monotonic)
         self.store = Store(
             settings.database,
             now_ms=wall_ms,
@@ -83,6 +87,7 @@ class Bridge:
             root=settings.mqtt.root,
             window=settings.mqtt.window,
             monotonic=time.monotonic,
+            tally=self.tally,
         )
         self.directory = DirectoryCache(store=self.store, changed=self.outbox.wake)
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
@@ -101,8 +106,13 @@ class Bridge:
         )
         self.hearing = Hearing(note=self.store.writing(people.hear), root=settings.mqtt.root, now_ms=wall_ms)
         self.requests = self._make_requests(given)
+        self.figures = Figures()
         self.inbound = Inbound(
-            requests=self.requests, replay=self.replay, heard=self.hearing.heard, root=settings.mqtt.root
+            requests=self.requests,
+            replay=self.replay,
+            heard=self.hearing.heard,
+            figures=self.figures.take,
+            root=settings.mqtt.root,
         )
         self.service = Service(
             connected=self.connected,
@@ -111,6 +121,7 @@ class Bridge:
             replay=self.replay,
             outbox=self.outbox,
             ready=ready,
+            beside=BrokerFigures(self.figures).listen if settings.http.listen else None,
         )
         self.reload = Reload(
             judge=judge,
@@ -154,6 +165,7 @@ class Bridge:
             discard=self.spool.discard,
             keeping=given.keeping,
             most_messages=given.most_messages,
+            tally=self.tally,
             now_ms=wall_ms,
             monotonic=time.monotonic,
         )
@@ -165,6 +177,7 @@ class Bridge:
             discard=self.spool.discard,
             beliefs=given.beliefs,
             full=lambda: self.lifetimes.full,
+            tally=self.tally,
         )
 
     def _make_ingress(self, handed: HandedSockets | None) -> Ingress:
@@ -174,6 +187,7 @@ class Bridge:
             settings=ingress_settings(self.settings, before=runfile.read(self.settings.run_dir, runfile.BRIDGE)),
             check_login=self.store.reading(logins.check_sender),
             handed=handed,
+            tally=self.tally,
         )
 
     def _make_replay(self, given: Adjustable) -> Replay:
@@ -186,6 +200,7 @@ class Bridge:
             days=given.retention.days,
             now_ms=wall_ms,
             new_token=secrets.token_hex,
+            tally=self.tally,
         )
 
     def _make_requests(self, given: Adjustable) -> Requests:
@@ -197,6 +212,7 @@ class Bridge:
             root=self.settings.mqtt.root,
             chunk=given.chunk,
             rate=given.request_rate,
+            tally=self.tally,
             monotonic=time.monotonic,
         )
 
@@ -209,4 +225,5 @@ class Bridge:
             backoff=Backoff(),
             jitter=random.random,
             on_message=self.inbound.take,
+            tally=self.tally,
         )

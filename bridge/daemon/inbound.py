@@ -20,13 +20,28 @@ if TYPE_CHECKING:
 SUBSCRIBE_AGAIN_S = 30.0
 """After a subscription that the broker refused or left without an answer."""
 
+SYSTEM = "$SYS/"
+"""What is below this is the broker's own (MQTT 3.1.1 §4.7.2)."""
+
 
 class Inbound:
-    """Subscribes to requests, and hands each message to whom it is for; `heard` is told the topic of each request."""
+    """Subscribes to requests, and hands each message to whom it is for.
 
-    def __init__(self, *, requests: Requests, replay: Replay, heard: Callable[[str], None], root: str) -> None:
+    `heard` is told the topic of each request, `figures` what the broker says of itself, if anybody subscribed to that.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests: Requests,
+        replay: Replay,
+        heard: Callable[[str], None],
+        figures: Callable[[str, bytes], None] = lambda _topic, _payload: None,
+        root: str,
+    ) -> None:
         self._requests = requests
         self._heard = heard
+        self._figures = figures
         self._replay = replay
         self._filter = topics.request_filter(root)
         self._log = structlog.get_logger()
@@ -48,6 +63,8 @@ class Inbound:
         """One message; it is acknowledged when this returns."""
         if message.topic == self._replay.marker_topic:
             self._replay.marker_received(message.payload)
+        elif message.topic.startswith(SYSTEM):
+            self._figures(message.topic, message.payload)
         else:
             self._heard(message.topic)
             await self._requests.handle(

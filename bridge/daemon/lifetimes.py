@@ -13,6 +13,7 @@ import structlog
 
 from bridge.errors import StoreUnavailableError
 from bridge.store import bodies, live, messages
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,6 +51,7 @@ class Lifetimes:
         most_messages: int,
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._course = course
@@ -57,6 +59,7 @@ class Lifetimes:
         self.keeping = keeping
         self._now_ms = now_ms
         self._monotonic = monotonic
+        self._tally = tally or Tally()
         self._offset_ms = self._offset()
         self.most_messages = most_messages
         self._clear_at = self._count_at = monotonic()
@@ -111,6 +114,7 @@ class Lifetimes:
 
     async def _clear(self) -> None:
         while dropped := await self._store.write(bodies.clear, self.keeping):
+            self._tally.bodies_dropped += dropped
             self._log.info("bodies_dropped", rows=dropped)
         files = await self._store.read(messages.discarded_files)
         if files:

@@ -1,22 +1,35 @@
-"""What is seen of a running bridge over HTTP: its health and its readiness."""
+"""What is seen of a running bridge over HTTP: its health, its readiness, its metrics."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from bridge.daemon import runfile
+from bridge.daemon.gathering import Gathering
+from bridge.daemon.lag import LoopLag
 from bridge.daemon.listening import last_port
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.http.door import Door
 from bridge.http.health import Readiness, alive
 from bridge.http.pages import Page, Pages
 from bridge.http.server import HttpServer, HttpSettings
+from bridge.metrics.expiry import Expiries
+from bridge.metrics.exposition import CONTENT_TYPE, Exposition
 from bridge.store import probe
 
 if TYPE_CHECKING:
     from bridge.config.endpoints import TcpAddress
+    from bridge.config.settings import Settings
     from bridge.daemon.app import Bridge
+
+GOOD_FOR_S = 1.0
+"""Metrics are told again for so long: many who ask at once cost one reading."""
 
 
 class Seeing:
@@ -26,15 +39,33 @@ class Seeing:
         """Raises ConfigurationError when the certificate cannot be used."""
         settings = bridge.settings
         self._bridge = bridge
-        checks = {"mail": self._mail, "store": self._store, "broker": self._broker}
-        readiness = Readiness(checks, monotonic=time.monotonic)
+        self._lag = LoopLag()
+        readiness = Readiness(
+            {"mail": self._mail, "store": self._store, "broker": self._broker}, monotonic=time.monotonic
+        )
+        self._gathering = Gathering(
+            bridge,
+            problems=readiness.problems,
+            expiries_s=Expiries(_certificates(settings)).ends_s,
+            lag_s=lambda: self._lag.worst_s,
+            now_s=time.time,
+            version=version("postbell"),
+        )
+        self._exposition = Exposition()
+        self._told, self._told_at_s = b"", float("-inf")
+        self._one_at_a_time = asyncio.Lock()
         door = Door(networks=settings.http.networks)
-        pages = {
-            "/healthz": Page(alive, private=True),
-            "/readyz": Page(readiness.page, private=True),
-        }
         self.server = HttpServer(
-            pages=Pages(pages, door=door, monotonic=time.monotonic),
+            pages=Pages(
+                {
+                    "/healthz": Page(alive, private=True),
+                    "/readyz": Page(readiness.page, private=True),
+                    "/metrics": Page(self._metrics, private=True),
+                },
+                door=door,
+                monotonic=time.monotonic,
+                answered=self._answered,
+            ),
             door=door,
             settings=HttpSettings(
                 listen=listen,
@@ -47,23 +78,32 @@ class Seeing:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        await self.server.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.server.run(), name="http-server")
+            tasks.create_task(self._gathering.watch(), name="outbox-age")
+            tasks.create_task(self._lag.watch(), name="loop-lag")
 
     def _listening(self) -> None:
         self._bridge.listening["http"] = str(self.server.address)
         self._bridge.presence.tell()
+
+    def _answered(self, status: int) -> None:
+        self._bridge.tally.pages[status] += 1
+
+    async def _metrics(self, _request: web.BaseRequest) -> web.StreamResponse:
+        async with self._one_at_a_time:
+            if time.monotonic() - self._told_at_s >= GOOD_FOR_S:
+                self._told = self._exposition.page(await self._gathering.read())
+                self._told_at_s = time.monotonic()
+            return web.Response(body=self._told, headers={"Content-Type": CONTENT_TYPE})
 
     # --- what has to be ready -----------------------------------------------------------------------
 
     async def _mail(self) -> str:
         settings, open_now = self._bridge.settings, self._bridge.ingress.addresses
         wanted = {"smtp": settings.smtp.listen, "smtps": settings.smtp.tls_listen, "lmtp": settings.lmtp.listen}
-        missing = [
-            f"{name} does not listen yet at {listen}"
-            for name, listen in wanted.items()
-            if listen and name not in open_now
-        ]
-        return "; ".join(missing)
+        missing = {name: listen for name, listen in wanted.items() if listen and name not in open_now}
+        return "; ".join(f"{name} does not listen yet at {listen}" for name, listen in missing.items())
 
     async def _store(self) -> str:
         try:
@@ -76,3 +116,10 @@ class Seeing:
         if self._bridge.connected.connection is not None:
             return ""
         return f"not connected: {self._bridge.link.trouble or 'the first connection is under way'}"
+
+
+def _certificates(settings: Settings) -> dict[str, Path]:
+    """The certificates that are shown, by what shows them; the broker loads that of its listeners itself."""
+    of_the_broker = (settings.broker.model_extra or {}).get("tls_cert")
+    chains = {"smtp": settings.smtp.tls_cert, "http": settings.http.tls_cert, "mqtts": of_the_broker}
+    return {name: Path(chain) for name, chain in chains.items() if chain}

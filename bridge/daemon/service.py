@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from bridge.daemon.connected import Connected
     from bridge.daemon.inbound import Inbound
@@ -28,6 +28,7 @@ class Service:
         replay: Replay,
         outbox: Outbox,
         ready: Callable[[], None],
+        beside: Callable[[BrokerConnection], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._connected = connected
         self._presence = presence
@@ -35,6 +36,7 @@ class Service:
         self._replay = replay
         self._outbox = outbox
         self._ready = ready
+        self._beside = beside
 
     async def serve(self, connection: BrokerConnection) -> None:
         """Serve one connection until cancelled. A defect in any of the tasks ends all of them, and is raised."""
@@ -47,5 +49,7 @@ class Service:
                     tasks.create_task(self._inbound.listen(connection), name="requests")
                     tasks.create_task(self._replay.keep(connection), name="reconcile")
                     tasks.create_task(self._outbox.run(connection), name="outbox")
+                    if self._beside is not None:
+                        tasks.create_task(self._beside(connection), name="figures")
         finally:
             self._presence.tell()

@@ -109,6 +109,8 @@ class SmtpConnection(SMTP):
 
     def say(self, reply: Reply) -> None:
         """Reply; it goes out when the next command is waited for."""
+        if reply.code >= 400:
+            self._context.tally.refusals[reply.code, reply.status] += 1
         self._said.append(f"{reply}\r\n".encode("ascii", "replace"))
 
     def farewell(self, reply: Reply) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.ingress.queueing import LargeMessageQueue
 from bridge.ingress.sessions import Sessions
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     import ssl
@@ -31,3 +32,4 @@ class IngressContext:
     check_login: LoginCheck | None = None
     large_messages: LargeMessageQueue = field(default_factory=LargeMessageQueue)
     sessions: Sessions = field(default_factory=Sessions)
+    tally: Tally = field(default_factory=Tally)

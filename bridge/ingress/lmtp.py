@@ -18,6 +18,7 @@ class LmtpConversation(SmtpConversation):
     """A conversation in LMTP."""
 
     protocol: ClassVar[str] = "LMTP"
+    listener = "lmtp"
     absent: ClassVar[frozenset[str]] = frozenset({"HELO", "EHLO"})
 
     @syntax("LHLO name")

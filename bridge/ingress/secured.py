@@ -31,6 +31,8 @@ class SecuredConversation(Conversation):
     def __init__(self, context: IngressContext, *, implicit_tls: bool = False) -> None:
         super().__init__(context)
         self._implicit_tls = implicit_tls
+        if implicit_tls:
+            self.listener = "smtps"
         self._secure = False
         self._greeted = False
         self._extended = False

@@ -17,6 +17,7 @@ from bridge.ingress.listeners import Listener, SocketFile, open_listener
 from bridge.ingress.lmtp import LmtpConversation
 from bridge.ingress.smtp import SmtpConversation
 from bridge.ingress.trust import Trust
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +64,7 @@ class Ingress:
         spool: Spool,
         settings: IngressSettings,
         check_login: LoginCheck | None = None,
+        tally: Tally | None = None,
         handed: HandedSockets | None = None,
     ) -> None:
         """Without `check_login` nobody can log in, and only trusted networks may send.
@@ -81,6 +83,7 @@ class Ingress:
             gate=Gate(settings.limits),
             check_login=check_login,
             **_of_each_session(settings, self._certificate),
+            tally=tally or Tally(),
         )
 
     @property

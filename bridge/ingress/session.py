@@ -38,6 +38,7 @@ class Conversation(SmtpConnection):
     """
 
     protocol: ClassVar[str] = "ESMTP"
+    listener: str = "smtp"
     absent: ClassVar[frozenset[str]] = frozenset()
     verbs: ClassVar[Mapping[str, Verb]] = {}
 
@@ -61,10 +62,13 @@ class Conversation(SmtpConnection):
         super().connection_made(transport)
         if self._handler_coroutine is not None:
             self._context.sessions.add(self)
+            self._context.tally.begin(self.listener)
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the conversation, except for a delivery that is going on: that runs to its end."""
         super().connection_lost(error)
+        if self._handler_coroutine is not None:
+            self._context.tally.end(self.listener)
         if self._handler_coroutine is None or self._handler_coroutine.done():
             self._context.sessions.discard(self)
         else:

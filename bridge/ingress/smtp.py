@@ -155,6 +155,7 @@ class SmtpConversation(SecuredConversation):
         except SmtpError as error:
             message.discard()
             reply, reason = error.reply, str(error) or error.reply.text
+            self._context.tally.messages_refused[reply.code, reply.status] += 1
             log.warning("message_refused", code=reply.code, status=reply.status, reason=reason, peer=self._address)
             return [reply] * len(mail.recipients)
         except BaseException:

@@ -21,6 +21,7 @@ from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError
 from bridge.publish.connection import BrokerConnection, mqtt5_properties
 from bridge.publish.ending import end
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -71,6 +72,7 @@ class Link:
         backoff: Backoff,
         jitter: Callable[[], float],
         on_message: Callable[[Incoming], Awaitable[None]],
+        tally: Tally | None = None,
     ) -> None:
         self._target = target
         self._client_id = f"postbell-{node}"
@@ -80,6 +82,7 @@ class Link:
         self._backoff = backoff
         self._jitter = jitter
         self._on_message = on_message
+        self._tally = tally or Tally()
         self.trouble = ""
         """Why the last try to connect failed."""
         self._log = structlog.get_logger()
@@ -96,6 +99,7 @@ class Link:
                 self._log.info("broker_awaited", reason=self.trouble)
             except (OSError, RefusedError, TimeoutError) as error:
                 self.trouble = str(error) or "timed out"
+                self._tally.links["failed"] += 1
                 self._log.warning("broker_unreachable", attempt=attempt + 1, reason=self.trouble)
             else:
                 attempt = 0
@@ -109,6 +113,7 @@ class Link:
         target: Target,
         serve: Callable[[BrokerConnection], Coroutine[Any, Any, None]],
     ) -> None:
+        self._tally.links["connected"] += 1
         self._log.info("broker_connected", broker=target.address, session_present=connection.session_present)
         serving = asyncio.create_task(serve(connection), name="serve-connection")
         try:
@@ -118,6 +123,7 @@ class Link:
             if serving.done():
                 serving.result()
             reason = connection.closed.result() if connection.closed.done() else "gave up"
+            self._tally.links["lost"] += 1
             self._log.warning("broker_lost", broker=target.address, reason=reason)
         finally:
             try:

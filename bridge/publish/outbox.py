@@ -16,6 +16,7 @@ import structlog
 
 from bridge.contract.publication import Kind
 from bridge.errors import LinkDownError, StoreUnavailableError
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -57,11 +58,14 @@ class Publisher(Protocol):
 class Outbox:
     """The pump of one bridge. `run` serves one connection; its state in flight dies with it."""
 
-    def __init__(self, *, rows: Rows, root: str, window: int, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, rows: Rows, root: str, window: int, monotonic: Callable[[], float], tally: Tally | None = None
+    ) -> None:
         self._rows = rows
         self._root = root
         self._window = window
         self._monotonic = monotonic
+        self._tally = tally or Tally()
         self._wake = asyncio.Event()
         self._flying: dict[str, Publication] = {}
         self._acknowledged: list[Publication] = []
@@ -162,6 +166,7 @@ class Outbox:
     def _send(self, connection: Publisher, publication: Publication) -> None:
         self._flying[publication.path] = publication
         if not publication.needed:
+            self._forget(publication)
             self._acknowledged.append(publication)
             self._wake.set()
             return
@@ -179,6 +184,7 @@ class Outbox:
             witness.add(publication.path)
         self._acknowledged.append(publication)
         self._wake.set()
+        self._count(publication)
         if publication.kind in {Kind.MESSAGE, Kind.EVENT}:
             self._log.info(
                 "published",
@@ -187,3 +193,17 @@ class Outbox:
                 kind=publication.kind.value if publication.payload else "tombstone",
                 bytes=len(publication.payload),
             )
+
+    def _count(self, publication: Publication) -> None:
+        if publication.kind is not Kind.MESSAGE:
+            self._tally.acknowledge(publication.kind.value)
+        elif publication.payload:
+            self._tally.acknowledge(publication.kind.value)
+            self._tally.arrive(publication.user_id, publication.number)
+        else:
+            self._tally.acknowledge("tombstone")
+            self._forget(publication)
+
+    def _forget(self, publication: Publication) -> None:
+        if publication.kind is Kind.MESSAGE:
+            self._tally.forget(publication.user_id, publication.number)

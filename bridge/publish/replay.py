@@ -20,6 +20,7 @@ import structlog
 from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
 from bridge.reconcile import Observed, Repair, fingerprint
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,6 +96,7 @@ class Replay:
         days: float,
         now_ms: Callable[[], int],
         new_token: Callable[[], str],
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -103,6 +105,7 @@ class Replay:
         self.use(count=count, days=days)
         self._now_ms = now_ms
         self._new_token = new_token
+        self._tally = tally or Tally()
         self._markers: dict[bytes, asyncio.Future[None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._log = structlog.get_logger()
@@ -134,9 +137,11 @@ class Replay:
             except LinkDownError:
                 return
             except StoreUnavailableError as error:
+                self._tally.looks["failed"] += 1
                 self._log.warning("reconcile_waits_for_store", reason=str(error))
                 await asyncio.sleep(STORE_RETRY_S)
             except (RefusedError, TimeoutError) as error:
+                self._tally.looks["failed"] += 1
                 self._log.error("broker_not_checked", reason=str(error) or "the replay did not end in time")
                 await asyncio.sleep(TRY_AGAIN_S)
             else:
@@ -150,6 +155,8 @@ class Replay:
         """
         async with self._one_at_a_time:
             repair = await self._run(connection, dry_run=dry_run)
+        if not dry_run:
+            self._tally.look(missing=repair.missing, different=repair.different, stale=repair.stale, topics=repair.held)
         self._log.info(
             "reconciled",
             held=repair.held,
@@ -182,11 +189,11 @@ class Replay:
     async def _look_at(self, connection: Replaying, users: frozenset[str], *, dry_run: bool) -> Repair:
         """Compare these users' topics with what they should be."""
         observed: dict[str, int] = {}  # paho's thread adds to it: copied, never iterated
-        prefix = len(self._root) + 1
+        root, prefix = f"{self._root}/", len(self._root) + 1
 
         def remember(topic: str, payload: bytes) -> None:
             path = topic[prefix:]
-            if path.partition("/")[0] in users:  # what comes late is another look's
+            if topic.startswith(root) and path.partition("/")[0] in users:  # what comes late is another look's
                 observed[path] = fingerprint(payload)
 
         with self._outbox.witness() as acknowledged:
@@ -206,11 +213,11 @@ class Replay:
     async def _strangers(self, connection: Replaying, known: set[str]) -> list[str]:
         """Names that are no user's and have views: a topic for each user is as much as some brokers replay at once."""
         strangers: set[str] = set()
-        prefix = len(self._root) + 1
+        root, prefix = f"{self._root}/", len(self._root) + 1
 
         def remember(topic: str, _payload: bytes) -> None:
             name = topic[prefix:].partition("/")[0]
-            if name not in known:
+            if topic.startswith(root) and name not in known:
                 strangers.add(name)
 
         with connection.retained(remember):

@@ -18,6 +18,7 @@ from bridge.contract.requests import Operation, Request, Status
 from bridge.errors import BadRequestError, LinkDownError, StoreUnavailableError
 from bridge.requests.allowance import Allowances
 from bridge.requests.answers import Answer, AnswerCache, extract
+from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CHUNKS_PER_REQUEST = 32
 RECENT_AT_MOST = 500
 AT_ONCE = 8
+_OPERATIONS = frozenset(operation.value for operation in Operation)
 
 
 class Messages(Protocol):
@@ -72,6 +74,7 @@ class Requests:
         chunk: int,
         rate: float,
         monotonic: Callable[[], float],
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -80,6 +83,7 @@ class Requests:
         self._root = root
         self._chunk = chunk
         self._monotonic = monotonic
+        self._tally = tally or Tally()
         self._allowances = Allowances(rate)
         self._cache = AnswerCache()
         self._at_once = asyncio.Semaphore(AT_ONCE)
@@ -101,15 +105,17 @@ class Requests:
         try:
             request = requests.parse_request(payload)
         except BadRequestError as error:
+            self._count("", error.status)
             if affordable:
                 self._log.info("request_refused", user=sender.user, device=sender.device, reason=str(error))
                 await self._decline(path, 0, error.status, str(error))
             return
         if not affordable:
+            self._count(request.operation, Status.TOO_MANY)
             await self._decline(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
             return
         async with self._at_once:
-            await self._serve(user.user_id, request, path)
+            self._count(request.operation, await self._serve(user.user_id, request, path))
         self._log.info("request_answered", user=sender.user, device=sender.device, operation=request.operation[:16])
 
     def use(self, *, chunk: int, rate: float) -> None:
@@ -126,14 +132,22 @@ class Requests:
         allowed = (response_topic + "/").startswith(f"{own}/") and not set(response_topic) & set("+#\0")
         return response_topic if allowed else own
 
-    async def _serve(self, user_id: int, request: Request, path: ReturnPath) -> None:
-        """Do what is asked and send the answer, or why there is none."""
+    async def _serve(self, user_id: int, request: Request, path: ReturnPath) -> int:
+        """Do what is asked and send the answer, or why there is none; how it went."""
         try:
             await self._stream(path, request.request_id, await self._answer(user_id, request))
         except BadRequestError as error:
             await self._decline(path, request.request_id, error.status, str(error))
+            return error.status
         except StoreUnavailableError:
             await self._decline(path, request.request_id, Status.TEMPORARY, "try again later")
+            return Status.TEMPORARY
+        return Status.SUCCESS
+
+    def _count(self, operation: str, status: int) -> None:
+        """What devices write is not a label: an operation that nobody knows is `other`."""
+        known = operation if operation in _OPERATIONS else "other"
+        self._tally.requests[known, Status(status).name.lower()] += 1
 
     async def _answer(self, user_id: int, request: Request) -> Answer:
         """What an operation answers; raises BadRequestError or StoreUnavailableError."""
@@ -215,6 +229,7 @@ class Requests:
         try:
             await self._reply(path, payload)
         except LinkDownError:
+            self._tally.replies_dropped += 1
             self._log.info("reply_dropped", reason="broker lost")
 
 

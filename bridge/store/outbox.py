@@ -43,6 +43,7 @@ FROM outbox o LEFT JOIN user u ON u.user_id = o.user_id
 WHERE o.kind NOT IN ({_FIRST}) ORDER BY o.seq LIMIT ?
 """  # noqa: S608 - ours
 _WAITING_MESSAGES = f"SELECT count(*) FROM outbox WHERE kind IN ({_FIRST})"  # noqa: S608 - ours
+_FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({_FIRST})"  # noqa: S608 - ours
 
 
 def take_messages(
@@ -132,6 +133,13 @@ def waiting(connection: sqlite3.Connection) -> int:
     """How many rows wait."""
     count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
     return count
+
+
+def first_and_highest(connection: sqlite3.Connection) -> tuple[int | None, int]:
+    """The lowest row that goes before the views, None when none waits; and the highest number that a row ever had."""
+    first: int | None = connection.execute(_FIRST_MESSAGE).fetchone()[0]
+    highest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+    return first, 0 if highest is None else highest[0]
 
 
 def waiting_messages(connection: sqlite3.Connection) -> int:

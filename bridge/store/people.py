@@ -154,6 +154,12 @@ def count_users(connection: sqlite3.Connection) -> int:
     return count
 
 
+def count_devices(connection: sqlite3.Connection) -> int:
+    """How many devices there are, over all users."""
+    count: int = connection.execute("SELECT count(*) FROM device").fetchone()[0]
+    return count
+
+
 def read_directory(connection: sqlite3.Connection) -> Directory:
     """The picture of all users and addresses that mail is resolved with."""
     users = [

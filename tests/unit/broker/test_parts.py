@@ -89,7 +89,11 @@ def test_a_device_with_an_impossible_name_is_nobody(name):
 def test_statistics_as_topics():
     statistics = Statistics()
     statistics.drop("queue_full")
-    topics = statistics.topics(sessions=3, subscriptions=2, retained=7, queued=5, uptime_s=9.9)
+    statistics.renewed = 4
+    numbers = {"sessions": 3, "subscriptions": 2, "retained": 7, "queued": 5}
+    topics = statistics.topics(**numbers, uptime_s=9.9, vitals={"loop/lag": 0.25})
+    assert topics["$SYS/broker/subscriptions/renewed"] == "4"
+    assert topics["$SYS/broker/loop/lag"] == "0.25"
     assert topics["$SYS/broker/clients/total"] == "3"
     assert topics["$SYS/broker/dropped/queue_full"] == "1"
     assert topics["$SYS/broker/uptime"] == "9"

@@ -1,0 +1,34 @@
+"""How much there is of everything, for whoever watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.store import live, outbox, people
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Users, their devices, messages in live sets, and rows of the outbox: messages with events, and views."""
+
+    users: int
+    devices: int
+    live: int
+    messages_waiting: int
+    views_waiting: int
+
+
+def count(connection: sqlite3.Connection) -> Counts:
+    """All counts at one moment."""
+    messages = outbox.waiting_messages(connection)
+    return Counts(
+        users=people.count_users(connection),
+        devices=people.count_devices(connection),
+        live=live.count_all(connection),
+        messages_waiting=messages,
+        views_waiting=outbox.waiting(connection) - messages,
+    )
