@@ -172,3 +172,11 @@ def setup() -> Told:
     from bridge.cli import setup as module
 
     return module.setup
+
+
+@Postbell.found_by
+def completion() -> Told:
+    """Print a script that completes commands, options, users and devices."""
+    from bridge.cli import completion as module
+
+    return module.completion

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from clients.cli import edge
+from clients.cli.described import described
 from clients.cli.options import (
     DEFAULT_URL,
     AckOption,
@@ -107,6 +108,12 @@ def read(
         output=output,
         patience_s=timeout,
     )
+
+
+@app.command("described", hidden=True)
+def tell(context: typer.Context) -> None:
+    """Print what the commands take, as JSON."""
+    typer.echo(described(context.parent.command if context.parent else None, context))
 
 
 def run() -> int:
