@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,11 +12,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def status(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
+def status(
+    context: typer.Context,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Renew it until Ctrl-C, with what moves.")] = False,
+) -> None:
     """Show listeners, users, live messages, and what waits for the broker.
 
     Ends with 1 when something that is configured is down, and with 2 when it cannot know.
     """
+    if watch:
+        from bridge.cli import watching  # noqa: PLC0415 - what draws on a terminal takes its time to import
+
+        settings = options.settings(context, config)
+        found = watching.watch(
+            lambda: look(context, config),
+            figures=lambda: watching.figures(settings),
+            describe=describe,
+            as_json=as_json,
+        )
+        raise typer.Exit(exit_code(found))
     found = look(context, config)
     if as_json:
         output.print_json(found)

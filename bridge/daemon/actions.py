@@ -20,15 +20,24 @@ if TYPE_CHECKING:
 class Actions:
     """The actions by their names; each takes the request as a JSON object and gives one back."""
 
-    def __init__(self, *, connected: Connected, replay: Replay, directory: DirectoryCache, reload: Reload) -> None:
+    def __init__(
+        self,
+        *,
+        connected: Connected,
+        replay: Replay,
+        directory: DirectoryCache,
+        reload: Reload,
+        figures: Callable[[], dict[str, Any]],
+    ) -> None:
         self._connected = connected
         self._replay = replay
         self._directory = directory
         self._reload = reload
+        self._figures = figures
 
     def by_name(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
         """What the control socket answers to."""
-        return {"reconcile": self.reconcile, "look": self.look, "reload": self.reload}
+        return {"reconcile": self.reconcile, "look": self.look, "reload": self.reload, "figures": self.figures}
 
     async def reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
         """Compare broker and store, and mark what differs unless `dry_run`; raises ControlError."""
@@ -50,3 +59,8 @@ class Actions:
         """Read the configuration again; what came of it."""
         del request
         return asdict(await self._reload.once())
+
+    async def figures(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What moves, as counts since the start (moving.py)."""
+        del request
+        return self._figures()

@@ -24,6 +24,7 @@ from bridge.daemon.lifetimes import Lifetimes
 from bridge.daemon.listening import ingress_settings
 from bridge.daemon.live import Adjustable
 from bridge.daemon.logs import Verbosity
+from bridge.daemon.moving import moving
 from bridge.daemon.notify import Supervisor
 from bridge.daemon.presence import Presence
 from bridge.daemon.reload import Reload
@@ -121,7 +122,7 @@ class Bridge:
             replay=self.replay,
             outbox=self.outbox,
             ready=ready,
-            beside=BrokerFigures(self.figures).listen if settings.http.listen else None,
+            beside=BrokerFigures(self.figures).listen if settings.http.listen or settings.broker.embedded else None,
         )
         self.reload = Reload(
             judge=judge,
@@ -131,7 +132,11 @@ class Bridge:
             supervisor=self.supervisor,
         )
         self.actions = Actions(
-            connected=self.connected, replay=self.replay, directory=self.directory, reload=self.reload
+            connected=self.connected,
+            replay=self.replay,
+            directory=self.directory,
+            reload=self.reload,
+            figures=lambda: moving(self.tally, self.figures.figures()),
         )
         self.access = Access(settings, grant=self.store.writing(logins.grant_bridge))
         self.link = self._make_link()

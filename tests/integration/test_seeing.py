@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -145,3 +147,18 @@ def test_a_key_without_its_certificate_is_told(tmp_path):
             seen(parts(tmp_path, http={"tls_key": tmp_path / "key.pem"}))
 
     asyncio.run(story())
+
+
+def test_status_can_be_watched_until_ctrl_c(tmp_path):
+    with System(tmp_path) as system:
+        system.serve()
+        system.add("alice")
+        watching = system.start("status", "--watch", "--json")
+        log = tmp_path / "status.log"
+        until(lambda: log.read_text().count("\n") >= 1, what="the first look")
+        system.send(b"Subject: x\r\n\r\nx\r\n", "alice@example.org")
+        until(lambda: '"accepted": 1' in log.read_text(), what="the mail to show")
+        assert system.stop(watching, signal.SIGINT) == 0
+        looks = [json.loads(line) for line in log.read_text().splitlines()]
+        assert (looks[0]["figures"]["accepted"], looks[-1]["figures"]["accepted"]) == (0, 1)
+        assert all(look["ok"] for look in looks)
