@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from bridge.cli import opening, reach
 from bridge.store import logins, offline, people
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from bridge.config.endpoints import TcpAddress
     from bridge.config.settings import Settings
 
 DIRECTORY = ".demo"
@@ -22,11 +24,16 @@ USER, DEVICE, ADDRESS = "demo", "phone", "demo@localhost"
 LOGIN_FILE = "demo-login.json"
 
 
-def environment(here: Path) -> dict[str, str]:
-    """Settings of the demonstration, as overrides: all in one directory, on the usual ports if they are free."""
+def environment(here: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Settings of the demonstration, as overrides: all in one directory, on the usual ports if they are free.
+
+    Where it listens, and how it logs, is as the environment says if it does.
+    """
     listeners = {"POSTBELL_SMTP__LISTEN": 2525, "POSTBELL_BROKER__LISTEN": 1883}
-    chosen = {name: f"127.0.0.1:{port if _is_free(port) else 0}" for name, port in listeners.items()}
-    return {"POSTBELL_STATE_DIR": str(here / DIRECTORY), "POSTBELL_LOG__LEVEL": "warning"} | chosen
+    chosen = {
+        name: f"127.0.0.1:{port if _is_free(port) else 0}" for name, port in listeners.items() if name not in given
+    }
+    return {"POSTBELL_LOG__LEVEL": "warning", **chosen, **given, "POSTBELL_STATE_DIR": str(here / DIRECTORY)}
 
 
 def _is_free(port: int) -> bool:
@@ -44,21 +51,27 @@ def announcer(settings: Settings) -> Callable[[], None]:
     login = _login(settings)
 
     def announce() -> None:
-        typer.echo("\n".join(screen(login, smtp=str(reach.smtp(settings)), mqtt=str(reach.mqtt(settings)))))
+        mqtt = reach.mqtt(settings)
+        assert mqtt is not None, "the demonstration has a broker of its own"
+        typer.echo("\n".join(screen(login, smtp=str(reach.smtp(settings)), mqtt=reach.from_the_network(mqtt))))
 
     return announce
 
 
-def screen(login: dict[str, str], *, smtp: str, mqtt: str) -> list[str]:
-    """The five lines that a newcomer needs."""
+def screen(login: dict[str, str], *, smtp: str, mqtt: TcpAddress) -> list[str]:
+    """The five lines that a newcomer needs, and one more where a phone in the network may join."""
     prefix = f"POSTBELL_STATE_DIR={DIRECTORY} .venv/bin/postbell"
-    return [
+    lines = [
         f"Postbell runs. SMTP listens on {smtp}, MQTT on {mqtt}. Ctrl-C stops it; the data stays in {DIRECTORY}/",
         f"Demo login   user {login['username']}  password {login['password']}  (topic mail/{USER}/text)",
         f"Watch        {prefix} watch {USER}/{DEVICE}",
         f"Send         {prefix} send docs/examples/emoji-zwj.eml --to {ADDRESS}",
         f"Or by hand   swaks --server {smtp} --to {ADDRESS} --header 'Subject: Hello' --body 'It works.'",
     ]
+    if not mqtt.loopback:
+        app = f"{prefix} device add {USER} app --qr"
+        lines.append(f"On a phone   {app}   (any MQTT app: host {mqtt.host}, port {mqtt.port}, no TLS)")
+    return lines
 
 
 def _login(settings: Settings) -> dict[str, str]:

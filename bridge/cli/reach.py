@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,13 @@ def mqtt(settings: Settings) -> TcpAddress | None:
 
 
 def device_url(settings: Settings) -> MqttUrl:
-    """What a device is told of where the broker is: as configured for devices, else as it is reached from here."""
-    return settings.broker.public_url or local_url(settings)
+    """What a device is told of where the broker is: as configured for devices, else as the network reaches it."""
+    if settings.broker.public_url is not None:
+        return settings.broker.public_url
+    listener = mqtt(settings)
+    if settings.mqtt.url is None and listener is not None and listener.everywhere:
+        return MqttUrl.of(from_the_network(listener))
+    return local_url(settings)
 
 
 def local_url(settings: Settings) -> MqttUrl:
@@ -40,7 +46,20 @@ def local_url(settings: Settings) -> MqttUrl:
         return settings.mqtt.url
     listener = mqtt(settings)
     assert listener is not None, "without mqtt.url the configuration has broker.listen"
+    if listener.everywhere:
+        return MqttUrl.of(TcpAddress("::1" if ":" in listener.host else "127.0.0.1", listener.port))
     return MqttUrl.of(listener)
+
+
+def from_the_network(listener: TcpAddress) -> TcpAddress:
+    """A listener as others in the network have to write it: at this machine's address there, if it has one."""
+    if not listener.everywhere:
+        return listener
+    family, far = (socket.AF_INET6, "2001:db8::1") if ":" in listener.host else (socket.AF_INET, "192.0.2.1")
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((far, 9))  # sends nothing: the system says from which of its addresses it would
+        return TcpAddress(str(probe.getsockname()[0]), listener.port)
+    return TcpAddress(socket.gethostname(), listener.port)
 
 
 def _said(settings: Settings, process: str, name: str) -> Endpoint | None:

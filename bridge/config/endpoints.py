@@ -40,6 +40,22 @@ class TcpAddress:
             raise ValueError(f"write host:port with a port up to {HIGHEST_PORT}, or [IPv6]:port")
         return cls(match["v6"] or match["host"], int(match["port"]))
 
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it stands for every address of this machine, so that nobody can be told to go there."""
+        try:
+            return ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

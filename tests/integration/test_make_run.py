@@ -28,14 +28,14 @@ def surroundings(directory: Path) -> dict[str, str]:
 
 
 @contextmanager
-def demo(directory: Path) -> Iterator[list[str]]:
+def demo(directory: Path, **given: str) -> Iterator[list[str]]:
     """The demonstration as `make run` starts it; the lines of its screen. Ended as by Ctrl-C."""
     log = directory / "screen"
     with log.open("wb") as screen:
         process = subprocess.Popen(
             [sys.executable, "-m", "bridge", "serve", "--demo"],
             cwd=directory,
-            env=surroundings(directory),
+            env=surroundings(directory) | given,
             stdin=subprocess.DEVNULL,
             stdout=screen,
             stderr=screen,
@@ -103,6 +103,13 @@ def test_the_five_lines_of_make_run_are_true(tmp_path: Path) -> None:
         assert named(screen, "Demo login") == first_login, "the data is kept"
         listed = command("env POSTBELL_STATE_DIR=.demo .venv/bin/postbell user list --json", tmp_path)
         assert '"live": 1' in listed.stdout
+
+
+def test_it_listens_where_the_environment_says(tmp_path: Path) -> None:
+    with demo(tmp_path, POSTBELL_BROKER__LISTEN="127.0.0.2:0", POSTBELL_STATE_DIR="/nowhere") as screen:
+        assert re.search(r"MQTT on 127\.0\.0\.2:\d+\. ", screen[0])
+        assert len(screen) == 5, "no phone can join there"
+        assert (tmp_path / ".demo").is_dir()
 
 
 def test_the_line_for_swaks_is_true(tmp_path: Path) -> None:

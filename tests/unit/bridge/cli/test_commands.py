@@ -11,6 +11,7 @@ import pytest
 
 from bridge.cli import demo, main
 from bridge.config import loading
+from bridge.config.endpoints import TcpAddress
 from bridge.errors import ConfigurationError, PostbellError, StoreUnavailableError
 from bridge.store import logins, offline
 from tests.support.stored import add_user
@@ -171,3 +172,24 @@ def test_what_fails_half_way_leaves_nothing(tmp_path):
         two_of_a_name()
     with offline.reading(tmp_path / "postbell.db") as connection:
         assert connection.execute("SELECT count(*) FROM sender").fetchone() == (0,)
+
+
+def test_the_demo_listens_where_it_is_told_and_keeps_its_data_to_itself(tmp_path):
+    given = {
+        "POSTBELL_BROKER__LISTEN": "0.0.0.0:1883",
+        "POSTBELL_LOG__LEVEL": "debug",
+        "POSTBELL_STATE_DIR": "/srv/mail",
+    }
+    chosen = demo.environment(tmp_path, given)
+    assert chosen.pop("POSTBELL_SMTP__LISTEN").startswith("127.0.0.1:")
+    assert chosen == given | {"POSTBELL_STATE_DIR": str(tmp_path / ".demo")}
+
+
+@pytest.mark.parametrize(("host", "lines"), [("127.0.0.1", 5), ("localhost", 5), ("192.168.178.20", 6)])
+def test_the_demo_says_what_a_phone_in_the_network_needs(host, lines):
+    login = {"username": "demo.phone", "password": "secret"}
+    shown = demo.screen(login, smtp="127.0.0.1:2525", mqtt=TcpAddress(host, 1883))
+    assert len(shown) == lines
+    if lines == 6:
+        assert "device add demo app --qr" in shown[-1]
+        assert "host 192.168.178.20, port 1883, no TLS" in shown[-1]

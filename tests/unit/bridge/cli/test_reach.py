@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,35 @@ def test_what_a_process_said_comes_before_the_configuration(settings):
 def test_what_is_no_address_counts_as_not_said(settings, said):
     runfile.write(settings.run_dir, runfile.BRIDGE, {"smtp": said})
     assert reach.smtp(settings) == TcpAddress("127.0.0.1", 2525)
+
+
+@pytest.mark.parametrize(
+    ("listening", "local", "seen_from_there"),
+    [
+        ("0.0.0.0:1883", "mqtt://127.0.0.1:1883", "192.168.178.20:1883"),
+        ("[::]:1883", "mqtt://[::1]:1883", "192.168.178.20:1883"),
+        ("192.168.178.30:1883", "mqtt://192.168.178.30:1883", "192.168.178.30:1883"),
+        ("mail.lan:1883", "mqtt://mail.lan:1883", "mail.lan:1883"),
+    ],
+)
+def test_nobody_is_told_to_go_to_every_address(tmp_path, monkeypatch, listening, local, seen_from_there):
+    class Probe(socket.socket):
+        def connect(self, _address):
+            pass
+
+        def getsockname(self):
+            return ("192.168.178.20", 40_000)
+
+    settings = Settings(state_dir=tmp_path, broker={"listen": listening, "insecure": True})
+    monkeypatch.setattr("socket.socket", Probe)
+    assert str(reach.local_url(settings)) == local
+    assert str(reach.device_url(settings)) == f"mqtt://{seen_from_there}"
+
+
+def test_without_a_network_it_is_called_by_its_name(monkeypatch):
+    def unreachable(*_):
+        raise OSError
+
+    monkeypatch.setattr("socket.socket", unreachable)
+    monkeypatch.setattr("socket.gethostname", lambda: "raspberry")
+    assert reach.from_the_network(TcpAddress("0.0.0.0", 1883)) == TcpAddress("raspberry", 1883)
