@@ -26,13 +26,13 @@ class Vitals:
         while True:
             due_s = loop.time() + LOOK_S
             await asyncio.sleep(LOOK_S)
-            self._late_s.append(max(0.0, loop.time() - due_s))
+            self._late_s.append(round(max(0.0, loop.time() - due_s), 6))
 
     def figures(self) -> dict[str, float]:
         """What there is to tell, by the names under `$SYS/broker/`; what this system does not tell is left out."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         found = {
-            "loop/lag": round(max(self._late_s, default=0.0), 6),
+            "loop/lag": max(self._late_s, default=0.0),
             "process/cpu": round(used.ru_utime + used.ru_stime, 3),
         }
         with contextlib.suppress(OSError):

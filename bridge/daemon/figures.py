@@ -37,8 +37,8 @@ class BrokerFigures:
         try:
             await connection.subscribe(FILTERS, qos=0)
         except LinkDownError:
-            self._log.warning("broker_figures_refused", reason="the broker ended the connection")
+            self._log.info("broker_figures_refused", reason="the broker ended the connection")
         except (RefusedError, TimeoutError) as error:
-            self._log.warning("broker_figures_refused", reason=str(error) or "no answer to the subscription")
+            self._log.info("broker_figures_refused", reason=str(error) or "no answer to the subscription")
         else:
             self._asking = True

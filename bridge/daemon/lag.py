@@ -27,4 +27,4 @@ class LoopLag:
         while True:
             due_s = loop.time() + LOOK_S
             await asyncio.sleep(LOOK_S)
-            self._late_s.append(max(0.0, loop.time() - due_s))
+            self._late_s.append(round(max(0.0, loop.time() - due_s), 6))

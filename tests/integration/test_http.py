@@ -7,6 +7,7 @@ import contextlib
 import errno
 import socket
 import ssl
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
@@ -358,8 +359,8 @@ def test_a_certificate_needs_its_key_and_a_key_its_certificate(tmp_path):
 def test_a_name_may_stand_for_an_address_that_is_not_there_beside_one_that_is(monkeypatch):
     create = socket.create_server
 
-    def without_ipv6(place, *, family, backlog):
-        if family == socket.AF_INET6:
+    def without(absent, place, *, family, backlog):
+        if family in absent:
             raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
         return create(place, family=family, backlog=backlog)
 
@@ -370,7 +371,7 @@ def test_a_name_may_stand_for_an_address_that_is_not_there_beside_one_that_is(mo
         ]
 
     async def story():
-        monkeypatch.setattr(socket, "create_server", without_ipv6)
+        monkeypatch.setattr(socket, "create_server", partial(without, {socket.AF_INET6}))
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", places)
         [listener] = await entrance.bind("localhost", 0)
         assert listener.getsockname()[0] == "127.0.0.1"
@@ -381,6 +382,9 @@ def test_a_name_may_stand_for_an_address_that_is_not_there_beside_one_that_is(mo
         with pytest.raises(OSError, match="in use"):
             await entrance.bind("127.0.0.1", both[-1].getsockname()[1])
         entrance.close(both)
+        monkeypatch.setattr(socket, "create_server", partial(without, {socket.AF_INET, socket.AF_INET6}))
+        with pytest.raises(OSError, match="assign"):
+            await entrance.bind("localhost", 0)
 
     told(story, asyncio.new_event_loop)
 
@@ -474,6 +478,21 @@ def test_who_leaves_during_the_handshake_is_counted_out(tmp_path):
             await until_on_loop(lambda: running.door.open == 0, what="the peer to be counted out")
 
     told(story)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_end_waits_for_no_handshake(tmp_path, loop):
+    base = certificate(tmp_path, "server")
+    files = {"tls_certificate": base.with_suffix(".crt"), "tls_key": base.with_suffix(".key")}
+
+    async def story():
+        async with serving(PAGES, **files) as running:
+            wire = await running.dial()
+            await until_on_loop(lambda: running.door.open == 1, what="the peer to be counted")
+        assert await wire.ended() == b""
+        await until_on_loop(lambda: running.door.open == 0, what="the peer to be counted out")
+
+    told(story, loop)
 
 
 @pytest.mark.parametrize("loop", LOOPS)

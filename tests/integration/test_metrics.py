@@ -10,6 +10,7 @@ from bridge.contract.packing import pack
 from tests.integration.test_seeing import HTTP, get
 from tests.support import mqtt_client as mqtt
 from tests.support.mosquitto import mosquitto
+from tests.support.nats import nats
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -121,3 +122,15 @@ def test_mosquitto_tells_what_it_has(tmp_path):
             assert found("broker_messages_received_total") > 0
             assert found("broker_dropped_total", reason="unsent") == 0
             assert found("broker_devices_online") is None
+
+
+def test_nats_which_tells_nothing_is_not_asked_twice_and_serves_on(tmp_path):
+    with nats(tmp_path) as port:
+        external = {"POSTBELL_BROKER__EMBEDDED": "false", "POSTBELL_MQTT__URL": f"mqtt://127.0.0.1:{port}"}
+        with System(tmp_path, **HTTP, **external) as system:
+            system.serve()
+            system.add("alice")
+            system.send(MAIL % (b"x", b"4"), "alice@example.org")
+            found = awaited(system, "published_total", 1, kind="msg")
+            assert found("broker_clients") is None
+            assert found("broker_links_total", result="lost") <= 1

@@ -98,7 +98,7 @@ def test_a_broker_that_will_not_tell_is_not_asked_twice(answer, reason):
                 connection.closed.set_result("gone")
                 await heard.listen(connection)
                 assert len(connection.asked) == expected
-        assert said == [{"event": "broker_figures_refused", "log_level": "warning", "reason": reason}]
+        assert said == [{"event": "broker_figures_refused", "log_level": "info", "reason": reason}]
 
     asyncio.run(story())
 
