@@ -2,7 +2,8 @@
 
 Invariants: a file here has a random name ending in `.eml`; `SpooledMessage.finish` returns only
 after file and directory are synced, so that whoever commits a row naming the file can rely on it;
-the event loop never waits for the disk. Nobody else opens, reads or removes anything here: others know
+the event loop never waits for the disk. A file whose row is gone is removed only while nobody holds the
+spool (`staying`), in whichever process. Nobody else opens, reads or removes anything here: others know
 a file by its name alone (`Body.spooled`, `StoredBody.file`).
 """
 
@@ -10,19 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 
 from bridge.errors import StoreFullError, StoreUnavailableError
 from bridge.mail.digest import ContentDigest
 from bridge.model import Body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -83,8 +85,15 @@ class Spool:
         """
         return await _in_thread(self._disk, _read, self._directory / name)
 
+    async def clear(self, *names: str) -> bool:
+        """Remove messages whose rows are gone; False when somebody holds the spool, and all of them are still there.
+
+        Raises as `discard`.
+        """
+        return await _in_thread(self._disk, remove, self._directory, names)
+
     async def discard(self, *names: str) -> None:
-        """Remove finished messages that nobody needs any more; on return their files are gone.
+        """Remove finished messages that no row names; on return their files are gone.
 
         Raises StoreUnavailableError when one cannot be removed; those that are gone already do not matter.
         """
@@ -92,13 +101,14 @@ class Spool:
             await _in_thread(self._disk, _unlink, self._directory / name)
 
     async def sweep(self, known: Collection[str]) -> int:
-        """Remove all messages whose names are not in `known`; return how many.
+        """Remove all messages whose names are not in `known`; return how many: none while somebody holds the spool.
 
         For the start, before anything listens: a message that is arriving is not known yet.
         """
         names = await _in_thread(self._disk, _names, self._directory)
         unknown = [name for name in names if name not in known]
-        await self.discard(*unknown)
+        if not await self.clear(*unknown):
+            return 0
         return len(unknown)
 
     async def size(self) -> tuple[int, int]:
@@ -200,6 +210,57 @@ class SpooledMessage:
             os.close(fd)
 
 
+@contextmanager
+def staying(directory: Path) -> Iterator[None]:
+    """Have every file stay that is there now, until the block ends, whoever runs on this spool; several may hold it."""
+    with _locked(directory, fcntl.LOCK_SH):
+        yield
+
+
+def remove(directory: Path, names: Collection[str]) -> bool:
+    """Remove files unless somebody holds the spool; whether they are gone now. Raises OSError."""
+    try:
+        with _locked(directory, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            for name in names:
+                _unlink(directory / name)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def size_of(directory: Path, name: str) -> int | None:
+    """How many bytes a message has; None when its file is gone."""
+    try:
+        return (directory / name).stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def files(directory: Path) -> list[Path]:
+    """The files of all messages, finished or not."""
+    return sorted(directory.glob("*" + SUFFIX))
+
+
+def opened(directory: Path, name: str) -> IO[bytes]:
+    """The file of a message, to be read; raises OSError."""
+    return (directory / name).open("rb")
+
+
+@contextmanager
+def _locked(directory: Path, how: int) -> Iterator[None]:
+    """Hold the directory itself, so that no file has to be made for it; without one there is nothing to hold."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 async def _in_thread(disk: ThreadPoolExecutor, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
     """What `work` returns; raises StoreFullError or StoreUnavailableError for what the disk reports."""
     try:
@@ -221,7 +282,7 @@ def _unlink(path: Path) -> None:
 
 
 def _names(directory: Path) -> list[str]:
-    return [path.name for path in directory.glob("*" + SUFFIX)]
+    return [path.name for path in files(directory)]
 
 
 def _sizes(directory: Path) -> list[int]:

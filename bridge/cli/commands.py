@@ -159,6 +159,22 @@ def reload() -> Told:
 
 
 @Postbell.found_by
+def backup() -> Told:
+    """Save users, logins, mail and what waits in one file, while all runs."""
+    from bridge.cli import backup as module
+
+    return module.backup
+
+
+@Postbell.found_by
+def restore() -> Told:
+    """Have a backup take the place of the state, while nothing runs on it."""
+    from bridge.cli import restore as module
+
+    return module.restore
+
+
+@Postbell.found_by
 def salvage() -> Told:
     """Save what can be read of a damaged database into a new one; the old file is kept."""
     from bridge.cli import salvage as module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+def print_json(value: Any, *, err: bool = False) -> None:
+    """One JSON value on standard output, or on standard error where the output is something else."""
+    typer.echo(json.dumps(value, ensure_ascii=False), err=err)
+
+
+def moment(unix_ms: int) -> str:
+    """A moment as people and programs read it: `2026-07-01T12:00:00Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(unix_ms / 1000))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:

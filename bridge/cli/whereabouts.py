@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from bridge.cli import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,9 +108,7 @@ def warnings(devices: Iterable[Whereabouts]) -> list[str]:
 
 def moment(unix_ms: int | None) -> str | None:
     """A moment for people and programs."""
-    if unix_ms is None:
-        return None
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if unix_ms is None else output.moment(unix_ms)
 
 
 def _client(visit: NotedVisit) -> str:

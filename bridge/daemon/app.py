@@ -167,7 +167,7 @@ class Bridge:
         return Lifetimes(
             store=self.store,
             course=self.course,
-            discard=self.spool.discard,
+            clear_spool=self.spool.clear,
             keeping=given.keeping,
             most_messages=given.most_messages,
             tally=self.tally,

@@ -35,10 +35,10 @@ TRUST_CLOCK_AFTER_S = 86_400.0
 
 
 class Lifetimes:
-    """The task; `now_ms` is the wall clock, `monotonic` the one that never steps; `discard` removes spool files.
+    """The task; `now_ms` is the wall clock, `monotonic` the one that never steps.
 
-    A user who has `most_messages` or more is one of `full` when the next count is done. That and `keeping` may be
-    replaced at any time.
+    `clear_spool` removes spool files, unless somebody holds them. A user who has `most_messages` or more is one of
+    `full` when the next count is done. That and `keeping` may be replaced at any time.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Lifetimes:
         *,
         store: Store,
         course: Course,
-        discard: Callable[..., Awaitable[None]],
+        clear_spool: Callable[..., Awaitable[bool]],
         keeping: Keeping,
         most_messages: int,
         now_ms: Callable[[], int],
@@ -55,7 +55,7 @@ class Lifetimes:
     ) -> None:
         self._store = store
         self._course = course
-        self._discard = discard
+        self._clear_spool = clear_spool
         self.keeping = keeping
         self._now_ms = now_ms
         self._monotonic = monotonic
@@ -117,9 +117,12 @@ class Lifetimes:
             self._tally.bodies_dropped += dropped
             self._log.info("bodies_dropped", rows=dropped)
         files = await self._store.read(messages.discarded_files)
-        if files:
-            await self._discard(*files)
+        if not files:
+            return
+        if await self._clear_spool(*files):
             await self._store.write(messages.forget_discarded, files)
+        else:
+            self._log.info("spool_not_cleared", files=len(files))
 
     def _offset(self) -> int:
         return self._now_ms() - int(self._monotonic() * 1000)

@@ -49,21 +49,25 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A database became newer: from which schema, to which, and where it is kept as it was before."""
+    """A database became newer: from which schema, to which, and where it is kept as it was before, if it is."""
 
     from_schema: int
     to_schema: int
-    kept_as: Path
+    kept_as: Path | None
 
 
 def prepare(
-    path: Path, *, check: bool = False, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    path: Path,
+    *,
+    check: bool = False,
+    keep: bool = True,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Migration | None:
     """Create or migrate the database file where that is needed, and refuse a foreign one; what was migrated.
 
-    A copy is made before a migration. `check` looks through the whole file for damage; that takes about half a
-    second for each GB. Raises StoreCorruptError with what to do, StoreUnavailableError when it cannot be opened
-    or there is no room for the copy; then it is as it was.
+    A copy is made before a migration, unless it is one already (`keep`). `check` looks through the whole file for
+    damage; that takes about half a second for each GB. Raises StoreCorruptError with what to do,
+    StoreUnavailableError when it cannot be opened or there is no room for the copy; then it is as it was.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -73,7 +77,7 @@ def prepare(
             if check:
                 require_sound(connection, path)
             connection.execute("PRAGMA journal_mode = WAL").fetchone()  # a restored backup may be in another
-            return _migrate(connection, path, now_ms)
+            return _migrate(connection, path, now_ms if keep else None)
         finally:
             connection.close()
     except sqlite3.Error as error:
@@ -133,8 +137,8 @@ def migrations() -> list[str]:
     return [entry.read_text(encoding="utf-8") for entry in sorted(scripts, key=lambda entry: entry.name)]
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], int]) -> Migration | None:
-    """Run the migrations that are missing; writes nothing when there are none."""
+def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], int] | None) -> Migration | None:
+    """Run the migrations that are missing; writes nothing when there are none. Without `now_ms` no copy is made."""
     steps = migrations()
     if _schema_version(connection, path, newest=len(steps)) == len(steps):
         return None
@@ -144,7 +148,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], in
     try:
         done = _schema_version(connection, path, newest=len(steps))
         if 0 < done < len(steps):
-            migration = Migration(done, len(steps), _keep(path, done, now_ms()))
+            migration = Migration(done, len(steps), None if now_ms is None else _keep(path, done, now_ms()))
         for step in steps[done:]:
             for statement in _statements(step):
                 connection.execute(statement)
@@ -154,7 +158,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], in
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        if migration is not None:
+        if migration is not None and migration.kept_as is not None:
             migration.kept_as.unlink(missing_ok=True)  # it is tried again at each start, and each makes one
         raise
     if migration is not None and migration.from_schema < OVERWRITING_SINCE:

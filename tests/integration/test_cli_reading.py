@@ -24,6 +24,7 @@ READING = {
     "reconcile": "",
     "salvage": "",
     "setup": "postfix",
+    "backup": "b.tar",
 }
 """Commands that need a store to be there, with the arguments that they cannot do without."""
 OTHERS = {
@@ -33,7 +34,7 @@ OTHERS = {
     *(f"device {what}" for what in ("add", "password", "revoke")),
     *(f"{who} password" for who in ("sender", "admin")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
-    *("completion", "send", "watch", "read", "doctor", "reload", "config check", "config show"),
+    *("completion", "send", "watch", "read", "doctor", "reload", "restore", "config check", "config show"),
 }
 """Commands that may make one, that ask a listener and not the store, or that find out what is wrong with it."""
 

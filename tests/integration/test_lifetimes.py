@@ -28,7 +28,7 @@ def living(path, story, *, clock, keeping=ROOMY, count=100, most_messages=1000):
             lifetimes = Lifetimes(
                 store=store,
                 course=store.course,
-                discard=spool.discard,
+                clear_spool=spool.clear,
                 keeping=keeping,
                 most_messages=most_messages,
                 now_ms=clock.wall,
