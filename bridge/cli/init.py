@@ -6,18 +6,20 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import asking, devices, first, opening, options
+from bridge.cli import asking, devices, first, opening, options, setup
 from bridge.cli.asking import Proposed, Said
 from bridge.config import keys, loading
 from bridge.errors import ConfigurationError
 from bridge.init import answers, authority, carrying, certificates, finding, guide, places, plan
 from bridge.init.answers import MailServer, Tls
 from bridge.init.carrying import Outcome
+from bridge.setup import systemd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +75,7 @@ def init(
     named = options.chosen(context, config)
     installation = _installation(named, state_dir, run_as)
     standard = named is None
-    machine = finding.machine(account=installation.account, standard=standard and run_as == places.ACCOUNT)
+    machine = _machine(installation, standard=standard and run_as == places.ACCOUNT)
     talking = not yes and sys.stdin.isatty() and sys.stdout.isatty()
     _say_for_whom(installation)
     proposed = _proposed(installation)
@@ -89,12 +91,12 @@ def init(
         typer.echo("".join(f"  {step}\n" for step in planned.steps))
         typer.confirm("Go ahead?", default=True, abort=True)
     with _to_the_end():
-        _carry_out(planned)
+        again = _carry_out(planned)
         _pair(told, installation, with_qr=talking if qr is None else qr)
         problems = first.problems(Path(installation.configuration), machine, account=installation.account)
     connected = _connect(told, installation, machine, wanted=True if yes and apply_mta is None else apply_mta)
     typer.echo("\nWhat is next\n")
-    for line in guide.lines(told, installation, machine, connected=connected, standard=standard):
+    for line in guide.lines(told, installation, machine, connected=connected, standard=standard, again=again):
         typer.echo(f"  {line}")
     if problems:
         typer.echo("\nBefore that, what the configuration has that will not work\n")
@@ -109,6 +111,14 @@ def _installation(named: Path | None, state_dir: Path | None, account: str) -> I
         group = finding.group(account)
         return places.of_the_system(account=account, group=group, configuration=named, state=state_dir)
     return places.of_a_user(Path.home(), os.environ, configuration=named, state=state_dir)
+
+
+def _machine(installation: Installation, *, standard: bool) -> Machine:
+    """What is there; with the units of systemd that no package brought. Raises ConfigurationError if they cannot be."""
+    machine = finding.machine(account=installation.account, standard=standard)
+    if not (machine.root and machine.systemd and standard) or machine.service_unit:
+        return machine
+    return replace(machine, units=setup.units(directory=systemd.ETC).files, service_unit=True, socket_unit=True)
 
 
 def _say_for_whom(installation: Installation) -> None:
@@ -152,11 +162,15 @@ def _show_plan(planned: Plan) -> None:
         typer.echo(f"\n--- {file.path} ({file.mode})\n{file.text}", nl=False)
 
 
-def _carry_out(planned: Plan) -> None:
+def _carry_out(planned: Plan) -> bool:
+    """Do it and tell it; whether there was a configuration before."""
     typer.echo()
+    again = False
     for done in carrying.carry_out(planned, now=opening.now):
         remark = f" ({done.remark})" if done.remark else ""
         typer.echo(f"  {done.outcome:18} {done.step}{remark}")
+        again = done.outcome is not Outcome.MADE
+    return again
 
 
 def _pair(told: Answers, installation: Installation, *, with_qr: bool) -> None:

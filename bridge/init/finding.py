@@ -17,15 +17,9 @@ from bridge.init.answers import MailServer
 from bridge.init.plan import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-CLONE = Path(__file__).resolve().parents[2]
-"""The folder that this program is in: with a clone, the repository."""
+    from collections.abc import Mapping
 
 SERVICE, SOCKET = "postbell.service", "postbell.socket"
-PACKAGED = "/usr/bin/postbell"
-"""The program as the units name it."""
-
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
 _SERVERS = {
@@ -37,35 +31,24 @@ _SERVERS = {
 """A program and a file that each has, the likeliest first: Dovecot hands copies over by way of Postfix."""
 
 
-def machine(*, account: str, standard: bool, root: Path = Path("/"), clone: Path = CLONE) -> Machine:
-    """The facts that a plan depends on.
+def machine(*, account: str, standard: bool, root: Path = Path("/")) -> Machine:
+    """The facts that a plan depends on, but for units that are still to be put into their place.
 
-    `account` is the system user meant; `standard`: account and configuration are those that the units name, which are
-    put into their place from `clone` where no package brought them. `root` is where the system's files are.
+    `account` is the system user meant; `standard`: account and configuration are those that the units name. `root` is
+    where the system's files are.
     """
     systemd = (root / "run/systemd/system").is_dir()
     called = program()
-    units = () if not systemd or _unit(SERVICE, root) else tuple(_units(clone, called))
-    brought = {name for name, _ in units}
     return Machine(
         root=os.geteuid() == 0,
         systemd=systemd,
         program=called,
         account=carrying.has_account(account),
-        service_unit=systemd and standard and (_unit(SERVICE, root) or SERVICE in brought),
-        socket_unit=systemd and standard and (_unit(SOCKET, root) or SOCKET in brought),
-        units=units if standard else (),
+        service_unit=systemd and standard and _unit(SERVICE, root),
+        socket_unit=systemd and standard and _unit(SOCKET, root),
         cron=(root / str(plan.CRON).lstrip("/")).is_dir(),
         on_path=shutil.which("postbell") == called,
     )
-
-
-def _units(clone: Path, called: str) -> Iterator[tuple[str, str]]:
-    """The units of a clone of the repository, with the program that is there."""
-    for name in (SERVICE, SOCKET):
-        file = clone / "packaging" / "systemd" / name
-        if file.is_file():
-            yield name, file.read_text(encoding="utf-8").replace(PACKAGED, called)
 
 
 def _unit(name: str, root: Path) -> bool:

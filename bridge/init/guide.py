@@ -16,15 +16,22 @@ if TYPE_CHECKING:
 
 
 def lines(
-    answers: Answers, installation: Installation, machine: Machine, *, connected: bool, standard: bool
+    answers: Answers,
+    installation: Installation,
+    machine: Machine,
+    *,
+    connected: bool,
+    standard: bool,
+    again: bool,
 ) -> tuple[str, ...]:
     """The next steps, numbered.
 
-    `connected`: the mail server hands mail over already; `standard`: the configuration is found without being named.
+    `connected`: the mail server hands mail over already; `standard`: the configuration is found without being named;
+    `again`: there was one before, so it may be running.
     """
     call = _call(installation, machine, standard=standard)
     steps = (
-        *_start(installation, machine, call),
+        *_start(installation, machine, call, again=again),
         *_mail(answers, installation, call, connected=connected),
         f"see whether it works: {call} doctor",
         *_trust(answers, installation),
@@ -41,11 +48,15 @@ def _call(installation: Installation, machine: Machine, *, standard: bool) -> st
     return shlex.join(words)
 
 
-def _start(installation: Installation, machine: Machine, call: str) -> Iterator[str]:
+def _start(installation: Installation, machine: Machine, call: str, *, again: bool) -> Iterator[str]:
     if not machine.systemd or (installation.account and not machine.service_unit):
         yield f"start it, and have your system start it from now on: {call} serve"
+    elif installation.account and again:
+        yield "have it know all this: sudo systemctl restart postbell.socket postbell"
     elif installation.account:
         yield "start it, now and from now on: sudo systemctl enable --now postbell"
+    elif again:
+        yield "have it know all this: systemctl --user restart postbell"
     else:
         yield "start it, now and whenever you log in: systemctl --user enable --now postbell"
         yield "if it is to run while you are logged out: sudo loginctl enable-linger"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.init.answers import Answers
     from bridge.init.configuration import Known
     from bridge.init.places import Installation
+    from bridge.setup.recipe import File
 
 GROUPS: Final = {MailServer.POSTFIX: "postfix", MailServer.DOVECOT: "postfix", MailServer.EXIM: "Debian-exim"}
 """The group that each mail server hands mail over in; Dovecot's copies are carried by Postfix."""
@@ -35,9 +36,8 @@ _OURS = FileMode(0o700)
 class Machine:
     """What is there already. `program` is how `postbell` is called by other programs, with its whole path.
 
-    `service_unit` and `socket_unit`: systemd runs this installation, and opens its socket; `units` are the names and
-    texts of those units where they have to be put into their place first. `on_path`: a shell finds the program by its
-    name alone.
+    `service_unit` and `socket_unit`: systemd runs this installation, and opens its socket; `units` are the files that
+    have to be there for that and are not. `on_path`: a shell finds the program by its name alone.
     """
 
     root: bool
@@ -46,7 +46,7 @@ class Machine:
     account: bool = False
     service_unit: bool = False
     socket_unit: bool = False
-    units: tuple[tuple[str, str], ...] = ()
+    units: tuple[File, ...] = ()
     cron: bool = False
     on_path: bool = False
 
@@ -232,8 +232,8 @@ def _units(place: Installation, machine: Machine, *, group: str) -> Iterator[Ste
             yield TextFile(place.units / "postbell.service", texts.service(serve))
             yield Command(("systemctl", "--user", "daemon-reload"), required=False)
         return
-    for name, text in machine.units:
-        yield TextFile(place.units / name, text)
+    for file in machine.units:
+        yield TextFile(PurePath(file.path), file.text)
     if machine.socket_unit and group not in {"", UNITS_GROUP}:
         yield TextFile(place.units / "postbell.socket.d" / "group.conf", texts.socket_group(group))
     if machine.systemd:

@@ -56,12 +56,12 @@ class Server:
         """What systemd says of each unit."""
         return self.root(f"systemctl is-active {' '.join(units)}", check=False).split()
 
-    def watching(self, login: str, topic: str, *, count: int = 1) -> Path:
+    def watching(self, login: str, topic: str, *, count: int = 1, authority: str = AUTHORITY) -> Path:
         """mosquitto_sub over TLS, with the login that `device add` printed; the file with what it is told."""
         username, password = (re.search(rf"{name}\s+(\S+)", login)[1] for name in ("username", "password"))  # type: ignore[index]
         output = self.shared / f"told-{username}"
         self.machine.start(
-            f"mosquitto_sub -h {NAME} -p 8883 --cafile {AUTHORITY} -u {username} -P {password} -i {username} -c"
+            f"mosquitto_sub -h {NAME} -p 8883 --cafile {authority} -u {username} -P {password} -i {username} -c"
             f" -q 1 -t {topic} -C {count} -W 120",
             output=output,
         )

@@ -39,7 +39,7 @@ def test_the_mail_server_is_the_one_with_program_and_configuration(installed, se
 
 def test_what_a_plan_depends_on_is_looked_up(tmp_path):
     def found(account, *, standard=True):
-        return finding.machine(account=account, standard=standard, root=tmp_path, clone=tmp_path / "clone")
+        return finding.machine(account=account, standard=standard, root=tmp_path)
 
     bare = found("nobody-has-this-name")
     assert (bare.systemd, bare.service_unit, bare.socket_unit, bare.cron, bare.account) == (False,) * 5
@@ -51,28 +51,8 @@ def test_what_a_plan_depends_on_is_looked_up(tmp_path):
     (tmp_path / "run/systemd/system").mkdir(parents=True)
     full = found("root")
     assert (full.systemd, full.service_unit, full.socket_unit, full.cron, full.account) == (True,) * 5
-    assert full.units == ()
     other = found("root", standard=False)
     assert (other.systemd, other.service_unit, other.socket_unit) == (True, False, False), "the units name another"
-
-
-def test_a_clone_brings_units_where_no_package_did(tmp_path):
-    units = tmp_path / "clone" / "packaging" / "systemd"
-    units.mkdir(parents=True)
-    (units / "postbell.service").write_text("ExecStart=/usr/bin/postbell serve\n")
-    (units / "postbell.socket").write_text("[Socket]\n")
-    (tmp_path / "run/systemd/system").mkdir(parents=True)
-
-    def found(*, standard):
-        return finding.machine(account="root", standard=standard, root=tmp_path, clone=tmp_path / "clone")
-
-    machine = found(standard=True)
-    assert machine.units == (
-        ("postbell.service", f"ExecStart={finding.program()} serve\n"),
-        ("postbell.socket", "[Socket]\n"),
-    )
-    assert (machine.service_unit, machine.socket_unit) == (True, True)
-    assert found(standard=False).units == ()
 
 
 def test_postbell_is_called_as_it_was_called(tmp_path, monkeypatch):

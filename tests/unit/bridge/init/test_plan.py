@@ -13,6 +13,7 @@ from bridge.config.settings import Settings
 from bridge.init import configuration, places, plan
 from bridge.init.answers import Answers, MailServer, Tls
 from bridge.init.plan import Account, Authority, Command, Copies, Folder, Machine, Membership, TextFile
+from bridge.setup.recipe import File
 
 ANSWERS = Answers(
     host="mail.example.org",
@@ -86,10 +87,11 @@ def test_a_server_with_systemd():
 
 
 def test_units_that_no_package_brought_are_put_into_their_place():
-    units = (("postbell.service", "[Service]\n"), ("postbell.socket", "[Socket]\n"))
+    names = ("/etc/systemd/system/postbell.service", "/etc/sysusers.d/postbell.conf")
+    units = tuple(File(name, f"# {name}\n") for name in names)
     written = {str(file): file.text for file in made(dataclasses.replace(SERVER, units=units)).files}
-    assert written["/etc/systemd/system/postbell.service"] == "[Service]\n"
-    assert written["/etc/systemd/system/postbell.socket"] == "[Socket]\n"
+    for name in names:
+        assert written[name] == f"# {name}\n"
 
 
 def test_who_is_there_is_not_made_again():
