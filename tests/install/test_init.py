@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from tests.install.recipes import commands, filled
 from tests.install.server import NAME
 from tests.install.test_server import readme
 
@@ -11,9 +12,23 @@ INIT = f"sudo postbell init --host {NAME} --user alice --address alice@example.o
 AUTHORITY = "/etc/postbell/ca.pem"
 
 
-def test_one_command_and_one_start(server):
-    server.typed(readme()[0])
-    server.root("chmod 755 /etc/postbell")
+def test_the_package(server):
+    server.typed(unasked(readme()[0]))
+    serves_after_one_command_and_one_start(server)
+
+
+def test_a_clone_whose_units_it_brings(server):
+    *lines, units = commands("docs/install.md", "## The clone")
+    assert units == "postbell setup systemd | sudo sh"
+    server.typed(unasked(filled(line, source="/srv/postbell") for line in lines))
+    serves_after_one_command_and_one_start(server)
+
+
+def unasked(lines):
+    return [line.replace("apt install", "apt install -y") for line in lines]
+
+
+def serves_after_one_command_and_one_start(server):
     login = server.typed([f"{INIT} --tls local-ca --apply-mta"])
     assert "to be done by hand" not in login
     [start] = re.findall(r"1\. start it, now and from now on: (.+)", login)
@@ -53,7 +68,8 @@ def takes_lets_encrypts(server, device):
     server.root(
         f"cd /etc/letsencrypt/archive/{NAME} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
         f" -days 30 -subj /CN={NAME} -addext subjectAltName=DNS:{NAME} -keyout privkey2.pem -out fullchain2.pem"
-        f" && for each in privkey fullchain; do ln -sf ../../archive/{NAME}/${{each}}2.pem ../../live/{NAME}/$each.pem; done"
+        f" && cd ../../live/{NAME} && ln -sf ../../archive/{NAME}/privkey2.pem privkey.pem"
+        f" && ln -sf ../../archive/{NAME}/fullchain2.pem fullchain.pem"
         f" && RENEWED_LINEAGE=/etc/letsencrypt/live/{NAME} run-parts /etc/letsencrypt/renewal-hooks/deploy"
     )
     server.root(f"cmp /etc/letsencrypt/archive/{NAME}/fullchain2.pem /etc/postbell/tls/fullchain.pem")
