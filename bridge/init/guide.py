@@ -59,7 +59,7 @@ def _start(installation: Installation, machine: Machine, call: str, *, again: bo
         yield "have it know all this: systemctl --user restart postbell"
     else:
         yield "start it, now and whenever you log in: systemctl --user enable --now postbell"
-        yield "if it is to run while you are logged out: sudo loginctl enable-linger"
+        yield "if it is to run while you are logged out: sudo loginctl enable-linger $USER"
 
 
 def _mail(answers: Answers, installation: Installation, call: str, *, connected: bool) -> Iterator[str]:
