@@ -7,6 +7,18 @@ from typing import ClassVar
 from bridge.model import Reply
 
 
+def in_words(error: BaseException) -> str:
+    """An error of the system or of a library as people say it, without its number and Python's names for it."""
+    untrusted = getattr(error, "verify_message", "")
+    if untrusted:
+        return f"the certificate is not trusted: {untrusted}"
+    of_tls = getattr(error, "reason", None)
+    if isinstance(error, OSError) and isinstance(of_tls, str):
+        return f"TLS failed: {of_tls.lower().replace('_', ' ')}"
+    said = getattr(error, "strerror", None) or str(error)
+    return str(said or ("timed out" if isinstance(error, TimeoutError) else repr(error)))
+
+
 class PostbellError(Exception):
     """Base of every error that Postbell raises on purpose. Its text is fit for the operator."""
 

@@ -160,7 +160,7 @@ class Session:
             try:
                 client.tls_set_context(ssl.create_default_context(cafile=self._login.ca_file))
             except OSError as error:
-                raise UsageError(f"--ca-file {self._login.ca_file}: {error}") from error
+                raise UsageError(f"--ca-file {self._login.ca_file}: {_describe(error)}") from error
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -252,4 +252,9 @@ class Session:
 
 
 def _describe(error: Exception) -> str:
+    """An error of the system or of a library as people say it, without its number and Python's names for it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {error.verify_message}; --ca-file names its authority"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or str(error)).lower().replace('_', ' ')}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

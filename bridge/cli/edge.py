@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli import ownership
-from bridge.errors import ConfigurationError, MalformedAddressError, MalformedNameError, PostbellError
+from bridge.errors import ConfigurationError, MalformedAddressError, MalformedNameError, PostbellError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,17 +84,13 @@ def _of_pipe(error: BrokenPipeError) -> str:
     return "" if error.filename is None else _of_system(error)
 
 
-def _of_tls(error: ssl.SSLError) -> str:
-    return f"TLS failed: {getattr(error, 'verify_message', '') or getattr(error, 'reason', '') or error}"
-
-
 def _of_installation(error: ImportError) -> str:
     return f"Postbell's own files cannot be read: {error}; make {sys.prefix} readable for this user, or install anew"
 
 
 def _of_system(error: OSError) -> str:
     """What the system refused, with the file if there is one, and the advice if it is known."""
-    said = error.strerror or str(error) or type(error).__name__
+    said = in_words(error)
     advice = _ADVICE.get(error.errno or 0, "")
     if not isinstance(error.filename, str | bytes | os.PathLike):
         return said + advice
@@ -126,7 +122,7 @@ _KNOWN: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Calla
     (KeyboardInterrupt, lambda _: "", INTERRUPTED),
     (typer.Abort, lambda _: "ended without an answer", FAILED),
     (BrokenPipeError, _of_pipe, FAILED),
-    (ssl.SSLError, _of_tls, FAILED),
+    (ssl.SSLError, in_words, FAILED),
     (socket.gaierror, lambda error: f"a host name cannot be resolved: {error.strerror}", FAILED),
     (OSError, _of_system, FAILED),
     (sqlite3.Error, lambda error: f"the database cannot be used: {error}; look at: postbell status", FAILED),

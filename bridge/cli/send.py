@@ -12,7 +12,7 @@ import typer
 
 from bridge.cli import options, output, reach
 from bridge.config.endpoints import TcpAddress, parse_endpoint
-from bridge.errors import PostbellError
+from bridge.errors import PostbellError, in_words
 
 if TYPE_CHECKING:
     from bridge.config.endpoints import Endpoint
@@ -105,4 +105,12 @@ def _deliver(listener: Endpoint, sender: str, to: list[str], raw: bytes) -> tupl
             code, answer = smtp.data(raw)
             return code, answer.decode(errors="replace"), refused
     except (OSError, smtplib.SMTPException) as error:
-        raise SendError(f"the SMTP listener at {listener} did not take the mail: {error}") from error
+        raise SendError(f"the SMTP listener at {listener} did not take the mail: {_words_of(error)}") from error
+
+
+def _words_of(error: Exception) -> str:
+    """What the listener said, if it said something, else what went wrong on the way there."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        said = error.smtp_error
+        return f"{error.smtp_code} {said.decode(errors='replace') if isinstance(said, bytes) else said}"
+    return in_words(error)

@@ -14,7 +14,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import PostbellError
+from bridge.errors import PostbellError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -68,8 +68,10 @@ def ask(run_dir: Path, request: dict[str, Any], *, deadline_s: float = ANSWER_DE
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile() as lines:
                 answer: dict[str, Any] = json.loads(lines.readline())
-    except (OSError, ValueError) as error:
-        raise ControlError(f"the running bridge does not answer: {error}") from error
+    except OSError as error:
+        raise ControlError(f"the running bridge does not answer: {in_words(error)}") from error
+    except ValueError as error:
+        raise ControlError("the running bridge does not answer: it broke off") from error
     if "error" in answer:
         raise ControlError(answer["error"])
     return answer

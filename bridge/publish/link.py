@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 
 from bridge.contract import topics
-from bridge.errors import LinkDownError, RefusedError
+from bridge.errors import LinkDownError, RefusedError, in_words
 from bridge.publish.connection import BrokerConnection, mqtt5_properties
 from bridge.publish.ending import end
 from bridge.tally import Tally
@@ -98,7 +98,7 @@ class Link:
                 self.trouble = str(error)
                 self._log.info("broker_awaited", reason=self.trouble)
             except (OSError, RefusedError, TimeoutError) as error:
-                self.trouble = str(error) or "timed out"
+                self.trouble = in_words(error)
                 self._tally.links["failed"] += 1
                 self._log.warning("broker_unreachable", attempt=attempt + 1, reason=self.trouble)
             else:

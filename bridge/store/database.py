@@ -28,6 +28,13 @@ LARGEST_LOG_BYTES = 64 * 2**20
 OVERWRITING_SINCE = 4
 """A file of an older schema has free pages that still say what they held."""
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: "; another program holds it: try again, and see what has it open",
+    sqlite3.SQLITE_READONLY: "; look at its owner and mode, and whether the disk is mounted to be read only",
+    sqlite3.SQLITE_FULL: "; make room",
+    sqlite3.SQLITE_IOERR: "; make room, or look for what the system says of the disk",
+    sqlite3.SQLITE_CANTOPEN: "; look at its owner and mode, and those of its directory",
+}
 _OF_ONE_OPERATION = {
     sqlite3.SQLITE_CONSTRAINT,
     sqlite3.SQLITE_MISMATCH,
@@ -99,7 +106,7 @@ def translate(error: sqlite3.Error, path: Path) -> StoreCorruptError | StoreUnav
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _CORRUPT:
         return StoreCorruptError(recovery(path, str(error)))
-    return StoreUnavailableError(f"{path}: {error}")
+    return StoreUnavailableError(f"{path}: {error}{_ADVICE.get(code, '')}")
 
 
 def concerns_file(error: sqlite3.Error) -> bool:

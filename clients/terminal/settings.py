@@ -69,7 +69,7 @@ def _password(file: Path | None) -> str:
         try:
             password = file.read_text("utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--password-file {file}: {error}") from error
+            raise UsageError(f"--password-file {file}: {getattr(error, 'strerror', None) or 'is no text'}") from error
         if not password:
             raise UsageError(f"--password-file {file} is empty")
         return password

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 import bridge.daemon.process  # noqa: F401 - as another user a fork may not be able to read it
+import broker.app  # noqa: F401 - as below
 from bridge.store import offline, people
+from broker import __main__ as broker_program
+from clients.cli import commands as clients_program
+from clients.terminal.watch import command as _watch  # noqa: F401 - as above
 from tests.support.command_line import commands, example, forked
 from tests.support.stored import add_user
 
@@ -118,3 +122,32 @@ def test_root_does_not_serve_what_belongs_to_another(words, place, state):
     done = ended(words, place, POSTBELL_STATE_DIR=state)
     assert done.code == 2
     assert f"this belongs to nobody: sudo -u nobody POSTBELL_STATE_DIR={state} postbell {words[0]}" in done.said
+
+
+OTHER_PROGRAMS = {"broker": broker_program.main, "clients": clients_program.run}
+STARTED = {"broker": [], "clients": ["watch", "alice/phone", "--url", "mqtt://127.0.0.1:1"]}
+
+
+@pytest.mark.parametrize("name", OTHER_PROGRAMS)
+@pytest.mark.parametrize("case", ["file", pytest.param("nobody", marks=root_only), "configuration"])
+def test_the_other_programs_end_in_words_as_well(name, case, place, state):
+    """With a file in the place of a directory, as somebody else, and with a configuration that cannot be read."""
+    (place / "file").write_text("")
+    (place / "bad.toml").write_bytes(b"\xff\xfe")
+    paths = {"file": place / "file" / "state", "nobody": state, "configuration": place / "file"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(place),
+        "POSTBELL_STATE_DIR": str(paths[case]),
+        "POSTBELL_PASSWORD": "secret",
+        "POSTBELL_BROKER__LISTEN": "127.0.0.1:0",
+    }
+    if case == "configuration":
+        environment["POSTBELL_CONFIG"] = str(place / "bad.toml")
+    words = STARTED[name] + (["--state", f"{paths[case]}/journal"] if name == "clients" else [])
+    uid = NOBODY if case == "nobody" else None
+    done = forked(words, directory=place, environment=environment, uid=uid, program=OTHER_PROGRAMS[name])
+    assert "Traceback" not in done.said
+    assert "a defect" not in done.said
+    assert done.code in {1, 2}, done.said
+    assert str(paths[case]) in done.said or "bad.toml" in done.said

@@ -13,7 +13,7 @@ import typer
 from bridge.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 PATIENCE_S = 20
@@ -65,14 +65,24 @@ class Ended:
     said: str
 
 
-def forked(words: Sequence[str], *, directory: Path, environment: Mapping[str, str], uid: int | None = None) -> Ended:
-    """Run `postbell …` in a fork of this process with just this environment, as another user if one is given."""
+def forked(
+    words: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    uid: int | None = None,
+    program: Callable[[], int] = main.run,
+) -> Ended:
+    """Run `postbell …` in a fork of this process with just this environment, as another user if one is given.
+
+    `program` is another one of ours, which is given the words.
+    """
     output = directory / "said.txt"
     output.write_text("")
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _run(words, directory, environment, uid, writing)
+        _run(program, words, directory=directory, environment=environment, uid=uid, writing=writing)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         told = pipe.read()
@@ -81,7 +91,15 @@ def forked(words: Sequence[str], *, directory: Path, environment: Mapping[str, s
     return Ended(code, output.read_text())
 
 
-def _run(words: Sequence[str], directory: Path, environment: Mapping[str, str], uid: int | None, writing: int) -> None:
+def _run(
+    program: Callable[[], int],
+    words: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    uid: int | None,
+    writing: int,
+) -> None:
     """In the child: never returns. It ends by a signal, so that nothing of the test's own is done once more."""
     code = 99
     try:
@@ -100,7 +118,7 @@ def _run(words: Sequence[str], directory: Path, environment: Mapping[str, str], 
             os.setgid(uid)
             os.setuid(uid)
         sys.argv = ["postbell", *words]
-        code = main.run()
+        code = program()
         sys.stderr.flush()
     finally:
         os.write(writing, str(code).encode())

@@ -16,6 +16,19 @@ from bridge.cli import edge, main
 from bridge.errors import ConfigurationError, MalformedNameError, PostbellError
 
 
+def wrong_version():
+    """What OpenSSL says of a server that speaks something else."""
+    error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
+    error.reason = "WRONG_VERSION_NUMBER"
+    return error
+
+
+def untrusted():
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "text", "code"),
     [
@@ -35,9 +48,10 @@ from bridge.errors import ConfigurationError, MalformedNameError, PostbellError
             "Permission denied; look at its owner and mode",
             1,
         ),
-        (TimeoutError(), "TimeoutError", 1),
+        (TimeoutError(), "timed out", 1),
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "a host name cannot be resolved: Name or", 1),
-        (ssl.SSLError(1, "[SSL] wrong version number"), "TLS failed: ", 1),
+        (wrong_version(), "TLS failed: wrong version number", 1),
+        (untrusted(), "the certificate is not trusted: self-signed certificate", 1),
         (sqlite3.OperationalError("no such column: x"), "the database cannot be used: no such column: x", 1),
         (ModuleNotFoundError("No module named 'amqtt'"), "Postbell's own files cannot be read: No module named", 1),
         (MemoryError(), "there is not enough memory", 1),
