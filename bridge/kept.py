@@ -1,4 +1,4 @@
-"""Mail as the store keeps it, in what the store tells the use cases. Frozen values, pure."""
+"""Mail and logins as the store keeps them, in what the store tells others. Frozen values, pure."""
 
 from __future__ import annotations
 
@@ -35,3 +35,26 @@ class StoredBody:
     size: int
     raw: bytes | None
     file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MqttLogin:
+    """Who may log in at a broker, and what it has to know of the password; of no topic unless `role` says of which.
+
+    `pbkdf2` is as mosquitto has it, `bcrypt` as NATS; both are empty where they are not known.
+    """
+
+    username: str
+    role: str
+    pbkdf2: str
+    bcrypt: str
+
+    @property
+    def user(self) -> str:
+        """The person whose device it is."""
+        return self.username.partition(".")[0]
+
+    @property
+    def device(self) -> str:
+        """The device's own name."""
+        return self.username.partition(".")[2]

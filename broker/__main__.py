@@ -7,7 +7,6 @@ import asyncio
 import functools
 import json
 import resource
-import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ import uvloop
 
 from broker import checking, describing, logs
 from broker.edge import FINE, report
-from broker.errors import LoginsUnavailableError
 from broker.loading import load
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _tell(options)
             return FINE
         settings = load(options.config)
-        if options.mosquitto_acl:
-            return _print_mosquitto_acl(settings)
         _run(settings, again=functools.partial(load, options.config), parent_pipe=options.parent_pipe)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - this is where everything ends
@@ -66,30 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m broker", description="Run Postbell's embedded MQTT broker.")
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
     parser.add_argument("--parent-pipe", action="store_true", help="stop when standard input ends")
-    parser.add_argument("--mosquitto-acl", action="store_true", help="print the same rules for mosquitto, and end")
     parser.add_argument("--describe-config", action="store_true", help="print the broker's keys as JSON, and end")
     given = "read settings as JSON from standard input, print"
     parser.add_argument("--check-config", action="store_true", help=f"{given} what is wrong with them as JSON, and end")
     parser.add_argument("--show-config", action="store_true", help=f"{given} each key with its value as JSON, and end")
     return parser
-
-
-def _print_mosquitto_acl(settings: Settings) -> int:
-    from broker import mosquitto  # noqa: PLC0415 - for this alone
-    from broker.acl import Identity, Role  # noqa: PLC0415
-    from broker.auth import LoginReader  # noqa: PLC0415
-
-    path = settings.state_dir / "postbell.db"
-    try:
-        table = LoginReader(path).read()
-    except sqlite3.Error as error:
-        raise LoginsUnavailableError(f"{path}: {error}") from error
-    # Where the broker is not ours this bridge has no login of ours, and mosquitto drops without a word
-    # what a login without rules publishes. Bridges of other nodes are in the table.
-    bridge = Identity(settings.bridge_login, Role.BRIDGE)
-    others = [who for who in (table.identities() if table else ()) if who.username != bridge.username]
-    sys.stdout.write(mosquitto.acl_file([bridge, *others], root=settings.mqtt.root))
-    return FINE
 
 
 def _raise_file_limit() -> None:

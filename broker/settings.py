@@ -111,11 +111,8 @@ class BrokerLimits(Section):
 
 
 class Mqtt(Section):
-    """The root of all mail topics, and the bridge's login at a broker that is not ours."""
+    """The root of all mail topics."""
 
-    username: str = Field(
-        "", description='The bridge\'s login; `""` for `bridge`, or `bridge-NODE` where `node` is set.'
-    )
     root: str = Field(
         "mail",
         pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$",
@@ -157,16 +154,10 @@ class Settings(BaseSettings):
         default_factory=default_state_dir,
         description="The directory of all that is kept: users, mail, locks. It is for Postbell's user alone.",
     )
-    node: str = Field("main", description="This bridge's name; of several at one broker each has its own.")
     broker: Broker = Broker()
     limits: BrokerLimits = BrokerLimits()
     mqtt: Mqtt = Mqtt()
     log: Log = Log()
-
-    @property
-    def bridge_login(self) -> str:
-        """The login of the bridge with this configuration: `mqtt.username`, or a name of its own for each node."""
-        return self.mqtt.username or ("bridge" if self.node == "main" else f"bridge-{self.node}")
 
     @classmethod
     def settings_customise_sources(

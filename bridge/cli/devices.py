@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import opening, options, output, qr, reach, whereabouts
+from bridge.cli import opening, options, output, qr, reach, telling, whereabouts
 from bridge.daemon import runfile
 from bridge.store import people, visits
 
@@ -87,13 +87,15 @@ def device_list(
 @device_app.command("revoke")
 def device_revoke(context: typer.Context, user: Owner, device: DeviceName, config: options.Config = None) -> None:
     """Take a device's login away; a session it has open ends within a second."""
-    with opening.changing(options.settings(context, config)) as transaction:
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
         people.revoke_device(transaction, user, device)
+    telling.removed(settings, people.username(user, device))
     typer.echo(f"revoked {user}.{device}")
 
 
 def show_login(settings: Settings, user: str, device: str, password: str, *, as_json: bool, with_qr: bool) -> None:
-    """Print what a device needs to log in."""
+    """Print what a device needs to log in, and have a broker that is not ours know of it; raises BrokerUntoldError."""
     url = reach.device_url(settings)
     login = {
         "user": user,
@@ -104,9 +106,10 @@ def show_login(settings: Settings, user: str, device: str, password: str, *, as_
     }
     if as_json:
         output.print_json(login)
-        return
-    for key in ("mqtt_url", "username", "password"):
-        typer.echo(f"{key:9} {login[key]}")
-    typer.echo("The password is shown only now. Subscribe to " + f"{settings.mqtt.root}/{user}/text in any MQTT app.")
-    if with_qr:
-        qr.show(url.with_login(login["username"], password))
+    else:
+        for key in ("mqtt_url", "username", "password"):
+            typer.echo(f"{key:9} {login[key]}")
+        typer.echo(f"The password is shown only now. Subscribe to {settings.mqtt.root}/{user}/text in any MQTT app.")
+        if with_qr:
+            qr.show(url.with_login(login["username"], password))
+    telling.added(settings, login["username"], password)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import opening, options, output, reach
+from bridge.cli import opening, options, output, own_password, reach, telling
 from bridge.store import logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.config.settings import Settings
     from bridge.store.writer import Transaction
 
 sender_app = typer.Typer(help="Senders: mail servers that log in over TLS to hand in mail.", no_args_is_help=True)
@@ -65,7 +66,7 @@ def admin_add(
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = logins.add_admin(transaction, name)
-    _show({"username": name, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
+    _show_mqtt(settings, name, password, as_json=as_json)
 
 
 @admin_app.command("password")
@@ -76,7 +77,7 @@ def admin_password(
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = logins.renew_admin(transaction, name)
-    _show({"username": name, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
+    _show_mqtt(settings, name, password, as_json=as_json)
 
 
 @admin_app.command("list")
@@ -100,7 +101,23 @@ def node_add(
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         username, password = logins.add_node(transaction, name)
-    _show({"username": username, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
+    _show_mqtt(settings, username, password, as_json=as_json)
+
+
+@node_app.command("password")
+def node_password(
+    context: typer.Context, name: Name, config: options.Config = None, as_json: options.AsJson = False
+) -> None:
+    """Give the bridge of a node a new password. This node's own bridge takes it up at once; another's is printed."""
+    settings = options.settings(context, config)
+    if name == settings.node:
+        own_password.renew(settings)
+        said = {"username": settings.broker_login, "taken_up": True}
+        output.print_json(said) if as_json else typer.echo(f"{settings.broker_login} has a new password")
+        return
+    with opening.changing(settings) as transaction:
+        username, password = logins.renew_node(transaction, name)
+    _show_mqtt(settings, username, password, as_json=as_json)
 
 
 @node_app.command("list")
@@ -127,6 +144,11 @@ def _show(login: dict[str, str], *, as_json: bool) -> None:
     typer.echo("The password is shown only now.")
 
 
+def _show_mqtt(settings: Settings, username: str, password: str, *, as_json: bool) -> None:
+    _show({"username": username, "password": password, "mqtt_url": str(reach.device_url(settings))}, as_json=as_json)
+    telling.added(settings, username, password)
+
+
 def _list(names: list[str], *, as_json: bool, empty: str) -> None:
     if as_json:
         output.print_json(names)
@@ -137,6 +159,9 @@ def _list(names: list[str], *, as_json: bool, empty: str) -> None:
 def _remove(
     context: typer.Context, config: options.Config, name: str, operation: Callable[[Transaction, str], None]
 ) -> None:
-    with opening.changing(options.settings(context, config)) as transaction:
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
         operation(transaction, name)
+    if operation is not logins.remove_sender:
+        telling.removed(settings, name)
     typer.echo(f"removed {name}")

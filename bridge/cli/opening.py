@@ -40,12 +40,17 @@ def now() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
 
 
+def file_of(context: typer.Context, config: Path | None) -> Path | None:
+    """The configuration file of this command, or None for defaults; raises ConfigurationError."""
+    return loading.find(options.chosen(context, config))
+
+
 def existing(context: typer.Context, config: Path | None) -> Settings:
     """The configuration for a command that needs a store to be there; raises NoStoreError, or ConfigurationError."""
     settings = options.settings(context, config)
     problem = _problem(settings)
     if problem:
-        place = loading.place_of(("state_dir",), loading.find(options.chosen(context, config)))
+        place = loading.place_of(("state_dir",), file_of(context, config))
         raise NoStoreError(f"{place}: state_dir = {str(settings.state_dir)!r}: {problem}")
     return settings
 

@@ -1,4 +1,4 @@
-"""`postbell setup`: what makes a mail server on this machine hand Postbell its mail, or systemd run Postbell."""
+"""`postbell setup`: what makes a mail server hand over its mail, another program the broker, systemd run Postbell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bridge import setup as recipes
-from bridge.cli import opening, options, reach
+from bridge.cli import opening, options, reach, setup_broker
 from bridge.setup import dovecot, exim, opensmtpd, postfix, systemd
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import people
@@ -28,19 +28,61 @@ class Server(StrEnum):
     SYSTEMD = "systemd"
 
 
+class Program(StrEnum):
+    """All programs for which there is a recipe: mail servers, brokers, and what runs Postbell."""
+
+    POSTFIX = Server.POSTFIX.value
+    DOVECOT = Server.DOVECOT.value
+    EXIM = Server.EXIM.value
+    OPENSMTPD = Server.OPENSMTPD.value
+    SYSTEMD = Server.SYSTEMD.value
+    MOSQUITTO = "mosquitto"
+    NATS = "nats"
+
+
+BROKERS = frozenset({Program.MOSQUITTO, Program.NATS})
+
+
 def setup(
     context: typer.Context,
-    server: Annotated[Server, typer.Argument(help="The mail server, or systemd, to run Postbell by.")],
+    server: Annotated[Program, typer.Argument(help="The mail server, the broker, or systemd, to run Postbell by.")],
     directory: Annotated[str, typer.Option(metavar="DIR", help="Where its configuration is.", show_default=False)] = "",
     config: options.Config = None,
+    tls_cert: Annotated[str, typer.Option(metavar="FILE", help="A broker's certificate, with its chain.")] = "",
+    tls_key: Annotated[str, typer.Option(metavar="FILE", help="The certificate's private key.")] = "",
+    tls_listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where a broker listens with TLS, unless on port 8883 everywhere.")
+    ] = "",
+    websocket: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where a broker listens for WebSockets with TLS; not unless given.")
+    ] = "",
+    only_logins: Annotated[
+        bool, typer.Option("--logins", help="Write a broker's login files now, and print no script.")
+    ] = False,
 ) -> None:
-    """Print a shell script that connects a mail server: read it, then run it as root."""
+    """Print a shell script that connects a mail server or a broker: read it, then run it as root."""
+    if server in BROKERS:
+        settings = setup_broker.prepared(context, config, server)
+        if only_logins:
+            setup_broker.write_logins(settings)
+            return
+        script = setup_broker.recipe(
+            settings,
+            config=opening.file_of(context, config),
+            directory=directory,
+            tls=tls_listen,
+            websocket=websocket,
+            certificate=tls_cert,
+            key=tls_key,
+        )
+        typer.echo(str(script), nl=False)
+        return
     site = Site(lmtp=None, addresses=())
-    if server is not Server.SYSTEMD:  # which comes before there are users
+    if server is not Program.SYSTEMD:  # which comes before there are users
         with opening.reading(context, config) as (settings, connection):
             addresses = [address for user in people.list_users(connection, 0) for address in user.addresses]
         site = Site(lmtp=reach.lmtp(settings), smtp=reach.smtp(settings), addresses=tuple(sorted(addresses)))
-    typer.echo(str(recipe(server, site, directory=directory)), nl=False)
+    typer.echo(str(recipe(Server(server), site, directory=directory)), nl=False)
 
 
 def recipe(server: Server, site: Site, *, directory: str) -> Recipe:

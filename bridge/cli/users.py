@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import opening, options, output, rules
+from bridge.cli import opening, options, output, rules, telling
 from bridge.store import people
 from bridge.store.live import horizon
 
@@ -88,8 +88,10 @@ def user_list(context: typer.Context, config: options.Config = None, as_json: op
 @user_app.command("remove")
 def user_remove(context: typer.Context, name: options.UserName, config: options.Config = None) -> None:
     """Remove a user with devices and messages, here and on the broker."""
-    with opening.changing(options.settings(context, config)) as transaction:
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
         people.remove_user(transaction, name)
+    telling.removed(settings, f"{name} with all devices")
     typer.echo(f"removed {name}")
 
 

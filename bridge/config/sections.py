@@ -15,6 +15,7 @@ from bridge.config.values import (
     File,
     Listen,
     LogFormat,
+    LoginsFor,
     LogLevel,
     Mode,
     MqttVersion,
@@ -111,9 +112,23 @@ class Mqtt(Section):
     username: str = Field(
         "", description='The bridge\'s login; `""` for `bridge`, or `bridge-NODE` where `node` is set.'
     )
-    password_file: File = Field(None, description="The file with the bridge's password at another broker.")
+    password_file: File = Field(
+        None,
+        description="The file with the bridge's password at another broker. With `logins_for` one is made.",
+    )
     ca_file: File = Field(
         None, description='The authorities that vouch for the broker, as a PEM file; `""` for those of the system.'
+    )
+    logins_for: LoginsFor = Field(
+        "", description='Whose login files Postbell keeps at another broker: `mosquitto` or `nats`; `""` for none.'
+    )
+    logins_dir: File = Field(
+        None,
+        description='The directory of these files; `""` for `/var/lib/postbell-mosquitto` or `/var/lib/postbell-nats`.',
+    )
+    logins_hook: Texts = Field(
+        (),
+        description="A command, run without a shell, that has the broker read them; without one systemd has it.",
     )
     root: Root = Field("mail", description="The first levels of all topics of mail.")
     version: MqttVersion = Field(

@@ -50,6 +50,16 @@ class Settings(BaseModel):
         return self.mqtt.username or topics.bridge_login(self.node)
 
     @property
+    def login_files(self) -> Path:
+        """The directory of the login files of another broker, where Postbell keeps them."""
+        return self.mqtt.logins_dir or Path(f"/var/lib/postbell-{self.mqtt.logins_for}")
+
+    @property
+    def password_file(self) -> Path | None:
+        """Where the bridge has its password at another broker from; None where it has one of the embedded broker's."""
+        return self.mqtt.password_file or (self.state_dir / "mqtt.password" if self.mqtt.logins_for else None)
+
+    @property
     def database(self) -> Path:
         """The store's file."""
         return self.state_dir / "postbell.db"

@@ -27,6 +27,7 @@ class Clash:
 def clashes(settings: Settings) -> Iterator[Clash]:
     """All of them."""
     yield from _without_broker(settings)
+    yield from _logins_for_nobody(settings)
     yield from _half_a_certificate("smtp", settings.smtp)
     yield from _half_a_certificate("http", settings.http)
     for key, other in collisions(settings):
@@ -45,6 +46,14 @@ def _without_broker(settings: Settings) -> Iterator[Clash]:
     elif not settings.broker.listen:
         problem = "the bridge itself comes this way"
         yield Clash(listen, frozenset({url}), problem, "write host:port, as 127.0.0.1:1883")
+
+
+def _logins_for_nobody(settings: Settings) -> Iterator[Clash]:
+    """Only another broker has login files; the embedded one reads the store."""
+    if settings.mqtt.logins_for and settings.broker.embedded:
+        cure = "set broker.embedded = false and mqtt.url, or leave the key out"
+        others = frozenset({("broker", "embedded"), ("mqtt", "url")})
+        yield Clash(("mqtt", "logins_for"), others, "the broker that comes with Postbell needs no login files", cure)
 
 
 def _half_a_certificate(name: str, section: Smtp | Http) -> Iterator[Clash]:

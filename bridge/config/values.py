@@ -161,6 +161,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_several), Kind("list of text
 Networks = Annotated[
     tuple[Annotated[Network, PlainValidator(_network)], ...], BeforeValidator(_several), Kind("list of networks")
 ]
+LoginsFor = Literal["", "mosquitto", "nats"]
 MqttVersion = Literal["3.1.1", "5"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]

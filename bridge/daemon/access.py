@@ -12,10 +12,11 @@ from bridge.errors import ConfigurationError, LinkDownError
 from bridge.publish.link import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from bridge.config.settings import Settings
+    from bridge.daemon.own_login import OwnLogin
 
 
 class Grant(Protocol):
@@ -26,18 +27,29 @@ class Grant(Protocol):
 
 
 class Access:
-    """The way to the broker of these settings."""
+    """The way to the broker of these settings; `own` is there where another broker's login files are kept."""
 
-    def __init__(self, settings: Settings, *, grant: Grant) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        grant: Grant,
+        renew: Callable[[str], Awaitable[tuple[str, str]]],
+        own: OwnLogin | None,
+    ) -> None:
         self._settings = settings
         self._grant = grant
+        self._renew = renew
+        self._own = own
         self._password = ""
 
     async def prepare(self) -> None:
         """Get ready to log in. Raises ConfigurationError, or what `grant` raises."""
         settings = self._settings
         _require_certificates(settings.mqtt.ca_file)
-        if settings.mqtt.password_file is not None:
+        if self._own is not None:
+            await self._own.take_up()
+        elif settings.mqtt.password_file is not None:
             try:
                 self._password = _secret(settings.mqtt.password_file)
             except OSError as error:
@@ -48,6 +60,18 @@ class Access:
         elif settings.broker.embedded:
             self._password = await self._grant(settings.broker_login, node=settings.node)
 
+    async def renew(self) -> None:
+        """Take a new password at the embedded broker, which ends the connection and keeps the session.
+
+        Raises ConfigurationError where the password stands in a file, and what `renew` raises.
+        """
+        if self._settings.password_file is not None or not self._settings.broker.embedded:
+            raise ConfigurationError(
+                "the bridge's own password is not the embedded broker's: change it at the broker, and then in the file "
+                f"that mqtt.password_file names ({self._settings.password_file or 'none'})"
+            )
+        _, self._password = await self._renew(self._settings.node)
+
     def target(self) -> Target:
         """Where to connect to now; raises LinkDownError while the embedded broker has not said where it listens."""
         settings = self._settings
@@ -57,9 +81,9 @@ class Access:
             if not listening or not runfile.running(settings.run_dir, runfile.BROKER):
                 raise LinkDownError("the broker has not said yet where it listens")
             url = MqttUrl.of(TcpAddress.parse(listening))
-        if settings.mqtt.password_file is not None:  # it may have been put right since the last try
+        if settings.password_file is not None:  # it may have been changed since the last try
             with contextlib.suppress(OSError):
-                self._password = _secret(settings.mqtt.password_file)
+                self._password = _secret(settings.password_file)
         return Target(url, settings.broker_login, self._password, settings.mqtt.ca_file)
 
 

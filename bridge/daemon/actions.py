@@ -11,8 +11,10 @@ from bridge.errors import LinkDownError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from bridge.daemon.access import Access
     from bridge.daemon.connected import Connected
     from bridge.daemon.directory_cache import DirectoryCache
+    from bridge.daemon.login_files import LoginFiles
     from bridge.daemon.reload import Reload
     from bridge.publish.replay import Replay
 
@@ -28,16 +30,27 @@ class Actions:
         directory: DirectoryCache,
         reload: Reload,
         figures: Callable[[], dict[str, Any]],
+        access: Access,
+        login_files: LoginFiles | None,
     ) -> None:
         self._connected = connected
         self._replay = replay
         self._directory = directory
         self._reload = reload
         self._figures = figures
+        self._access = access
+        self._login_files = login_files
 
     def by_name(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
         """What the control socket answers to."""
-        return {"reconcile": self.reconcile, "look": self.look, "reload": self.reload, "figures": self.figures}
+        return {
+            "reconcile": self.reconcile,
+            "look": self.look,
+            "reload": self.reload,
+            "figures": self.figures,
+            "logins": self.logins,
+            "renew": self.renew,
+        }
 
     async def reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
         """Compare broker and store, and mark what differs unless `dry_run`; raises ControlError."""
@@ -64,3 +77,16 @@ class Actions:
         """What moves, as counts since the start (moving.py)."""
         del request
         return self._figures()
+
+    async def logins(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have another broker know the logins as they are; `left_out` are those of whom it cannot know."""
+        del request
+        if self._login_files is None:
+            return {"left_out": []}
+        return {"left_out": await self._login_files.bring_up_to_date()}
+
+    async def renew(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take a new password for the bridge itself."""
+        del request
+        await self._access.renew()
+        return {}

@@ -26,6 +26,7 @@ from bridge.daemon.live import Adjustable
 from bridge.daemon.logs import Verbosity
 from bridge.daemon.moving import moving
 from bridge.daemon.notify import Supervisor
+from bridge.daemon.outside import Outside
 from bridge.daemon.presence import Presence
 from bridge.daemon.reload import Reload
 from bridge.daemon.service import Service
@@ -131,14 +132,22 @@ class Bridge:
             tell_broker=functools.partial(reload_broker, settings.run_dir),
             supervisor=self.supervisor,
         )
+        self.outside = self._make_outside()
+        self.access = Access(
+            settings,
+            grant=self.store.writing(logins.grant_bridge),
+            renew=self.store.writing(logins.renew_node),
+            own=self.outside.own if self.outside else None,
+        )
         self.actions = Actions(
             connected=self.connected,
             replay=self.replay,
             directory=self.directory,
             reload=self.reload,
             figures=lambda: moving(self.tally, self.figures.figures()),
+            access=self.access,
+            login_files=self.outside.files if self.outside else None,
         )
-        self.access = Access(settings, grant=self.store.writing(logins.grant_bridge))
         self.link = self._make_link()
 
     def use(self, settings: Settings) -> None:
@@ -162,6 +171,17 @@ class Bridge:
 
     def _committed(self) -> None:
         self.outbox.wake()  # made behind the store, whose rows it publishes
+
+    def _make_outside(self) -> Outside | None:
+        """What keeps another broker's logins, where that is wanted."""
+        if not self.settings.mqtt.logins_for:
+            return None
+        return Outside(
+            self.settings,
+            revision=self.store.reading(logins.revision),
+            read=self.store.reading(logins.list_all),
+            admit=self.store.writing(logins.admit_bridge),
+        )
 
     def _make_lifetimes(self, given: Adjustable) -> Lifetimes:
         return Lifetimes(

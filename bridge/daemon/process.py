@@ -132,6 +132,8 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.hearing.run(), name="hearing")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
             tasks.create_task(bridge.reload.run(), name="reload")
+            if bridge.outside is not None:
+                tasks.create_task(bridge.outside.files.run(), name="logins")
             if seeing is not None:
                 tasks.create_task(seeing.run(), name="http")
             tasks.create_task(control.listen(bridge.settings.run_dir, bridge.actions.by_name()), name="control")

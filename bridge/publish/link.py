@@ -55,6 +55,26 @@ class Target:
         return str(self.url.address)
 
 
+def prepared(target: Target, *, client_id: str, mqtt5: bool, clean: bool = False) -> paho.Client:
+    """A client that is ready to connect to a broker; `clean` is whether its session ends with the connection."""
+    url = target.url
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=None if mqtt5 else clean,
+        protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
+        transport="websockets" if url.websocket else "tcp",
+        reconnect_on_failure=False,
+        manual_ack=True,
+    )
+    client.username_pw_set(target.username, target.password)
+    if url.encrypted:
+        client.tls_set_context(ssl.create_default_context(cafile=target.ca_file))
+    if url.websocket:
+        client.ws_set_options(path=url.path or "/mqtt")
+    return client
+
+
 class Link:
     """Keeps a connection to the broker: connects, says so, waits until it is lost, backs off.
 
@@ -135,27 +155,13 @@ class Link:
                 await connection.close()
 
     async def _connect(self, target: Target) -> BrokerConnection:
-        url = target.url
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            clean_session=None if self._mqtt5 else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._mqtt5 else MQTTProtocolVersion.MQTTv311,
-            transport="websockets" if url.websocket else "tcp",
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
+        client = prepared(target, client_id=self._client_id, mqtt5=self._mqtt5)
         # On 3.1.1 the outbox alone keeps the window; an MQTT 5 broker cuts off who exceeds its receive maximum.
         client.max_inflight_messages_set(RECEIVE_MAXIMUM if self._mqtt5 else 0)
-        client.username_pw_set(target.username, target.password)
         client.will_set(self._status_topic, b"offline", qos=1, retain=True)
-        if url.encrypted:
-            client.tls_set_context(ssl.create_default_context(cafile=target.ca_file))
-        if url.websocket:
-            client.ws_set_options(path=url.path or "/mqtt")
         connection = BrokerConnection(client, on_message=self._on_message)
         try:
-            await self._handshake(client, connection, url.address)
+            await self._handshake(client, connection, target.url.address)
         except BaseException:
             await _abandon(client)
             raise

@@ -25,7 +25,7 @@ def recipe(
     return Recipe(
         server="Dovecot",
         summary="a global Sieve script that redirects a copy by way of Postfix",
-        folder=f"{directory}/sieve",
+        folders=(f"{directory}/sieve",),
         files=(
             File(script, _script(site)),
             File(f"{directory}/conf.d/95-postbell.conf", _plugin(script)),

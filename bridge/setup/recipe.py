@@ -56,9 +56,9 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What makes a mail server hand Postbell a copy: files to write, then commands to run, as root.
+    """What makes a mail server or a broker work with Postbell: files to write, then commands to run, as root.
 
-    `reload` makes the running server notice; `notes` are for the reader; `folder` is one that the files
+    `reload` makes the running server notice; `notes` are for the reader; `folders` are those that the files
     need and the server's packages do not bring.
     """
 
@@ -68,14 +68,14 @@ class Recipe:
     commands: tuple[str, ...]
     reload: str
     notes: tuple[str, ...] = ()
-    folder: str = ""
+    folders: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """All of it as a shell script, with the notes as comments."""
         head = "\n".join([f"# {self.server}: {self.summary}", *(f"# - {note}" for note in self.notes)])
-        folder = [shlex.join(["mkdir", "-p", self.folder])] if self.folder else []
+        folders = [shlex.join(["mkdir", "-p", *self.folders])] if self.folders else []
         files = [f"cat > {shlex.quote(file.path)} <<'POSTBELL'\n{file.text}POSTBELL" for file in self.files]
-        return "\n\n".join([head, *folder, *files, "\n".join([*self.commands, self.reload])]) + "\n"
+        return "\n\n".join([head, *folders, *files, "\n".join([*self.commands, self.reload])]) + "\n"
 
 
 def reachable(key: str, endpoint: E) -> E:
@@ -92,6 +92,13 @@ def reachable(key: str, endpoint: E) -> E:
             f"{key} = {str(endpoint)!r}: start Postbell first, so that its port is known, or choose one"
         )
     return endpoint
+
+
+def plain(what: str, text: str) -> str:
+    """A path fit for any server's configuration, by the same rule; raises ConfigurationError."""
+    if text and not _PLAIN.fullmatch(text):
+        raise ConfigurationError(f"{what} = {text!r}: use letters, digits and _ . / - so that a server can name it")
+    return text
 
 
 def copy_address(address: str) -> str:

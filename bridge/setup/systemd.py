@@ -53,5 +53,5 @@ def recipe(
         ),
         reload="systemctl enable --now postbell.socket postbell.service",
         notes=("Nothing is started before there is a configuration, /etc/postbell/postbell.toml.",),
-        folder="/etc/sysusers.d",
+        folders=("/etc/sysusers.d",),
     )

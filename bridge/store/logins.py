@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bridge.contract import topics
 from bridge.errors import MalformedNameError, PostbellError
+from bridge.kept import MqttLogin
 from bridge.store import verifiers
 
 if TYPE_CHECKING:
@@ -58,18 +59,22 @@ def admit(transaction: Transaction, username: str, password: str, *, label: str,
     """
     connection = transaction.connection
     row = connection.execute(
-        "SELECT salt, hash FROM login WHERE username = ? AND label = ?", (username, label)
+        "SELECT salt, hash, pbkdf2 FROM login WHERE username = ? AND label = ?", (username, label)
     ).fetchone()
-    if row is None or not hmac.compare_digest(_digest(row[0] or b"", password), row[1]):
+    if row is None or not row[2] or not hmac.compare_digest(_digest(row[0] or b"", password), row[1]):
         _put(transaction, username, password, label=label, role=role)
 
 
 def grant_bridge(transaction: Transaction, username: str, *, node: str) -> str:
     """A new password for the bridge of a node; what let that node in under another name goes."""
-    transaction.connection.execute(
-        "DELETE FROM login WHERE role = 'bridge' AND label = ? AND username <> ?", (node, username)
-    )
+    _forget_other_names(transaction, username, node)
     return grant(transaction, username, label=node, role="bridge")
+
+
+def admit_bridge(transaction: Transaction, username: str, password: str, *, node: str) -> None:
+    """Have a password that stands in a file open the login of a node's bridge."""
+    _forget_other_names(transaction, username, node)
+    admit(transaction, username, password, label=node, role="bridge")
 
 
 def add_node(transaction: Transaction, node: str) -> tuple[str, str]:
@@ -175,9 +180,38 @@ def check_sender(connection: sqlite3.Connection, name: str, password: str) -> bo
     return hmac.compare_digest(_digest(salt, password), expected)
 
 
+def revision(connection: sqlite3.Connection) -> int:
+    """A number that grows whenever a login changes, in whichever process."""
+    value: int = connection.execute("SELECT value FROM revision WHERE name = 'logins'").fetchone()[0]
+    return value
+
+
+def list_all(connection: sqlite3.Connection) -> list[MqttLogin]:
+    """Every MQTT login by name, once each, as other brokers need it.
+
+    Those know one password for each login: that of the device. What `watch` uses on this machine is left out.
+    """
+    rows = connection.execute(
+        "SELECT username, role, coalesce(pbkdf2, ''), coalesce(bcrypt, '') FROM login WHERE label <> 'local'"
+        " ORDER BY username, pbkdf2 IS NOT NULL"
+    )
+    return list({row[0]: MqttLogin(*row) for row in rows}.values())
+
+
+def verified(username: str, password: str, *, role: str) -> MqttLogin:
+    """A login with what other brokers have to know of its password."""
+    return MqttLogin(username, role, verifiers.pbkdf2(password), verifiers.bcrypted(password))
+
+
 def generate() -> str:
     """A password of 160 random bits."""
     return secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def _forget_other_names(transaction: Transaction, username: str, node: str) -> None:
+    transaction.connection.execute(
+        "DELETE FROM login WHERE role = 'bridge' AND label = ? AND username <> ?", (node, username)
+    )
 
 
 def _put(transaction: Transaction, username: str, password: str, *, label: str, role: str, former: bytes = b"") -> None:

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from tests.support.mqtt_broker import ROOT, EmbeddedBroker, LoginTable
+from tests.support.mqtt_broker import ROOT, EmbeddedBroker
 
 
 def run(tmp_path, config, *arguments, environ=None):
@@ -144,24 +144,6 @@ def test_it_ends_with_its_parent(tmp_path):
     with EmbeddedBroker(tmp_path) as broker:
         broker.process.stdin.close()
         assert broker.process.wait(20) == 0
-
-
-def test_it_prints_the_same_rules_for_mosquitto(tmp_path):
-    LoginTable(tmp_path / "postbell.db").add("alice.phone")
-    printed = run(tmp_path, "", "--mosquitto-acl")
-    assert printed.returncode == 0
-    assert "user alice.phone\n" in printed.stdout
-    assert "topic write mail/alice/do/phone" in printed.stdout
-    (tmp_path / "postbell.db").unlink()
-    assert run(tmp_path, "", "--mosquitto-acl").returncode == 1
-
-
-def test_the_rules_for_mosquitto_let_the_bridge_in_that_never_ran_with_our_broker(tmp_path):
-    LoginTable(tmp_path / "postbell.db").add("alice.phone")
-    for configured, username in (("", "bridge"), ('[mqtt]\nusername = "postbell"', "postbell")):
-        printed = run(tmp_path, configured, "--mosquitto-acl").stdout
-        assert f"user {username}\ntopic readwrite mail/#\ntopic readwrite mail-bridge/#\n" in printed
-        assert printed.count(f"user {username}\n") == 1
 
 
 def test_a_second_broker_on_the_same_state_is_refused(tmp_path):

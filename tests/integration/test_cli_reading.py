@@ -32,7 +32,7 @@ OTHERS = {
     *(f"certificate {what}" for what in ("show", "renew", "install", "ca")),
     *(f"user {what}" for what in ("add", "change", "remove")),
     *(f"device {what}" for what in ("add", "password", "revoke")),
-    *(f"{who} password" for who in ("sender", "admin")),
+    *(f"{who} password" for who in ("sender", "admin", "node")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
     *("completion", "send", "watch", "read", "doctor", "reload", "restore", "config check", "config show"),
 }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import getpass
-import hashlib
-import secrets
 import signal
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from broker import mosquitto as generated
-from broker.acl import Identity, Role
+from bridge.config.endpoints import TcpAddress
+from bridge.setup import mosquitto as generated
+from bridge.setup.broker import Listeners
+from bridge.store import logins as logins_store
 from tests.conftest import need
 from tests.support.waiting import free_port, listens, until
 
@@ -95,61 +94,24 @@ class RuledMosquitto(Mosquitto):
         write_rules(self.configuration, port=self.port, roles=roles, passwords=passwords, persistent=persistent)
 
 
-_ITERATIONS = 101  # mosquitto's own default
 USER = f"user {getpass.getuser()}"
 """Mosquitto started by root would be another user, and could read none of a test's files."""
-
-
-def password_line(username: str, password: str, salt: bytes) -> str:
-    """One line of `password_file`. `salt` is 12 random bytes."""
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
-    parts = (base64.b64encode(part).decode() for part in (salt, digest))
-    return f"{username}:$7${_ITERATIONS}${'$'.join(parts)}"
-
-
-def configuration_text(*, listen: str, acl: str, passwords: str, persistence: str) -> str:
-    """The text of `mosquitto.conf`, with the settings that docs/operations.md gives.
-
-    `listen` is host:port, the rest are paths, `persistence` of a directory.
-    """
-    host, _, port = listen.rpartition(":")
-    return "\n".join(
-        (
-            f"listener {port} {host.strip('[]')}",
-            "allow_anonymous false",
-            "use_username_as_clientid true",
-            f"password_file {passwords}",
-            f"acl_file {acl}",
-            "persistence true",
-            f"persistence_location {persistence.rstrip('/')}/",
-            "autosave_on_changes false",  # true: the interval counts changes, and each writes the whole database
-            "autosave_interval 1",
-            "max_queued_messages 10000",
-            "max_inflight_messages 64",
-            "persistent_client_expiration 30d",
-            "",
-        )
-    )
 
 
 def write_rules(
     configuration: Path, *, port: int, roles: Mapping[str, str], passwords: Mapping[str, str], persistent: bool = True
 ) -> None:
-    """Write a mosquitto.conf with the generated settings, ACL and password file beside it."""
+    """Write a mosquitto.conf with the generated settings, and the login files beside it."""
     directory = configuration.parent
-    acl, words = directory / "acl", directory / "passwords"
-    text = configuration_text(
-        listen=f"127.0.0.1:{port}", acl=str(acl), passwords=str(words), persistence=str(directory)
-    )
+    here = Listeners(TcpAddress("127.0.0.1", port), None, None)
+    text = generated.fragment(here, login_files=str(directory))
     if not persistent:
         text = text.replace("persistence true", "persistence false")
-    identities = [Identity(username, Role(role)) for username, role in roles.items()]
-    lines = [password_line(name, word, secrets.token_bytes(12)) for name, word in passwords.items()]
-    for path, content in (
-        (configuration, f"{text}{USER}\n"),
-        (acl, generated.acl_file(identities, root="mail")),
-        (words, "\n".join(lines) + "\n"),
-    ):
+    logins = [logins_store.verified(name, passwords[name], role=role) for name, role in roles.items()]
+    files = {file.path: file.text for file in generated.login_files(logins, root="mail")}
+    files[configuration.name] = f"{text}persistence_location {directory}/\n{USER}\n"
+    for name, content in files.items():
+        path = directory / name
         path.touch(mode=0o600)
         path.chmod(0o600)
         path.write_text(content)

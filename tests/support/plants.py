@@ -93,7 +93,7 @@ PLANTS = (
     Plant("clients/endpoint.py", "from urllib.request import urlopen", "names urllib.request.urlopen"),
     Plant("broker/pace.py", "from dataclasses import sys\nX = sys.modules['time']", "names dataclasses.sys.modules"),
     Plant("broker/admission.py", "from typing import sys\nX = sys.modules['os']", "names typing.sys.modules"),
-    Plant("broker/mosquitto.py", "import base64\nX = base64.main()", "names base64.main()"),
+    Plant("bridge/setup/nats.py", "from json import tool\nX = tool.main()", "names json.tool.main()"),
     Plant("clients/box/inbox.py", "from json import tool\nX = tool.main()", "names json.tool.main()"),
     Plant("clients/errors.py", "from functools import RLock\nX = RLock()", "names functools.RLock()"),
     Plant("broker/codec.py", "from amqtt.client import MQTTClient", "names amqtt.client.MQTTClient"),

@@ -49,13 +49,6 @@ def test_broker_and_bridge_know_the_same_status():
     assert protocol(r"^\| `([\w-]+)/<node>/status` \|") == [acl.STATUS_ROOT]
 
 
-@pytest.mark.parametrize("configured", ["", 'node = "two"', '[mqtt]\nusername = "postbell"'])
-def test_broker_and_bridge_know_the_same_login_of_a_bridge(tmp_path, configured):
-    file = tmp_path / "postbell.toml"
-    file.write_text(configured)
-    assert broker_loading.load(file, environ={}).bridge_login == loading.load(file, environ={}).broker_login
-
-
 def test_broker_and_bridge_look_for_their_configuration_in_the_same_places():
     assert loading._PLACES == broker_loading._PLACES
 
@@ -68,7 +61,7 @@ def test_broker_and_bridge_have_the_same_defaults_for_what_both_read():
         assert shared
         for key in shared:
             assert str(getattr(mine, key) or "") == str(getattr(other, key) or ""), f"{section}.{key}"
-    assert (ours.node, ours.state_dir) == (theirs.node, theirs.state_dir)
+    assert ours.state_dir == theirs.state_dir
 
 
 def test_the_bridge_reads_what_the_broker_says_of_itself(tmp_path):

@@ -1,10 +1,10 @@
-"""The small pure parts: admission, logins, settings, statistics, rules for mosquitto."""
+"""The small pure parts: admission, logins, settings, statistics."""
 
 from __future__ import annotations
 
 import pytest
 
-from broker import loading, mosquitto
+from broker import loading
 from broker.acl import Identity, Role
 from broker.address import Address
 from broker.admission import Admission
@@ -145,29 +145,6 @@ def test_elsewhere_does_unless_told(tmp_path, listen):
     with pytest.raises(ConfigurationError, match="insecure"):
         load(tmp_path, f'[broker]\nlisten = "{listen}"')
     assert load(tmp_path, f'[broker]\ninsecure = true\nlisten = "{listen}"').broker.listen == Address.parse(listen)
-
-
-def test_rules_for_mosquitto():
-    logins = [Identity("alice.phone", Role.DEVICE), Identity("bridge", Role.BRIDGE), Identity("boss", Role.ADMIN)]
-    assert mosquitto.acl_file(logins, root="mail").splitlines() == [
-        "user alice.phone",
-        "topic read mail/alice/+",
-        "topic read mail/alice/msg/+",
-        "topic read mail/alice/do/+",
-        "topic read mail/alice/re/phone",
-        "topic read mail-bridge/+/status",
-        "topic write mail/alice/do/phone",
-        "",
-        "user bridge",
-        "topic readwrite mail/#",
-        "topic readwrite mail-bridge/#",
-        "topic read $SYS/#",
-        "",
-        "user boss",
-        "topic read mail/#",
-        "topic read mail-bridge/#",
-        "topic read $SYS/#",
-    ]
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:1883", "[::1]:0", "example.org:65535"])

@@ -210,7 +210,15 @@ def test_a_defect_in_one_task_ends_all_and_is_not_hidden(tmp_path):
 def asked(replay, request, *, connection=None):
     connected = Connected()
     connected.connection = connection
-    actions = Actions(connected=connected, replay=replay, directory=NOBODY, reload=UNUSED, figures=dict)
+    actions = Actions(
+        connected=connected,
+        replay=replay,
+        directory=NOBODY,
+        reload=UNUSED,
+        figures=dict,
+        access=NOBODY,
+        login_files=None,
+    )
 
     async def ask():
         return await actions.by_name()["reconcile"](request)
