@@ -184,7 +184,7 @@ def salvage() -> Told:
 
 @Postbell.found_by
 def setup() -> Told:
-    """Print a shell script that connects a mail server: read it, then run it as root."""
+    """Print a shell script that connects a mail server or a broker: read it, then run it as root."""
     from bridge.cli import setup as module
 
     return module.setup

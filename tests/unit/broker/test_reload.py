@@ -44,18 +44,18 @@ def reloaded(*files):
 
 
 def test_what_is_live_holds_and_the_rest_is_named_each_time():
-    newer = Settings(limits={"packet": 4096}, broker={"session_days": 3, "listen": "127.0.0.1:1884"}, node="other")
+    newer = Settings(limits={"packet": 4096}, broker={"session_days": 3, "listen": "127.0.0.1:1884"}, state_dir="/other")
     broker, logs = reloaded(newer, newer)
     assert broker.used == [newer, newer]
     first, second = broker.told
     assert first == {
         "number": 1,
         "changed": ("broker.session_days", "limits.packet"),
-        "needs_restart": ("node", "broker.listen"),
+        "needs_restart": ("state_dir", "broker.listen"),
         "problems": (),
     }
     assert second == first | {"number": 2, "changed": ()}
-    waiting = ("reload_needs_restart", ["node", "broker.listen"])
+    waiting = ("reload_needs_restart", ["state_dir", "broker.listen"])
     assert logs == [("reloaded", ["broker.session_days", "limits.packet"]), waiting, ("reloaded", None), waiting]
 
 
