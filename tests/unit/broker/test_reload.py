@@ -44,7 +44,7 @@ def reloaded(*files):
 
 
 def test_what_is_live_holds_and_the_rest_is_named_each_time():
-    newer = Settings(limits={"packet": 4096}, broker={"session_days": 3, "listen": "127.0.0.1:1884"}, state_dir="/other")
+    newer = Settings(limits={"packet": 4096}, broker={"session_days": 3, "listen": "127.0.0.1:1884"}, state_dir="/x")
     broker, logs = reloaded(newer, newer)
     assert broker.used == [newer, newer]
     first, second = broker.told
