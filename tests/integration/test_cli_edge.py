@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-import bridge.daemon.process  # noqa: F401 - as another user a fork may not be able to read it
+import bridge.daemon.process
 import broker.app  # noqa: F401 - as below
+from bridge.cli import processes
 from bridge.store import offline, people
 from broker import __main__ as broker_program
 from clients.cli import commands as clients_program
+from clients.terminal.read import command as _read  # noqa: F401 - as above
 from clients.terminal.watch import command as _watch  # noqa: F401 - as above
+from clients.terminal.watch.loop import Watch
 from tests.support.command_line import commands, example, forked
 from tests.support.stored import add_user
 
@@ -22,6 +27,7 @@ NOBODY = 65_534
 STAYING = {("serve",), ("bridge",), ("broker",)}
 """Commands that stay when nothing is wrong."""
 EVERY = dict(commands())
+COLOURED = re.compile(r"\x1b\[(?:\d+;)*(?:[349][0-7]|[34]8;)")
 "example.org".encode("idna")  # a module that is imported by its name, and as another user cannot be
 STATEFUL = {
     words
@@ -33,6 +39,12 @@ STATEFUL = {
 CLIENTS = {("watch",), ("read",)}
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    """No broker listens for whoever looks for one."""
+    monkeypatch.setattr(bridge.daemon.process, "CONNECT_ONCE_S", 0.2)
 
 
 @pytest.fixture
@@ -56,6 +68,7 @@ def state(place):
 
 def ended(words, place, uid=None, **variables):
     environment = {"PATH": os.environ["PATH"], "HOME": str(place / "home"), "LANG": "C.UTF-8"}
+    environment |= {"FORCE_COLOR": "1", "NO_COLOR": "1"}  # as on a terminal of somebody who wants no colours
     done = forked(
         example(words, EVERY[words]),
         directory=place,
@@ -64,6 +77,7 @@ def ended(words, place, uid=None, **variables):
     )
     assert "Traceback" not in done.said
     assert "a defect" not in done.said
+    assert not COLOURED.search(done.said)
     assert done.code in {0, 1, 2}, done.said
     assert done.said or done.code == 0
     return done
@@ -113,6 +127,28 @@ def test_root_leaves_nothing_that_the_owner_cannot_write(words, place, state):
         shutil.chown(path, NOBODY, NOBODY)
     ended(words, place, POSTBELL_STATE_DIR=state, POSTBELL_SMTP__LISTEN="127.0.0.1:1")
     assert {path.stat().st_uid for path in (state, *state.rglob("*"))} == {NOBODY}
+
+
+@root_only
+@pytest.mark.parametrize("words", sorted(CLIENTS), ids=" ".join)
+def test_root_reads_as_the_owner_and_keeps_no_journal_of_its_own(words, place, state, monkeypatch):
+    """What the client leaves, it leaves as the owner: it is run in the same fork, for a login that the store gave."""
+
+    def become(_module, *arguments, environment):
+        os.environ.update(environment)
+        sys.argv = ["postbell", *arguments, *(["--timeout", "1"] if words == ("read",) else [])]
+        return sys.exit(clients_program.run())
+
+    monkeypatch.setattr(processes, "become", become)
+    monkeypatch.setattr(Watch, "run", lambda _self: None)
+    for path in (state, *state.rglob("*")):
+        shutil.chown(path, NOBODY, NOBODY)
+    done = ended(words, place, POSTBELL_STATE_DIR=state, POSTBELL_BROKER__LISTEN="127.0.0.1:1")
+    assert done.code == (1 if words == ("read",) else 0), done.said
+    assert (state / "watch" / "alice.phone.journal").exists()
+    assert (state / "local.key").exists()
+    assert {path.stat().st_uid for path in (state, *state.rglob("*"))} == {NOBODY}
+    assert not (place / "home").exists()
 
 
 @root_only
