@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,14 @@ class Connected:
 
     def __init__(self) -> None:
         self.connection: BrokerConnection | None = None
+        self.met = asyncio.Event()
+        """Set from the first connection on."""
 
     @contextmanager
     def by(self, connection: BrokerConnection) -> Iterator[None]:
         """This connection is the one within the block."""
         self.connection = connection
+        self.met.set()
         try:
             yield
         finally:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SEND_WITHIN_S = 1.0
 """How long a telling may take: a manager that does not read its socket must not hold up mail."""
+BROKER_WITHIN_S = 10.0
+"""How long a start waits for the broker, which takes a second or two: who comes after it is to find everything up."""
 PINGS = 3
 """So many pings fall into the time after which the manager takes the loop for hung: it may stall for most of that."""
 
@@ -52,6 +54,12 @@ class Supervisor:
     def ready(self) -> None:
         """Mail can come in."""
         self._tell("READY=1")
+
+    async def announce(self, broker_met: asyncio.Event, *, within_s: float = BROKER_WITHIN_S) -> None:
+        """Ready once the broker was met, and without it after a while: mail can come in all the same."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(broker_met.wait(), within_s)
+        self.ready()
 
     def stopping(self) -> None:
         """Nothing new is begun from here on."""

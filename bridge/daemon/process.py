@@ -121,11 +121,11 @@ async def run(bridge: Bridge) -> None:
         await bridge.ingress.start()
         bridge.presence.tell()
         seeing = _seeing(bridge)
-        bridge.supervisor.ready()
         gc.collect()
         gc.freeze()  # all that lives for ever is left out of collections from here on, which stop the loop
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(bridge.link.run(bridge.service.serve), name="link")
+            tasks.create_task(bridge.supervisor.announce(bridge.connected.met), name="ready")
             tasks.create_task(bridge.supervisor.watch(), name="watchdog")
             tasks.create_task(bridge.directory.run(), name="directory")
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")

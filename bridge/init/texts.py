@@ -54,6 +54,7 @@ def renewal(program: Sequence[str]) -> str:
     return f"""{WRITTEN}
 [Unit]
 Description=Renew Postbell's certificate when it is due
+ConditionFileIsExecutable={program[0].replace("%", "%%")}
 
 [Service]
 Type=oneshot
@@ -63,7 +64,8 @@ ExecStart={_quoted(program)}
 
 def cron(program: Sequence[str]) -> str:
     """The same as a script for /etc/cron.weekly, where there is no systemd."""
-    return f"#!/bin/sh\n{WRITTEN}\nexec {shlex.join(program)} >/dev/null\n"
+    there = f"command -v {shlex.quote(program[0])} >/dev/null || exit 0"
+    return f"#!/bin/sh\n{WRITTEN}\n{there}\nexec {shlex.join(program)} >/dev/null\n"
 
 
 def socket_group(group: str) -> str:
@@ -77,6 +79,7 @@ def deploy_hook(lineage: PurePath, program: Sequence[str]) -> str:
 {WRITTEN} Hands Postbell each renewed certificate, which it takes up by itself.
 lineage={shlex.quote(str(lineage))}
 [ "${{RENEWED_LINEAGE:-$lineage}}" = "$lineage" ] || exit 0
+command -v {shlex.quote(program[0])} >/dev/null || exit 0 # Postbell was removed: no reason for certbot to complain
 exec {shlex.join(program)} "$lineage/fullchain.pem" "$lineage/privkey.pem"
 """
 

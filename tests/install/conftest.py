@@ -45,8 +45,14 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package is once a test has made it."""
+    return tmp_path_factory.mktemp("kept") / "postbell.deb"
+
+
 @pytest.fixture
-def server(base: Path, origin: Path, tmp_path: Path) -> Iterator[Server]:
+def server(base: Path, origin: Path, kept: Path, tmp_path: Path) -> Iterator[Server]:
     """A machine of its own for one test."""
     with debian.booted(base, {origin: "/srv/postbell"}, shared=tmp_path) as machine:
-        yield Server(machine, tmp_path)
+        yield Server(machine, tmp_path, kept)

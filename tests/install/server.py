@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,8 @@ ln -s ../../archive/{NAME}/privkey1.pem ../../live/{NAME}/privkey.pem
 ln -s ../../archive/{NAME}/fullchain1.pem ../../live/{NAME}/fullchain.pem
 cp fullchain1.pem {AUTHORITY}
 printf '[safe]\\ndirectory = *\\n' > /etc/gitconfig
-printf '#!/bin/sh\\ncat /root/typed > "$1"\\n' > /usr/bin/editor
-chmod 755 /usr/bin/editor
 """
-"""What is there beforehand: a mailbox, what certbot leaves, and somebody who types `/root/typed` into an editor."""
+"""What is there beforehand: a mailbox, and what certbot leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,26 @@ class Server:
 
     machine: Debian
     shared: Path
+    kept: Path
+    """Where a package that was made is kept for the tests behind it."""
 
     def typed(self, lines: Iterable[str]) -> str:
         """Type the lines one after another; what they said."""
         return "".join(self.machine.run(line) for line in lines)
+
+    def keep(self) -> None:
+        """Have the package that was made here for later."""
+        self.root("cp /home/op/postbell/dist/postbell_*.deb /srv/shared/")
+        [package] = self.shared.glob("postbell_*.deb")
+        package.rename(self.kept)
+
+    def installed(self, lines: Iterable[str]) -> None:
+        """Have the package on it: the one that is kept, or as the lines say."""
+        if not self.kept.exists():
+            self.typed(lines)
+            return
+        shutil.copy(self.kept, self.shared)
+        self.typed([f"sudo apt-get install -q /srv/shared/{self.kept.name}"])
 
     def root(self, line: str, *, check: bool = True) -> str:
         """A line of root's, without the end of its answer."""
@@ -56,15 +71,15 @@ class Server:
         """What systemd says of each unit."""
         return self.root(f"systemctl is-active {' '.join(units)}", check=False).split()
 
-    def watching(self, login: str, topic: str, *, count: int = 1, authority: str = AUTHORITY) -> Path:
+    def watching(self, login: str, topic: str, *, authority: str = AUTHORITY) -> Path:
         """mosquitto_sub over TLS, with the login that `device add` printed; the file with what it is told."""
         username, password = (re.search(rf"{name}\s+(\S+)", login)[1] for name in ("username", "password"))  # type: ignore[index]
         output = self.shared / f"told-{username}"
-        self.machine.start(
+        subscribed = (
             f"mosquitto_sub -h {NAME} -p 8883 --cafile {authority} -u {username} -P {password} -i {username} -c"
-            f" -q 1 -t {topic} -C {count} -W 120",
-            output=output,
+            f" -q 1 -t {topic}"
         )
+        self.machine.start(f"while :; do {subscribed}; sleep 0.3; done", output=output)  # it ends with its connection
         return output
 
     def send(self, subject: str) -> None:
@@ -73,7 +88,11 @@ class Server:
 
     def told(self, output: Path, text: str) -> None:
         """Wait until a device was told."""
-        until(lambda: text in output.read_text(errors="replace"), what=f"{text!r} to be told, with {self.trouble()}")
+        try:
+            until(lambda: text in output.read_text(errors="replace"), what=f"{text!r} to be told")
+        except AssertionError as error:
+            error.add_note(f"{output.read_text()}\n{self.trouble()}")
+            raise
 
     def delivered(self, text: str) -> None:
         """Wait until it is in the mailbox, where it would have been without Postbell."""

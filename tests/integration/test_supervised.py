@@ -60,9 +60,7 @@ def test_a_life_under_a_manager(system, tmp_path):
         process = start(system, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="500000")
         manager.wait("READY=1")
         assert any(line.startswith("STATUS=takes mail at smtp 127.0.0.1:") for line in manager.told)
-        if not any("connected to the broker" in line for line in manager.told):
-            manager.wait("STATUS=takes mail at smtp")
-            assert "connected to the broker" in manager.told[-1]
+        assert any("connected to the broker" in line for line in manager.told), "others may begin, and it is not all up"
         for _ in range(3):
             manager.wait("WATCHDOG=1")
         broker = system.facts("broker")["pid"]

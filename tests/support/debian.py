@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 SUITE = "bookworm"
 PATIENCE_S = 600
 CGROUPS = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd")]
+HERE = r"file:|find-links"
+"""What in pip's settings names folders of this machine."""
 ENVIRONMENT = re.compile(r"(?:PIP|SSL|REQUESTS|CURL|GIT_SSL|UV)_\w+|(?:https?|no)_proxy", re.IGNORECASE)
+ANSWERS = """APT::Get::Assume-Yes "true";
+APT::Install-Recommends "false";
+"""
+"""Who is asked by apt says yes; what is only recommended would take a hundred megabytes more."""
 BOOT = """set -e
 while [ "$1" != -- ]; do
     mkdir -p "$1"
@@ -103,7 +109,7 @@ class Debian:
             check=False,
         )
         said = done.stdout.decode(errors="replace")
-        assert done.returncode == 0 or not check, f"{line}\nended with {done.returncode}:\n{said}"
+        assert done.returncode == 0 or not check, f"{line}\nended with {done.returncode}:\n{said[-4000:]}"
         return said
 
     def start(self, line: str, *, output: Path, user: str = "op") -> subprocess.Popen[bytes]:
@@ -134,33 +140,57 @@ def base(folder: Path, *packages: str, suite: str = SUITE) -> Path:
     """A system made by debootstrap, with these packages and a user `op`; skips where that cannot be."""
     if os.geteuid() != 0:
         pytest.skip("needs root to make a system of its own")
-    for program in ("debootstrap", "systemd-nspawn", "slirp4netns", "unshare", "nsenter"):
+    for program in ("systemd-nspawn", "slirp4netns", "unshare", "nsenter"):
         need(program)
-    wanted = ",".join(["systemd", "systemd-sysv", "sudo", "ca-certificates", "dbus", *packages])
-    made = folder / suite
-    done = subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={wanted}", suite, made, _mirror()],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:]
-    _settle(made, suite)
+    made = bootstrapped(folder, suite, "systemd", "systemd-sysv", "sudo", "ca-certificates", "dbus", *packages)
+    _settle(made)
     return made
 
 
-def _settle(root: Path, suite: str) -> None:
-    """Have it reach what this machine reaches, and let `op` sudo."""
+def bootstrapped(folder: Path, suite: str, *packages: str) -> Path:
+    """A root with these packages, that reaches what this machine reaches, over its network."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to make a system of its own")
+    made = folder / suite
+    hasty = made / "etc/dpkg/dpkg.cfg.d/hasty"
+    hasty.parent.mkdir(parents=True)
+    hasty.write_text("force-unsafe-io\n")  # what a crash would cost is made anew
+    done = subprocess.run(
+        [need("debootstrap"), "--variant=minbase", f"--include={','.join(packages)}", suite, made, _mirror()],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    _lend(made, suite)
+    return made
+
+
+def borrowed() -> dict[str, str]:
+    """The variables by which this machine's programs find packages and trust who has them."""
+    given = {name: value for name, value in os.environ.items() if ENVIRONMENT.fullmatch(name)}
+    return {name: value for name, value in given.items() if name != "PIP_FIND_LINKS" and "file:" not in value}
+
+
+def _lend(root: Path, suite: str) -> None:
+    """Have it reach what this machine reaches."""
     sources = f"deb {_mirror()} {suite} main\n"
     (root / "etc/apt/sources.list").write_text(sources)
     for part in Path("/etc/apt/apt.conf.d").iterdir():
         if re.search(r"Acquire|Proxy", text := part.read_text(errors="replace")) and "DPkg" not in text:
             shutil.copy(part, root / "etc/apt/apt.conf.d")
+    (root / "etc/apt/apt.conf.d/99answers").write_text(ANSWERS)
     for settings in (Path("/etc/pip.conf"), Path.home() / ".config/pip/pip.conf"):
         if settings.is_file():
-            shutil.copy(settings, root / "etc/pip.conf")
+            lines = settings.read_text().splitlines(keepends=True)
+            (root / "etc/pip.conf").write_text("".join(line for line in lines if not re.search(HERE, line)))
     authorities = Path("/etc/ssl/certs/ca-certificates.crt")
     if authorities.is_file():
         shutil.copy(authorities, root / "etc/ssl/certs")
-    variables = {name: value for name, value in os.environ.items() if ENVIRONMENT.fullmatch(name)}
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+
+
+def _settle(root: Path) -> None:
+    """Let `op` sudo, and look for names where the way out is."""
+    variables = {"DEBIAN_FRONTEND": "noninteractive", **borrowed()}
     with (root / "etc/environment").open("a") as environment:
         environment.writelines(f'{name}="{value}"\n' for name, value in variables.items())
     (root / "etc/resolv.conf").unlink(missing_ok=True)

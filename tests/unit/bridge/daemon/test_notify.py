@@ -35,6 +35,21 @@ def test_a_life_is_told_in_the_words_of_sd_notify(manager):
     assert manager.waiting() == ["READY=1", "STOPPING=1", "STATUS=finishing what is under way"]
 
 
+@pytest.mark.parametrize("met", [True, False], ids=["with the broker", "without"])
+def test_it_is_ready_with_the_broker_and_without_it_after_a_while(manager, met):
+    async def story():
+        broker_met = asyncio.Event()
+        announcing = asyncio.create_task(supervised(manager).announce(broker_met, within_s=60 if met else 0.01))
+        await asyncio.sleep(0)
+        assert manager.waiting() == []
+        if met:
+            broker_met.set()
+        await asyncio.wait_for(announcing, 30)
+
+    asyncio.run(story())
+    assert manager.waiting() == ["READY=1"]
+
+
 def test_a_reload_that_fails_is_over_as_well(manager):
     supervisor = supervised(manager)
     with pytest.raises(RuntimeError), supervisor.reloading():
