@@ -67,6 +67,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA journal_mode = WAL").fetchone()
         database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA secure_delete = ON").fetchone()  # what is gone cannot be read from the file
         _migrate(database, path)
         verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":

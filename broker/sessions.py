@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _GATHER_S = 0.002  # that a batch stays open for more, and for acknowledgements that make it smaller
+_QUIET_S = 5.0  # without a write, after which the log is emptied
 _RETRY_S = 1.0  # until a batch that could not be written is tried again
 
 _INSERT = "INSERT OR REPLACE INTO queued VALUES (?, ?, ?, ?)"
@@ -72,6 +73,7 @@ class SessionStore:
         self._dirty = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._waiting: set[Callable[[], None]] = set()
+        self._in_log = False
 
     def load(self) -> list[SavedSession]:
         """All sessions on disk; called once, before `start`."""
@@ -176,7 +178,7 @@ class SessionStore:
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._dirty.wait()
+            await self._asked()
             await asyncio.sleep(_GATHER_S)
             self._dirty.clear()
             batch = self._unsaved = self._batch
@@ -192,6 +194,22 @@ class SessionStore:
                     self._unsaved = _Batch(batch.number)
                     self._let_go(batch.number)
                     break
+
+    async def _asked(self) -> None:
+        """Wait until there is something to write; after a while of quiet, what is gone goes from the log as well."""
+        if self._in_log:
+            try:
+                async with asyncio.timeout(_QUIET_S):
+                    await self._dirty.wait()
+            except TimeoutError:
+                await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._empty_log))
+                self._in_log = False
+        await self._dirty.wait()
+        self._in_log = True
+
+    def _empty_log(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # a reader, a full disk: the next time
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _let_go(self, number: int) -> None:
         """Let publishers go on. When the disk fails also without its promise: the bridge's store has the mail."""

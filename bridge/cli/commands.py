@@ -175,6 +175,14 @@ def restore() -> Told:
 
 
 @Postbell.found_by
+def export() -> Told:
+    """Give a user all that is known of them: mail, headers, rules, addresses, devices."""
+    from bridge.cli import export as module
+
+    return module.export
+
+
+@Postbell.found_by
 def salvage() -> Told:
     """Save what can be read of a damaged database into a new one; the old file is kept."""
     from bridge.cli import salvage as module

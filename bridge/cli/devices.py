@@ -12,6 +12,7 @@ from bridge.store import people, visits
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
+    from bridge.store.visits import NotedVisit
 
 SESSIONS = "sessions.db"
 """The embedded broker's own file in the state directory."""
@@ -66,9 +67,7 @@ def device_list(
     """List the devices: which are online, when each was last seen, and how it connects."""
     with opening.reading(context, config) as (settings, connection):
         listings = people.list_devices(connection, user)
-    embedded = settings.broker.embedded
-    running = embedded and runfile.running(settings.run_dir, runfile.BROKER)
-    noted = visits.read(settings.state_dir / SESSIONS, running=running) if embedded else None
+    noted = noted_visits(settings)
     devices = whereabouts.known(listings, noted, now_ms=opening.now_ms())
     if as_json:
         output.print_json([device.as_json() for device in devices])
@@ -81,7 +80,14 @@ def device_list(
     for warning in whereabouts.warnings(devices):
         typer.echo(warning, err=True)
     if devices and noted is None:
-        typer.echo(whereabouts.UNREADABLE if embedded else whereabouts.OF_ANOTHER_BROKER, err=True)
+        typer.echo(whereabouts.UNREADABLE if settings.broker.embedded else whereabouts.OF_ANOTHER_BROKER, err=True)
+
+
+def noted_visits(settings: Settings) -> dict[str, NotedVisit] | None:
+    """What the embedded broker noted of devices; None when nobody can tell."""
+    if not settings.broker.embedded:
+        return None
+    return visits.read(settings.state_dir / SESSIONS, running=runfile.running(settings.run_dir, runfile.BROKER))
 
 
 @device_app.command("revoke")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -86,13 +87,34 @@ def user_list(context: typer.Context, config: options.Config = None, as_json: op
 
 
 @user_app.command("remove")
-def user_remove(context: typer.Context, name: options.UserName, config: options.Config = None) -> None:
-    """Remove a user with devices and messages, here and on the broker."""
+def user_remove(
+    context: typer.Context,
+    name: options.UserName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove a user with devices, messages and all else, here and on the broker."""
     settings = options.settings(context, config)
+    if not yes and sys.stdin.isatty() and not as_json:
+        with opening.reading(context, config) as (_, connection):
+            has = people.belongings(connection, name)
+        question = (
+            f"{name} has {has.addresses} addresses, {has.devices} devices and {has.messages} messages. Remove all?"
+        )
+        typer.confirm(question, abort=True)
     with opening.changing(settings) as transaction:
-        people.remove_user(transaction, name)
+        removed = people.remove_user(transaction, name)
+    from bridge.cli import departing  # noqa: PLC0415 - the spool's threads, for this alone
+
+    departed = departing.clear(settings, name, removed.user_id)
+    if as_json:
+        facts = {"user": name, **asdict(removed), **asdict(departed)}
+        facts.pop("user_id")
+        output.print_json(facts)
+    else:
+        typer.echo("\n".join(departing.described(name, removed, departed)))
     telling.removed(settings, f"{name} with all devices")
-    typer.echo(f"removed {name}")
 
 
 user_app.command("rules")(rules.user_rules)

@@ -135,6 +135,12 @@ def waiting(connection: sqlite3.Connection) -> int:
     return count
 
 
+def waiting_of(connection: sqlite3.Connection, user_id: int) -> int:
+    """How many rows of one user wait, also of one who is gone."""
+    count: int = connection.execute("SELECT count(*) FROM outbox WHERE user_id = ?", (user_id,)).fetchone()[0]
+    return count
+
+
 def first_and_highest(connection: sqlite3.Connection) -> tuple[int | None, int]:
     """The lowest row that goes before the views, None when none waits; and the highest number that a row ever had."""
     first: int | None = connection.execute(_FIRST_MESSAGE).fetchone()[0]

@@ -112,9 +112,43 @@ def set_view(transaction: Transaction, name: str, view: str, *, on: bool) -> Non
     marks.views(connection, user_id, name)
 
 
-def remove_user(transaction: Transaction, name: str) -> None:
-    """Remove a user with messages, devices and logins; the broker's copies are cleared by the outbox."""
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """How much a user has: addresses, devices, passwords of logins, messages, and bodies that nobody else has."""
+
+    user_id: int
+    addresses: int
+    devices: int
+    logins: int
+    messages: int
+    bodies: int
+
+
+def belongings(connection: sqlite3.Connection, name: str) -> Belongings:
+    """How much a user has; raises PeopleError."""
+    user_id = _user_id(connection, name)
+
+    def count(query: str, *values: object) -> int:
+        return int(connection.execute(f"SELECT count(*) FROM {query}", values).fetchone()[0])  # noqa: S608 - ours
+
+    return Belongings(
+        user_id,
+        count("address WHERE user_id = ?", user_id),
+        count("device WHERE user_id = ?", user_id),
+        count("login WHERE substr(username, 1, ?) = ?", len(name) + 1, f"{name}."),
+        count("message WHERE user_id = ?", user_id),
+        count(
+            "message m WHERE user_id = ? AND body_id NOT NULL AND NOT EXISTS"
+            " (SELECT 1 FROM message o WHERE o.body_id = m.body_id AND o.user_id <> m.user_id)",
+            user_id,
+        ),
+    )
+
+
+def remove_user(transaction: Transaction, name: str) -> Belongings:
+    """Remove a user with messages, devices and logins; the broker's copies are cleared by the outbox. What it was."""
     connection, user_id = transaction.connection, _user_id(transaction.connection, name)
+    removed = belongings(connection, name)
     numbers = connection.execute(
         "SELECT number FROM message WHERE user_id = ? AND (held = 1 OR live = 1)", (user_id,)
     ).fetchall()
@@ -123,6 +157,7 @@ def remove_user(transaction: Transaction, name: str) -> None:
     connection.execute("DELETE FROM login WHERE substr(username, 1, ?) = ?", (len(name) + 1, f"{name}."))
     connection.execute("DELETE FROM user WHERE user_id = ?", (user_id,))
     connection.execute("DELETE FROM body WHERE body_id NOT IN (SELECT body_id FROM message WHERE body_id IS NOT NULL)")
+    return removed
 
 
 def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing]:

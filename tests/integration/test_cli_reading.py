@@ -25,6 +25,7 @@ READING = {
     "salvage": "",
     "setup": "postfix",
     "backup": "b.tar",
+    "export": "alice data",
 }
 """Commands that need a store to be there, with the arguments that they cannot do without."""
 OTHERS = {

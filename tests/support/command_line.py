@@ -26,6 +26,8 @@ EXAMPLES = {
     "USER/DEVICE": "alice/phone",
     "ADDR": "bob@example.org",
     "FILE.eml": "-",
+    "FILE": "some.tar",
+    "FILE|DIR": "some-folder",
     "ID": "00t64ks8n",
 }
 """What may stand for an argument that a command cannot do without, by what its help calls it."""

@@ -9,6 +9,7 @@ import stat
 
 import pytest
 
+from broker import sessions
 from broker.acl import Identity, Role, Rules
 from broker.codec import Will
 from broker.delivery import Bounds
@@ -16,6 +17,7 @@ from broker.retained import Message
 from broker.router import Router
 from broker.sessions import SessionStore
 from broker.statistics import Statistics
+from tests.support.waiting import until_on_loop
 
 ALICE = Identity("alice.phone", Role.DEVICE)
 
@@ -229,3 +231,20 @@ def test_a_writer_that_fails_is_told_to_who_watches(path, monkeypatch):
             await store.close()
 
     asyncio.run(story())
+
+
+def test_after_a_while_of_quiet_nothing_that_is_gone_is_in_the_file_or_its_log(path, monkeypatch):
+    monkeypatch.setattr(sessions, "_QUIET_S", 0.02)
+    files = [path, path.with_name("sessions.db-wal")]
+
+    async def story(store):
+        await committed(store, store.queue("a", 1, "t", b"to be forgotten" * 50))
+        assert any(b"to be forgotten" in file.read_bytes() for file in files)
+        store.done("a", 1)
+        await committed(store, store.ticket)
+        await until_on_loop(
+            lambda: not any(b"to be forgotten" in file.read_bytes() for file in files), what="the log to be emptied"
+        )
+        await committed(store, store.queue("a", 2, "t", b"the next"))
+
+    run(path, story)
