@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from bridge.daemon.reloading import LoginsUntoldError
-from bridge.errors import RefusedError, StoreUnavailableError
+from bridge.errors import ConfigurationError, RefusedError, StoreUnavailableError
 from bridge.store import logins as store
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class LoginFiles:
                 if changed or await self._revision() != self._written:
                     await self.bring_up_to_date()
                 trouble = ""
-            except (LoginsUntoldError, StoreUnavailableError) as error:
+            except (LoginsUntoldError, StoreUnavailableError, ConfigurationError) as error:
                 pause_s = RETRY_S
                 if str(error) != trouble:
                     self._log.warning("logins_not_told", reason=str(error))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.daemon.login_files import Form, LoginFiles
 from bridge.daemon.own_login import OwnLogin
 from bridge.daemon.reloading import Reloading
+from bridge.publish import visit
 from bridge.publish.link import Target
-from bridge.publish.visit import be_let_in, end_session
 from bridge.setup import mosquitto, nats
 
 if TYPE_CHECKING:
@@ -65,11 +65,12 @@ class Outside:
 
     async def see_let_in(self, username: str, password: str) -> None:
         """See that the broker knows a login by now; raises RefusedError."""
-        await be_let_in(self._target(username, password), by_username=self._settings.mqtt.logins_for == "mosquitto")
+        by_username = self._settings.mqtt.logins_for == "mosquitto"
+        await visit.be_let_in(self._target(username, password), by_username=by_username, patience_s=visit.PATIENCE_S)
 
     async def _dismiss(self, username: str, password: str) -> None:
         """End the session of a login by its last password; raises RefusedError."""
-        await end_session(self._target(username, password))
+        await visit.end_session(self._target(username, password), patience_s=visit.PATIENCE_S)
 
     def _target(self, username: str, password: str) -> Target:
         url = self._settings.mqtt.url

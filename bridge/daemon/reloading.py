@@ -63,7 +63,10 @@ class Reloading:
 
     async def _wait_until_granted(self) -> None:
         loop = asyncio.get_running_loop()
-        self._request.touch(mode=0o640)
+        try:
+            self._request.touch(mode=0o640)
+        except OSError as error:
+            raise LoginsUntoldError(f"{self._request}: {error.strerror}; it asks {self._broker} to read") from error
         give_up_at = loop.time() + GRANTED_S
         while self._request.exists():
             if loop.time() > give_up_at:

@@ -34,7 +34,7 @@ STEP_S = 0.1
 ANSWER_S = 3.0
 
 
-async def end_session(target: Target, *, patience_s: float = PATIENCE_S) -> None:
+async def end_session(target: Target, *, patience_s: float) -> None:
     """Take over the session of the target's login and end it; raises RefusedError when that cannot be done in time.
 
     Where sessions go by client id it is that of a device that has its username there, with a colon for the dot.
@@ -42,7 +42,7 @@ async def end_session(target: Target, *, patience_s: float = PATIENCE_S) -> None
     await _let_in(target, client_id=target.username.replace(".", ":"), clean=True, patience_s=patience_s)
 
 
-async def be_let_in(target: Target, *, by_username: bool, patience_s: float = PATIENCE_S) -> None:
+async def be_let_in(target: Target, *, by_username: bool, patience_s: float) -> None:
     """See that the target's login is good, and leave its session as it is; raises RefusedError.
 
     `by_username` says that sessions go by username, whatever the client id.

@@ -24,17 +24,22 @@ KINDS = ("mosquitto", "nats")
 
 
 class OutsideBroker:
-    """The broker. Its listeners stay the same when it is started again; `more` is for its configuration."""
+    """The broker. Its listeners stay the same when it is started again; with a certificate there is one with TLS."""
 
-    def __init__(self, directory: Path, kind: str) -> None:
+    def __init__(self, directory: Path, kind: str, *, certificate: str = "", key: str = "") -> None:
         self.kind, self.directory = kind, directory
         self.logins = directory / "logins"
         self.logins.mkdir(parents=True)
         self.port = free_port()
         self.log, self._pid = directory / "broker.log", directory / "pid"
         self.process: subprocess.Popen[bytes] | None = None
+        self.tls_port = free_port() if certificate else 0
         here = recipes.listeners(
-            MqttUrl.of(TcpAddress("127.0.0.1", self.port)), tls=None, websocket=None, certificate="", key=""
+            MqttUrl.of(TcpAddress("127.0.0.1", self.port)),
+            tls=TcpAddress("127.0.0.1", self.tls_port) if certificate else None,
+            websocket=None,
+            certificate=certificate,
+            key=key,
         )
         self.configuration = directory / "broker.conf"
         self._command: tuple[str, ...]
@@ -110,8 +115,8 @@ class OutsideBroker:
 class OutsideSystem(System):
     """Postbell with such a broker, which runs as soon as its login files are written."""
 
-    def __init__(self, directory: Path, kind: str, **overrides: str) -> None:
-        self.broker = OutsideBroker(directory / "outside", kind)
+    def __init__(self, directory: Path, kind: str, *, certificate: str = "", key: str = "", **overrides: str) -> None:
+        self.broker = OutsideBroker(directory / "outside", kind, certificate=certificate, key=key)
         super().__init__(directory, **self.broker.environment, **overrides)
 
     def __enter__(self) -> Self:
