@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -149,11 +150,18 @@ def _authority(papers: Papers, host: str, *, now: datetime) -> Pair:
 
 
 def _write(papers: Papers, pair: Pair, *, group: str) -> None:
-    """Chain and key, both at once; without a group, who could read the key that is replaced can read the new one."""
-    mode, owner = (_GROUP, disk.ids("", group)) if group else (_OURS, (-1, -1))
-    if not group and papers.key.exists():
+    """Chain and key, both at once. Without a group, who could read the key that is replaced can read the new one.
+
+    Where there is none yet, that is the group of the folder, if it is not that of whoever writes.
+    """
+    mode, owner = _OURS, (-1, -1)
+    if group:
+        mode, owner = _GROUP, disk.ids("", group)
+    elif papers.key.exists():
         found = papers.key.stat()
         mode, owner = FileMode(found.st_mode & 0o777), (found.st_uid, found.st_gid)
+    elif (others := papers.key.parent.stat().st_gid) != os.getegid():
+        mode, owner = _GROUP, (-1, others)
     disk.write(disk.Content(papers.chain, pair.certificate, _ALL), disk.Content(papers.key, pair.key, mode, owner))
 
 

@@ -29,23 +29,22 @@ def lines(
     `connected`: the mail server hands mail over already; `standard`: the configuration is found without being named;
     `again`: there was one before, so it may be running.
     """
-    call = _call(installation, machine, standard=standard)
+    program = _program(installation, machine, standard=standard)
+    became = ("sudo", "-u", installation.account) if installation.account else ()
+    call = shlex.join([*became, *program])
     steps = (
         *_start(installation, machine, call, again=again),
         *_mail(answers, installation, call, connected=connected),
         f"see whether it works: {call} doctor",
-        *_trust(answers, installation),
+        *_trust(answers, installation, shlex.join(program)),
     )
     return tuple(f"{number}. {step}" for number, step in enumerate(steps, 1))
 
 
-def _call(installation: Installation, machine: Machine, *, standard: bool) -> str:
-    """How `postbell` is called from now on."""
-    words = ["sudo", "-u", installation.account] if installation.account else []
-    words.append("postbell" if machine.on_path else machine.program)
-    if not standard:
-        words += ["--config", str(installation.configuration)]
-    return shlex.join(words)
+def _program(installation: Installation, machine: Machine, *, standard: bool) -> tuple[str, ...]:
+    """How `postbell` is called from now on, by whoever may."""
+    named = () if standard else ("--config", str(installation.configuration))
+    return ("postbell" if machine.on_path else machine.program, *named)
 
 
 def _start(installation: Installation, machine: Machine, call: str, *, again: bool) -> Iterator[str]:
@@ -78,9 +77,9 @@ def _mail(answers: Answers, installation: Installation, call: str, *, connected:
         yield f"try it: {test}, and in another terminal: echo It rings. | sendmail {address}"
 
 
-def _trust(answers: Answers, installation: Installation) -> Iterator[str]:
+def _trust(answers: Answers, installation: Installation, program: str) -> Iterator[str]:
     if answers.tls is Tls.LOCAL_CA:
         yield (
             f"let each device trust {installation.folder / 'ca.pem'}: copy the file to it, or print it for copying: "
-            "postbell certificate ca"
+            f"{program} certificate ca"
         )

@@ -99,8 +99,7 @@ def test_a_user_without_root_has_all_in_one_go(postbell):
     assert "█" in said
     assert f"trust {postbell.home}/.config/postbell/ca.pem, SHA-256 " in said
     assert "postbell serve" in said
-    config = ("--config", postbell.configuration)
-    [user] = json.loads(postbell("user", "list", "--json", *config)[1])
+    [user] = json.loads(postbell("user", "list", "--json")[1])  # it is found where it is
     assert (user["user"], user["addresses"], user["devices"]) == ("alice", ["alice@example.org"], ["phone"])
 
 

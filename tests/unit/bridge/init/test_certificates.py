@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import grp
 import os
 import stat
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,13 @@ def test_given_files_are_copied_when_they_differ(papers, given):
     assert mode(papers.key) == 0o600
     assert not certificates.install(papers, *given, host=NAMES[0], group="", now=NOW)
     assert not papers.is_local()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_the_first_one_is_for_the_group_of_the_folder(papers, given):
+    os.chown(papers.key.parent, -1, grp.getgrnam("nogroup").gr_gid)
+    certificates.install(papers, *given, host="", group="", now=NOW)
+    assert (mode(papers.key), papers.key.group()) == (0o640, "nogroup")
 
 
 def test_what_is_wrong_with_given_files_is_told(papers, given, tmp_path):
