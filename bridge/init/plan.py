@@ -228,8 +228,9 @@ def _renewal(place: Installation, machine: Machine) -> Iterator[Step]:
 def _units(place: Installation, machine: Machine, *, group: str) -> Iterator[Step]:
     if not place.account:
         if machine.systemd:
-            serve = (machine.program, "serve", "--config", str(place.configuration))
-            yield TextFile(place.units / "postbell.service", texts.service(serve))
+            named = ("--config", str(place.configuration))
+            serve, reload = ((machine.program, what, *named) for what in ("serve", "reload"))
+            yield TextFile(place.units / "postbell.service", texts.service(serve, reload))
             yield Command(("systemctl", "--user", "daemon-reload"), required=False)
         return
     for file in machine.units:

@@ -19,11 +19,16 @@ Description=Postbell, push e-mail over MQTT
 After=network-online.target
 
 [Service]
-Type=simple
-ExecStart={{command}}
+Type=notify
+ExecStart={{serve}}
+ExecReload={{reload}}
 Restart=always
 RestartSec=2
 RestartPreventExitStatus=2
+TimeoutStartSec=15min
+TimeoutStopSec=30
+KillMode=mixed
+WatchdogSec=60
 
 [Install]
 WantedBy=default.target
@@ -44,9 +49,9 @@ WantedBy=timers.target
 """
 
 
-def service(program: Sequence[str]) -> str:
-    """The unit of one user's Postbell; `program` is the command that serves."""
-    return SERVICE.format(command=_quoted(program))
+def service(serve: Sequence[str], reload: Sequence[str]) -> str:
+    """The unit of one user's Postbell; the commands that serve, and that have it read its configuration anew."""
+    return SERVICE.format(serve=_quoted(serve), reload=_quoted(reload))
 
 
 def renewal(program: Sequence[str]) -> str:

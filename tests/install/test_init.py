@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from tests.install.recipes import commands
 from tests.install.server import NAME
 from tests.install.test_server import readme
 
@@ -14,13 +13,6 @@ AUTHORITY = "/etc/postbell/ca.pem"
 
 def test_the_package(server):
     server.installed(readme()[0])
-    serves_after_one_command_and_one_start(server)
-
-
-def test_a_clone_whose_units_it_brings(server):
-    *lines, units = commands("docs/install.md", "## The clone")
-    assert units == "postbell setup systemd | sudo sh"
-    server.installed(lines)
     serves_after_one_command_and_one_start(server)
 
 

@@ -12,7 +12,7 @@ def test_systemd_can_read_the_units(tmp_path):
     program = need("systemd-analyze")
     serve = (need("true"), "serve")
     units = {
-        "postbell.service": texts.service(serve),
+        "postbell.service": texts.service(serve, serve),
         "postbell-certificate.service": texts.renewal(serve),
         "postbell-certificate.timer": texts.TIMER,
     }

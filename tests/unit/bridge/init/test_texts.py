@@ -10,7 +10,7 @@ from bridge.init import texts
 PROGRAM = ("/opt/post bell/bin/postbell", "serve", "--config", '/home/al%ice/$x"y.toml')
 
 
-@pytest.mark.parametrize("text", [texts.service(PROGRAM), texts.renewal(PROGRAM)])
+@pytest.mark.parametrize("text", [texts.service(PROGRAM, PROGRAM), texts.renewal(PROGRAM)])
 def test_words_reach_systemds_program_as_they_are(text):
     assert r'''ExecStart="/opt/post bell/bin/postbell" serve --config "/home/al%%ice/$$x\"y.toml"''' in text
 
