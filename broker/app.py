@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -45,7 +47,8 @@ DAY_S = 86_400
 async def serve(settings: Settings, *, load: Callable[[], Settings], parent_pipe: bool = False) -> None:
     """Run the broker until SIGTERM or SIGINT, or, with `parent_pipe`, until standard input ends.
 
-    SIGHUP has `load` read the configuration again. Raises ConfigurationError and ListenError.
+    SIGHUP has `load` read the configuration again. Raises ConfigurationError, and ListenError when another broker
+    uses the state directory.
     """
     stop, supervisor = asyncio.Event(), Supervisor(os.environ, pid=os.getpid())
     _stop_on_signal(stop)
@@ -98,11 +101,11 @@ async def serve(settings: Settings, *, load: Callable[[], Settings], parent_pipe
     store.start()
     await logins.refresh()
     try:
-        if not await _started(broker, stop):
-            return
-        run_file.write(broker.addresses)
+        await broker.start()
+        run_file.write(broker.addresses, broker.awaited)
         supervisor.tell("READY=1")
-        followed = {
+        followed: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "listeners": partial(broker.listen, opened=run_file.write, jitter=random.random),
             "logins": logins.follow,
             "sessions": store.watch,
             "attendance": attendance.follow,
@@ -156,20 +159,6 @@ def _reception(limits: BrokerLimits, logins: Logins, statistics: Statistics, tur
         login_failures=limits.login_failures,
     )
     return Reception(admission=admission, logins=logins, limits=limits, statistics=statistics, turns=turns)
-
-
-async def _started(broker: DeviceBroker, stop: asyncio.Event) -> bool:
-    """Listen, unless told to stop meanwhile: an address that is in use is waited for."""
-    starting = asyncio.create_task(broker.start(), name="start")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if starting.done():
-        starting.result()
-        return True
-    starting.cancel()
-    await asyncio.wait({starting})
-    return False
 
 
 def _restore(router: Router, store: SessionStore, waiting: dict[str, SavedSession], table: LoginTable) -> None:

@@ -12,7 +12,7 @@ class ConfigurationError(BrokerError):
 
 
 class ListenError(BrokerError):
-    """A configured address could not be listened on, even after some patience."""
+    """Another broker uses the state directory, even after some patience."""
 
 
 class SessionFileError(BrokerError):

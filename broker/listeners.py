@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
+import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
-from broker.errors import ListenError
+from broker.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
     from broker.address import Address
     from broker.settings import Broker
 
-_PATIENCE_S = 10.0  # of waiting for a port that the last broker process may still hold
-_RETRY_S = 0.1
+_FIRST_S, _LONGEST_S = 0.1, 5.0  # between two tries
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENETDOWN}
+_USE_IT = "if that is a broker, as mosquitto, use it: broker.embedded = false and mqtt.url; or choose another port"
 
 T = TypeVar("T")
 
@@ -29,43 +29,69 @@ class Listener:
     """One address to listen on. `name` is also its key in the run file."""
 
     name: str
+    key: str
     address: Address
     websocket: bool
     tls: bool
 
 
+class UnavailableError(Exception):
+    """A listener cannot be opened now; it may be later. `reason` says why, `cure` what an operator could do."""
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.cure = cure
+
+
 def configured(broker: Broker) -> list[Listener]:
     """The listeners that are switched on."""
     wanted = (
-        ("mqtt", broker.listen, False, False),
-        ("websocket", broker.websocket, True, False),
-        ("mqtts", broker.tls_listen, False, True),
-        ("secure_websocket", broker.secure_websocket, True, True),
+        ("mqtt", "listen", False, False),
+        ("websocket", "websocket", True, False),
+        ("mqtts", "tls_listen", False, True),
+        ("secure_websocket", "secure_websocket", True, True),
     )
     return [
-        Listener(name, address, websocket=websocket, tls=tls)
-        for name, address, websocket, tls in wanted
-        if address is not None
+        Listener(name, f"broker.{key}", address, websocket=websocket, tls=tls)
+        for name, key, websocket, tls in wanted
+        if (address := getattr(broker, key)) is not None
     ]
 
 
 async def bind(listener: Listener, last_port: int | None, create: Callable[[int], Awaitable[T]]) -> T:
-    """Create a server, patiently when its fixed port is busy. Port 0 takes the last run's port if it is free.
+    """Create a server; for port 0 at the last run's port if that is free.
 
-    Raises ListenError.
+    Raises UnavailableError for what may pass by itself, and ConfigurationError for what only a person can mend.
     """
     if listener.address.port == 0 and last_port:
         with contextlib.suppress(OSError):
             return await create(last_port)
-    loop = asyncio.get_running_loop()
-    give_up_at, told, place = loop.time() + _PATIENCE_S, False, str(listener.address)
-    while True:
-        try:
-            return await create(listener.address.port)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or loop.time() > give_up_at:
-                raise ListenError(f"cannot listen on {place} ({listener.name}): {error.strerror}") from error
-            if not told:
-                structlog.get_logger().warning("address_in_use", listener=listener.name, address=place)
-                told = True
-        await asyncio.sleep(_RETRY_S)
+    try:
+        return await create(listener.address.port)
+    except OSError as error:
+        reason, cure = _judged(listener, error)
+        if reason:
+            raise UnavailableError(reason, f"{listener.key}: {cure}") from error
+        raise ConfigurationError(f"{listener.key} = {str(listener.address)!r}: {cure}") from error
+
+
+def delay_s(attempt: int, *, jitter: float) -> float:
+    """Seconds before try number `attempt`, counted from 0; `jitter` is from 0 to 1."""
+    return min(_LONGEST_S, _FIRST_S * 2.0 ** min(attempt, 32)) * (0.5 + jitter / 2)
+
+
+def _judged(listener: Listener, error: OSError) -> tuple[str, str]:
+    """Why it cannot be listened on, if that may pass, and what cures it."""
+    code = error.errno
+    if isinstance(error, socket.gaierror):
+        return "no address is known for this name", "mend the name, or write the address itself"
+    if code == errno.EADDRINUSE:
+        return "another program listens there", _USE_IT if listener.name == "mqtt" else "end it, or choose another port"
+    if code in {errno.EADDRNOTAVAIL, None}:  # no number: all addresses of a name were tried
+        return "this machine does not have that address now", "write one that it has, if this is none of them"
+    if code in _SHORTAGES:
+        return os.strerror(code), "make room for it"
+    if code in {errno.EACCES, errno.EPERM}:
+        return "", "this user may not listen there; choose a port from 1024 up, or allow it (CAP_NET_BIND_SERVICE)"
+    return "", f"it cannot be listened on: {os.strerror(code)}; choose another address"

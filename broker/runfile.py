@@ -69,10 +69,11 @@ class RunFile:
         except (OSError, ValueError, AttributeError):
             return {}
 
-    def write(self, addresses: dict[str, str]) -> None:
-        """Say where this process listens, atomically. Listeners that are off are null."""
+    def write(self, addresses: Mapping[str, str], awaited: Mapping[str, str] | None = None) -> None:
+        """Say where this process listens, atomically, and why not yet elsewhere. Listeners that are off are null."""
         names = ("mqtt", "websocket", "mqtts", "secure_websocket")
-        self._tell({"pid": os.getpid(), **{name: addresses.get(name) for name in names}})
+        told = {"pid": os.getpid(), **{name: addresses.get(name) for name in names}, "awaited": dict(awaited or {})}
+        self._tell({**self._told, **told})
 
     def tell_reload(self, outcome: Mapping[str, Any]) -> None:
         """Say what came of the last reload; a disk that is full is no reason to end."""

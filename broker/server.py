@@ -17,7 +17,7 @@ from broker.acl import Role
 from broker.address import Address
 from broker.attendance import Visit
 from broker.handler import DeviceHandler
-from broker.listeners import bind
+from broker.listeners import UnavailableError, bind, delay_s
 from broker.outgoing import HIGH_WATER
 from broker.retained import Message
 from broker.transport import TcpLink
@@ -25,6 +25,7 @@ from broker.websocket import SocketLink
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Mapping
 
     from broker.attendance import Attendance
     from broker.listeners import Listener
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from broker.statistics import Statistics
     from broker.transport import StreamLink
     from broker.turns import Turns
+
+    Opened = Callable[[Mapping[str, str], Mapping[str, str]], None]
+    """Is told the addresses of all listeners by their names, and why others have none."""
     from broker.vitals import Vitals
 
 _BACKLOG = 1024
@@ -64,6 +68,8 @@ class DeviceBroker(Broker):
     ) -> None:
         super().__init__(BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins={}))
         self.addresses: dict[str, str] = {}
+        self.awaited: dict[str, str] = {}
+        """Why each listener that is not open is not, by its name; it is tried again."""
         self._listeners = listeners
         self._ports = ports
         self._tls = tls
@@ -87,7 +93,7 @@ class DeviceBroker(Broker):
         self._session_s = session_s
 
     async def start(self) -> None:
-        """Listen. Raises ListenError."""
+        """Listen where that can be done now. Raises ConfigurationError for what only a person can mend."""
         try:
             await super().start()
         except AmqttBrokerError as error:
@@ -119,11 +125,47 @@ class DeviceBroker(Broker):
 
     async def _start_listeners(self) -> None:
         for listener in self._listeners:
-            instance: Any = await bind(listener, self._ports.get(listener.name), partial(self._listen, listener))
-            self._servers[listener.name] = Server(listener.name, instance)
-            host, port = next(iter(instance.sockets)).getsockname()[:2]
-            self.addresses[listener.name] = str(Address(host, port))
-            self._log.info("listening", listener=listener.name, address=self.addresses[listener.name])
+            try:
+                await self._open(listener)
+            except UnavailableError as error:
+                self.awaited[listener.name] = error.reason
+                self._log.warning(
+                    "listener_awaited",
+                    listener=listener.name,
+                    address=str(listener.address),
+                    reason=error.reason,
+                    cure=error.cure,
+                )
+
+    async def listen(self, *, opened: Opened, jitter: Callable[[], float]) -> None:
+        """Open what could not be opened at the start as soon as it can be; `opened` is told of each.
+
+        Raises ConfigurationError for what only a person can mend.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for listener in self._listeners:
+                if listener.name in self.awaited:
+                    tasks.create_task(self._try_on(listener, opened=opened, jitter=jitter), name="listener")
+
+    async def _try_on(self, listener: Listener, *, opened: Opened, jitter: Callable[[], float]) -> None:
+        attempt = 0
+        while listener.name in self.awaited:
+            await asyncio.sleep(delay_s(attempt, jitter=jitter()))
+            attempt += 1
+            try:
+                await self._open(listener)
+            except UnavailableError as error:
+                self.awaited[listener.name] = error.reason
+            else:
+                del self.awaited[listener.name]
+        opened(self.addresses, self.awaited)
+
+    async def _open(self, listener: Listener) -> None:
+        instance: Any = await bind(listener, self._ports.get(listener.name), partial(self._listen, listener))
+        self._servers[listener.name] = Server(listener.name, instance)
+        host, port = next(iter(instance.sockets)).getsockname()[:2]
+        self.addresses[listener.name] = str(Address(host, port))
+        self._log.info("listening", listener=listener.name, address=self.addresses[listener.name])
 
     async def _listen(self, listener: Listener, port: int) -> asyncio.Server:
         return await self._loop.create_server(

@@ -31,6 +31,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "running": running,
         "listeners": {name: bridge.get(name) for name in BRIDGES} | {name: broker.get(name) for name in BROKERS},
         "configured": configured(settings),
+        "awaited": {**broker.get("awaited", {}), **bridge.get("awaited", {})},
         "broker": {
             "connected": bool(bridge.get("connected")),
             "url": broker_url(settings),

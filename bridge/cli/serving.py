@@ -43,8 +43,11 @@ def bridge(context: typer.Context, config: options.Config = None) -> None:
 
 def broker(context: typer.Context, config: options.Config = None) -> None:
     """Run the embedded MQTT broker alone."""
-    _owned(context, config)  # the broker tells what is wrong in its own sections only
+    from bridge.cli import mistakes  # noqa: PLC0415 - help does without
+
+    _owned(context, config)
     chosen = options.chosen(context, config)
+    mistakes.refuse(chosen)  # the broker itself would tell those of its own sections only, and without their lines
     arguments = [] if chosen is None else ["--config", str(chosen)]
     processes.become("broker", *arguments)
 
@@ -60,7 +63,13 @@ def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: C
     from bridge.daemon import logs, process  # noqa: PLC0415 - help does without, and it takes a third of a second
 
     verbosity = logs.configure(level=settings.log.level, style=settings.log.format)
-    run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready, verbosity=verbosity))
+    try:
+        run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready, verbosity=verbosity))
+    except BaseException as error:
+        from bridge.cli import mistakes  # noqa: PLC0415 - it went well until here
+
+        mistakes.explain(error, config)
+        raise
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:

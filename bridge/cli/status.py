@@ -80,7 +80,9 @@ def _listeners(found: dict[str, Any]) -> list[tuple[str, str]]:
         if address:
             lines.append((name, address))
         elif configured:
-            lines.append((name, f"not up; it is to be at {configured}"))
+            reason = found["awaited"].get(name)
+            why = f": {reason}; it is tried again" if reason else ""
+            lines.append((name, f"not up; it is to be at {configured}{why}"))
     return lines
 
 

@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING
 
 from bridge.config.endpoints import Endpoint, TcpAddress, UnixAddress
 from bridge.config.listening import MQTT, Key, listeners
-from bridge.config.system import Fault, whoami
+from bridge.config.system import Fault, handed_over, whoami
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from bridge.config.settings import Settings
 
+_FOR_ROOT = (
+    "choose a port from 1024 up, or have systemd open it (a .socket unit) or "
+    "allow it (AmbientCapabilities=CAP_NET_BIND_SERVICE)"
+)
+_SHORTAGES = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.ENETDOWN}
+)
+_ACCEPTS = 0x10000  # __SO_ACCEPTCON, in /proc/net/unix
 _LISTENING = "0A"  # in /proc/net/tcp
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
@@ -34,29 +42,39 @@ class Trouble:
 
 
 def troubles(settings: Settings, *, ours: Collection[str] = ()) -> list[Trouble]:
-    """Each address that this user cannot listen on now; `ours` are those on which Postbell itself listens."""
-    wanted = [(key, address) for key, address in listeners(settings) if str(address) not in ours]
+    """Each address that this user cannot listen on now.
+
+    `ours` are those on which Postbell itself listens; a socket that the service manager made is no trouble.
+    """
+    wanted = [
+        (key, address)
+        for key, address in listeners(settings)
+        if str(address) not in ours and not (isinstance(address, UnixAddress) and handed_over(Path(address.path)))
+    ]
     return [Trouble(key, address, error) for key, address in wanted if (error := _try(address))]
 
 
 def fault(trouble: Trouble) -> Fault:
-    """The same in words, with what cures it."""
-    code, address = trouble.error.errno, trouble.address
-    if isinstance(trouble.error, socket.gaierror):
+    """The same in words, with what cures it. What may pass by itself, as a port in use, says so."""
+    error, key = trouble.error, trouble.key
+    if isinstance(error, socket.gaierror):
         cure = "mend the name, or write the address itself; Postbell tries on until it is known"
-        return Fault(trouble.key, "no address is known for this name", cure, may_pass=True)
+        return Fault(key, "no address is known for this name", cure, may_pass=True)
+    code = error.errno
+    if code is None and isinstance(trouble.address, TcpAddress):
+        code = errno.EADDRNOTAVAIL  # asyncio tries all addresses of a name, and then has no number for what it met
     if code == errno.EADDRINUSE:
-        return _in_use(trouble.key, holder(address) if isinstance(address, TcpAddress) else "")
+        return _in_use(key, holder(trouble.address) if isinstance(trouble.address, TcpAddress) else "")
     if code == errno.EADDRNOTAVAIL:
-        cure = 'write one that it has, or "0.0.0.0:port" for all; Postbell tries on until it is there'
-        return Fault(trouble.key, "this machine does not have that address now", cure, may_pass=True)
+        cure = "write one that it has, if this is none of them; Postbell tries on until it is there"
+        return Fault(key, "this machine does not have that address now", cure, may_pass=True)
+    if isinstance(trouble.address, UnixAddress):
+        return _no_socket_file(key, error, Path(trouble.address.path))
     if code in {errno.EACCES, errno.EPERM}:
-        cure = (
-            "choose a port from 1024 up, or have systemd open it (a .socket unit) or "
-            "allow it (AmbientCapabilities=CAP_NET_BIND_SERVICE)"
-        )
-        return Fault(trouble.key, f"user {whoami()} may not listen there", cure)
-    return Fault(trouble.key, f"it cannot be listened on: {trouble.error.strerror}", "choose another address")
+        return Fault(key, f"user {whoami()} may not listen there", _FOR_ROOT)
+    may_pass = code in _SHORTAGES
+    cure = "make room for it; Postbell tries on" if may_pass else "choose another address"
+    return Fault(key, f"it cannot be listened on: {os.strerror(code or 0)}", cure, may_pass=may_pass)
 
 
 def _in_use(key: Key, holder: str) -> Fault:
@@ -67,10 +85,21 @@ def _in_use(key: Key, holder: str) -> Fault:
     return Fault(key, who, "end it, or choose another address; Postbell tries on until it is free", may_pass=True)
 
 
+def _no_socket_file(key: Key, error: OSError, path: Path) -> Fault:
+    if error.errno == errno.EEXIST:
+        return Fault(key, "there is a file that is not a socket", "remove it, or choose another path")
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        cure = f"give {path.parent} to that user, or have systemd make it (RuntimeDirectory=)"
+        return Fault(key, f"user {whoami()} may not make a file in {path.parent}", cure)
+    may_pass = error.errno in _SHORTAGES
+    cure = "make room for it; Postbell tries on" if may_pass else "choose another path"
+    return Fault(key, f"no socket can be made there: {error.strerror or error}", cure, may_pass=may_pass)
+
+
 def _try(address: Endpoint) -> OSError | None:
     try:
         if isinstance(address, UnixAddress):
-            _connect(Path(address.path))
+            _look_for_somebody(Path(address.path))
         else:
             _bind(address)
     except OSError as error:
@@ -78,15 +107,17 @@ def _try(address: Endpoint) -> OSError | None:
     return None
 
 
-def _connect(path: Path) -> None:
-    """Raise OSError when somebody listens there."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(str(path))
-        except OSError:  # nobody, or nothing to connect to
+def _look_for_somebody(path: Path) -> None:
+    """Raise OSError when somebody listens there. Nobody is called: that could start a service."""
+    with suppress(OSError):
+        for row in Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
+            fields = row.split(maxsplit=7)
+            if fields[-1] == str(path) and int(fields[3], 16) & _ACCEPTS:
+                break
+        else:
             return
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    if path.exists():
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def _bind(address: TcpAddress) -> None:

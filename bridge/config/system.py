@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_VOLATILE = Path("/run")
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -47,7 +49,7 @@ def faults(settings: Settings) -> Iterator[Fault]:
     yield from _certificate("http", settings.http.tls_cert, settings.http.tls_key)
     yield from _password(settings.mqtt.password_file)
     yield from _authorities(settings.mqtt.ca_file)
-    if isinstance(settings.lmtp.listen, UnixAddress):
+    if isinstance(settings.lmtp.listen, UnixAddress) and not handed_over(Path(settings.lmtp.listen.path)):
         yield from _socket_file(settings.lmtp.listen)
         yield from _owner(settings.lmtp.socket_owner)
 
@@ -58,6 +60,15 @@ def whoami() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
+
+
+def handed_over(path: Path) -> bool:
+    """Whether a socket is the service manager's, which hands it over: root made it, and that we are not."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISSOCK(status.st_mode) and status.st_uid == 0 != os.geteuid()
 
 
 def unreadable(path: Path, what: str) -> tuple[str, str] | None:
@@ -165,6 +176,8 @@ def _socket_file(address: UnixAddress) -> Iterator[Fault]:
         yield Fault(key, "the path is too long for a socket", "choose one of at most 90 characters")
         return
     there = next((each for each in path.parents if _exists(each)), Path("/"))
+    if there == _VOLATILE:  # the service manager makes what is in there, at each start
+        return
     if not stat.S_ISDIR(there.stat().st_mode):
         yield Fault(key, f"{there} is no directory", "choose another path")
     elif not os.access(there, os.W_OK | os.X_OK, effective_ids=True):

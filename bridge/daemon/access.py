@@ -77,8 +77,11 @@ class Access:
         settings = self._settings
         url = settings.mqtt.url
         if url is None:
-            listening = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
-            if not listening or not runfile.running(settings.run_dir, runfile.BROKER):
+            said = runfile.read(settings.run_dir, runfile.BROKER)
+            listening, running = said.get("mqtt"), runfile.running(settings.run_dir, runfile.BROKER)
+            if running and (reason := said.get("awaited", {}).get("mqtt")):
+                raise LinkDownError(f"the broker does not listen yet at {settings.broker.listen}: {reason}")
+            if not listening or not running:
                 raise LinkDownError("the broker has not said yet where it listens")
             url = MqttUrl.of(TcpAddress.parse(listening))
         if settings.password_file is not None:  # it may have been changed since the last try

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
     from bridge.ingress import HandedSockets
 
+LISTEN_S = 5.0
+"""The longest wait between two tries to listen at an address that is in use or not there."""
+
 
 class Bridge:
     """The parts of one bridge and how they hang together. Made inside the running loop; the database is there.
@@ -100,9 +103,12 @@ class Bridge:
         self.connected = Connected()
         self.listening: dict[str, str] = {}
         """Where else than for mail it listens: each listener's address by its name."""
+        self.awaited: dict[str, str] = {}
+        """Why a listener for something else than mail is not open yet, by its name."""
         self.presence = Presence(
             settings.run_dir,
             addresses=lambda: self.ingress.addresses | self.listening,
+            awaited=lambda: self.ingress.awaited | self.awaited,
             connected=self.connected,
             status=self.supervisor.status,
         )
@@ -183,6 +189,12 @@ class Bridge:
             admit=self.store.writing(logins.admit_bridge),
         )
 
+    def _opened(self) -> None:
+        self.presence.tell()  # made behind the ingress, whose addresses it tells
+
+    def _delay_s(self, attempt: int) -> float:
+        return Backoff(longest_s=LISTEN_S).delay_s(attempt, jitter=random.random())  # noqa: S311 - no secret
+
     def _make_lifetimes(self, given: Adjustable) -> Lifetimes:
         return Lifetimes(
             store=self.store,
@@ -213,6 +225,8 @@ class Bridge:
             check_login=self.store.reading(logins.check_sender),
             handed=handed,
             tally=self.tally,
+            delay_s=self._delay_s,
+            changed=self._opened,
         )
 
     def _make_replay(self, given: Adjustable) -> Replay:

@@ -28,6 +28,10 @@ STOP_S = 10.0
 """How long it may take to end before it is killed."""
 
 
+class BrokerRefusesError(ConfigurationError):
+    """The broker ended, as its configuration cannot be used; it has said why on standard error."""
+
+
 class BrokerChild:
     """Keeps one broker process running until cancelled."""
 
@@ -59,7 +63,7 @@ class BrokerChild:
                 program = f"the broker cannot be started: {self._command[0]}: {error.strerror}"
                 raise ConfigurationError(f"{program}; install Postbell where this user may read it") from error
             if code == USAGE:
-                raise ConfigurationError("the broker refused its configuration; its message is above")
+                raise BrokerRefusesError("the broker refused its configuration; its message is above")
             attempt = 0 if self._monotonic() - started_at > STEADY_S else attempt + 1
             self._log.error("broker_died", code=code, restarts=attempt)
             await asyncio.sleep(self._backoff.delay_s(attempt, jitter=self._jitter()))

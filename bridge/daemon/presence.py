@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Presence:
-    """The bridge's run file. `addresses` gives each listener's address by its name, `status` is told it in a line."""
+    """The bridge's run file.
+
+    `addresses` gives each listener's address by its name, `awaited` why one has none yet; `status` is told in a line.
+    """
 
     def __init__(
         self,
@@ -25,10 +28,12 @@ class Presence:
         *,
         addresses: Callable[[], Mapping[str, str]],
         connected: Connected,
+        awaited: Callable[[], Mapping[str, str]] = dict,
         status: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._run_dir = run_dir
         self._addresses = addresses
+        self._awaited = awaited
         self._connected = connected
         self._status = status
         self._log = structlog.get_logger()
@@ -42,6 +47,7 @@ class Presence:
             "smtps": listening.get("smtps"),
             "lmtp": listening.get("lmtp"),
             "http": listening.get("http"),
+            "awaited": (awaited := dict(self._awaited())),
             "connected": (connected := self._connected.connection is not None),
         }
         mail = {name: address for name, address in listening.items() if name != "http"}
@@ -50,7 +56,8 @@ class Presence:
             if mail
             else "takes no mail"
         )
-        self._status(f"{takes}; {'connected to the broker' if connected else 'waits for the broker'}")
+        waits = f"; waits for the address of {', '.join(awaited)}" if awaited else ""
+        self._status(f"{takes}{waits}; {'connected to the broker' if connected else 'waits for the broker'}")
         try:
             runfile.write(self._run_dir, runfile.BRIDGE, facts)
         except OSError as error:

@@ -130,6 +130,7 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.directory.run(), name="directory")
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
             tasks.create_task(bridge.hearing.run(), name="hearing")
+            tasks.create_task(bridge.ingress.listen(), name="listeners")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
             tasks.create_task(bridge.reload.run(), name="reload")
             if bridge.outside is not None:

@@ -84,7 +84,11 @@ class Seeing:
             tasks.create_task(self._lag.watch(), name="loop-lag")
 
     def _listening(self) -> None:
-        self._bridge.listening["http"] = str(self.server.address)
+        if self.server.address is None:
+            self._bridge.awaited["http"] = self.server.awaited
+        else:
+            self._bridge.awaited.pop("http", None)
+            self._bridge.listening["http"] = str(self.server.address)
         self._bridge.presence.tell()
 
     def _answered(self, status: int) -> None:

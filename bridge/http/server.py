@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,9 @@ import structlog
 from aiohttp import web
 
 from bridge.certificate import LOOK_S, Certificate
+from bridge.config import ports
 from bridge.config.endpoints import TcpAddress
+from bridge.config.ports import Trouble
 from bridge.errors import ConfigurationError
 from bridge.http import entrance
 from bridge.http.entrance import Entrance
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from bridge.http.pages import Pages
 
 RETRY_S = 2.0
-MAY_PASS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL}
-"""What is wrong with an address now and may be right a moment later: in use, or not up yet."""
+KEY = ("http", "listen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class HttpSettings:
 
 
 class HttpServer:
-    """Serves pages. `listening` is called when it has begun, which may be some time after the start."""
+    """Serves pages. `listening` is called when it has begun, and when that has to wait for the address."""
 
     def __init__(
         self, *, pages: Pages, door: Door, settings: HttpSettings, listening: Callable[[], None] = lambda: None
@@ -67,6 +67,8 @@ class HttpServer:
         self._log = structlog.get_logger()
         self.address: TcpAddress | None = None
         """Where it is reached, while it listens."""
+        self.awaited = ""
+        """Why it does not listen yet, while it tries."""
 
     async def run(self) -> None:
         """Listen until cancelled, then let go of everybody. An address that is in use or not up yet is tried again.
@@ -74,7 +76,7 @@ class HttpServer:
         Raises ConfigurationError when the address can never be used.
         """
         listeners = await self._open()
-        self.address = TcpAddress(self._settings.listen.host, listeners[0].getsockname()[1])
+        self.address, self.awaited = TcpAddress(self._settings.listen.host, listeners[0].getsockname()[1]), ""
         self._log.info("http_listening", http=str(self.address), encrypted=self._certificate is not None)
         self._listening()
         try:
@@ -90,20 +92,20 @@ class HttpServer:
             self._entrance.cut_off()
 
     async def _open(self) -> list[socket.socket]:
-        told = False
         while True:
             try:
                 return await self._bind()
             except OSError as error:
-                listen, reason = str(self._settings.listen), error.strerror or str(error)
-                if error.errno not in MAY_PASS:
-                    raise ConfigurationError(
-                        f"http.listen = {listen!r}: cannot listen there: {reason}; "
-                        "choose a port from 1024 up, or an address that this machine has"
-                    ) from error
-                if not told:
-                    self._log.warning("http_awaits_address", listen=listen, reason=reason)
-                    told = True
+                address = str(self._settings.listen)
+                fault = await asyncio.to_thread(ports.fault, Trouble(KEY, self._settings.listen, error))
+                if not fault.may_pass:
+                    raise ConfigurationError(f"http.listen = {address!r}: {fault.problem}; {fault.cure}") from error
+                if not self.awaited:
+                    self.awaited, cure = fault.problem, f"http.listen: {fault.cure}"
+                    self._log.warning(
+                        "listener_awaited", listener="http", address=address, reason=self.awaited, cure=cure
+                    )
+                    self._listening()
                 await asyncio.sleep(RETRY_S)
 
     async def _bind(self) -> list[socket.socket]:

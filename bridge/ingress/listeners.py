@@ -58,23 +58,20 @@ async def open_listener(
     socket_file: SocketFile,
     handed: socket.socket | None = None,
 ) -> Listener:
-    """Listen at an address; for port 0 at `preferred_port` if it is free. Raises ConfigurationError.
+    """Listen at an address; for port 0 at `preferred_port` if it is free.
+
+    Raises OSError where the address cannot be listened on, ConfigurationError when a UNIX socket cannot have its owner.
 
     `handed` is a socket that listens there already; whoever opened it answers for the mode and the end of its file.
     """
-    try:
-        if handed is not None:
-            return Listener(await _serve(factory, handed), address, ours=False)
-        if isinstance(address, UnixAddress):
-            return Listener(await _serve(factory, _bind_file(Path(address.path), socket_file)), address)
-        if address.port == 0 and preferred_port:
-            with contextlib.suppress(OSError):
-                return await _listen_tcp(factory, TcpAddress(address.host, preferred_port))
-        return await _listen_tcp(factory, address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {address}: {error.strerror or error}; {_advice(error, address)}"
-        ) from error
+    if handed is not None:
+        return Listener(await _serve(factory, handed), address, ours=False)
+    if isinstance(address, UnixAddress):
+        return Listener(await _serve(factory, _bind_file(Path(address.path), socket_file)), address)
+    if address.port == 0 and preferred_port:
+        with contextlib.suppress(OSError):
+            return await _listen_tcp(factory, TcpAddress(address.host, preferred_port))
+    return await _listen_tcp(factory, address)
 
 
 async def _serve(factory: Callable[[], asyncio.BaseProtocol], bound: socket.socket) -> asyncio.Server:
@@ -108,7 +105,10 @@ def _bind_file(path: Path, file: SocketFile) -> socket.socket:
         bound.close()
         hidden.unlink(missing_ok=True)
         if isinstance(error, LookupError):
-            raise ConfigurationError(f"{path}: owner {str(file.owner)!r}: no such user or group") from error
+            raise ConfigurationError(
+                f"lmtp.socket_owner = {str(file.owner)!r}: there is no such user or group; "
+                "install the mail server first, or mend the name"
+            ) from error
         raise
     return bound
 
@@ -123,7 +123,7 @@ def _chown(path: Path, owner: FileOwner) -> None:
     except PermissionError as error:
         group = owner.group or "GROUP"
         raise ConfigurationError(
-            f"owner {str(owner)!r}: {error.strerror}; only root may give it to anybody: write lmtp.socket_owner = "
+            f"lmtp.socket_owner = {str(owner)!r}: {error.strerror}; only root may give it to anybody: write "
             f'":{group}", put the user that runs this into that group (sudo usermod -aG {group} USER) and start it anew'
         ) from error
 
@@ -147,13 +147,3 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _advice(error: OSError, address: Endpoint) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "end the other program or choose another address"
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return "choose a port from 1024 up, another path, or grant the right to use it"
-    if error.errno == errno.EEXIST:
-        return "remove it or choose another path"
-    return "choose an address that this machine has" if isinstance(address, TcpAddress) else "choose another path"

@@ -13,8 +13,9 @@ from bridge.errors import ConfigurationError
 from bridge.ingress.context import IngressContext
 from bridge.ingress.handed import HandedSockets
 from bridge.ingress.limits import Gate, SessionLimits
-from bridge.ingress.listeners import Listener, SocketFile, open_listener
+from bridge.ingress.listeners import SocketFile
 from bridge.ingress.lmtp import LmtpConversation
+from bridge.ingress.openings import Openings, Wanted
 from bridge.ingress.smtp import SmtpConversation
 from bridge.ingress.trust import Trust
 from bridge.tally import Tally
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from bridge.config.endpoints import Endpoint
     from bridge.ingress.interfaces import Intake, LoginCheck, Spool
 
-KEYS = {"smtp": "smtp.listen", "smtps": "smtp.tls_listen", "lmtp": "lmtp.listen"}
-"""The key that each listener is configured by."""
+RETRY_S = 1.0
+"""Between two tries to listen, unless whoever makes the ingress has another pace."""
 
 log = structlog.get_logger()
 
@@ -66,17 +67,19 @@ class Ingress:
         check_login: LoginCheck | None = None,
         tally: Tally | None = None,
         handed: HandedSockets | None = None,
+        delay_s: Callable[[int], float] = lambda _: RETRY_S,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Without `check_login` nobody can log in, and only trusted networks may send.
 
-        A listener whose address is that of a socket in `handed` listens there.
+        A listener whose address is that of a socket in `handed` listens there. `delay_s` and `changed`: see Openings.
 
         Raises ConfigurationError when certificate or key cannot be used.
         """
         self._settings = settings
         self._handed = HandedSockets() if handed is None else handed
         self._certificate = _certificate(settings)
-        self._listeners: dict[str, Listener] = {}
+        self._openings = Openings(socket_file=settings.socket_file, delay_s=delay_s, changed=changed)
         self._context = IngressContext(
             intake=intake,
             spool=spool,
@@ -89,7 +92,12 @@ class Ingress:
     @property
     def addresses(self) -> dict[str, str]:
         """Where each open listener is reached, by the names `smtp`, `smtps` and `lmtp`."""
-        return {name: str(listener.address) for name, listener in self._listeners.items()}
+        return self._openings.addresses
+
+    @property
+    def awaited(self) -> dict[str, str]:
+        """Why each listener that is not open is not; it is tried again."""
+        return dict(self._openings.awaited)
 
     @property
     def connections(self) -> int:
@@ -112,28 +120,30 @@ class Ingress:
         return use
 
     async def start(self) -> None:
-        """Open all listeners or none; raises ConfigurationError."""
+        """Open all listeners that can be opened now; raises ConfigurationError, with none open, for what never can."""
+        settings = self._settings
         wanted: dict[str, tuple[Endpoint | None, Callable[[], asyncio.BaseProtocol]]] = {
-            "smtp": (self._settings.smtp_listen, lambda: SmtpConversation(self._context)),
-            "smtps": (self._settings.smtps_listen, lambda: SmtpConversation(self._context, implicit_tls=True)),
-            "lmtp": (self._settings.lmtp_listen, lambda: LmtpConversation(self._context)),
+            "smtp": (settings.smtp_listen, lambda: SmtpConversation(self._context)),
+            "smtps": (settings.smtps_listen, lambda: SmtpConversation(self._context, implicit_tls=True)),
+            "lmtp": (settings.lmtp_listen, lambda: LmtpConversation(self._context)),
         }
-        for name, (listen, factory) in wanted.items():
-            if listen is None:
-                continue
-            try:
-                self._listeners[name] = await open_listener(
-                    factory,
-                    listen,
-                    preferred_port=self._settings.preferred_ports.get(name, 0),
-                    socket_file=self._settings.socket_file,
-                    handed=self._handed.take(listen),
-                )
-            except ConfigurationError as error:
-                await self.close(grace_s=0)
-                raise ConfigurationError(f"{KEYS[name]} = {str(listen)!r}: {error}") from error
+        await self._openings.start(
+            Wanted(
+                name=name,
+                address=listen,
+                factory=factory,
+                preferred_port=settings.preferred_ports.get(name, 0),
+                take=self._handed.take,
+            )
+            for name, (listen, factory) in wanted.items()
+            if listen is not None
+        )
         self._handed.warn_of_others(listen for listen, _ in wanted.values())
         log.info("ingress_listening", **self.addresses)
+
+    async def listen(self) -> None:
+        """Open the others as soon as they can be, then return; raises ConfigurationError as `start`."""
+        await self._openings.run()
 
     async def follow(self, *, every_s: float = LOOK_S) -> None:
         """Use a renewed certificate as soon as its files change, until cancelled."""
@@ -144,9 +154,7 @@ class Ingress:
 
     async def close(self, *, grace_s: float = 10) -> None:
         """Accept nobody any more, end idle sessions, and give mail under way `grace_s` seconds."""
-        for listener in self._listeners.values():
-            listener.close()
-        self._listeners.clear()
+        self._openings.close()
         await self._context.sessions.end(grace_s=grace_s)
 
 

@@ -323,8 +323,8 @@ def test_an_address_that_is_in_use_is_tried_again(monkeypatch):
                 await asyncio.sleep(0.1)
                 other.close()
                 await opened
-        assert [event["event"] for event in said] == ["http_awaits_address", "http_listening"]
-        assert said[0]["listen"] == f"127.0.0.1:{port}"
+        assert [event["event"] for event in said] == ["listener_awaited", "http_listening"]
+        assert (said[0]["listener"], said[0]["address"]) == ("http", f"127.0.0.1:{port}")
 
     async def _open(port):
         async with serving(PAGES, listen=TcpAddress("127.0.0.1", port)) as running:
@@ -339,7 +339,9 @@ def test_an_address_that_can_never_be_is_told_with_its_key(monkeypatch):
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(socket, "create_server", refuse)
-        with pytest.raises(ConfigurationError, match=r"^http\.listen = '127\.0\.0\.1:80': cannot listen there: Perm"):
+        with pytest.raises(
+            ConfigurationError, match=r"^http\.listen = '127\.0\.0\.1:80': user .* may not listen there"
+        ):
             async with serving(PAGES, listen=TcpAddress("127.0.0.1", 80)):
                 pass
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import getpass
 import grp
 import os
 
-import pytest
 from structlog.testing import capture_logs
 
 from bridge.certificate import Certificate
-from bridge.config.endpoints import TcpAddress, UnixAddress
+from bridge.config.endpoints import UnixAddress
 from bridge.config.permissions import FileMode, FileOwner
-from bridge.errors import ConfigurationError
-from bridge.ingress import listeners
 from bridge.ingress.listeners import SocketFile, open_listener
 from tests.integration.test_broker_listeners import certificate
 from tests.support.ingress import Running, told
@@ -44,16 +40,6 @@ def test_a_socket_file_belongs_to_the_group_that_was_named(tmp_path):
         listener.close()
 
     asyncio.run(story())
-
-
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EADDRINUSE, errno.EADDRNOTAVAIL])
-def test_an_address_that_is_refused_is_named_with_the_cause(monkeypatch, code):
-    async def refuse(*_):
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(listeners, "_listen_tcp", refuse)
-    with pytest.raises(ConfigurationError, match=rf"cannot listen on 127\.0\.0\.1:25: {os.strerror(code)}; "):
-        asyncio.run(open_listener(asyncio.Protocol, TcpAddress("127.0.0.1", 25), socket_file=SocketFile()))
 
 
 def test_a_certificate_is_loaded_again_when_its_files_changed_and_only_then(tmp_path):

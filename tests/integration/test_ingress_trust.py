@@ -16,7 +16,6 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from bridge.config.endpoints import TcpAddress
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits, Trust
 from tests.conftest import need
@@ -210,18 +209,6 @@ def test_tls_without_a_certificate_is_refused_at_the_start(tmp_path):
     settings |= {"tls_certificate": tmp_path / "none", "tls_key": tmp_path / "none"}
     with pytest.raises(ConfigurationError, match=r"smtp\.tls_key = .*cannot be used: No such file"):
         Ingress(intake=UNUSED, spool=UNUSED, settings=IngressSettings(**settings))
-
-
-def test_an_address_that_cannot_be_is_told_with_its_key():
-    settings: dict[str, Any] = {"hostname": "x", "smtp_listen": ANY_PORT, "lmtp_listen": TcpAddress("192.0.2.1", 24)}
-
-    async def story():
-        ingress = Ingress(intake=UNUSED, spool=UNUSED, settings=IngressSettings(**settings))
-        with pytest.raises(ConfigurationError, match=r"^lmtp\.listen = '192\.0\.2\.1:24': cannot listen"):
-            await ingress.start()
-        assert not ingress.addresses
-
-    asyncio.run(story())
 
 
 def test_a_stranger_must_log_in_over_tls(tmp_path, certificate):

@@ -118,7 +118,7 @@ class EmbeddedBroker:
             assert self.process.poll() is None, f"the broker ended: {self.logged()[-2000:]}"
             with contextlib.suppress(OSError, ValueError):
                 self.told = json.loads(run_file.read_text())
-            return self.told.get("pid") == self.process.pid
+            return self.told.get("pid") == self.process.pid and not self.told["awaited"]
 
         until(listens, what="the broker to listen")
         return self

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from pathlib import Path
+import stat
+from pathlib import Path, PurePath
 
 import pytest
 
-from bridge.config import checking, loading, ports, source
-from bridge.config.endpoints import TcpAddress
+from bridge.config import checking, loading, ports, source, system
+from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.config.listening import listeners
 from bridge.config.settings import Settings
 
@@ -83,8 +84,53 @@ def test_a_port_that_is_not_for_this_user_is_told_with_what_gives_it(code):
 
 
 def test_any_other_error_is_told_as_the_system_has_it():
-    fault = ports.fault(ports.Trouble(("smtp", "listen"), TcpAddress("::", 25), OSError(errno.EAFNOSUPPORT, "No IPv6")))
-    assert (fault.problem, fault.cure) == ("it cannot be listened on: No IPv6", "choose another address")
+    error = OSError(errno.EAFNOSUPPORT, "a library's words")
+    fault = ports.fault(ports.Trouble(("smtp", "listen"), TcpAddress("::", 25), error))
+    assert fault.problem == f"it cannot be listened on: {os.strerror(errno.EAFNOSUPPORT)}"
+    assert (fault.cure, fault.may_pass) == ("choose another address", False)
+    fault = ports.fault(ports.Trouble(("smtp", "listen"), TcpAddress("::", 25), OSError(errno.EMFILE, "")))
+    assert (fault.cure, fault.may_pass) == ("make room for it; Postbell tries on", True)
+
+
+def test_what_the_loop_says_without_a_number_is_an_address_that_is_not_there():
+    fault = ports.fault(
+        ports.Trouble(("smtp", "listen"), TcpAddress("192.0.2.1", 25), OSError("could not bind on any"))
+    )
+    assert (fault.problem, fault.may_pass) == ("this machine does not have that address now", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "problem", "may_pass"),
+    [
+        (errno.EEXIST, "there is a file that is not a socket", False),
+        (errno.EACCES, "may not make a file in /run/postbell", False),
+        (errno.ENOTDIR, "no socket can be made there: Not a directory", False),
+        (errno.ENOSPC, "no socket can be made there: No space left", True),
+        (errno.EADDRINUSE, "another program listens there", True),
+    ],
+)
+def test_a_socket_that_cannot_be_made_is_told(code, problem, may_pass):
+    address = UnixAddress(PurePath("/run/postbell/lmtp.sock"))
+    fault = ports.fault(ports.Trouble(("lmtp", "listen"), address, OSError(code, os.strerror(code))))
+    assert problem in fault.problem
+    assert fault.may_pass is may_pass
+
+
+def test_a_socket_that_the_service_manager_holds_ready_is_fine(tmp_path, monkeypatch):
+    settings = Settings(**OFF, lmtp={"listen": f"unix:{tmp_path}/lmtp", "socket_owner": ":no-such-group"})
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "lmtp"))
+        server.listen()
+        assert len(faults(settings)) == 1
+        monkeypatch.setattr("bridge.config.system.os.geteuid", lambda: 1000)
+        monkeypatch.setattr(Path, "stat", lambda _: os.stat_result((stat.S_IFSOCK, 0, 0, 0, 0, 0, 0, 0, 0, 0)))
+        assert faults(settings) == []
+        assert [fault.name for fault in system.faults(settings) if fault.name.startswith("lmtp")] == []
+
+
+def test_a_directory_that_is_made_at_each_start_need_not_be_there():
+    settings = Settings(**OFF, lmtp={"listen": "unix:/run/no-such-directory/lmtp.sock"})
+    assert [fault.name for fault in system.faults(settings) if fault.name == "lmtp.listen"] == []
 
 
 def test_a_socket_on_which_somebody_listens_is_told(tmp_path):

@@ -9,11 +9,10 @@ import stat
 
 import pytest
 
-from bridge.config.endpoints import TcpAddress, UnixAddress, parse_endpoint
+from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.config.permissions import FileMode, FileOwner
 from bridge.errors import ConfigurationError
 from bridge.ingress.listeners import SocketFile, open_listener
-from tests.support.ingress import Running, told
 
 
 def listening(story):
@@ -39,11 +38,12 @@ def test_port_0_takes_the_port_it_had_before_if_it_is_free():
     listening(story)
 
 
-def test_an_address_in_use_is_an_error_with_a_cure():
+def test_an_address_in_use_is_an_error_of_the_system():
     async def story():
         first = await opened(TcpAddress("127.0.0.1", 0))
-        with pytest.raises(ConfigurationError, match=r"cannot listen on 127\.0\.0\.1.*another address"):
+        with pytest.raises(OSError, match="in use") as caught:
             await opened(first.address)
+        assert caught.value.errno == errno.EADDRINUSE
         first.close()
 
     listening(story)
@@ -68,7 +68,10 @@ def test_a_socket_file_has_owner_and_mode_from_its_first_moment(tmp_path):
 
 def test_an_unknown_owner_is_named(tmp_path):
     async def story():
-        with pytest.raises(ConfigurationError, match="nobody-like-this"):
+        told = (
+            r"^lmtp\.socket_owner = 'nobody-like-this': there is no such user or group; install the mail server first"
+        )
+        with pytest.raises(ConfigurationError, match=told):
             await opened(
                 UnixAddress(tmp_path / "lmtp"), socket_file=SocketFile(FileMode(0o600), FileOwner("nobody-like-this"))
             )
@@ -85,7 +88,8 @@ def test_an_owner_that_may_not_be_set_is_told_with_what_to_do(tmp_path, monkeypa
         monkeypatch.setattr("os.chown", refused)
         with pytest.raises(ConfigurationError) as caught:
             await opened(UnixAddress(tmp_path / "lmtp"), socket_file=SocketFile(owner=FileOwner("root", "root")))
-        assert 'write lmtp.socket_owner = ":root"' in str(caught.value)
+        assert str(caught.value).startswith("lmtp.socket_owner = 'root:root': ")
+        assert 'write ":root"' in str(caught.value)
         assert "usermod -aG root USER" in str(caught.value)
         assert "port" not in str(caught.value)
         assert not list(tmp_path.iterdir())
@@ -99,7 +103,7 @@ def test_only_a_stale_socket_file_is_replaced(tmp_path):
         with socket.socket(socket.AF_UNIX) as left_behind:
             left_behind.bind(str(path))
         listener = await opened(UnixAddress(path))
-        with pytest.raises(ConfigurationError, match="somebody listens there"):
+        with pytest.raises(OSError, match="somebody listens there"):
             await opened(UnixAddress(path))
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write_eof()
@@ -107,7 +111,7 @@ def test_only_a_stale_socket_file_is_replaced(tmp_path):
         writer.close()
         listener.close()
         path.write_text("not a socket")
-        with pytest.raises(ConfigurationError, match="not a socket; remove it or choose another path"):
+        with pytest.raises(FileExistsError, match="not a socket"):
             await opened(UnixAddress(path))
         assert path.read_text() == "not a socket"
 
@@ -116,25 +120,7 @@ def test_only_a_stale_socket_file_is_replaced(tmp_path):
 
 def test_a_path_too_long_is_an_error(tmp_path):
     async def story():
-        with pytest.raises(ConfigurationError, match=r"cannot listen on unix:.*; choose another path$"):
+        with pytest.raises(OSError, match="too long"):
             await opened(UnixAddress(tmp_path / ("x" * 120)))
 
     listening(story)
-
-
-def test_all_listeners_open_or_none(tmp_path):
-    async def story(context: Running) -> None:
-        from bridge.ingress import Ingress, IngressSettings
-
-        taken = parse_endpoint(context.ingress.addresses["smtp"])
-        other = Ingress(
-            intake=context.intake,
-            spool=context.spool,
-            settings=IngressSettings(hostname="x", smtp_listen=UnixAddress(tmp_path / "other"), lmtp_listen=taken),
-        )
-        with pytest.raises(ConfigurationError, match="in use"):
-            await other.start()
-        assert other.addresses == {}
-        assert not (tmp_path / "other").exists()
-
-    told(tmp_path, story)
