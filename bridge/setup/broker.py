@@ -116,9 +116,12 @@ def folder(site: BrokerSite, *, group: str) -> str:
 
 
 def with_systemd(name: str, service: str) -> str:
-    """The commands that start all of it where there is systemd, and say what is to be done where there is not."""
+    """The commands that start all of it where there is systemd, and say what is to be done where there is not.
+
+    Postbell first: until now its own broker may have had the port.
+    """
     units = f"systemctl daemon-reload && systemctl enable --now postbell-{name}.path"
-    begin = f"systemctl restart {service} && systemctl try-restart postbell.service"
+    begin = f"systemctl try-restart postbell.service && systemctl restart {service}"
     return (
         f"if [ -d {SYSTEMD} ]; then {units} && {begin}; "
         f'else echo "No systemd here: start {name} and Postbell, and set mqtt.logins_hook (docs/brokers)."; fi'
