@@ -25,6 +25,11 @@ SEPARATOR = "+"
 COPY_DOMAIN = "postbell.invalid"
 """Mail servers address copies for Postbell to `local=domain@` here (see `bridge.setup`); RFC 2606 §2 keeps it free."""
 
+PROBES = "postbell-doctor-"
+"""Users whose names begin so are the doctor's (`bridge.doctor`): made for a moment, and nobody else's."""
+PROBE_DOMAIN = "doctor.invalid"
+"""Where their mail goes; RFC 2606 §2 keeps this free, too."""
+
 DETAIL_CHARACTERS = 64
 _DOMAIN = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-z.:-]+\]"
@@ -50,7 +55,8 @@ class Directory:
 
     The keys of `addresses` are normalised addresses and `@domain`. What follows them is made of the
     two: addresses without case (of two that differ in case alone, the first in the order of their
-    characters), users by name, all domains, and who gets postmaster's mail (None without users).
+    characters), users by name, all domains, and who gets postmaster's mail (None without users). The
+    doctor's are not of those who would.
     """
 
     users: Mapping[int, User] = field(default_factory=_nothing)
@@ -81,7 +87,7 @@ class Directory:
             folded=MappingProxyType(folded),
             names=MappingProxyType({user.name: user for user in by_id.values()}),
             domains=frozenset(domains),
-            postmaster=min(by_id, default=None) if postmaster is None else postmaster,
+            postmaster=_first(by_id.values()) if postmaster is None else postmaster,
         )
 
     def named(self, name: str) -> User | None:
@@ -115,6 +121,10 @@ class Directory:
         if user_id is None:
             raise UnknownUserError(f"no user has the address {address}")
         return Recipient(address, user_id, self.users[user_id].name, clean_detail(detail))
+
+
+def _first(users: Iterable[User]) -> int | None:
+    return min((user.user_id for user in users if not user.name.startswith(PROBES)), default=None)
 
 
 def normalise(address: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import time
 from itertools import groupby
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -14,28 +16,42 @@ from bridge.cli import options, output
 from bridge.doctor.judge.check import Check
 from bridge.doctor.judge.finding import Finding, broken, fine, unknown
 from bridge.doctor.look import configuration
+from bridge.doctor.probe.accounts import DEVICE, USERS
+from bridge.doctor.probe.probed import Probing
 from bridge.doctor.rounds import Round
 from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from bridge.config.problems import Problem
 
 SIGNS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "bright_black")}
-WIDTH: Final = 22
+WIDTH: Final = 26
 
 
 def doctor(
     context: typer.Context,
     config: options.Config = None,
     as_json: options.AsJson = False,
+    look_only: Annotated[
+        bool, typer.Option("--look-only", help="Send no probe mail and make no throw-away accounts.")
+    ] = False,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"The password by which another broker knows {USERS[0]}.{DEVICE} and {USERS[1]}.{DEVICE}.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show each check, also what is fine.")] = False,
 ) -> None:
     """Look at every hop of a mail's way, and name what is broken with its cure."""
+    signal.signal(signal.SIGTERM, _ended)  # like Ctrl-C: what was made is put away on the way out
+    probing = None if look_only else Probing(_secret(password_file))
     found: list[Finding] = []
-    for hop, findings in groupby(_findings(context, config), key=lambda finding: finding.check.hop):
+    for hop, findings in groupby(_findings(context, config, probing), key=lambda finding: finding.check.hop):
         answers = list(findings)
         found += answers
         if not as_json:
@@ -48,7 +64,19 @@ def doctor(
         raise typer.Exit(code)
 
 
-def _findings(context: typer.Context, config: Path | None) -> Iterator[Finding]:
+def _ended(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _secret(file: Path | None) -> str:
+    try:
+        return "" if file is None else file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", "") or "it is not a text"
+        raise typer.BadParameter(f"{file}: {told}", param_hint="--password-file") from error
+
+
+def _findings(context: typer.Context, config: Path | None, probing: Probing | None) -> Iterator[Finding]:
     chosen = options.chosen(context, config)
     try:
         seen = configuration.look(chosen)
@@ -66,6 +94,7 @@ def _findings(context: typer.Context, config: Path | None) -> Iterator[Finding]:
         now_ms=lambda: time.time_ns() // 1_000_000,
         monotonic=time.monotonic,
         command=shlex.join(["postbell", *named, "doctor"]),
+        probing=probing,
     ).findings()
 
 

@@ -24,6 +24,7 @@ from bridge.doctor.look import names as names_look
 from bridge.doctor.look import service as service_look
 from bridge.doctor.look import store as store_look
 from bridge.doctor.look.deadline import within
+from bridge.doctor.probe import probed
 from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
@@ -33,10 +34,21 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
     from bridge.doctor.judge.files import FilesSeen
     from bridge.doctor.judge.service import ServiceSeen
+    from bridge.doctor.probe.probed import Probing
 
 TOTAL_S: Final = 20.0
 DAMAGE_S: Final = 4.0
 HOP_S: Final = 6.0
+
+
+PROBE_NEEDS: Final = {
+    Check.OWNER: "only the owner of the state and root can make throw-away accounts",
+    Check.OPENS: "without a database there are no accounts",
+    Check.SCHEMA: "the database is of another version",
+    Check.WRITABLE: "the database cannot be written",
+    Check.BRIDGE: "no bridge runs",
+}
+"""What a probe cannot do without, and what is said when it has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class Hop:
     checks: tuple[Check, ...]
     answer: Callable[[], list[Finding]]
     within_s: float = HOP_S
+    here: bool = False
+    """To be done in this thread, as what has to be put away afterwards."""
 
 
 class Round:
@@ -59,18 +73,25 @@ class Round:
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
         command: str = "postbell doctor",
+        probing: Probing | None = None,
     ) -> None:
+        """Without `probing` it is only looked: nothing is sent, and nobody is made."""
         self._settings = settings
         self._configuration = configuration
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._command = command
+        self._probing = probing
+        self._broken: set[Check] = set()
+        """The checks that did not come out right, or at all."""
         self._ends_at = monotonic() + TOTAL_S
 
     def findings(self) -> Iterator[Finding]:
         """Each finding as it is made: at least one for each check but that of the configuration."""
         for hop in self._hops():
-            yield from self._answered(hop)
+            answers = self._answered(hop)
+            self._broken |= {finding.check for finding in answers if finding.ok is not True}
+            yield from answers
 
     def _hops(self) -> tuple[Hop, ...]:
         return (
@@ -81,6 +102,7 @@ class Round:
             Hop(of("listener"), self._listeners),
             Hop(of("certificate"), self._certificates),
             Hop(of("name"), lambda: names.judge(names_look.look(self._settings))),
+            Hop(of("way", "isolation"), self._probe, here=True),
         )
 
     def _answered(self, hop: Hop) -> list[Finding]:
@@ -88,6 +110,8 @@ class Round:
         if left_s <= 0:
             return [unknown(check, f"no time was left of {TOTAL_S:.0f} s") for check in hop.checks]
         try:
+            if hop.here:
+                return hop.answer()
             return within(min(hop.within_s, left_s), hop.answer, name=f"doctor-{hop.checks[0].hop}")
         except TimeoutError as error:
             return [unknown(check, str(error)) for check in hop.checks]
@@ -128,6 +152,12 @@ class Round:
     def _certificates(self) -> list[Finding]:
         seen = certificates_look.look(self._settings)
         return certificates.judge(seen, runs_as=self._files.runs_as, now_ms=self._now_ms())
+
+    def _probe(self) -> list[Finding]:
+        if self._probing is None:
+            return probed.nothing("no probe was wanted")
+        missing = next((why for check, why in PROBE_NEEDS.items() if check in self._broken), "")
+        return probed.nothing(missing) if missing else probed.probe(self._settings, self._probing, now_ms=self._now_ms)
 
 
 def of(*hops: str) -> tuple[Check, ...]:

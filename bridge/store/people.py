@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.contract import topics
-from bridge.directory import Directory, User, normalise
+from bridge.directory import PROBE_DOMAIN, PROBES, Directory, User, normalise
 from bridge.errors import MalformedNameError, PostbellError
 from bridge.store import logins, marks, views
 
@@ -63,6 +63,34 @@ def add_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> N
     """Add a user with addresses; raises PeopleError or, for a name or address that cannot be, Malformed…Error."""
     if not topics.valid_name(name):
         raise MalformedNameError(f"{name!r} cannot be a user: {_NAME_RULE}")
+    if name.startswith(PROBES):
+        raise MalformedNameError(f"{name!r} cannot be a user: names that begin with {PROBES} are the doctor's")
+    _insert_user(transaction, name, addresses)
+
+
+def add_probe(transaction: Transaction, name: str) -> str:
+    """Add a user of the doctor's, who is for nobody's mail; the address. `remove_probes` is due soon."""
+    assert name.startswith(PROBES), "the names of the doctor's users tell them from all others"
+    address = f"{name}@{PROBE_DOMAIN}"
+    _insert_user(transaction, name, [address])
+    return address
+
+
+def remove_probes(transaction: Transaction) -> list[str]:
+    """Remove all users of the doctor's, also those that an earlier one left; their names."""
+    names = probes(transaction.connection)
+    for name in names:
+        remove_user(transaction, name)
+    return names
+
+
+def probes(connection: sqlite3.Connection) -> list[str]:
+    """The users of the doctor's that there are: none but while it is at work, or after it was killed."""
+    rows = connection.execute("SELECT name FROM user WHERE substr(name, 1, ?) = ?", (len(PROBES), PROBES))
+    return [name for (name,) in rows]
+
+
+def _insert_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> None:
     connection = transaction.connection
     if connection.execute("SELECT 1 FROM user WHERE name = ?", (name,)).fetchone():
         raise PeopleError(f"there is a user {name!r} already")
@@ -161,8 +189,10 @@ def remove_user(transaction: Transaction, name: str) -> Belongings:
 
 
 def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing]:
-    """All users by name; `horizon` is the smallest number that counts as unseen."""
-    users = connection.execute("SELECT user_id, name, views FROM user ORDER BY name").fetchall()
+    """All users by name but the doctor's; `horizon` is the smallest number that counts as unseen."""
+    users = connection.execute(
+        "SELECT user_id, name, views FROM user WHERE substr(name, 1, ?) <> ? ORDER BY name", (len(PROBES), PROBES)
+    ).fetchall()
     listings = []
     for user_id, name, switched_on in users:
         addresses = connection.execute("SELECT address FROM address WHERE user_id = ? ORDER BY address", (user_id,))

@@ -67,6 +67,26 @@ class Check(StrEnum):
     NAME_PORT = "name.port"
     """Something answers at the port that devices are told."""
 
+    ACCEPTED = "way.accepted"
+    """A mail for a user is taken, and answered 250."""
+    PUBLISHED = "way.published"
+    """The broker acknowledges the mail's header."""
+    LOGIN = "way.login"
+    """A new device is let in."""
+    TOLD = "way.told"
+    """The device that subscribed hears of the mail."""
+    SEEN = "way.seen"
+    """What the device marks as seen goes away."""
+    CLEARED = "way.cleared"
+    """Nothing is left of the probe."""
+
+    STRANGERS = "isolation.strangers"
+    """Nobody is let in without a right password."""
+    READ = "isolation.read"
+    WRITE = "isolation.write"
+    SESSION = "isolation.session"
+    """Nobody gets another's session by its client id."""
+
     @property
     def hop(self) -> str:
         """The part of the way that it belongs to."""

@@ -92,7 +92,7 @@ def _seen(listener: Ear, settings: Settings, service: ServiceSeen, ours: frozens
     seen = replace(seen, listens=str(said) if runs else "", holders=_holders(said))
     if not runs:
         return seen
-    proxy = listener.key.startswith("smtp.") and _waits_for_proxy(settings, said)
+    proxy = waits_for_proxy(settings, listener, said)
     answer, heard = knock(said, listener.speech, tls=listener.tls, proxy=proxy)
     return replace(seen, answer=answer, heard=heard)
 
@@ -107,8 +107,8 @@ def _parsed(text: object) -> Endpoint | None:
     return None
 
 
-def _waits_for_proxy(settings: Settings, address: Endpoint) -> bool:
+def waits_for_proxy(settings: Settings, listener: Ear, address: Endpoint) -> bool:
     """Whether this machine counts as a load balancer there."""
-    if not isinstance(address, TcpAddress):
+    if not isinstance(address, TcpAddress) or not listener.key.startswith("smtp."):
         return False
     return any(ip_address("127.0.0.1") in network for network in settings.smtp.proxies)

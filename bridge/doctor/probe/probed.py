@@ -1,0 +1,84 @@
+"""A whole probe, from the accounts that it needs to the findings that it gives."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from bridge.config.endpoints import MqttUrl, TcpAddress
+from bridge.daemon import runfile
+from bridge.doctor.judge import isolation as judge_isolation
+from bridge.doctor.judge import way as judge_way
+from bridge.doctor.judge.check import Check
+from bridge.doctor.look.listeners import LISTENERS, address_of, waits_for_proxy
+from bridge.doctor.probe.accounts import Ending, accounts
+from bridge.doctor.probe.device import Way
+from bridge.doctor.probe.journey import Inlet, Journey
+from bridge.errors import PostbellError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bridge.config.settings import Settings
+    from bridge.doctor.judge.finding import Finding
+
+
+LEARNS_S: Final = 5.0
+"""How long it may take until another broker, whose login files Postbell keeps, knows of a new device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """How to probe: with one password for both throw-away devices, if another's broker knows them by it."""
+
+    password: str = ""
+
+
+def probe(settings: Settings, probing: Probing, *, now_ms: Callable[[], int]) -> list[Finding]:
+    """The findings of the hops `way` and `isolation`; nothing of it is left afterwards."""
+    way = way_of(settings)
+    if way is None:
+        return nothing("the embedded broker does not say where it listens")
+    kept = bool(getattr(settings.mqtt, "logins_for", ""))
+    journey = Journey(
+        database=settings.database,
+        root=settings.mqtt.root,
+        way=way,
+        doors=tuple(doors(settings)),
+        foreign=settings.mqtt.url is not None and not kept and not probing.password,
+        patience_s=LEARNS_S if kept else 0.0,
+        new_token=lambda: secrets.token_hex(4),
+    )
+    ending = Ending()
+    try:
+        with accounts(settings, password=probing.password, now_ms=now_ms, ending=ending) as (first, second):
+            met, tried = journey.run(first, second)
+    except (PostbellError, sqlite3.Error, OSError) as error:
+        return nothing(f"the probe came to nothing: {error}", left=ending.left)
+    return [*judge_way.judge(replace(met, left=ending.left)), *judge_isolation.judge(tried)]
+
+
+def nothing(reason: str, *, left: str = "") -> list[Finding]:
+    """The findings when there was no probe; `left` is what may be there of it nevertheless."""
+    cleared = judge_way.judge(judge_way.WaySeen(left=left))[-1]
+    way = [cleared if left and each.check is Check.CLEARED else each for each in judge_way.nothing(reason)]
+    return [*way, *judge_isolation.judge(judge_isolation.IsolationSeen(reason=reason))]
+
+
+def way_of(settings: Settings) -> Way | None:
+    """How the broker is reached from here; None while the embedded one has not said."""
+    if settings.mqtt.url is not None:
+        return Way(settings.mqtt.url, settings.mqtt.ca_file)
+    said = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
+    return Way(MqttUrl.of(TcpAddress.parse(said))) if isinstance(said, str) else None
+
+
+def doors(settings: Settings) -> Iterator[Inlet]:
+    """Where mail is handed in without a login."""
+    for listener in LISTENERS:
+        address = address_of(settings, listener) if listener.name in {"smtp", "lmtp"} else None
+        if address is not None:
+            proxy = waits_for_proxy(settings, listener, address)
+            yield Inlet(listener.name, address, lmtp=listener.name == "lmtp", proxy=proxy)

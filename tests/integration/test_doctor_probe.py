@@ -1,0 +1,357 @@
+"""The probe of `postbell doctor` through a real Postbell: what it finds, and that nothing of it is left or seen."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing, contextmanager
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.support.mosquitto import Mosquitto, RuledMosquitto
+from tests.support.system import ROOT, System
+from tests.support.waiting import until
+
+COUNTERS = {"sqlite_sequence", "revision"}
+"""Tables of numbers that only grow."""
+PROBES = "SELECT count(*) FROM user WHERE name LIKE 'postbell-doctor-%'"
+DEVICES = ("postbell-doctor-a.probe", "postbell-doctor-b.probe")
+PASSWORD = "of-the-probe"
+MAIL = b"From: Carol <carol@example.net>\nSubject: Real\n\nHello\n"
+
+
+def rows(path):
+    """All rows of a database but its counters."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in {*tables} - COUNTERS}
+
+
+class Listener:
+    """A device or an administrator that hears all it may."""
+
+    def __init__(self, port, login, topic_filter):
+        self.heard = []
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=login["username"])
+        self.client.username_pw_set(login["username"], login["password"])
+        self.client.on_connect = lambda client, *_: client.subscribe(topic_filter, 1)
+        self.client.on_message = lambda _c, _u, message: self.heard.append((message.topic, bytes(message.payload)))
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def retained(system, admin):
+    """What the broker has retained; the bridge's own status tells that it is complete."""
+    with Listener(system.mqtt_port(), admin, "#") as listener:
+        until(lambda: any(topic == "mail-bridge/main/status" for topic, _ in listener.heard), what="the retained set")
+        return sorted(each for each in listener.heard if not each[0].startswith("$"))
+
+
+def doctor(system, *arguments, **environment):
+    """The exit code, and what is not fine by check."""
+    before = system.environment
+    system.environment = before | environment
+    try:
+        done = system.run("doctor", "--json", *arguments, check=False)
+    finally:
+        system.environment = before
+    findings = json.loads(done.stdout)
+    assert not any(finding["ok"] is not True and not finding["problem"] for finding in findings)
+    return done.returncode, {each["check"]: each for each in findings}
+
+
+def broken(findings):
+    return {check for check, finding in findings.items() if finding["ok"] is False}
+
+
+@contextmanager
+def silent():
+    """Somebody at a port who takes connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def answering(*replies):
+    """Somebody at a port who speaks LMTP, and knows what to say."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection, connection.makefile("rwb") as lines:
+                    for reply in replies:
+                        lines.write(reply)
+                        lines.flush()
+                        if not lines.readline():
+                            break
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("probe")
+    (directory / "state").mkdir(mode=0o700)
+    with System(directory, POSTBELL_BODY__TOTAL="1M") as made:
+        made.serve()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def real(system):
+    """Alice with a device and a mail, and an administrator."""
+    admin = json.loads(system.run("admin", "add", "root", "--json").stdout)
+    phone = system.add("alice")
+    system.send(MAIL, "alice@example.org")
+    system.wait_drained()
+    return phone, admin
+
+
+@pytest.fixture
+def as_before(system, real):
+    """Whatever a test does, afterwards rows and topics are as before, and a real device has heard nothing."""
+    phone, admin = real
+    topics, kept = retained(system, admin), rows(system.state_dir / "postbell.db")
+    with Listener(system.mqtt_port(), phone, "mail/alice/#") as device:
+        until(lambda: len(device.heard) >= 4, what="alice's topics")
+        heard = list(device.heard)
+        yield
+        system.wait_drained()
+        assert rows(system.state_dir / "postbell.db") == kept
+        assert retained(system, admin) == topics
+        assert device.heard == heard
+
+
+@pytest.mark.usefixtures("as_before")
+def test_nothing_of_a_probe_is_left_or_seen(system):
+    code, findings = doctor(system)
+    assert (code, broken(findings)) == (0, set())
+    assert {check for check in findings if check.startswith(("way", "isolation"))} == {
+        check for check, finding in findings.items() if finding["ok"] and check.startswith(("way", "isolation"))
+    }
+    assert findings["clock.ids"]["ok"]
+
+
+@pytest.mark.usefixtures("as_before")
+def test_who_only_wants_to_look_makes_nothing(system):
+    before = (system.state_dir / "postbell.db-wal").read_bytes()
+    code, findings = doctor(system, "--look-only")
+    assert (code, findings["way.accepted"]["problem"]) == (0, "no probe was wanted")
+    assert (system.state_dir / "postbell.db-wal").read_bytes() == before
+
+
+@contextmanager
+def at_work(system, place):
+    """A doctor that waits for somebody silent in the middle of its probe."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bridge", "doctor", "--json"],
+        cwd=system.directory,
+        env=system.environment | {"PYTHONPATH": str(ROOT), "POSTBELL_LMTP__LISTEN": place},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with closing(sqlite3.connect(system.state_dir / "postbell.db")) as connection:
+        until(lambda: connection.execute(PROBES).fetchone()[0] == 2, what="the throw-away accounts")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.usefixtures("as_before")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_is_interrupted_puts_away_what_was_made(system, number, code):
+    with silent() as place, at_work(system, place) as process:
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=30)
+        assert process.returncode == code, (out, errors)
+        assert "Traceback" not in errors
+
+
+@pytest.mark.usefixtures("as_before")
+def test_what_a_killed_one_left_the_next_one_removes_and_two_do_not_meet(system):
+    with silent() as place, at_work(system, place) as process:
+        process.send_signal(signal.SIGSTOP)
+        _, findings = doctor(system)
+        assert "another doctor is at work" in findings["way.accepted"]["problem"]
+        assert findings["way.accepted"]["ok"] is None
+    with closing(sqlite3.connect(system.state_dir / "postbell.db")) as connection:
+        assert connection.execute(PROBES).fetchone() == (2,)
+    assert doctor(system)[0] == 0
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_mail_that_is_not_taken(system):
+    refused = (b"220 x\r\n", b"250 x\r\n", b"250 x\r\n", b"451 4.3.0 try later\r\n")
+    with answering(*refused) as place:
+        _, findings = doctor(system, POSTBELL_LMTP__LISTEN=place)
+    assert "lmtp did not take a mail for a user: 451 4.3.0 try later" in findings["way.accepted"]["problem"]
+    assert broken(findings) == {"way.accepted", "listener.lmtp"}
+
+
+@pytest.mark.usefixtures("as_before")
+def test_who_may_not_hand_in_mail_here_is_no_fault(system):
+    with answering(b"554 5.7.1 Your address may not send mail here\r\n") as place:
+        _, findings = doctor(system, POSTBELL_LMTP__LISTEN=place)
+    assert findings["way.accepted"]["ok"] is None
+
+
+# --- another broker -------------------------------------------------------------------------------
+
+
+@contextmanager
+def beside(directory, broker, **settings):
+    """Postbell with a broker that is not ours."""
+    (directory / "state").mkdir(mode=0o700)
+    word = directory / "word"
+    word.touch(mode=0o600)
+    word.write_text("of-the-bridge")
+    environment = {
+        "POSTBELL_BROKER__EMBEDDED": "false",
+        "POSTBELL_MQTT__URL": broker.url,
+        "POSTBELL_MQTT__PASSWORD_FILE": str(word),
+        "POSTBELL_BODY__TOTAL": "1M",
+        **settings,
+    }
+    with System(directory, **environment) as system:
+        system.serve()
+        yield system
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory):
+    """Mosquitto with the rules that Postbell gives, and with the doctor's logins; Postbell beside it."""
+    directory = tmp_path_factory.mktemp("ruled")
+    roles = {"bridge": "bridge"} | dict.fromkeys(DEVICES, "device")
+    passwords = {"bridge": "of-the-bridge"} | dict.fromkeys(DEVICES, PASSWORD)
+    broker = RuledMosquitto(directory, roles, passwords, persistent=False)
+    with broker, beside(directory, broker) as system:
+        yield broker, system
+
+
+@contextmanager
+def without(broker, rule):
+    """The broker has one rule less meanwhile."""
+    rules = broker.configuration.with_name("acl")
+    text = rules.read_text()
+    assert rule in text
+    told(broker, rules, text.replace(rule, ""))
+    try:
+        yield
+    finally:
+        told(broker, rules, text)
+
+
+def told(broker, rules, text):
+    before = broker.logged("Reloading config")
+    rules.write_text(text)
+    broker.process.send_signal(signal.SIGHUP)
+    until(lambda: broker.logged("Reloading config") > before, what="mosquitto to read its rules")
+
+
+@pytest.fixture
+def password(tmp_path):
+    file = tmp_path / "probe-password"
+    file.write_text(f"{PASSWORD}\n")
+    return str(file)
+
+
+def test_a_broker_that_knows_the_doctors_logins_is_tried_with_them(ruled, password):
+    _, system = ruled
+    code, findings = doctor(system, "--password-file", password)
+    assert (code, broken(findings)) == (0, set())
+    assert all(findings[f"isolation.{what}"]["ok"] for what in ("strangers", "read", "write", "session"))
+
+
+def test_a_broker_that_does_not_know_them_is_told_of(ruled):
+    _, system = ruled
+    code, findings = doctor(system)
+    assert (code, findings["way.login"]["ok"], findings["way.published"]["ok"]) == (0, None, True)
+    assert "does not know the throw-away login" in findings["way.login"]["problem"]
+    assert "--password-file" in findings["way.login"]["cure"]
+    assert findings["isolation.read"]["ok"] is None
+    assert findings["isolation.strangers"]["ok"]
+
+
+def test_a_login_that_should_be_known_and_is_not(ruled, tmp_path):
+    _, system = ruled
+    (tmp_path / "wrong").write_text("wrong")
+    _, findings = doctor(system, "--password-file", str(tmp_path / "wrong"))
+    assert broken(findings) == {"way.login"}
+    assert "a new device is not let in" in findings["way.login"]["problem"]
+    refused = system.run("doctor", "--password-file", "/no/such/file", check=False)
+    assert refused.returncode == 2
+    assert "No such file" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("rule", "check", "told"),
+    [
+        ("topic read mail/postbell-doctor-a/msg/+", "way.told", "did not give it to the device"),
+        ("topic write mail/postbell-doctor-a/do/probe", "way.seen", "got no answer"),
+    ],
+)
+def test_a_broker_whose_rules_lack_something(ruled, password, rule, check, told):
+    broker, system = ruled
+    with without(broker, rule):
+        _, findings = doctor(system, "--password-file", password)
+    assert check in broken(findings)
+    assert told in findings[check]["problem"]
+
+
+def test_a_broker_that_hangs(ruled, password):
+    broker, system = ruled
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        _, findings = doctor(system, "--password-file", password)
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+    assert {"way.login", "way.published"} <= broken(findings)
+    assert "has not acknowledged" in findings["way.published"]["problem"]
+    assert "wait to be cleared" in findings["way.cleared"]["problem"]
+    system.wait_drained()
+
+
+def test_a_broker_that_keeps_nobody_out(tmp_path):
+    with Mosquitto(tmp_path, "max_queued_messages 0") as broker, beside(tmp_path, broker) as system:
+        system.add("alice")
+        code, findings = doctor(system)
+        assert code == 1
+        assert broken(findings) == {"isolation.strangers", "isolation.read", "isolation.write", "isolation.session"}
+        assert "anybody without a login" in findings["isolation.strangers"]["problem"]
+        assert findings["isolation.read"]["problem"].endswith(("another user's mail/<user>/box", "/<user>/text"))
+        assert "mail/<user>/" in findings["isolation.write"]["problem"]
+        assert "took its session" in findings["isolation.session"]["problem"]
+        with closing(sqlite3.connect(system.state_dir / "postbell.db")) as connection:
+            assert connection.execute(PROBES).fetchone() == (0,)
+        system.wait_drained()
+        held = json.loads(system.run("reconcile", "--dry-run", "--json").stdout)
+        assert (held["stale"], held["different"]) == (0, 0)
