@@ -103,11 +103,8 @@ def _of_system(error: OSError) -> str:
 
 def _whose(place: Path) -> ownership.StateOwner | None:
     """Who owns a file, or what is nearest above it, if that is not the user of this process."""
-    for each in (place, *place.absolute().parents):
-        with suppress(OSError):
-            each.lstat()
-            return ownership.somebody_else(each)
-    return None
+    nearest = next((each for each in (place, *place.absolute().parents) if os.path.lexists(each)), place)
+    return ownership.somebody_else(nearest)
 
 
 _ADVICE = {

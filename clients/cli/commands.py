@@ -120,11 +120,9 @@ def run() -> int:
     """Run the command line; the result is the exit code: 0 fine, 1 failed, 2 usage, 130 interrupted."""
     try:
         try:
-            app(prog_name=os.environ.get(PROGRAM_VARIABLE))
+            code = app(prog_name=os.environ.get(PROGRAM_VARIABLE), standalone_mode=False)
         finally:
             sys.stdout.flush()
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException as error:  # noqa: BLE001 - this is where everything ends
         return edge.report(error)
-    return 0
+    return code if isinstance(code, int) else 0

@@ -9,6 +9,8 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from clients.errors import ClientError, UsageError
 from clients.terminal.notice import notice
 
@@ -20,8 +22,16 @@ DEBUG = "POSTBELL_DEBUG"
 """The variable that shows tracebacks."""
 
 
+MISUSE: Any = typer.BadParameter.__mro__[2]
+"""What typer raises of a command line that it does not understand; it names but the most special kind."""
+
+
 def report(error: BaseException) -> int:
     """Say on standard error what happened, as far as anybody reads there; the exit code."""
+    if isinstance(error, MISUSE):
+        error.message = error.message.removeprefix("Value error, ")  # pydantic's word, which judges values there
+        error.show()
+        return int(error.exit_code)
     text, code = told(error)
     with suppress(OSError):
         if os.environ.get(DEBUG):

@@ -79,3 +79,10 @@ def test_a_configuration_that_the_broker_refuses_ends_it_all(config):
     config.write_text(config.read_text() + "tls_listen = '127.0.0.1:0'\n")
     with pytest.raises(ConfigurationError, match="the broker refused its configuration"):
         asyncio.run(child(config).run())
+
+
+def test_a_program_that_cannot_be_started_is_told_with_what_to_do(config, monkeypatch, tmp_path):
+    """As in an environment that only its maker may read: to try again would not help."""
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(ConfigurationError, match=r"the broker cannot be started: .*python: No such file .*; install"):
+        asyncio.run(child(config).run())

@@ -35,11 +35,17 @@ def environment(tmp_path, **variables):
 
 
 def ended(tmp_path, *words, module="bridge", stdout=subprocess.PIPE, before=None, **variables):
-    """A program of ours, run to its end: its code, and what it complained of."""
+    """A program of ours, run to its end: its code, and what it complained of.
+
+    Where something is done to the process `before`, nothing else writes in it: coverage could not.
+    """
+    surroundings = environment(tmp_path, **variables)
+    if before is not None:
+        surroundings = {name: value for name, value in surroundings.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, "-m", module, *words],
         cwd=tmp_path,
-        env=environment(tmp_path, **variables),
+        env=surroundings,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.PIPE,

@@ -135,7 +135,10 @@ def test_the_manual_page_has_every_command_and_man_finds_nothing_wrong(tmp_path)
 
 def test_both_are_printed(capsys, monkeypatch):
     manual.main()
-    assert capsys.readouterr().out.startswith(".TH POSTBELL 1 ")
+    page = capsys.readouterr().out
+    assert page.startswith(".TH POSTBELL 1 ")
+    command = [sys.executable, "-m", "bridge.cli.manual"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == page
     for shell in SCRIPTS:
         monkeypatch.setattr(sys, "argv", ["postbell", "completion", shell])
         assert main.run() == 0

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import typer
 
-from bridge.cli import client, local_login
+from bridge.cli import client, local_login, ownership
+from bridge.cli.ownership import StateOwner
 from bridge.config.settings import Settings
+from bridge.errors import ConfigurationError
 from bridge.store import offline, people
 from clients.cli import commands
 from tests.support.stored import add_user
@@ -91,3 +93,13 @@ def test_a_password_is_given_where_nothing_else_says_how_to_log_in(settings, mon
     assert client._login(settings, given) == {}, "another broker does not know it, and somebody can be asked"
     monkeypatch.setenv(client.PASSWORD, "known")
     assert client._login(settings, given) == {}
+
+
+def test_a_store_that_this_user_cannot_write_is_told_before_anybody_is_asked_for_a_password(settings, monkeypatch):
+    monkeypatch.setenv("POSTBELL_STATE_DIR", str(settings.state_dir))
+    monkeypatch.setattr(local_login, "may_log_in", lambda _settings: False)
+    monkeypatch.setattr(ownership, "somebody_else", lambda _directory: StateOwner(4711, 4711, "", "/"))
+    monkeypatch.setattr(ownership, "may_work_in", lambda _directory: False)
+    context: Any = typer.main.get_command(client.watch_app).make_context("watch", ["alice/phone"])
+    with pytest.raises(ConfigurationError, match=r"the number 4711: sudo .* or, on another ma"):
+        client._require_store(context, client.Given.of(["alice/phone"]))

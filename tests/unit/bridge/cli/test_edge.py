@@ -8,11 +8,13 @@ import socket
 import sqlite3
 import ssl
 import sys
+from typing import Any
 
 import pytest
 import typer
 
 from bridge.cli import edge, main
+from bridge.cli.commands import Postbell
 from bridge.errors import ConfigurationError, MalformedNameError, PostbellError
 
 
@@ -119,3 +121,18 @@ def test_what_nobody_reads_is_forgotten(monkeypatch):
         pipe.write("unread")
         assert edge.report(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
         monkeypatch.undo()
+
+
+def test_an_option_asks_for_tracebacks_here_and_in_what_is_started(monkeypatch, capsys):
+    monkeypatch.setenv("POSTBELL_DEBUG", "")
+    monkeypatch.setattr(sys, "argv", ["postbell", "--debug", "--config", "/absent.toml", "status"])
+    assert main.run() == 2
+    assert os.environ["POSTBELL_DEBUG"] == "1"
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_commands_are_counted_without_importing_any():
+    group: Any = typer.main.get_command(main.app)
+    assert len(group.commands) == len(Postbell.finders) > 10
+    assert "status" in group.commands
+    assert "nonsense" not in group.commands

@@ -60,3 +60,39 @@ def test_root_without_roots_rights_is_told_what_to_type(tmp_path, monkeypatch):
         pass
     with pytest.raises(WrongUserError, match="sudo -u '#4711'"):
         ownership.become(tmp_path)
+
+
+@pytest.fixture
+def switched(monkeypatch):
+    """What this process would become, if it were root's and the directory another's."""
+    calls = []
+    monkeypatch.setattr(ownership, "somebody_else", lambda _directory: StateOwner(4711, 4712, "", "/srv/mail"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "getgroups", lambda: [0, 4])
+    monkeypatch.setattr(os, "getegid", lambda: 0)
+    for name in ("setgroups", "setegid", "seteuid", "setgid", "setuid"):
+        monkeypatch.setattr(os, name, lambda value, name=name: calls.append((name, value)))
+    return calls
+
+
+def test_root_acts_as_the_owner_and_is_root_again(tmp_path, switched):
+    with ownership.acting(tmp_path):
+        assert switched == [("setgroups", [4712]), ("setegid", 4712), ("seteuid", 4711)]
+        switched.clear()
+    assert switched == [("seteuid", 0), ("setegid", 0), ("setgroups", [0, 4])]
+
+
+def test_root_becomes_the_owner_for_good(tmp_path, switched):
+    assert ownership.become(tmp_path) == {"HOME": "/srv/mail", "USER": "", "LOGNAME": ""}
+    assert switched == [("setgroups", [4712]), ("setgid", 4712), ("setuid", 4711)]
+
+
+@pytest.mark.usefixtures("switched")
+def test_who_stays_must_be_the_owner(tmp_path, monkeypatch):
+    with pytest.raises(WrongUserError, match="this belongs to the user with the number 4711"):
+        ownership.require(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    ownership.require(tmp_path)  # a group may share a directory
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    with pytest.raises(WrongUserError):
+        ownership.require(tmp_path)
