@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli import opening, reach, setup
+from bridge.cli import opening, setup
 from bridge.config import judging
 from bridge.directory import normalise
 from bridge.errors import PostbellError
 from bridge.init import accounts
-from bridge.setup.recipe import Site
 from bridge.store import offline, people
 
 if TYPE_CHECKING:
@@ -69,10 +68,9 @@ def recipe(settings: Settings, answers: Answers, *, account: str) -> Recipe:
 
     def addresses() -> list[str]:
         with offline.reading(settings.database) as connection:
-            return [address for user in people.list_users(connection, 0) for address in user.addresses]
+            return people.all_addresses(connection)
 
-    known = accounts.in_the_name_of(account, addresses)
-    site = Site(lmtp=reach.lmtp(settings), smtp=reach.smtp(settings), addresses=tuple(sorted(known)))
+    site = setup.site_of(settings, accounts.in_the_name_of(account, addresses))
     return setup.recipe(setup.Server(answers.mail_server), site, directory="")
 
 

@@ -14,6 +14,7 @@ from bridge.archive import contents, placing, target, unpacking
 from bridge.archive.contents import BackupError
 from bridge.cli import opening, options, output, ownership
 from bridge.cli.backup import described, facts, state_of
+from bridge.cli.users import tell_mail_servers
 from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, StoreCorruptError
 
@@ -51,6 +52,7 @@ def restore(
         else:
             ownership.become(settings.state_dir)
             told, text = _restore(settings, stream, force=force)
+            tell_mail_servers(settings, config=options.chosen(context, config))
     if as_json:
         output.print_json(told)
     else:

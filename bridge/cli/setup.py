@@ -7,15 +7,20 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bridge import setup as recipes
-from bridge.cli import opening, options, reach, setup_broker
+from bridge.cli import opening, options, ownership, reach, setup_broker
 from bridge.setup import dovecot, exim, opensmtpd, postfix, systemd
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import people
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config.settings import Settings
 
 
 class Server(StrEnum):
@@ -80,9 +85,20 @@ def setup(
     site = Site(lmtp=None, addresses=())
     if server is not Program.SYSTEMD:  # which comes before there are users
         with opening.reading(context, config) as (settings, connection):
-            addresses = [address for user in people.list_users(connection, 0) for address in user.addresses]
-        site = Site(lmtp=reach.lmtp(settings), smtp=reach.smtp(settings), addresses=tuple(sorted(addresses)))
+            site = site_of(settings, people.all_addresses(connection))
     typer.echo(str(recipe(Server(server), site, directory=directory)), nl=False)
+
+
+def site_of(settings: Settings, addresses: Sequence[str]) -> Site:
+    """The site that a recipe is for, as it is now."""
+    owner = ownership.owner_of(settings.state_dir)
+    return Site(
+        lmtp=reach.lmtp(settings),
+        smtp=reach.smtp(settings),
+        addresses=tuple(addresses),
+        owner="" if owner is None else owner.name or str(owner.uid),
+        state_dir=str(settings.state_dir.absolute()),
+    )
 
 
 def recipe(server: Server, site: Site, *, directory: str) -> Recipe:
@@ -90,12 +106,16 @@ def recipe(server: Server, site: Site, *, directory: str) -> Recipe:
     match server:
         case Server.POSTFIX:
             directory = directory or postfix.ETC
-            maps = {name: _postconf(directory, name) for name in ("recipient_bcc_maps", "transport_maps")}
+            maps = {name: _postconf(directory, "-h", name) for name in ("recipient_bcc_maps", "transport_maps")}
             return postfix.recipe(
-                site, directory=directory, bcc_maps=maps["recipient_bcc_maps"], transport_maps=maps["transport_maps"]
+                site,
+                directory=directory,
+                bcc_maps=maps["recipient_bcc_maps"],
+                transport_maps=maps["transport_maps"],
+                types=_postconf(directory, "-m").split(),
             )
         case Server.DOVECOT:
-            carried_by = _postconf(postfix.ETC, "transport_maps")
+            carried_by = _postconf(postfix.ETC, "-h", "transport_maps")
             return dovecot.recipe(site, directory=directory or dovecot.ETC, transport_maps=carried_by)
         case Server.EXIM:
             return exim.recipe(site, directory=directory or exim.ETC)
@@ -120,11 +140,11 @@ def units(*, directory: str) -> Recipe:
     )
 
 
-def _postconf(directory: str, name: str) -> str:
-    """A parameter of Postfix as it is now; empty where there is no Postfix."""
+def _postconf(directory: str, *what: str) -> str:
+    """What Postfix says of itself, as the value of a parameter; empty where there is no Postfix."""
     program = shutil.which("postconf")
     if program is None:
         return ""
-    command = [program, "-c", directory, "-h", name]
+    command = [program, "-c", directory, *what]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
     return asked.stdout.strip() if asked.returncode == 0 else ""

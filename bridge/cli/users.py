@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bridge.cli import opening, options, output, rules, telling
+from bridge.setup.recipe import MARKS
 from bridge.store import people
 from bridge.store.live import horizon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config.settings import Settings
 
 user_app = typer.Typer(help="People: who gets mail, under which addresses.", no_args_is_help=True)
 
@@ -29,8 +35,10 @@ def user_add(
     as_json: options.AsJson = False,
 ) -> None:
     """Add a user with one or more mail addresses."""
-    with opening.changing(options.settings(context, config)) as transaction:
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
         people.add_user(transaction, name, address)
+    tell_mail_servers(settings, config=options.chosen(context, config))
     if as_json:
         output.print_json({"user": name, "addresses": address})
     else:
@@ -56,7 +64,8 @@ def user_change(
     """Change a user's addresses and views."""
     if not (address or remove_address or view_on or view_off):
         raise typer.BadParameter("nothing to change; name at least one option of: postbell user change --help")
-    with opening.changing(options.settings(context, config)) as transaction:
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
         people.add_addresses(transaction, name, address or [])
         for old in remove_address or []:
             people.remove_address(transaction, name, old)
@@ -64,6 +73,7 @@ def user_change(
             people.set_view(transaction, name, view, on=True)
         for view in view_off or []:
             people.set_view(transaction, name, view, on=False)
+    tell_mail_servers(settings, config=options.chosen(context, config))
     typer.echo(f"changed {name}")
 
 
@@ -114,7 +124,16 @@ def user_remove(
         output.print_json(facts)
     else:
         typer.echo("\n".join(departing.described(name, removed, departed)))
+    tell_mail_servers(settings, config=options.chosen(context, config))
     telling.removed(settings, f"{name} with all devices")
+
+
+def tell_mail_servers(settings: Settings, *, config: Path | None) -> None:
+    """Have the mail servers that were set up here know the addresses as they are, or say what does that."""
+    if (settings.state_dir / MARKS).is_dir():
+        from bridge.cli import upkeep  # noqa: PLC0415 - all recipes, where there is one to keep
+
+        upkeep.refresh(settings, config=config)
 
 
 user_app.command("rules")(rules.user_rules)

@@ -11,7 +11,7 @@ import shlex
 
 from bridge.directory import COPY_DOMAIN
 from bridge.setup import postfix
-from bridge.setup.recipe import File, Recipe, Site
+from bridge.setup.recipe import AGAIN, File, Recipe, Site
 
 ETC = "/etc/dovecot"
 
@@ -31,10 +31,10 @@ def recipe(
             File(f"{directory}/conf.d/95-postbell.conf", _plugin(script)),
             *route.files,
         ),
-        commands=(shlex.join(["sievec", script]), *route.commands),
+        commands=(shlex.join(["sievec", script]), *route.commands, *site.noting("dovecot", directory)),
         reload=f"doveadm reload && {route.reload}",
         notes=(
-            "Run it again after users or addresses have changed.",
+            AGAIN,
             "sieve_before must be free; else put the script into the directory that it names.",
             "A copy for an address that Postbell does not know bounces: change both together.",
             *route.notes,

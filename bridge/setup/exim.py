@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.config.endpoints import UnixAddress
-from bridge.setup.recipe import File, Recipe, Site
+from bridge.setup.recipe import AGAIN, BY_ITSELF, KEPT, File, Recipe, Site
 
 if TYPE_CHECKING:
     from bridge.config.endpoints import Endpoint
@@ -19,24 +19,31 @@ ETC = "/etc/exim4"
 
 def recipe(site: Site, *, directory: str = ETC) -> Recipe:
     """Files and commands for Debian's split configuration, which `update-exim4.conf` puts together."""
-    table = f"{directory}/postbell_addresses"
+    folder = f"{directory}/{KEPT}"
+    [table] = kept(site, directory=directory)
     return Recipe(
         server="Exim",
         summary="an unseen router before all others, and LMTP",
+        folders=(folder,),
         files=(
-            File(table, "".join(f"{address.removeprefix('@')}\n" for address in site.copied)),
-            File(f"{directory}/conf.d/router/050_postbell", _router(table)),
+            table,
+            File(f"{directory}/conf.d/router/050_postbell", _router(table.path)),
             File(f"{directory}/conf.d/transport/50_postbell", _transport(site.require_lmtp())),
         ),
-        commands=("update-exim4.conf",),
+        commands=(*site.giving(folder), "update-exim4.conf", *site.noting("exim", directory)),
         reload="invoke-rc.d exim4 reload",
         notes=(
-            "Run it again after users or addresses have changed.",
+            BY_ITSELF if site.kept else AGAIN,
             "Not split? Copy the router behind `begin routers`, the transport behind `begin transports`.",
             'The socket must let the group Debian-exim in: lmtp.socket_owner = ":Debian-exim".',
             *site.notes,
         ),
     )
+
+
+def kept(site: Site, *, directory: str) -> tuple[File, ...]:
+    """The tables that Postbell writes by itself: Exim reads them at each recipient."""
+    return (File(f"{directory}/{KEPT}/addresses", "".join(f"{each.removeprefix('@')}\n" for each in site.copied)),)
 
 
 def _router(table: str) -> str:

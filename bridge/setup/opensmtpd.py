@@ -38,6 +38,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
         commands=(
             _include(f'include "{rules}"', main),
             *(_alias(address, aliases) for address in users),
+            *site.noting("opensmtpd", directory),
         ),
         reload="systemctl restart opensmtpd",
         notes=(

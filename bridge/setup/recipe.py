@@ -14,6 +14,13 @@ from bridge.errors import ConfigurationError
 _SAFE = re.compile(r"(?!.*\$\{)[A-Za-z0-9!$%&'*+/=?^_`{|}~.-]*@[A-Za-z0-9.-]+")  # ${…} is a variable to Sieve
 _PLAIN = re.compile(r"[A-Za-z0-9_./:\[\]@+-]+")
 
+MARKS = "mta"
+"""The folder of the state directory with a link for each mail server that was set up, to its configuration."""
+KEPT = "postbell"
+"""The folder beside a mail server's own tables with those that Postbell writes."""
+AGAIN = "Run it again after users or addresses have changed."
+BY_ITSELF = "Users and addresses that change later are taken up by themselves."
+
 E = TypeVar("E", TcpAddress, UnixAddress, Endpoint)
 
 
@@ -21,12 +28,16 @@ E = TypeVar("E", TcpAddress, UnixAddress, Endpoint)
 class Site:
     """Where Postbell listens, and whose mail it should hear of.
 
-    `lmtp` and `smtp` are None when off; `addresses` are registered addresses, `@domain` for all of a domain.
+    `lmtp` and `smtp` are None when off; `addresses` are registered addresses, `@domain` for all of a domain. `owner` is
+    the user that Postbell runs as, and `state_dir` where it keeps its state: what a recipe leaves there and gives to
+    that user is how Postbell keeps the addresses current. Empty, nothing of the sort is done.
     """
 
     lmtp: Endpoint | None
     addresses: tuple[str, ...]
     smtp: Endpoint | None = None
+    owner: str = ""
+    state_dir: str = ""
 
     @property
     def copied(self) -> tuple[str, ...]:
@@ -38,6 +49,25 @@ class Site:
         """What the reader of a recipe should know of the addresses."""
         left_out = [ascii(address) for address in self.addresses if not _SAFE.fullmatch(address)]
         return (f"Left out, being more than plain ASCII: {', '.join(left_out)}.",) if left_out else ()
+
+    @property
+    def kept(self) -> bool:
+        """Whether Postbell keeps addresses current by itself, where the server's tables allow that."""
+        return bool(self.owner and self.state_dir)
+
+    def giving(self, folder: str) -> tuple[str, ...]:
+        """Commands that let Postbell write the tables in a folder."""
+        return (shlex.join(["chown", "-R", self.owner, folder]),) if self.kept else ()
+
+    def noting(self, server: str, directory: str) -> tuple[str, ...]:
+        """Commands that note for Postbell which server was set up, and where its configuration is."""
+        if not self.kept:
+            return ()
+        marks = f"{self.state_dir}/{MARKS}"
+        return (
+            shlex.join(["install", "-d", "-o", self.owner, "-m", "700", marks]),
+            shlex.join(["ln", "-sfn", directory, f"{marks}/{server}"]),
+        )
 
     def require_lmtp(self) -> Endpoint:
         """Where the LMTP listener is; raises ConfigurationError when it is off or cannot be named elsewhere."""

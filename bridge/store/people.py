@@ -213,6 +213,11 @@ def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing
     return listings
 
 
+def all_addresses(connection: sqlite3.Connection) -> list[str]:
+    """The addresses of all users, sorted."""
+    return [row[0] for row in connection.execute("SELECT address FROM address ORDER BY address")]
+
+
 def count_users(connection: sqlite3.Connection) -> int:
     """How many users there are."""
     count: int = connection.execute("SELECT count(*) FROM user").fetchone()[0]

@@ -292,8 +292,8 @@ def test_the_mail_server_is_set_up_when_that_is_wanted(server, monkeypatch, tmp_
     assert code == 0, said
     assert "done               Postfix: a blind copy over LMTP" in said
     assert "to be done by hand postfix -c" in said, "it does not run"
-    assert "recipient_bcc_maps = regexp:" in (postfix / "main.cf").read_text()
-    assert "alice" in (postfix / "postbell_bcc").read_text()
+    assert "recipient_bcc_maps = pipemap:{regexp:" in (postfix / "main.cf").read_text()
+    assert "alice" in (postfix / "postbell" / "copies").read_text()
     assert "hand over copies" not in said.partition("What is next")[2]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,72 @@ def test_postfix_keeps_what_is_configured_and_adds_itself_once():
     for before in ("hash:/etc/postfix/bcc", f"hash:/etc/postfix/bcc, {ours}"):
         commands = postfix.recipe(SITE, bcc_maps=before).commands
         assert f"postconf -c /etc/postfix -e 'recipient_bcc_maps = hash:/etc/postfix/bcc, {ours}'" in commands
+
+
+def test_postfix_takes_what_is_in_braces_for_one_table():
+    others = "pipemap:{hash:/etc/a, regexp:/etc/b} hash:/etc/c,static:{x y}"
+    commands = "\n".join(postfix.recipe(SITE, bcc_maps=others).commands)
+    assert (
+        "'recipient_bcc_maps = pipemap:{hash:/etc/a, regexp:/etc/b}, hash:/etc/c, static:{x y}, "
+        "regexp:/etc/postfix/postbell_bcc'"
+    ) in commands
+
+
+KEPT = replace(SITE, owner="postbell", state_dir="/var/lib/postbell")
+
+
+def test_postfix_has_a_table_that_postbell_keeps_and_root_narrows():
+    before = "hash:/etc/postfix/bcc, regexp:/etc/postfix/postbell_bcc"
+    narrowed = "pipemap:{regexp:/etc/postfix/postbell/copies, regexp:/etc/postfix/postbell_only}"
+    ours = f"{narrowed}, hash:/etc/postfix/postbell/changed"
+    made = postfix.recipe(KEPT, bcc_maps=before, types=("hash", "lmdb", "pipemap", "regexp"))
+    texts = {file.path: file.text for file in made.files}
+    assert texts["/etc/postfix/postbell/copies"] == postfix.recipe(SITE).files[0].text
+    assert texts["/etc/postfix/postbell_only"] == r"/^(.*@postbell\.invalid)$/ ${1}" + "\n"
+    assert made.folders == ("/etc/postfix/postbell",)
+    assert made.commands[:3] == (
+        "postmap -c /etc/postfix hash:/etc/postfix/postbell/changed",
+        "chown -R postbell /etc/postfix/postbell",
+        f"postconf -c /etc/postfix -e 'recipient_bcc_maps = hash:/etc/postfix/bcc, {ours}'",
+    )
+    assert made.commands[-2:] == (
+        "install -d -o postbell -m 700 /var/lib/postbell/mta",
+        "ln -sfn /etc/postfix /var/lib/postbell/mta/postfix",
+    )
+    assert "taken up by themselves" in made.notes[0]
+    again = postfix.recipe(KEPT, bcc_maps=made.commands[2].partition(" = ")[2][:-1], types=("lmdb", "pipemap"))
+    assert again.commands[2].count("pipemap") == 1
+
+
+@pytest.mark.parametrize("types", [(), ("regexp", "hash"), ("regexp", "pipemap")])
+def test_a_postfix_without_such_tables_is_told_at_each_run(types):
+    made = postfix.recipe(KEPT, types=types)
+    assert made.files[0].path == "/etc/postfix/postbell_bcc"
+    assert "Run it again" in made.notes[0]
+    assert made.commands[-1] == "ln -sfn /etc/postfix /var/lib/postbell/mta/postfix"
+
+
+def test_the_index_is_made_beside_the_one_that_is_looked_at():
+    table, command, index = postfix.signals("/etc/postfix", ".lmdb")
+    assert table.path == "/etc/postfix/postbell/changing"
+    assert command == ("postmap", "-c", "/etc/postfix", "lmdb:/etc/postfix/postbell/changing")
+    assert index == "/etc/postfix/postbell/changing.lmdb"
+
+
+def test_exim_has_a_table_that_postbell_keeps():
+    made = exim.recipe(KEPT)
+    assert made.files[0].path == "/etc/exim4/postbell/addresses"
+    assert made.files[0].text == "alice@example.org\na.b/c|d@example.org\nall.example\n"
+    assert "lsearch{/etc/exim4/postbell/addresses}" in made.files[1].text
+    assert made.commands[0] == "chown -R postbell /etc/exim4/postbell"
+    assert made.commands[-1] == "ln -sfn /etc/exim4 /var/lib/postbell/mta/exim"
+
+
+@pytest.mark.parametrize("recipe", [dovecot.recipe, opensmtpd.recipe])
+def test_others_are_noted_so_that_postbell_can_say_what_to_run(recipe):
+    made = recipe(KEPT)
+    assert made.commands[-1].startswith("ln -sfn /etc")
+    assert "Run it again after users or addresses have" in "".join(made.notes)
 
 
 def test_over_tcp_the_address_is_written_as_each_server_wants_it():
