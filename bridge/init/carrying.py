@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigurationError, PostbellError
 from bridge.init import certificates, disk
@@ -96,17 +96,13 @@ def _do(step: Step, *, now: Callable[[], datetime]) -> Done:
 
 def _made(step: Folder | Authority | Copies, *, now: Callable[[], datetime]) -> bool:
     """Whether anything had to be made."""
-    folder = Path(step.path if isinstance(step, Folder) else step.folder)
-    match step:
-        case Folder():
-            return disk.make_folder(folder, step.mode, user=step.user, group=step.group)
-        case Authority():
-            return certificates.ensure(Papers.within(folder), step.names, group=step.group, now=now())
-        case Copies():
-            chain, key = Path(step.certificate), Path(step.key)
-            return certificates.install(Papers.within(folder), chain, key, host=step.host, group=step.group, now=now())
-        case _:
-            assert_never(step)
+    if isinstance(step, Folder):
+        return disk.make_folder(Path(step.path), step.mode, user=step.user, group=step.group)
+    papers = Papers.within(Path(step.folder))
+    if isinstance(step, Authority):
+        return certificates.ensure(papers, step.names, group=step.group, now=now())
+    chain, key = Path(step.certificate), Path(step.key)
+    return certificates.install(papers, chain, key, host=step.host, group=step.group, now=now())
 
 
 def _account(step: Account) -> Done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
@@ -17,11 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli import first, main, opening
+from bridge.cli import first, main, opening, setup
 from bridge.init import authority, finding, plan
 from bridge.init.answers import MailServer
 from bridge.init.certificates import Papers
 from bridge.init.plan import Machine
+from bridge.setup.recipe import File, Recipe
+from tests.conftest import need
 
 ALL = [
     *("--host", "mail.example.org", "--user", "alice", "--address", "alice@example.org"),
@@ -276,13 +279,23 @@ def test_roots_installation_belongs_to_the_account(server):
     assert stat.S_IMODE(papers.key.stat().st_mode) == 0o640
 
 
-def test_the_mail_server_is_set_up_when_that_is_wanted(server, monkeypatch, tmp_path):
-    postfix = tmp_path / "postfix"
-    postfix.mkdir()
-    (postfix / "main.cf").write_text("compatibility_level = 3.6\n")
-    (postfix / "master.cf").write_text("")
-    monkeypatch.setattr("bridge.setup.postfix.ETC", str(postfix))
-    arguments = (*ALL, *server.places, "--tls", "none", "--mta", "postfix")
+@pytest.fixture
+def postfix(server, monkeypatch):
+    """The configuration of a Postfix that does not run."""
+    need("postconf")
+    folder = server.home / "postfix"
+    folder.mkdir()
+    (folder / "main.cf").write_text("compatibility_level = 3.6\n")
+    (folder / "master.cf").write_text("")
+    monkeypatch.setattr("bridge.setup.postfix.ETC", str(folder))
+    return folder
+
+
+WITH_POSTFIX = ("--tls", "none", "--mta", "postfix")
+
+
+def test_the_mail_server_is_set_up_when_that_is_wanted(server, postfix):
+    arguments = (*ALL, *server.places, *WITH_POSTFIX)
     _, said = server("init", *arguments)
     assert "have postfix hand over copies: sudo -u nobody postbell" in said
     assert (postfix / "main.cf").read_text() == "compatibility_level = 3.6\n"
@@ -295,6 +308,27 @@ def test_the_mail_server_is_set_up_when_that_is_wanted(server, monkeypatch, tmp_
     assert "recipient_bcc_maps = pipemap:{regexp:" in (postfix / "main.cf").read_text()
     assert "alice" in (postfix / "postbell" / "copies").read_text()
     assert "hand over copies" not in said.partition("What is next")[2]
+
+
+@pytest.mark.parametrize(("answer", "done"), [("y", True), ("n", False)])
+def test_on_a_terminal_the_recipe_is_shown_and_asked_for(server, postfix, answer, done):
+    arguments = map(str, (*ALL, *server.places, *WITH_POSTFIX, "--run-as", "root"))
+    code, screen = on_a_terminal([("Go ahead? [Y/n]:", ""), ("as root? [Y/n]:", answer)], *arguments)
+    assert code == 0, screen
+    assert "This makes Postfix hand over copies:\n\n# Postfix: a blind copy" in screen
+    assert ("recipient_bcc_maps" in (postfix / "main.cf").read_text()) is done
+
+
+def test_units_that_no_package_brought_are_those_of_the_recipe(server, monkeypatch):
+    bare = dataclasses.replace(SERVER, service_unit=False, socket_unit=False)
+    monkeypatch.setattr(finding, "machine", lambda **_: bare)
+    monkeypatch.setattr(
+        setup, "units", lambda **_: Recipe("systemd", "", (File("/etc/x/postbell.service", "U\n"),), (), "")
+    )
+    code, said = server("init", *ALL, "--dry-run")
+    assert code == 0, said
+    assert "textfile: /etc/x/postbell.service\n" in said
+    assert 'listen = "unix:/run/postbell/lmtp.sock"' in said
 
 
 def test_a_recipe_that_fails_is_told(server, monkeypatch):

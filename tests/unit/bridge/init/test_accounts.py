@@ -61,9 +61,10 @@ def test_what_is_made_belongs_to_the_account(open_to_all):
     ],
 )
 def test_what_went_wrong_is_told(error, kind, words):
-    with pytest.raises(kind, match=words) as raised:
-        in_the_name_of("nobody", raising(error))
-    assert type(raised.value) is kind
+    for account in ("nobody", "root"):
+        with pytest.raises(kind, match=words.replace("nobody", account)) as raised:
+            in_the_name_of(account, raising(error))
+        assert type(raised.value) is kind
 
 
 @ROOT

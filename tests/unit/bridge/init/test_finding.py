@@ -72,6 +72,11 @@ def test_a_host_with_a_domain_is_proposed(name, host, monkeypatch):
     assert finding.host() == host
 
 
+def test_an_account_has_its_group():
+    assert finding.group("root") == "root"
+    assert finding.group("nobody-has-this-name") == ""
+
+
 @pytest.mark.parametrize(("sudo_user", "person"), [("alice", "alice"), ("Alice.B", "")])
 def test_who_became_root_is_proposed_as_the_first_user(sudo_user, person):
     assert finding.person({"SUDO_USER": sudo_user}) == person
