@@ -155,8 +155,10 @@ def test_without_a_bridge_the_commands_tell_the_broker_and_say_when_they_cannot(
     with broker.admitted(system.asked("device", "add", "bob", "watch")) as watch:
         assert "bob.phone" not in "".join(path.read_text() for path in broker.logins.glob("[!.]*"))
         with offline.transaction(system.state_dir / "postbell.db", now_ms=0, count=1, days=1) as transaction:
-            transaction.connection.execute("UPDATE login SET pbkdf2 = NULL, bcrypt = NULL WHERE role = 'bridge'")
-        left = system.run("setup", broker.kind, "--logins")
-        assert f"the logins for {broker.kind} are in {broker.logins}" in left.stdout
-        assert system.run("user", "remove", "bob").stdout == "removed bob\n"
+            transaction.connection.execute("UPDATE login SET pbkdf2 = NULL, bcrypt = NULL")
+        done = system.run("setup", broker.kind, "--logins")
+        assert f"the logins for {broker.kind} are in {broker.logins}" in done.stdout
+        assert "left out: bob.watch, whose password is from before" in done.stderr
+        assert "postbell device password bob watch" in done.stderr
+        assert system.run("user", "remove", "bob").stdout.startswith("removed bob")
         assert thrown_out(watch)
