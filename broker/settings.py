@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker.address import Address
+from broker.errors import ConfigurationError
 
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
@@ -132,11 +133,16 @@ class Log(Section):
 
 
 def default_state_dir() -> Path:
-    """Where state lives unless the configuration says so; the bridge's default as well."""
+    """Where state lives unless the configuration says so; the bridge's default as well. Raises ConfigurationError."""
     if os.geteuid() == 0:
         return Path("/var/lib/postbell")
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "postbell"
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "postbell"
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"defaults: state_dir: user {os.geteuid()} has no home directory; name one in the configuration, or as "
+            "POSTBELL_STATE_DIR"
+        ) from error
 
 
 class Settings(BaseSettings):

@@ -110,7 +110,11 @@ def _installation(named: Path | None, state_dir: Path | None, account: str) -> I
     if os.geteuid() == 0:
         group = finding.group(account)
         return places.of_the_system(account=account, group=group, configuration=named, state=state_dir)
-    return places.of_a_user(Path.home(), os.environ, configuration=named, state=state_dir)
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError(f"user {os.geteuid()} has no home directory: run this as one who has") from error
+    return places.of_a_user(home, os.environ, configuration=named, state=state_dir)
 
 
 def _machine(installation: Installation, *, standard: bool) -> Machine:

@@ -10,14 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from bridge.config.sections import Body, BridgeLimits, Broker, Http, Lmtp, Log, Mqtt, Retain, Smtp, Spam
 from bridge.config.values import Directory, Name
 from bridge.contract import topics
+from bridge.errors import ConfigurationError
 
 
 def default_state_dir() -> Path:
-    """Where state lives unless the configuration says so: the system's place for root, else the user's."""
+    """Where state lives unless the configuration says so: the system's place for root, else the user's.
+
+    Raises ConfigurationError for a user who has no home.
+    """
     if os.geteuid() == 0:
         return Path("/var/lib/postbell")
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "postbell"
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "postbell"
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"defaults: state_dir: user {os.geteuid()} has no home directory; name one in the configuration, or as "
+            "POSTBELL_STATE_DIR"
+        ) from error
 
 
 class Settings(BaseModel):

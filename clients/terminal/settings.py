@@ -57,11 +57,14 @@ def login_of(place: Place, mailbox: Mailbox) -> Login:
 
 
 def state_path(place: Place, mailbox: Mailbox) -> Path:
-    """The state file: as given, or in the user's state directory (XDG Base Directory)."""
+    """The state file: as given, or in the user's state directory (XDG). Raises UsageError without a home."""
     if place.state is not None:
         return place.state
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "postbell" / f"{mailbox.username}.journal"
+    try:
+        home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    except RuntimeError as error:
+        raise UsageError(f"user {os.geteuid()} has no home directory; name a file with --state") from error
+    return home / "postbell" / f"{mailbox.username}.journal"
 
 
 def _password(file: Path | None) -> str:

@@ -83,6 +83,18 @@ def ended(words, place, uid=None, **variables):
     return done
 
 
+@root_only
+@pytest.mark.parametrize("words", sorted(EVERY), ids=" ".join)
+def test_who_has_no_home_is_told_so(words, place):
+    """A number that no account has, as in a container: there is no place for anything but what is named."""
+    done = forked(example(words, EVERY[words]), directory=place, environment={"PATH": os.environ["PATH"]}, uid=65_533)
+    assert "Traceback" not in done.said
+    assert "a defect" not in done.said
+    if words in STATEFUL - CLIENTS:
+        assert done.code == 2
+        assert "no home directory" in done.said
+
+
 @pytest.mark.parametrize("words", sorted(EVERY.keys() - STAYING), ids=" ".join)
 def test_without_any_configuration(words, place):
     ended(words, place)
