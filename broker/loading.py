@@ -32,7 +32,7 @@ def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.enviro
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from error
     try:

@@ -32,6 +32,12 @@ def _address(value: object) -> Address | None:
         raise ValueError(f'not an address; {error}, or "" for off') from None
 
 
+def _file(value: object) -> object:
+    if isinstance(value, str) and value.startswith("~"):
+        raise ValueError("the ~ of a shell means nothing here; write the whole path")
+    return None if value == "" else value
+
+
 def _size(value: object) -> object:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     return int(match[1]) * _FACTOR[match[2].lower()] if match else value
@@ -52,7 +58,7 @@ Listen = Annotated[
     PlainSerializer(lambda value: str(value or "")),
     Kind("address"),
 ]
-File = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value), Kind("file")]
+File = Annotated[Path | None, BeforeValidator(_file), Kind("file")]
 Size = Annotated[int, BeforeValidator(_size), Kind("size")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bridge.config.lines import Key
     from bridge.config.problems import Problem
     from bridge.config.source import Source
+    from bridge.config.together import Clash
 
 Keys = dict[str, frozenset[str]]
 
@@ -56,12 +57,22 @@ def check(source: Source) -> Checked:
         *_unknown(source, keys),
         *(source.problem(key, *put, value=value) for key, put, value in wrong),
         *(
-            source.problem(clash.key, clash.problem, clash.cure, value=written(source.values, clash.key))
+            _of_clash(source, clash)
             for clash in clashes(settings)
             if not bad & {clash.key, *clash.others, *((name,) for name, _ in clash.others)}
         ),
     ]
     return Checked(source, settings, right, in_order(problems))
+
+
+def _of_clash(source: Source, clash: Clash) -> Problem:
+    """Its place is that of the key, or, where nobody wrote that one, of what it does not go with."""
+    problem = source.problem(clash.key, clash.problem, clash.cure, value=written(source.values, clash.key))
+    stand_in = next((key for key in sorted(clash.others) if written(source.values, key) != ""), None)
+    if written(source.values, clash.key) != "" or stand_in is None:
+        return problem
+    at = source.problem(stand_in, "", "")
+    return replace(problem, file=at.file, line=at.line, variable=at.variable)
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

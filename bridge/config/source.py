@@ -83,7 +83,7 @@ def read(path: Path | None, environ: Mapping[str, str], known: Mapping[str, Coll
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            text = path.read_bytes().decode()
+            text = path.read_bytes().decode("utf-8-sig")
         except OSError as error:
             problems.append(Problem(f"cannot be read: {error.strerror}", _cure(error), file=str(path)))
         except UnicodeDecodeError as error:

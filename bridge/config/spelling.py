@@ -12,11 +12,39 @@ ALIKE: Final = 60
 SAME: Final = 84
 """How alike two words are to be, in percent: for a key of this section, and for what is farther away."""
 
+ELSEWHERE: Final = {
+    "address": ("listen",),
+    "bind": ("listen",),
+    "ca": ("ca_file", "tls_client_ca"),
+    "ca_cert": ("ca_file", "tls_client_ca"),
+    "cert": ("tls_cert",),
+    "certfile": ("tls_cert",),
+    "certificate": ("tls_cert",),
+    "group": ("socket_owner",),
+    "host": ("listen", "url"),
+    "key": ("tls_key",),
+    "keyfile": ("tls_key",),
+    "login": ("username",),
+    "name": ("hostname",),
+    "owner": ("socket_owner",),
+    "password": ("password_file",),
+    "port": ("listen", "url"),
+    "prefix": ("root",),
+    "server": ("url",),
+    "ssl_cert": ("tls_cert",),
+    "ssl_key": ("tls_key",),
+    "topic": ("root",),
+    "user": ("username",),
+    "verbosity": ("level",),
+}
+"""What other programs call our keys."""
+
 
 def key(name: str, section: str, sections: Mapping[str, Collection[str]]) -> str:
     """What to do about a key that its section does not have."""
     plain = _plain(name)
-    here = _nearest(plain, sections[section], ALIKE)
+    known_as = next((each for each in ELSEWHERE.get(plain, ()) if each in sections[section]), None)
+    here = known_as or _nearest(plain, sections[section], ALIKE)
     if here:
         return f"did you mean {_dotted(section, here)}?"
     elsewhere = [_dotted(other, plain) for other, keys in sections.items() if plain in keys]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _VOLATILE = Path("/run")
+_LEAVE = "leave the key out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ def handed_over(path: Path) -> bool:
     return stat.S_ISSOCK(status.st_mode) and status.st_uid == 0 != os.geteuid()
 
 
-def unreadable(path: Path, what: str) -> tuple[str, str] | None:
+def unreadable(path: Path, what: str, *, otherwise: str = "mend the path") -> tuple[str, str] | None:
     """Why this user cannot read a file, and the cure; None when it can be read."""
     try:
         with path.open("rb") as file:
             file.read(1)
     except FileNotFoundError:
-        return "there is no such file", f"name {what}, or mend the path"
+        return "there is no such file", f"name {what}, or {otherwise}"
     except IsADirectoryError:
         return "this is a directory", f"name {what}, which is a file"
     except PermissionError:
@@ -150,7 +151,7 @@ def _password(path: Path | None) -> Iterator[Fault]:
     key = ("mqtt", "password_file")
     if path is None:
         return
-    if wrong := unreadable(path, "the file with the bridge's password"):
+    if wrong := unreadable(path, "the file with the bridge's password", otherwise=_LEAVE):
         yield Fault(key, *wrong)
     elif not path.read_text(encoding="utf-8", errors="replace").strip():
         yield Fault(key, "the file is empty", "write the bridge's password into it, or leave the key out")
@@ -159,7 +160,7 @@ def _password(path: Path | None) -> Iterator[Fault]:
 def _authorities(path: Path | None) -> Iterator[Fault]:
     if path is None:
         return
-    if wrong := unreadable(path, "a PEM file of certificates"):
+    if wrong := unreadable(path, "a PEM file of certificates", otherwise=_LEAVE):
         yield Fault(("mqtt", "ca_file"), *wrong)
         return
     try:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from bridge.config import meant
 from bridge.config.endpoints import (
+    UNIX,
     Endpoint,
     MqttUrl,
     Network,
@@ -41,28 +43,29 @@ def _listen(value: object) -> Endpoint | None:
     try:
         return parse_endpoint(_text(value)) if value != "" else None
     except ValueError:
-        raise ValueError(
-            'not an address; write host:port with a port up to 65535, [IPv6]:port, unix:/path, or "" for off'
-        ) from None
+        raise ValueError(f"not an address; {meant.address(value, unix=True)}") from None
 
 
 def _address(value: object) -> TcpAddress | None:
-    if isinstance(value, UnixAddress) or (isinstance(value, str) and value.startswith("unix:")):
+    if isinstance(value, UnixAddress) or (isinstance(value, str) and value.startswith((UNIX, "/"))):
         raise ValueError("not on a UNIX socket; this listens on host:port")
     if isinstance(value, TcpAddress):
         return value
     try:
         return TcpAddress.parse(_text(value)) if value != "" else None
     except ValueError:
-        raise ValueError(
-            'not an address; write host:port with a port up to 65535, [IPv6]:port, or "" for off'
-        ) from None
+        raise ValueError(f"not an address; {meant.address(value, unix=False)}") from None
 
 
 def _url(value: object) -> MqttUrl | None:
     if isinstance(value, MqttUrl):
         return value
-    return _as("the URL of a broker", MqttUrl.parse, value) if value != "" else None
+    try:
+        return MqttUrl.parse(_text(value)) if value != "" else None
+    except ValueError as error:
+        if ";" in str(error):
+            raise
+        raise ValueError(f"not the URL of a broker; {meant.broker_url(value)}") from None
 
 
 def _web_url(value: object) -> WebUrl | None:
@@ -106,12 +109,18 @@ def _size(value: object) -> object:
 
 
 def _file(value: object) -> object:
-    return None if value == "" else value
+    return None if value == "" else _at_home(value)
 
 
 def _directory(value: object) -> object:
     if value == "":
         raise ValueError("no directory; write its whole path")
+    return _at_home(value)
+
+
+def _at_home(value: object) -> object:
+    if isinstance(value, str) and value.startswith("~"):
+        raise ValueError("the ~ of a shell means nothing here; write the whole path")
     return value
 
 

@@ -96,7 +96,7 @@ def test_keys_of_the_broker_are_left_to_the_broker(written):
 @pytest.mark.parametrize(
     ("text", "key", "value", "remedy"),
     [
-        ('[smtp]\nlisten = "localhost"', "smtp.listen", "'localhost'", "write host:port"),
+        ('[smtp]\nlisten = "localhost"', "smtp.listen", "'localhost'", 'write "localhost:port"'),
         ('[smtp]\nlisten = "127.0.0.1:99999"', "smtp.listen", "'127.0.0.1:99999'", "65535"),
         ('[lmtp]\nlisten = "unix:lmtp.sock"', "lmtp.listen", "'unix:lmtp.sock'", "unix:/path"),
         ('[lmtp]\nsocket_mode = "0999"', "lmtp.socket_mode", "'0999'", "octal digits"),
@@ -183,14 +183,14 @@ def test_every_key_can_be_overridden_by_a_variable(key):
     [
         (
             "[mqtt]\n[broker]\nembedded = false",
-            ":1: mqtt.url = '': with broker.embedded = false there is no broker; write",
+            ":3: mqtt.url = '': with broker.embedded = false there is no broker; write",
         ),
         ('[broker]\nlisten = ""', ":2: broker.listen = '': the bridge itself comes this way"),
         (
             '[mqtt]\nurl = "mqtt://me:secret@host"',
             r":2: mqtt.url = 'mqtt://\*\*\*@host': the login does not",
         ),
-        ("[smtp]\nlisten = 25", ":2: smtp.listen = 25: not an address; write host:port"),
+        ("[smtp]\nlisten = 25", ':2: smtp.listen = 25: not an address; write "127.0.0.1:25"'),
         ('[smtp]\nnetworks = ["10.0.0.0/99"]', r":2: smtp.networks.0 = '10.0.0.0/99': not a network; write a network"),
     ],
 )
