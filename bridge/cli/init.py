@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from bridge.init.places import Installation
     from bridge.init.plan import Machine, Plan
 
+VARIABLE = "POSTBELL_CONFIG"
+"""It names the configuration, as `--config` does."""
+
 
 def init(
     context: typer.Context,
@@ -72,7 +75,7 @@ def init(
 ) -> None:
     """Set an installation up: configuration, certificate, first user and device, mail server."""
     given = Said(host, mta, tls, cert, key, user, tuple(address or ()), device, port, tuple(also or ()))
-    named = options.chosen(context, config)
+    named = options.chosen(context, config) or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     installation = _installation(named, state_dir, run_as)
     standard = named is None
     machine = _machine(installation, standard=standard and run_as == places.ACCOUNT)

@@ -140,7 +140,8 @@ def _authority(papers: Papers, host: str, *, now: datetime) -> Pair:
     if there[0]:
         raise CertificateError(
             f"{papers.authority_key}: there is {papers.authority} without its key; put the key back for this, or, "
-            f"if it is lost, move {papers.authority} away: a new CA is made, and each device has to be given it"
+            f"if it is lost, move {papers.authority} away and make a new CA with: postbell init --force … "
+            "(each device has to be given it)"
         )
     made = authority.make_authority(f"Postbell CA of {host}", now=now)
     disk.write(

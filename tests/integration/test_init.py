@@ -106,6 +106,31 @@ def test_a_user_without_root_has_all_in_one_go(postbell):
     assert (user["user"], user["addresses"], user["devices"]) == ("alice", ["alice@example.org"], ["phone"])
 
 
+def test_the_variable_names_the_configuration_as_the_option_does(postbell, monkeypatch, tmp_path):
+    monkeypatch.setenv("POSTBELL_CONFIG", str(tmp_path / "elsewhere" / "bell.toml"))
+    code, said = postbell("init", *ALL)
+    assert code == 0, said
+    assert (tmp_path / "elsewhere" / "bell.toml").exists()
+    assert not postbell.configuration.exists()
+    assert f"--config {tmp_path}/elsewhere/bell.toml doctor" in said
+
+
+def test_a_new_authority_is_made_when_the_old_one_was_moved_away(postbell):
+    postbell("init", *ALL)
+    ca = postbell.configuration.with_name("ca.pem")
+    old = ca.read_bytes()
+    (postbell.configuration.parent / "tls" / "ca.key").unlink()
+    code, said = postbell("certificate", "renew", "--now")
+    assert (code, "put the key back for this" in said) == (1, True)
+    ca.unlink()
+    code, said = postbell("init", *ALL)
+    assert (code, "a certificate from elsewhere" in said) == (2, True)
+    code, said = postbell("init", *ALL, "--force")
+    assert code == 0, said
+    assert ca.read_bytes() != old
+    assert Papers.within(postbell.configuration.parent / "tls").is_local()
+
+
 def test_the_second_time_it_says_that_all_is_there(postbell):
     postbell("init", *ALL)
     before = postbell.tree()
