@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, and what it vouches for: PEM in, PEM out.
+"""A local CA: a certificate authority of one's own, and what it vouches for. PEM in, PEM out.
 
 Elliptic keys (P-256), which every TLS library of phones and microcontrollers knows. The time is passed in.
 """
