@@ -607,8 +607,9 @@ def test_roots_commands_leave_nothing_that_the_owner_cannot_use(state, tmp_path)
     for path in (place, *place.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
     tmp_path.chmod(0o755)
-    for above in list(tmp_path.parents)[:3]:
-        above.chmod(0o755)
+    for above in tmp_path.parents:
+        if above.name.startswith(("pytest", "popen")):  # those that pytest made, one more with several workers
+            above.chmod(0o755)
     for command in (["backup", "b.tar"], ["restore", "--force", "b.tar"], ["backup", "c.tar"]):
         ended = forked(command, directory=tmp_path, environment={"POSTBELL_STATE_DIR": str(place)})
         assert ended.code == 0, ended
