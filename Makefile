@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: setup tools run test test-unit check map coverage test-crash fuzz bench wheel deb test-install lock update outdated audit hooks clean
+.PHONY: setup tools run test test-unit check map coverage test-crash soak fuzz bench wheel deb test-install lock update outdated audit hooks clean
 
 # What runs, and no more; `tools` adds what tests and checks need, each target that needs them by itself.
 setup: $(READY)
@@ -39,7 +39,7 @@ run: setup
 COVERAGE ?= $(CI)
 ifneq ($(and $(COVERAGE),$(if $(ARGS),,all)),)
 test: coverage
-	$(PYTEST) tests/fuzz tests/crash $(PARALLEL)
+	$(PYTEST) tests/fuzz tests/crash tests/soak $(PARALLEL)
 else
 test: tools
 	$(PYTEST) $(PARALLEL) $(ARGS)
@@ -71,6 +71,10 @@ coverage: tools
 
 test-crash: tools
 	$(BIN)/python -m tests.crash $(ARGS)
+
+# Mail, devices and an operator at work on one Postbell: half an hour, or as long as ARGS="--minutes 5" says.
+soak: tools
+	$(BIN)/python -m tests.soak $(ARGS)
 
 fuzz: tools
 	$(PYTEST) tests/fuzz --fuzz-seconds=3600 --timeout=0 $(ARGS)

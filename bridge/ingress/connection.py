@@ -166,17 +166,18 @@ class SmtpConnection(SMTP):
     async def _start_tls(self, *, begun: bool = False) -> None:
         """Encrypt from here on; what was sent in the clear and not yet read is dropped (RFC 3207 §4.2).
 
-        Where TLS was `begun` with the first byte, what was read is its, and goes to it.
+        Only what came before our reply can be that: behind it the sender speaks TLS, and what was read of that already
+        goes to TLS. Where TLS was `begun` with the first byte, so does all of it.
         Raises ConnectionAbortedError when the handshake fails.
         """
         assert self._context.tls is not None
-        await self._flush()
         if not begun:
             self._reader.forget()
+        await self._flush()
         handshake = self.loop.create_task(
             self._writer.start_tls(self._context.tls, ssl_handshake_timeout=HANDSHAKE_S), name="smtp-handshake"
         )
-        if begun and self.transport is not None:
+        if self.transport is not None:
             pass_on = functools.partial(self._pass_on_to_tls, self.transport)
             self.loop.call_soon(self.loop.call_soon, pass_on)  # behind the task's first step, which stops reading
         try:
@@ -190,7 +191,7 @@ class SmtpConnection(SMTP):
         self._reader.attach(self.transport)
 
     def _pass_on_to_tls(self, transport: asyncio.Transport) -> None:
-        """Give TLS the beginning of its handshake, which came as soon as the connection was there.
+        """Give TLS the beginning of its handshake, which came before TLS was there.
 
         Called in the step of the loop in which TLS takes its place, and before more is read.
         """

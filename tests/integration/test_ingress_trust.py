@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
+import smtplib
 import socket
 import ssl
 import struct
@@ -18,6 +19,7 @@ from structlog.testing import capture_logs
 
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits, Trust
+from bridge.ingress.smtp import SmtpConversation
 from tests.conftest import need
 from tests.support import UNUSED
 from tests.support.ingress import ANY_PORT, Running, Wire, listening, told
@@ -155,6 +157,28 @@ def test_a_handshake_that_comes_with_the_connection_is_heard(tmp_path, certifica
 
     trust = Trust(proxies=(ip_network("127.0.0.0/8"),) if header else ())
     told(tmp_path, story, loop=loop, smtps_listen=ANY_PORT, trust=trust, **certificate)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_handshake_that_comes_right_behind_our_reply_is_heard(tmp_path, certificate, loop, monkeypatch):
+    """A sender that is quick: it speaks TLS when our reply is out, and TLS does not listen yet."""
+    flush = SmtpConversation._flush
+
+    async def slowly(conversation):
+        await flush(conversation)
+        await asyncio.sleep(0.1)
+
+    def start(host, port):
+        with smtplib.SMTP(host, int(port), timeout=10) as sender:
+            vars(sender)["_host"] = "mx.example"
+            sender.starttls(context=trusting(certificate))
+            assert sender.noop()[0] == 250
+
+    async def story(running: Running) -> None:
+        await asyncio.to_thread(start, *running.ingress.addresses["smtp"].split(":"))
+
+    monkeypatch.setattr(SmtpConversation, "_flush", slowly)
+    told(tmp_path, story, loop=loop, **certificate)
 
 
 @pytest.mark.parametrize("said", [b"EHLO c\r\n", b"\x16\x03\x01\xff\xff garbage", b""])
