@@ -11,6 +11,8 @@ STANDARD = {0: "stdin", 1: "stdout", 2: "stderr"}
 def main() -> None:
     """Run the command line and exit with its code."""
     _have_standard_streams()
+    # Else pydantic looks through all that is installed for plugins: a tenth of the start, to run what nobody chose.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from bridge.cli.main import run  # noqa: PLC0415 - an installation that this user may not read is told as well
 
