@@ -49,7 +49,8 @@ class Reloading:
         except OSError as error:
             raise LoginsUntoldError(f"mqtt.logins_hook ({words}): {error.strerror}; mend the key") from error
         try:
-            said, _ = await asyncio.wait_for(process.communicate(), HOOK_S)
+            async with asyncio.timeout(HOOK_S):  # wait_for of Python 3.11 can swallow a cancellation
+                said, _ = await process.communicate()
         except TimeoutError as error:
             raise LoginsUntoldError(f"mqtt.logins_hook ({words}) has not ended after {HOOK_S:.0f} s") from error
         finally:

@@ -181,3 +181,19 @@ def test_it_writes_by_itself_and_beats_while_somebody_is_here(told, monkeypatch)
 
     told(story)
     assert sum("visit" in sql for sql in beats) == 1
+
+
+@pytest.mark.parametrize("turns_before", range(5))
+def test_it_ends_when_it_is_told_so_as_somebody_arrives(told, turns_before):
+    async def story(attendance, _):
+        following = asyncio.create_task(attendance.follow())
+        await asyncio.sleep(0)
+        attendance.arrived(PHONE)
+        for _turn in range(turns_before):
+            await asyncio.sleep(0)
+        following.cancel()
+        done, _still = await asyncio.wait({following}, timeout=5)
+        assert done
+        assert following.cancelled()
+
+    told(story)
