@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from bridge.daemon import runfile
-from bridge.doctor.judge import certificates, clock, files, listeners, names, service, store
+from bridge.doctor.judge import broker, certificates, clock, files, listeners, names, service, store
 from bridge.doctor.judge.check import Check
 from bridge.doctor.judge.finding import Finding, unknown
+from bridge.doctor.look import broker as broker_look
 from bridge.doctor.look import certificates as certificates_look
 from bridge.doctor.look import clock as clock_look
 from bridge.doctor.look import files as files_look
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 TOTAL_S: Final = 20.0
 DAMAGE_S: Final = 4.0
-HOP_S: Final = 6.0
+HOP_S: Final = 5.0
+BROKER_S: Final = 8.0
 
 
 PROBE_NEEDS: Final = {
@@ -102,6 +104,7 @@ class Round:
             Hop(of("listener"), self._listeners),
             Hop(of("certificate"), self._certificates),
             Hop(of("name"), lambda: names.judge(names_look.look(self._settings))),
+            Hop(of("broker"), lambda: broker.judge(broker_look.look(self._settings, self._service)), within_s=BROKER_S),
             Hop(of("way", "isolation"), self._probe, here=True),
         )
 

@@ -12,6 +12,8 @@ from bridge.doctor.judge.finding import Finding, broken, fine, unknown
 TOLD = 3
 """Of many files with the same trouble, so many are named."""
 GROUP_OR_OTHERS = 0o077
+SECRET = ("postbell.db", "local.key", "mqtt.password")
+"""Files of the state that nobody else may read begin so."""
 DENIED = "Permission denied"
 """What the system says to somebody who may not look."""
 
@@ -121,7 +123,7 @@ def _closed(files: FilesSeen) -> list[Finding]:
             f"chmod 600 {each.path}",
         )
         for each in files.contents
-        if each.mode & GROUP_OR_OTHERS and each.path.rpartition("/")[2].startswith(("postbell.db", "local.key"))
+        if each.mode & GROUP_OR_OTHERS and each.path.rpartition("/")[2].startswith(SECRET)
     ]
     return found or [fine(Check.CLOSED)]
 

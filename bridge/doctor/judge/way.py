@@ -11,7 +11,7 @@ from bridge.doctor.judge.finding import Finding, broken, fine, unknown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OF_WAY = (Check.ACCEPTED, Check.PUBLISHED, Check.LOGIN, Check.TOLD, Check.SEEN, Check.CLEARED)
+OF_WAY = (Check.ACCEPTED, Check.PUBLISHED, Check.DEVICE_LOGIN, Check.TOLD, Check.SEEN, Check.CLEARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +87,15 @@ def _published(way: WaySeen) -> Finding:
 
 def _login(way: WaySeen) -> Finding:
     if way.refusal is None:
-        return unknown(Check.LOGIN, "it was not tried") if not way.url else fine(Check.LOGIN)
+        return unknown(Check.DEVICE_LOGIN, "it was not tried") if not way.url else fine(Check.DEVICE_LOGIN)
     if way.unknown_login:
         return unknown(
-            Check.LOGIN,
+            Check.DEVICE_LOGIN,
             f"the broker at {way.url} does not know the throw-away login ({way.refusal})",
             "let it know the logins of the doctor, and give their password: --password-file FILE",
         )
     return broken(
-        Check.LOGIN,
+        Check.DEVICE_LOGIN,
         f"a new device is not let in at {way.url}: {way.refusal}",
         "look at the hops broker and listener; with another broker, its logins are not kept current",
     )

@@ -119,6 +119,8 @@ def _walked(directory: Path) -> Iterator[FileSeen]:
     for entry in found:
         with suppress(FileNotFoundError):  # a file that came and went
             seen = entry.stat(follow_symlinks=False)
+            if stat.S_ISLNK(seen.st_mode):
+                continue  # whose a link is makes no difference
             yield FileSeen(entry.path, seen.st_uid, seen.st_gid, seen.st_mode)
             if stat.S_ISDIR(seen.st_mode):
                 folders.append(entry.path)

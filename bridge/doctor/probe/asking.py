@@ -12,7 +12,7 @@ from bridge.contract.packing import pack, unpack
 from bridge.doctor.probe.accounts import DEVICE
 
 if TYPE_CHECKING:
-    from bridge.doctor.probe.device import Heard, ProbeDevice
+    from bridge.doctor.look.mqtt import Heard, ProbeDevice
 
 ARRIVES_S: Final = 3.0
 

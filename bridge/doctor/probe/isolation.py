@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.contract.packing import VERSION
 from bridge.doctor.judge.isolation import IsolationSeen
+from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice
 from bridge.doctor.probe.accounts import DEVICE
 from bridge.doctor.probe.asking import ask
-from bridge.doctor.probe.device import NotLetInError, NotReachedError, ProbeDevice
 
 if TYPE_CHECKING:
+    from bridge.doctor.look.mqtt import Way
     from bridge.doctor.probe.accounts import ThrowAway
-    from bridge.doctor.probe.device import Way
 
 CATCHES_UP_S: Final = 1.0
 FORGED_ID: Final = "0000d0c70"

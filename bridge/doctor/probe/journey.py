@@ -11,9 +11,9 @@ from bridge.contract import topics
 from bridge.contract.packing import VERSION
 from bridge.doctor.judge.isolation import IsolationSeen
 from bridge.doctor.judge.way import Letter, WaySeen
+from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice
 from bridge.doctor.probe import isolation
 from bridge.doctor.probe.asking import ARRIVES_S, ask, subject_of
-from bridge.doctor.probe.device import NotLetInError, NotReachedError, ProbeDevice
 from bridge.doctor.probe.post import hand_in, mail, subject
 from bridge.store import offline
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.endpoints import Endpoint
+    from bridge.doctor.look.mqtt import Way
     from bridge.doctor.probe.accounts import ThrowAway
-    from bridge.doctor.probe.device import Way
 
 PAUSE_S: Final = 0.02
 REQUEST: Final = 1

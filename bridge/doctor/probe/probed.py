@@ -7,14 +7,12 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.config.endpoints import MqttUrl, TcpAddress
-from bridge.daemon import runfile
 from bridge.doctor.judge import isolation as judge_isolation
 from bridge.doctor.judge import way as judge_way
 from bridge.doctor.judge.check import Check
+from bridge.doctor.look.broker import way_of
 from bridge.doctor.look.listeners import LISTENERS, address_of, waits_for_proxy
 from bridge.doctor.probe.accounts import Ending, accounts
-from bridge.doctor.probe.device import Way
 from bridge.doctor.probe.journey import Inlet, Journey
 from bridge.errors import PostbellError
 
@@ -41,7 +39,7 @@ def probe(settings: Settings, probing: Probing, *, now_ms: Callable[[], int]) ->
     way = way_of(settings)
     if way is None:
         return nothing("the embedded broker does not say where it listens")
-    kept = bool(getattr(settings.mqtt, "logins_for", ""))
+    kept = bool(settings.mqtt.logins_for)
     journey = Journey(
         database=settings.database,
         root=settings.mqtt.root,
@@ -65,14 +63,6 @@ def nothing(reason: str, *, left: str = "") -> list[Finding]:
     cleared = judge_way.judge(judge_way.WaySeen(left=left))[-1]
     way = [cleared if left and each.check is Check.CLEARED else each for each in judge_way.nothing(reason)]
     return [*way, *judge_isolation.judge(judge_isolation.IsolationSeen(reason=reason))]
-
-
-def way_of(settings: Settings) -> Way | None:
-    """How the broker is reached from here; None while the embedded one has not said."""
-    if settings.mqtt.url is not None:
-        return Way(settings.mqtt.url, settings.mqtt.ca_file)
-    said = runfile.read(settings.run_dir, runfile.BROKER).get("mqtt")
-    return Way(MqttUrl.of(TcpAddress.parse(said))) if isinstance(said, str) else None
 
 
 def doors(settings: Settings) -> Iterator[Inlet]:

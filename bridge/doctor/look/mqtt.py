@@ -1,4 +1,4 @@
-"""A device for the probe: logs in as any does, hears, asks, and remembers what it heard."""
+"""A connection to the broker as a device has one: logs in, hears, asks, and remembers what it heard."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Notes:
 
 
 class ProbeDevice:
-    """One connection with a session that ends with it. All waits are bounded; use as a context manager."""
+    """One connection. Its session ends with it, unless it resumes one. All waits are bounded; use `with`."""
 
     def __init__(
         self,
@@ -75,21 +75,22 @@ class ProbeDevice:
         *,
         client_id: str = "",
         mqtt5: bool = False,
+        resume: bool = False,
     ) -> None:
-        """With an empty username it comes without a login."""
+        """With an empty username it comes without a login. With `resume` the session stays as it was found."""
         self.username = username
         self._changed = threading.Condition()
         self._notes = _Notes()
         url = way.url
         self._address = (reached(url.host), url.address.port)
-        self._mqtt5 = mqtt5
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id or username or "postbell-doctor",
-            clean_session=None if mqtt5 else True,
+            clean_session=None if mqtt5 else not resume,
             protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
             transport="websockets" if url.websocket else "tcp",
             reconnect_on_failure=False,
+            manual_ack=resume,  # what waits in the session is for whoever it belongs to
         )
         if username:
             self._client.username_pw_set(username, password)
