@@ -36,7 +36,6 @@ COPY --from=made /opt/postbell /opt/postbell
 ENV PATH=/opt/postbell/bin:/usr/bin:/bin \
     POSTBELL_STATE_DIR=/var/lib/postbell \
     POSTBELL_SMTP__LISTEN=0.0.0.0:2525 \
-    POSTBELL_BROKER__LISTEN=0.0.0.0:1883 \
     PYTHONDONTWRITEBYTECODE=1
 USER 2525:2525
 VOLUME /var/lib/postbell
