@@ -92,7 +92,7 @@ deb:
 
 # What README.md and docs/install.md say, line by line, in a Debian of its own that boots.
 test-install: tools
-	$(PYTEST) tests/install/test_server.py tests/install --timeout 1200 $(ARGS)
+	$(PYTEST) tests/install $(PARALLEL) --timeout 1200 $(ARGS)
 
 # --- dependencies ---------------------------------------------------------------------------------------
 

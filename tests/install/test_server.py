@@ -6,9 +6,15 @@ import re
 import subprocess
 
 from tests.conftest import need
-from tests.install.recipes import commands, filled
+from tests.install.recipes import blocks, commands, filled
 
 SECTION = "## Install on a server"
+BESIDE_A_MAIL_SERVER = """state_dir = "/var/lib/postbell"
+
+[lmtp]
+listen = "unix:/run/postbell/lmtp.sock"
+
+"""
 CONFIGURES = "sudo postbell init "
 """How the first line begins that is the same for all ways to install."""
 
@@ -124,7 +130,7 @@ def is_removed(server):
     server.typed(["sudo apt-get purge -q -y postbell"])
     left = server.root(
         "find / -xdev -name '*postbell*' ! -path '/proc/*' ! -path '/home/*' ! -path '/srv/*' ! -path '/root/*'"
-        " ! -path '/etc/postfix/*' ! -path '/var/cache/*' ! -path '/run/log/*' ! -path '/tmp/*';"
+        " ! -path '/etc/postfix/*' ! -path '/var/spool/postfix/*' ! -path '/var/cache/*' ! -path '/run/log/*' ! -path '/tmp/*';"
         " getent passwd postbell",
         check=False,
     )
@@ -151,3 +157,25 @@ def test_pipx(server):
     server.send("first")
     server.told(device, "first")
     assert server.typed(["command -v postbell"]) == "/usr/local/bin/postbell\n"
+
+
+def test_mosquitto_is_the_broker(server):
+    """docs/brokers/mosquitto.md, on a server where Postbell has users already."""
+    server.installed(readme()[0])
+    section = "## Set it up"
+    [toml] = [block.text for block in blocks("docs/brokers/mosquitto.md", section) if block.language == "toml"]
+    server.machine.write("/etc/postbell/postbell.toml", BESIDE_A_MAIL_SERVER + toml)
+    server.typed(["sudo -u postbell postbell user add alice --address alice@example.org"])
+    server.typed(commands("docs/brokers/mosquitto.md", section))
+    server.typed(["sudo systemctl enable --now postbell", *commands("README.md", "## Connect Postfix")])
+    device = server.watching(server.typed(commands("README.md", "## Pair a device")), "mail/alice/text")
+    server.send("first")
+    server.told(device, "first")
+    assert server.active("postbell.service", "mosquitto.service") == ["active", "active"]
+    assert '"embedded": false' in server.typed(["sudo -u postbell postbell status --json"])
+    later = server.watching(server.typed(["sudo -u postbell postbell device add alice later"]), "mail/alice/text")
+    server.told(later, "first")
+    server.typed(["sudo -u postbell postbell device revoke alice later"])
+    server.send("second")
+    server.told(device, "second")
+    assert "second" not in later.read_text()
