@@ -130,7 +130,8 @@ def is_removed(server):
     server.typed(["sudo apt-get purge -q -y postbell"])
     left = server.root(
         "find / -xdev -name '*postbell*' ! -path '/proc/*' ! -path '/home/*' ! -path '/srv/*' ! -path '/root/*'"
-        " ! -path '/etc/postfix/*' ! -path '/var/spool/postfix/*' ! -path '/var/cache/*' ! -path '/run/log/*' ! -path '/tmp/*';"
+        " ! -path '/etc/postfix/*' ! -path '/var/spool/postfix/*' ! -path '/var/cache/*' ! -path '/run/log/*'"
+        " ! -path '/tmp/*';"
         " getent passwd postbell",
         check=False,
     )
