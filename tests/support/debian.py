@@ -81,14 +81,15 @@ class Debian:
             raise
 
     def _booted(self) -> str:
-        """The pid of its systemd, seen from here."""
+        """The pid of its systemd, seen from here; empty while there is none."""
         assert self._boot.poll() is None, self.log.read_text(errors="replace")
         pid = str(self._boot.pid)
-        while pid:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
-            if Path(command.decode()).name in {"systemd", "init"}:
-                return pid
-            pid = Path(f"/proc/{pid}/task/{pid}/children").read_text().partition(" ")[0]
+        with contextlib.suppress(OSError):  # what prepares the boot comes and goes
+            while pid:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+                if Path(command.decode()).name in {"systemd", "init"}:
+                    return pid
+                pid = Path(f"/proc/{pid}/task/{pid}/children").read_text().partition(" ")[0]
         return ""
 
     def _up(self) -> bool:
