@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from broker.settings import Broker, Settings
 
-_NOT_ITS_KEY = "it does not belong to the certificate"
+_BOTH = "broker.tls_cert and broker.tls_key"
 
 
 def check(values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -48,18 +48,25 @@ def _files(broker: Broker) -> Iterator[Problem]:
     try:
         context.load_cert_chain(broker.tls_cert, broker.tls_key, password=_no_passphrase)
     except (OSError, ValueError) as error:
-        key = "tls_key" if "KEY_VALUES_MISMATCH" in str(error) else "tls_cert"
-        problem = (
-            "it does not belong to the certificate" if key == "tls_key" else "no certificate with its key in PEM form"
-        )
-        cure = "name two files that belong together in broker.tls_cert and broker.tls_key, the key without a passphrase"
-        yield Problem(f"broker.{key}", str(getattr(broker, key)), problem, cure)
+        key, *told = _no_pair(broker.tls_cert, broker.tls_key, error)
+        yield Problem(f"broker.{key}", str(getattr(broker, key)), *told)
     try:
         if broker.tls_client_ca is not None:
             context.load_verify_locations(broker.tls_client_ca)
     except OSError:
         cure = "name one, or leave the key out: devices then need no certificate of their own"
         yield Problem("broker.tls_client_ca", str(broker.tls_client_ca), "no PEM file of certificates", cure)
+
+
+def _no_pair(chain: Path, key: Path, error: Exception) -> tuple[str, str, str]:
+    """Why two files are no certificate with its key: which of the two is wrong, what is, and the cure."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return "tls_key", "the key has a passphrase", f"write the key without one: openssl pkey -in {key} -out FILE"
+    if "KEY_VALUES_MISMATCH" in str(error):
+        return "tls_key", "it does not belong to the certificate", f"name two that do in {_BOTH}"
+    if b"PRIVATE KEY-----" in chain.read_bytes() and b"-----BEGIN CERTIFICATE-----" in key.read_bytes():
+        return "tls_cert", "this is the key, and tls_key the certificate", f"change {_BOTH} round"
+    return "tls_cert", "no certificate with its key in PEM form", f"name the certificate and its key in {_BOTH}"
 
 
 def _unreadable(path: Path) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli import edge
 from bridge.cli.config import judged
-from bridge.config import loading
+from bridge.config import judging, loading
 from bridge.daemon.child import BrokerRefusesError
 from bridge.errors import ConfigurationError, PostbellError
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def refuse(config: Path | None) -> None:
-    """Raise ConfigurationError with every mistake that does not pass by itself; do nothing when there is none."""
-    if problems := _lasting(config):
+    """Raise ConfigurationError with every mistake that keeps the broker from running; do nothing without any."""
+    if problems := judging.judge(config, for_bridge=False).problems:
         raise ConfigurationError("\n".join(map(str, problems)))
 
 

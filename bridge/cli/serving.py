@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from bridge.cli import demo, options, ownership, processes
+from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -54,9 +55,20 @@ def broker(context: typer.Context, config: options.Config = None) -> None:
 
 def _owned(context: typer.Context, config: Path | None) -> Settings:
     """The configuration, for whoever owns the state directory or makes it."""
-    settings = options.settings(context, config)
+    try:
+        settings = options.settings(context, config)
+    except ConfigurationError as error:
+        _explain(error, options.chosen(context, config))
+        raise
     ownership.require(settings.state_dir)
     return settings
+
+
+def _explain(error: BaseException, config: Path | None) -> None:
+    """Tell every mistake in the configuration with the one that is the end of it."""
+    from bridge.cli import mistakes  # noqa: PLC0415 - all is well mostly
+
+    mistakes.explain(error, config)
 
 
 def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None]) -> None:
@@ -66,9 +78,7 @@ def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: C
     try:
         run_loop(process.serve(settings, config=config, with_broker=with_broker, ready=ready, verbosity=verbosity))
     except BaseException as error:
-        from bridge.cli import mistakes  # noqa: PLC0415 - it went well until here
-
-        mistakes.explain(error, config)
+        _explain(error, config)
         raise
 
 

@@ -36,12 +36,16 @@ class Judgement:
     def including(self, faults: Iterable[Fault]) -> Judgement:
         """The same with more that the system knows, but for keys in which something is wrong already."""
         told = {problem.key for problem in self.problems}
-        more = [_placed(self.source, fault) for fault in faults if fault.name not in told]
+        more = [_placed(self.source, self.settings, fault) for fault in faults if fault.name not in told]
         return replace(self, problems=checking.in_order([*self.problems, *more]))
 
 
-def judge(explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Judgement:
+def judge(
+    explicit: Path | None = None, *, environ: Mapping[str, str] = os.environ, for_bridge: bool = True
+) -> Judgement:
     """Judge the configuration that `loading.load` would load, as the user that this process is.
+
+    Not `for_bridge`, what only the bridge needs of the system may be missing: the broker may run elsewhere.
 
     Asks the broker's program about its keys, for a fifth of a second. Raises ConfigurationError when there is no file
     of the name that was given.
@@ -49,7 +53,8 @@ def judge(explicit: Path | None = None, *, environ: Mapping[str, str] = os.envir
     read = source.read(loading.find(explicit, environ), environ, checking.known())
     checked = checking.check(read)
     of_text = Judgement(read, checked.settings, checked.problems)
-    return of_text.including(_of_the_broker(checked)).including(system.faults(checked.settings))
+    judgement = of_text.including(_of_the_broker(checked))
+    return judgement.including(system.faults(checked.settings)) if for_bridge else judgement
 
 
 def _of_the_broker(checked: Checked) -> list[Fault]:
@@ -60,6 +65,13 @@ def _of_the_broker(checked: Checked) -> list[Fault]:
     return [Fault(tuple(each["key"].split(".")), each["problem"], each["cure"]) for each in told]
 
 
-def _placed(read: Source, fault: Fault) -> Problem:
+def _placed(read: Source, settings: Settings, fault: Fault) -> Problem:
     value = checking.written(read.values, fault.key)
+    value = _by_default(settings, fault.key) if value == "" else value
     return replace(read.problem(fault.key, fault.problem, fault.cure, value=value), may_pass=fault.may_pass)
+
+
+def _by_default(settings: object, key: tuple[str, ...]) -> str:
+    for part in key:
+        settings = getattr(settings, part, None)
+    return "" if settings is None else str(settings)

@@ -30,7 +30,8 @@ def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path
     named = explicit or (Path(environ["POSTBELL_CONFIG"]) if environ.get("POSTBELL_CONFIG") else None)
     if named is not None:
         if not _is_file(named):
-            raise ConfigurationError(f"{named}: no such file; create it or name another with --config")
+            what = "this is a directory; name the file" if named.is_dir() else "no such file; create it or name another"
+            raise ConfigurationError(f"{named}: {what} with --config")
         return named
     return next((place for place in _places(environ) if _is_file(place, passed_by=place != _PLACES[-1])), None)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _VOLATILE = Path("/run")
+_KEY, _CHAIN = b"PRIVATE KEY-----", b"-----BEGIN CERTIFICATE-----"
 _LEAVE = "leave the key out"
 
 
@@ -135,11 +136,18 @@ def _certificate(section: str, chain: Path | None, key: Path | None) -> Iterator
         return
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key, password=_no_password)
-    except (OSError, ValueError) as error:
-        mismatch = "KEY_VALUES_MISMATCH" in str(error)
-        problem = "it does not belong to the certificate" if mismatch else "no certificate with its key in PEM form"
-        cure = f"name two files that belong together in {section}.tls_cert and {section}.tls_key, without a passphrase"
-        yield Fault((section, "tls_key" if mismatch else "tls_cert"), problem, cure)
+    except ValueError:
+        cure = f"write the key without one: openssl pkey -in {key} -out FILE"
+        yield Fault((section, "tls_key"), "the key has a passphrase", cure)
+    except OSError as error:
+        both = f"{section}.tls_cert and {section}.tls_key"
+        if "KEY_VALUES_MISMATCH" in str(error):
+            yield Fault((section, "tls_key"), "it does not belong to the certificate", f"name two that do in {both}")
+        elif _KEY in chain.read_bytes() and _CHAIN in key.read_bytes():
+            yield Fault((section, "tls_cert"), "this is the key, and tls_key the certificate", f"change {both} round")
+        else:
+            cure = f"name the certificate and its key in {both}"
+            yield Fault((section, "tls_cert"), "no certificate with its key in PEM form", cure)
 
 
 def _no_password() -> str:

@@ -132,3 +132,11 @@ def test_the_broker_alone_tells_its_mistakes_with_their_lines(tmp_path):
     assert process.returncode == 2
     assert "postbell.toml:3: broker.session_days = 0: too small" in said
     assert "postbell.toml:5: limits.queue = 0: too small" in said
+
+
+def test_a_wrong_value_of_the_bridge_is_told_with_those_of_the_broker(tmp_path):
+    with start(tmp_path, "[smtp]\nlisten = 25\n[broker]\nsession_days = 0\n") as process:
+        said = process.stderr.read()
+    assert process.returncode == 2
+    assert "postbell.toml:3: smtp.listen = 25: not an address" in said
+    assert "postbell.toml:5: broker.session_days = 0: too small" in said

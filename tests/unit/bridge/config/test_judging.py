@@ -14,6 +14,7 @@ import pytest
 from bridge.config import brokers, judging, system
 from bridge.config.brokers import BrokerSilentError
 from bridge.config.problems import Problem, shown
+from bridge.errors import ConfigurationError
 from broker import checking as broker_checking
 from tests.support.certificates import self_signed
 
@@ -236,10 +237,13 @@ def test_files_that_are_no_certificates_are_told(judged, tmp_path):
     empty.touch()
     for section in ("smtp", "broker", "http"):
         (said,) = judged(f"[{section}]\ntls_cert = '{pem}'\ntls_key = '{other}'")
-        assert f":3: {section}.tls_key = '{other}': it does not belong to the certificate; name two files" in said
-        for pair in ((pem, locked), (empty, empty)):
-            (said,) = judged(f"[{section}]\ntls_cert = '{pair[0]}'\ntls_key = '{pair[1]}'")
-            assert f":2: {section}.tls_cert = '{pair[0]}': no certificate with its key in PEM form; name two" in said
+        assert f":3: {section}.tls_key = '{other}': it does not belong to the certificate; name two that do" in said
+        (said,) = judged(f"[{section}]\ntls_cert = '{pem}'\ntls_key = '{locked}'")
+        assert f":3: {section}.tls_key = '{locked}': the key has a passphrase; write the key without one: " in said
+        (said,) = judged(f"[{section}]\ntls_cert = '{key}'\ntls_key = '{pem}'")
+        assert f":2: {section}.tls_cert = '{key}': this is the key, and tls_key the certificate; change" in said
+        (said,) = judged(f"[{section}]\ntls_cert = '{empty}'\ntls_key = '{empty}'")
+        assert f":2: {section}.tls_cert = '{empty}': no certificate with its key in PEM form; name the" in said
     both = f"tls_cert = '{pem}'\ntls_key = '{key}'\n"
     assert judged(f"[broker]\n{both}[smtp]\n{both}[http]\n{both}") == []
     said = judged(f"[broker]\n{both}tls_client_ca='{empty}'\n[mqtt]\nca_file='{empty}'\npassword_file='{empty}'")
@@ -340,3 +344,27 @@ def test_a_file_that_cannot_be_read_is_told(judged, tmp_path):
     with as_nobody():
         found = judging.judge(tmp_path / "postbell.toml", environ={"POSTBELL_STATE_DIR": "/"})
     assert ": cannot be read: Permission denied; give it to the group of the user" in str(found.problems[0])
+
+
+def test_a_default_that_cannot_be_is_told_with_its_value(tmp_path):
+    file = tmp_path / "postbell.toml"
+    file.write_text("")
+    fine = judging.judge(file, environ={"POSTBELL_STATE_DIR": str(tmp_path)})
+    (problem,) = fine.including([system.Fault(("broker", "listen"), "in use", "end it")]).problems
+    assert str(problem) == f"{file}: broker.listen = '127.0.0.1:1883': in use; end it"
+    (problem,) = fine.including([system.Fault(("smtp", "tls_listen"), "off", "write one")]).problems
+    assert problem.value == "''"
+
+
+def test_for_the_broker_alone_what_the_bridge_needs_of_the_system_may_be_missing(tmp_path):
+    file = tmp_path / "postbell.toml"
+    file.write_text("[mqtt]\nca_file = '/absent'\n[broker]\ntls_cert = '/absent'\ntls_key = '/absent'\n")
+    environ = {"POSTBELL_STATE_DIR": str(tmp_path)}
+    told = [problem.key for problem in judging.judge(file, environ=environ, for_bridge=False).problems]
+    assert told == ["broker.tls_cert", "broker.tls_key"]
+    assert "mqtt.ca_file" in {problem.key for problem in judging.judge(file, environ=environ).problems}
+
+
+def test_a_directory_is_no_configuration(tmp_path):
+    with pytest.raises(ConfigurationError, match="this is a directory; name the file with --config"):
+        judging.judge(tmp_path)
