@@ -81,13 +81,18 @@ def _keep(state: State, aside: Path) -> None:
     for directory in (aside, aside / contents.SPOOL):
         directory.mkdir(mode=0o700, exist_ok=True)
     names = [state.database.name + suffix for suffix in ("", *SIDE_FILES)]
-    for path in [state.database.with_name(name) for name in names] + [state.key]:
+    for path in [state.database.with_name(name) for name in names] + [state.key, *_own_password(state)]:
         _link(path, aside / path.name)
     if state.spool_dir.is_dir():
         for path in spool.files(state.spool_dir):
             _link(path, aside / contents.SPOOL / path.name)
     for directory in (aside / contents.SPOOL, aside, aside.parent):
         sync_directory(directory)
+
+
+def _own_password(state: State) -> list[Path]:
+    """The password for the broker, where it is Postbell's own to keep: in the state's directory."""
+    return [state.password] if state.password is not None and state.password.parent == state.database.parent else []
 
 
 def _link(path: Path, other: Path) -> None:
@@ -111,6 +116,9 @@ def _tidy(fresh: Path, state: State, aside: Path) -> None:
     place = state.database.parent
     if (fresh / contents.KEY).exists():
         (fresh / contents.KEY).replace(state.key)
+    for path in _own_password(state):
+        if (fresh / contents.PASSWORD).exists():
+            (fresh / contents.PASSWORD).replace(path)
     for name in PUT_ASIDE:
         if aside.is_dir() and (place / name).exists():
             (place / name).rename(aside / name)

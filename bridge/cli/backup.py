@@ -55,7 +55,7 @@ def state_of(settings: Settings, *, configuration: Path | None = None) -> State:
         database=settings.database,
         spool_dir=settings.spool_dir,
         key=settings.state_dir / KEY_FILE,
-        password=settings.mqtt.password_file,
+        password=settings.password_file,
         configuration=configuration,
     )
 

@@ -94,7 +94,7 @@ def _put_beside(settings: Settings, fresh: Path, unpacked: Unpacked) -> list[Pat
     beside = settings.state_dir / BESIDE
     found = []
     for name in (contents.PASSWORD, contents.CONFIGURATION):
-        if name in unpacked.names:
+        if name in unpacked.names and (fresh / name).exists():  # else it has its place in the state
             beside.mkdir(mode=0o700, exist_ok=True)
             found.append((fresh / name).replace(beside / name))
     return found

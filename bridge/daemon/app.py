@@ -74,6 +74,8 @@ class Bridge:
         verbosity: Verbosity | None = None,
     ) -> None:
         self.settings = settings
+        self.preparing: list[Callable[[Settings], Callable[[], None]]] = []
+        """Parts made elsewhere that have to get ready for other settings; what each returns has them hold."""
         self._verbosity = verbosity or Verbosity(settings.log.level)
         given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
@@ -162,8 +164,9 @@ class Bridge:
         Raises ConfigurationError when a certificate cannot be used; then nothing has changed.
         """
         given = Adjustable.of(settings)
-        use_ingress = self.ingress.prepare(given.ingress)  # all that can fail; behind it everything is assigned
-        use_ingress()
+        ready = [self.ingress.prepare(given.ingress), *(prepare(settings) for prepare in self.preparing)]
+        for use in ready:  # whatever can fail is behind us
+            use()
         self.settings = settings
         self.store.retention = given.retention
         self.mailbox.terms = given.terms

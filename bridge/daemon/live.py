@@ -26,11 +26,12 @@ KEYS: Final = frozenset(
             f"smtp.{key}"
             for key in ("max_size", "hostname", "tls_cert", "tls_key", "networks", "proxies", "authserv_ids")
         ),
+        *("http.networks", "http.tls_cert", "http.tls_key"),
         "log.level",
         *("broker.public_url", "http.public_url"),  # commands read them
     }
 )
-"""Dotted keys. What is not among them holds from the next start on."""
+"""Dotted keys. What is not among them holds from the next start on. Those of HTTP reach `Seeing` as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,9 @@ def _seeing(bridge: Bridge) -> Seeing | None:
         return None
     from bridge.daemon.seeing import Seeing  # noqa: PLC0415
 
-    return Seeing(bridge, listen=listen)
+    seeing = Seeing(bridge, listen=listen)
+    bridge.preparing.append(seeing.prepare)
+    return seeing
 
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:

@@ -24,6 +24,8 @@ from bridge.metrics.exposition import CONTENT_TYPE, Exposition
 from bridge.store import probe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.config.endpoints import TcpAddress
     from bridge.config.settings import Settings
     from bridge.daemon.app import Bridge
@@ -43,10 +45,11 @@ class Seeing:
         readiness = Readiness(
             {"mail": self._mail, "store": self._store, "broker": self._broker}, monotonic=time.monotonic
         )
+        self._expiries = Expiries(_certificates(settings))
         self._gathering = Gathering(
             bridge,
             problems=readiness.problems,
-            expiries_s=Expiries(_certificates(settings)).ends_s,
+            expiries_s=self._expiries.ends_s,
             lag_s=lambda: self._lag.worst_s,
             now_s=time.time,
             version=version("postbell"),
@@ -54,7 +57,7 @@ class Seeing:
         self._exposition = Exposition()
         self._told, self._told_at_s = b"", float("-inf")
         self._one_at_a_time = asyncio.Lock()
-        door = Door(networks=settings.http.networks)
+        self._door = door = Door(networks=settings.http.networks)
         self.server = HttpServer(
             pages=Pages(
                 {
@@ -75,6 +78,17 @@ class Seeing:
             ),
             listening=self._listening,
         )
+
+    def prepare(self, settings: Settings) -> Callable[[], None]:
+        """Get ready for other settings; what is returned has them hold. Raises ConfigurationError."""
+        use_certificate = self.server.prepare(tls_certificate=settings.http.tls_cert, tls_key=settings.http.tls_key)
+
+        def use() -> None:
+            use_certificate()
+            self._door.networks = settings.http.networks
+            self._expiries.files = _certificates(settings)
+
+        return use
 
     async def run(self) -> None:
         """Serve until cancelled."""

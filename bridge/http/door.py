@@ -28,30 +28,31 @@ class DoorLimits:
 
 
 class Door:
-    """Counts open connections, those of `networks` apart from those of strangers."""
+    """Counts open connections, those of `networks` apart from those of strangers. `networks` may change at any time."""
 
     def __init__(self, *, networks: Networks = LOOPBACK, limits: DoorLimits | None = None) -> None:
-        self._networks = networks
+        self.networks = networks
         self._limits = limits or DoorLimits()
-        self._known = 0
+        self._known: Counter[str] = Counter()
         self._strangers: Counter[str] = Counter()
         self._answered_until = 0.0
 
     @property
     def open(self) -> int:
         """How many connections are counted now."""
-        return self._known + self._strangers.total()
+        return self._known.total() + self._strangers.total()
 
     def knows(self, address: str) -> bool:
         """Whether a peer belongs to the networks that may see everything."""
-        return within(address, self._networks)
+        return within(address, self.networks)
 
     def enter(self, address: str) -> bool:
         """Count a connection in; False, and nothing is counted, when there are too many."""
         if self.knows(address):
-            admitted = self._known < self._limits.connections
-            self._known += admitted
-            return admitted
+            if self._known.total() >= self._limits.connections:
+                return False
+            self._known[address] += 1
+            return True
         if self._strangers.total() >= self._limits.connections:
             return False
         if self._strangers[address] >= self._limits.per_address:
@@ -61,12 +62,10 @@ class Door:
 
     def leave(self, address: str) -> None:
         """Count a connection out that `enter` had counted in."""
-        if self.knows(address):
-            self._known -= 1
-            return
-        self._strangers[address] -= 1
-        if not self._strangers[address]:
-            del self._strangers[address]
+        counted = self._known if address in self._known else self._strangers  # it may have become the other meanwhile
+        counted[address] -= 1
+        if not counted[address]:
+            del counted[address]
 
     def wait_s(self, address: str, *, now: float) -> float:
         """How long an answer to this peer has to wait, in seconds. `now` never goes back."""

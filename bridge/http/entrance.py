@@ -60,7 +60,8 @@ def close(listeners: list[socket.socket]) -> None:
 class Entrance:
     """Lets visitors in. `invite` makes one, and is given what to call when it is over.
 
-    `tls` is what they have to agree on first, within `handshake_s` seconds; None where nothing is.
+    `tls` is what they have to agree on first, within `handshake_s` seconds; None where nothing is. It may be replaced
+    at any time, for those who come from then on.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Entrance:
     ) -> None:
         self._door = door
         self._invite = invite
-        self._tls = tls
+        self.tls = tls
         self._handshake_s = None if tls is None else handshake_s
         self._welcoming: set[asyncio.Task[None]] = set()
         self.visitors: set[Visitor] = set()
@@ -114,7 +115,7 @@ class Entrance:
         self.visitors.add(visitor)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: visitor, connection, ssl=self._tls, ssl_handshake_timeout=self._handshake_s
+                lambda: visitor, connection, ssl=self.tls, ssl_handshake_timeout=self._handshake_s
             )
         except OSError as error:
             self._log.debug("http_handshake_failed", peer=peer, problem=str(error))

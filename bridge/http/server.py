@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -70,6 +70,19 @@ class HttpServer:
         self.awaited = ""
         """Why it does not listen yet, while it tries."""
 
+    def prepare(self, *, tls_certificate: Path | None, tls_key: Path | None) -> Callable[[], None]:
+        """Get ready for another certificate; what is returned has it shown to those who come from then on.
+
+        Raises ConfigurationError when it cannot be used; then nothing has changed.
+        """
+        certificate = _certificate(replace(self._settings, tls_certificate=tls_certificate, tls_key=tls_key))
+
+        def use() -> None:
+            self._certificate = certificate
+            self._entrance.tls = None if certificate is None else certificate.context
+
+        return use
+
     async def run(self) -> None:
         """Listen until cancelled, then let go of everybody. An address that is in use or not up yet is tried again.
 
@@ -84,8 +97,7 @@ class HttpServer:
                 for listener in listeners:
                     tasks.create_task(self._entrance.accept(listener), name="http-accept")
                 tasks.create_task(self._sweep(), name="http-sweep")
-                if self._certificate is not None:
-                    tasks.create_task(self._certificate.follow(every_s=LOOK_S), name="http-certificate")
+                tasks.create_task(self._follow(), name="http-certificate")
         finally:
             self.address = None
             entrance.close(listeners)
@@ -120,6 +132,12 @@ class HttpServer:
         assert isinstance(visitor, Visitor)
         visitor.asked()
         return await self._pages.answer(request)
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._certificate is not None:
+                self._certificate.look()
 
     async def _sweep(self) -> None:
         while True:

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class Expiries:
-    """The ends of certificates; `files` are PEM files by the names of their listeners."""
+    """The ends of certificates; `files` are PEM files by the names of their listeners, and may be replaced."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
-        self._files = files
+        self.files = files
         self._read: dict[Path, tuple[int, float | None]] = {}
 
     def ends_s(self) -> dict[str, float]:
         """Each end in Unix time; a file that cannot be read, or is no certificate, is left out."""
-        ends = {name: self._end_s(path) for name, path in self._files.items()}
+        ends = {name: self._end_s(path) for name, path in self.files.items()}
         return {name: end for name, end in ends.items() if end is not None}
 
     def _end_s(self, path: Path) -> float | None:

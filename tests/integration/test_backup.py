@@ -490,6 +490,22 @@ def test_what_belongs_elsewhere_is_left_beside_the_state(run, state, tmp_path, m
     assert beside.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_password_that_postbell_keeps_itself_goes_with_the_state(run, state, monkeypatch):
+    monkeypatch.setenv("POSTBELL_MQTT__LOGINS_FOR", "mosquitto")
+    monkeypatch.setenv("POSTBELL_BROKER__EMBEDDED", "false")
+    monkeypatch.setenv("POSTBELL_MQTT__URL", "mqtt://127.0.0.1:1883")
+    password = state.database.parent / "mqtt.password"
+    password.write_text("first")
+    assert run("backup", "b.tar")[0] == 0
+    password.write_text("second")
+    code, out, err = run("restore", "--force", "b.tar", "--json")
+    assert code == 0, err
+    assert password.read_text() == "first"
+    told = json.loads(out)
+    assert told["beside"] == []
+    assert (Path(told["kept_as"]) / "mqtt.password").read_text() == "second"
+
+
 # --- killed in the middle -------------------------------------------------------------------------
 
 KILLED = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import signal
 import smtplib
@@ -93,11 +95,11 @@ def test_what_needs_a_restart_is_named_and_stays(running):
     running.write('node = "other"\n[lmtp]\nlisten = "127.0.0.1:0"\n[broker]\nwebsocket = "127.0.0.1:0"\n')
     said = running.reload()
     assert (said["changed"], said["needs_restart"]) == ([], ["node", "lmtp.listen", "broker.websocket"])
-    assert said["broker"]["needs_restart"] == ["node", "broker.websocket"]
+    assert said["broker"]["needs_restart"] == ["broker.websocket"]
     assert running.events("reload_needs_restart")[-1]["keys"] == said["needs_restart"]
-    assert running.events("reload_needs_restart", "broker")[-1]["keys"] == ["node", "broker.websocket"]
+    assert running.events("reload_needs_restart", "broker")[-1]["keys"] == ["broker.websocket"]
     assert running.facts("bridge")["smtp"] == address
-    assert "broker: needs a restart for node, broker.websocket" in running.run("reload").stdout
+    assert "broker: needs a restart for broker.websocket" in running.run("reload").stdout
     running.write("")
     assert running.reload()["needs_restart"] == []
 
@@ -160,6 +162,33 @@ def test_networks_count_for_who_comes_next(running):
     running.write("")
     running.reload()
     assert running.send(MAIL % b"again", "alice@example.org")
+
+
+def test_http_shows_itself_to_other_networks_and_with_another_certificate(tmp_path):
+    chain, key = self_signed(tmp_path, "http")
+    with Reloading(tmp_path, POSTBELL_HTTP__LISTEN="127.0.0.1:0") as system:
+        system.add("alice")
+        system.serve()
+        address = until(lambda: system.facts("bridge").get("http"), what="HTTP")
+
+        def asked(**options):
+            port = int(address.rpartition(":")[2])
+            client = http.client.HTTPSConnection if options else http.client.HTTPConnection
+            connection = client("localhost", port, timeout=20, **options)
+            with contextlib.closing(connection):
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status
+
+        assert asked() == 200
+        system.write('[http]\nnetworks = "10.0.0.0/8"\n')
+        assert system.reload()["changed"] == ["http.networks"]
+        assert asked() in {403, 404}
+        system.write(f'[http]\ntls_cert = "{chain}"\ntls_key = "{key}"\n')
+        assert set(system.reload()["changed"]) == {"http.networks", "http.tls_cert", "http.tls_key"}
+        assert asked(context=ssl.create_default_context(cafile=str(chain))) == 200
+        system.write(f'[http]\ntls_cert = "{chain}"\n')
+        assert system.reload()["problems"]
+        assert asked(context=ssl.create_default_context(cafile=str(chain))) == 200
 
 
 def test_the_log_says_as_much_as_is_asked_for(running):

@@ -21,7 +21,8 @@ OTHER = {
     "smtp.tls_key": Path("other.pem"),
     "log.level": "debug",
 }
-OF_COMMANDS = {"broker.public_url", "http.public_url"}
+OF_COMMANDS = {"broker.public_url", "http.public_url", "http.networks", "http.tls_cert", "http.tls_key"}
+"""And of what is made only where HTTP is served."""
 
 
 @pytest.mark.parametrize("key", sorted(live.KEYS - OF_COMMANDS))
