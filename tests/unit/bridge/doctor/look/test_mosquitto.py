@@ -19,7 +19,8 @@ NOWHERE = TcpAddress("127.0.0.1", 1)
 
 def test_a_real_one_is_found_and_its_files_are_read(tmp_path):
     (tmp_path / "conf.d").mkdir()
-    (tmp_path / "conf.d" / "more.conf").write_text("# a comment\nmax_queued_messages 7\npersistence true\n")
+    lines = ("# a comment", "max_queued_messages 7", "persistence true", f"persistence_location {tmp_path}/")
+    (tmp_path / "conf.d" / "more.conf").write_text("\n".join(lines) + "\n")
     with Mosquitto(tmp_path, "max_queued_messages 5", f"include_dir {tmp_path}/conf.d") as running:
         found = mosquitto.settings(TcpAddress("127.0.0.1", running.port))
     assert found["max_queued_messages"] == "7"
