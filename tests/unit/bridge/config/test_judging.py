@@ -368,3 +368,25 @@ def test_for_the_broker_alone_what_the_bridge_needs_of_the_system_may_be_missing
 def test_a_directory_is_no_configuration(tmp_path):
     with pytest.raises(ConfigurationError, match="this is a directory; name the file with --config"):
         judging.judge(tmp_path)
+
+
+def test_a_directory_in_which_no_socket_can_be_made_is_told(judged, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o777)
+    judged(f"state_dir='{tmp_path}/state'\n[lmtp]\nlisten='unix:{tmp_path}/locked/below/lmtp'")
+    open_up(tmp_path)
+    with as_nobody():
+        (problem,) = judging.judge(tmp_path / "postbell.toml", environ={}).problems
+    assert f"may not make a file in {tmp_path}/locked; make its directory: sudo install -d -o " in str(problem)
+
+
+def test_a_user_without_a_name_is_told_by_the_number(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 2**30)
+    assert system.whoami() == str(os.geteuid())
+
+
+def test_a_path_that_goes_round_in_a_circle_is_told(judged, tmp_path):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (said,) = judged(f"[mqtt]\npassword_file = '{tmp_path}/circle'")
+    assert "it cannot be read: Too many levels of symbolic links; mend the path" in said
