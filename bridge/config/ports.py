@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.config.endpoints import Endpoint, TcpAddress, UnixAddress
 from bridge.config.listening import MQTT, Key, listeners
+from bridge.config.passing import SHORTAGES
 from bridge.config.system import Fault, handed_over, whoami
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 _FOR_ROOT = (
     "choose a port from 1024 up, or have systemd open it (a .socket unit) or "
     "allow it (AmbientCapabilities=CAP_NET_BIND_SERVICE)"
-)
-_SHORTAGES = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.ENETDOWN}
 )
 _ACCEPTS = 0x10000  # __SO_ACCEPTCON, in /proc/net/unix
 _LISTENING = "0A"  # in /proc/net/tcp
@@ -72,7 +70,7 @@ def fault(trouble: Trouble) -> Fault:
         return _no_socket_file(key, error, Path(trouble.address.path))
     if code in {errno.EACCES, errno.EPERM}:
         return Fault(key, f"user {whoami()} may not listen there", _FOR_ROOT)
-    may_pass = code in _SHORTAGES
+    may_pass = code in SHORTAGES
     cure = "make room for it; Postbell tries on" if may_pass else "choose another address"
     return Fault(key, f"it cannot be listened on: {os.strerror(code or 0)}", cure, may_pass=may_pass)
 
@@ -91,7 +89,7 @@ def _no_socket_file(key: Key, error: OSError, path: Path) -> Fault:
     if error.errno in {errno.EACCES, errno.EPERM}:
         cure = f"give {path.parent} to that user, or have systemd make it (RuntimeDirectory=)"
         return Fault(key, f"user {whoami()} may not make a file in {path.parent}", cure)
-    may_pass = error.errno in _SHORTAGES
+    may_pass = error.errno in SHORTAGES
     cure = "make room for it; Postbell tries on" if may_pass else "choose another path"
     return Fault(key, f"no socket can be made there: {error.strerror or error}", cure, may_pass=may_pass)
 

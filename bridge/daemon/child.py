@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.config.passing import judged
 from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class BrokerChild:
                 code = await self._run_once()
             except OSError as error:  # of the program, which this user may not read or the system not start
                 program = f"the broker cannot be started: {self._command[0]}: {error.strerror}"
-                raise ConfigurationError(f"{program}; install Postbell where this user may read it") from error
+                raise judged(error, f"{program}; install Postbell where this user may read it") from error
             if code == USAGE:
                 raise BrokerRefusesError("the broker refused its configuration; its message is above")
             attempt = 0 if self._monotonic() - started_at > STEADY_S else attempt + 1

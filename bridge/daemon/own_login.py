@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from bridge.config.passing import judged
 from bridge.errors import ConfigurationError
 from bridge.store import logins
 
@@ -51,8 +52,9 @@ def renew(path: Path) -> str:
         fresh.write_text(f"{password}\n", encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
-        raise ConfigurationError(
+        raise judged(
+            error,
             f"{path}: {error.strerror}; the bridge's own password is to be written there: name a place that this user "
-            "may write as mqtt.password_file, or leave the key out"
+            "may write as mqtt.password_file, or leave the key out",
         ) from error
     return password

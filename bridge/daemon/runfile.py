@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from bridge.config.passing import SHORTAGES
 from bridge.errors import ConfigurationError, PostbellError
 
 if TYPE_CHECKING:
@@ -59,14 +60,18 @@ def read(directory: Path, name: str) -> dict[str, Any]:
 
 @contextmanager
 def only_one(directory: Path, name: str) -> Iterator[None]:
-    """Hold the lock of a process; raises AlreadyRunningError when another holds it, or UnusableDirectoryError."""
+    """Hold the lock of a process; raises AlreadyRunningError when another holds it, or UnusableDirectoryError.
+
+    A disk that is full now is a PostbellError and no more: it may have room in a minute.
+    """
     try:
         _make(directory)
         file = (directory / f"{name}.lock").open("a")
     except OSError as error:
-        raise UnusableDirectoryError(
-            f"state_dir = {str(directory.parent)!r}: {error.strerror}; make it a directory that this user may write"
-        ) from error
+        text = f"state_dir = {str(directory.parent)!r}: {error.strerror}"
+        if error.errno in SHORTAGES:
+            raise PostbellError(text) from error
+        raise UnusableDirectoryError(f"{text}; make it a directory that this user may write") from error
     with file as lock:
         for _ in range(LOOKS):  # whoever only asked `running` lets go at once
             if _locked(lock):
