@@ -1,4 +1,4 @@
-"""The broker's part of the configuration: the bridge knows its names alone, and asks the broker for the rest."""
+"""The broker's part of the configuration, of which the broker's own program is asked."""
 
 from __future__ import annotations
 
@@ -14,37 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ANSWER_S = 30.0
-
-BROKERS_KEYS = {
-    "broker": frozenset(
-        {
-            "tls_listen",
-            "secure_websocket",
-            "tls_cert",
-            "tls_key",
-            "tls_client_ca",
-            "insecure",
-            "session_days",
-        }
-    ),
-    "limits": frozenset(
-        {
-            "packet",
-            "clients",
-            "clients_per_address",
-            "connect_timeout",
-            "login_failures",
-            "queue",
-            "queue_bytes",
-            "inflight",
-            "subscriptions",
-            "publish_rate",
-            "write_buffer",
-            "stall_timeout",
-        }
-    ),
-}
-"""Keys that the broker alone reads, in the sections that both read (broker/settings.py)."""
 
 
 class BrokerSilentError(PostbellError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from bridge.config import wording
-from bridge.config.brokers import BROKERS_KEYS
+from bridge.config.brokers_keys import BROKERS_KEYS
 from bridge.config.settings import Settings
 from bridge.config.together import clashes
 

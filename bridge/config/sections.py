@@ -53,7 +53,7 @@ class Smtp(Section):
     )
     tls_key: File = Field(None, description="The private key of `smtp.tls_cert`, as a PEM file without a passphrase.")
     hostname: str = Field("", description='The name in greetings and Received fields; `""` for that of the machine.')
-    max_size: Size = Field(50 * 2**20, description="How large a message may be; it is announced as SIZE.")
+    max_size: Size = Field(50 * 2**20, ge=1024, description="How large a message may be; it is announced as SIZE.")
     networks: Networks = Field(
         LOOPBACK,
         description="Who may hand in mail over TCP without a login. Everybody else needs `postbell sender add`.",

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from bridge.config import keys, loading, sample
-from bridge.config.brokers import BROKERS_KEYS
+from bridge.config.brokers_keys import BROKERS_KEYS
 from bridge.config.settings import Settings
 from broker import checking, describing
 from tests.support import reference

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bridge.config import brokers, loading
+from bridge.config import brokers_keys, loading
 from bridge.config.endpoints import LOOPBACK, MqttUrl, TcpAddress, UnixAddress, WebUrl, parse_network
 from bridge.config.permissions import FileMode, FileOwner
 from bridge.config.settings import Settings
@@ -81,7 +81,7 @@ def test_the_environment_wins_key_by_key(written, environ):
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("1000", 1000), ('"1000"', 1000), ('"64k"', 65_536), ('"50M"', 50 * 2**20), ('"2 GiB"', 2**31)]
+    ("text", "size"), [("2000", 2000), ('"2000"', 2000), ('"64k"', 65_536), ('"50M"', 50 * 2**20), ('"2 GiB"', 2**31)]
 )
 def test_sizes_may_be_written_with_units(written, text, size):
     written(f"[smtp]\nmax_size = {text}\n")
@@ -108,6 +108,7 @@ def test_keys_of_the_broker_are_left_to_the_broker(written):
         ("[mqtt]\nwindow = 0", "mqtt.window", "0", "too small; write 1 or more"),
         ("[retain]\ncount = 0", "retain.count", "0", "too small; write 1 or more"),
         ("[retain]\ndays = -1", "retain.days", "-1", "too small; write more than 0"),
+        ("[smtp]\nmax_size = 50", "smtp.max_size", "50", "too small; write 1024 or more"),
         ('[smtp]\nmax_size = "lots"', "smtp.max_size", "'lots'", "k, M or G"),
         ('node = "Main Node"', "node", "'Main Node'", "a-z 0-9 _ -"),
         ('[log]\nlevel = "loud"', "log.level", "'loud'", "'debug', 'info', 'warning' or 'error'"),
@@ -127,7 +128,7 @@ def test_a_bad_value_is_told_with_file_key_value_and_what_to_do(written, text, k
 
 
 def test_the_configuration_knows_every_key_of_the_broker():
-    for name, theirs in brokers.BROKERS_KEYS.items():
+    for name, theirs in brokers_keys.BROKERS_KEYS.items():
         fields = _keys(broker_settings.Settings, name)
         assert theirs == fields - _keys(Settings, name)
 
