@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -53,12 +54,14 @@ class Server:
         """Have the package that was made here for later."""
         self.root("cp /home/op/postbell/dist/postbell_*.deb /srv/shared/")
         [package] = self.shared.glob("postbell_*.deb")
-        package.rename(self.kept)
+        shutil.copy(package, self.kept.with_suffix(f".{os.getpid()}"))
+        self.kept.with_suffix(f".{os.getpid()}").rename(self.kept)
 
     def installed(self, lines: Iterable[str]) -> None:
         """Have the package on it: the one that is kept, or as the lines say."""
         if not self.kept.exists():
             self.typed(lines)
+            self.keep()
             return
         shutil.copy(self.kept, self.shared)
         self.typed([f"sudo apt-get install -q /srv/shared/{self.kept.name}"])
