@@ -11,7 +11,7 @@ FLOOR = 97.0
 """Per cent, of lines and of branches; one figure for both would let many lines hide few branches."""
 
 MEANWHILE = 90.0
-"""What is asked for while the newest rooms (doctor, init, metrics, brokers) lack tests of their branches: back to FLOOR."""
+"""What is asked for while the newest rooms (doctor, init, metrics, brokers) lack tests of branches: back to FLOOR."""
 
 
 def verdict(totals: dict[str, Any], floor: float = FLOOR) -> tuple[str, bool]:
