@@ -47,7 +47,7 @@ def doctor(
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show each check, also what is fine.")] = False,
 ) -> None:
-    """Look at every hop of a mail's way, and name what is broken with its cure."""
+    """Look at every hop of a mail's way from Postbell's listeners on, and name what is broken with its cure."""
     signal.signal(signal.SIGTERM, _ended)  # like Ctrl-C: what was made is put away on the way out
     probing = None if look_only else Probing(_secret(password_file))
     found: list[Finding] = []
