@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.mail import FOREIGN as FOREIGN_MAIL
@@ -20,6 +22,7 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)  # a de
 settings.register_profile("searching", max_examples=2000, deadline=None)  # --hypothesis-profile=searching
 settings.load_profile("repeatable")
 
+UNBOUND = type(structlog.get_logger())
 LEFT_OUT = pytest.StashKey[int]()
 
 
@@ -44,6 +47,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-seconds", type=float, default=10.0, help="how long each fuzz test may search")
     parser.addoption("--fuzz-seed", type=int, default=1, help="the seed that makes a fuzz run repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Generator[None]:
+    """A command that runs within a test sets up the logs for its process, with a stream that is closed afterwards."""
+    before, handlers = structlog.get_config(), logging.root.handlers[:]
+    yield
+    if structlog.get_config()["logger_factory"] is before["logger_factory"]:
+        return
+    structlog.configure(**before)
+    logging.root.handlers[:] = handlers
+    for module in list(sys.modules.values()):
+        if isinstance(logger := getattr(module, "__dict__", {}).get("log"), UNBOUND):
+            vars(logger).pop("bind", None)  # what it found at its first use
 
 
 @pytest.fixture(scope="session")

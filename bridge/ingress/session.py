@@ -136,8 +136,8 @@ class Conversation(SmtpConnection):
             except (EOFError, ConnectionError):
                 raise
             except Exception:  # the session's edge: whatever is wrong with us, the sender is to try again
+                self._reply_to_error()  # first of all: it is owed even where the log is what fails
                 log.exception("smtp_command_failed", peer=self._address)
-                self._reply_to_error()
             if self._retiring and not self.busy and not self._ended:
                 self.farewell(replies.SHUTTING_DOWN)
 
