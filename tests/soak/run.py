@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import threading
 import time
 from dataclasses import dataclass, field
@@ -43,19 +44,22 @@ def soak(directory: Path, *, seconds: float, rate: float, restores: int, say: Ca
     """Soak a Postbell in a directory for so long."""
     result = Soak()
     with Soaked(directory) as system:
-        devices = [Device(user, "phone", system.add(user)["password"], port=system.port) for user in USERS]
-        serving = system.serve()
+        phones = [Device(user, "phone", system.add(user)["password"], port=system.port) for user in USERS]
+        login = json.loads(system.run("device", "add", USERS[1], "desk", "--json").stdout)
+        desk = Device(USERS[1], "desk", login["password"], port=system.port)
+        devices = [*phones, desk]
+        system.serve()
         until(lambda: system.port("mqtts"), what="the broker's listeners")
         sender = Sender(USERS, connect=system.smtp, rate=rate, seed=1)
         ended = threading.Event()
-        wandering = threading.Thread(target=_wander, args=(devices, ended), name="wandering")
+        wandering = threading.Thread(target=_wander, args=(phones, ended), name="wandering")
         for device in devices:
             device.come()
         sender.start()
         wandering.start()
         begun = time.monotonic()
         try:
-            _work(system, sender, devices, result, begun=begun, seconds=seconds, restores=restores, say=say)
+            _work(system, sender, devices, desk, result, begun=begun, seconds=seconds, restores=restores, say=say)
             sender.rest()
             system.wait_drained()
             ended.set()
@@ -68,10 +72,9 @@ def soak(directory: Path, *, seconds: float, rate: float, restores: int, say: Ca
             for device in devices:
                 device.go()
         result.accepted, result.refused = sender.count, sender.refused
-        result.shown = sum(len(device.subjects()) for device in devices)
+        result.shown = sum(len(phone.subjects()) for phone in phones)
         result.wrong += _differences(system, sender, devices)
         result.wrong += [f"{trend}" for trend in figures.trends(result.samples) if not trend.flat]
-        del serving
     return result
 
 
@@ -91,6 +94,7 @@ def _work(
     system: Soaked,
     sender: Sender,
     devices: list[Device],
+    desk: Device,
     result: Soak,
     *,
     begun: float,
@@ -104,6 +108,7 @@ def _work(
         ("backup", lambda: chores.back_up(system, sender)),
         ("device", lambda: chores.device_comes_and_goes(system, USERS[0])),
         ("user", lambda: chores.user_comes_and_goes(system)),
+        ("password", lambda: chores.change_password(system, desk)),
         ("migration", lambda: chores.migrate(system)),
     ]
     due = [seconds * (number + 1) / (restores + 1) for number in range(restores)]

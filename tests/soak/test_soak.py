@@ -13,7 +13,8 @@ def test_nothing_is_lost_while_all_that_an_operator_does_is_done(tmp_path):
     said = []
     result = soak(tmp_path, seconds=8, rate=20, restores=1, say=said.append)
     assert result.wrong == []
-    assert result.chores.keys() == {"reload", "certificates", "backup", "device", "user", "migration", "restore"}
+    done = {"reload", "certificates", "backup", "device", "user", "password", "migration", "restore"}
+    assert result.chores.keys() == done
     assert result.accepted > 20
     assert result.shown == result.accepted
     assert said
