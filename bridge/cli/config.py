@@ -45,7 +45,8 @@ def judged(path: Path | None) -> Judgement:
     settings = loading.check(path).settings
     with ownership.acting(settings.state_dir):
         judgement = judging.judge(path)
-        troubles = ports.troubles(judgement.settings, ours=ours(judgement.settings))
+        it = judgement.settings
+        troubles = ports.troubles(it, ours=ours(it), user=_whose(it.run_dir))
     return judgement.including(ports.fault(trouble) for trouble in troubles)
 
 
@@ -54,6 +55,12 @@ def ours(settings: Settings) -> set[str]:
     running = [name for name in (runfile.BRIDGE, runfile.BROKER) if runfile.running(settings.run_dir, name)]
     facts = (runfile.read(settings.run_dir, name).values() for name in running)
     return {address for values in facts for address in values if isinstance(address, str)}
+
+
+def _whose(run_dir: Path) -> int | None:
+    """The user that Postbell runs as, where this one may not ask it where it listens."""
+    owner = ownership.somebody_else(run_dir.parent)
+    return owner.uid if owner and not ownership.may_work_in(run_dir) else None
 
 
 @config_app.command("show")

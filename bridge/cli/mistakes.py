@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli import edge
 from bridge.cli.config import judged
-from bridge.config import judging, loading
+from bridge.config import loading
 from bridge.daemon.child import BrokerRefusesError
 from bridge.errors import ConfigurationError, PostbellError
 
@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.problems import Problem
-
-
-def refuse(config: Path | None) -> None:
-    """Raise ConfigurationError with every mistake that keeps the broker from running; do nothing without any."""
-    if problems := judging.judge(config, for_bridge=False).problems:
-        raise ConfigurationError("\n".join(map(str, problems)))
 
 
 def explain(error: BaseException, config: Path | None) -> None:

@@ -44,11 +44,11 @@ def bridge(context: typer.Context, config: options.Config = None) -> None:
 
 def broker(context: typer.Context, config: options.Config = None) -> None:
     """Run the embedded MQTT broker alone."""
-    from bridge.cli import mistakes  # noqa: PLC0415 - help does without
+    from bridge.config import judging  # noqa: PLC0415 - help does without
 
     _owned(context, config)
     chosen = options.chosen(context, config)
-    mistakes.refuse(chosen)  # the broker itself would tell those of its own sections only, and without their lines
+    judging.refuse(chosen)  # the broker itself would tell those of its own sections only, and without their lines
     arguments = [] if chosen is None else ["--config", str(chosen)]
     processes.become("broker", *arguments)
 

@@ -20,7 +20,8 @@ def status(
 ) -> None:
     """Show listeners, users, live messages, and what waits for the broker.
 
-    Ends with 1 when something that is configured is down, and with 2 when it cannot know.
+    Ends with 1 when something that is configured is down, and with 2 when it cannot know, or when a mistake in the
+    configuration keeps the broker from running.
     """
     if watch:
         from bridge.cli import watching  # noqa: PLC0415 - what draws on a terminal takes its time to import
@@ -38,7 +39,18 @@ def status(
         output.print_json(found)
     else:
         typer.echo("\n".join(describe(found)))
+    _tell_why(found, context, config)
     raise typer.Exit(exit_code(found))
+
+
+def _tell_why(found: dict[str, Any], context: typer.Context, config: Path | None) -> None:
+    """Raise ConfigurationError with what keeps an embedded broker that is down from running, if that is the text."""
+    if found["broker"]["running"] is not False:
+        return
+    from bridge.config import judging  # noqa: PLC0415 - the broker's program is asked, and it runs mostly
+
+    with opening.acting(options.settings(context, config)):
+        judging.refuse(options.chosen(context, config))
 
 
 def look(context: typer.Context, config: Path | None) -> dict[str, Any]:

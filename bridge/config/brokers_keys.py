@@ -32,3 +32,6 @@ BROKERS_KEYS = {
     ),
 }
 """Keys that the broker alone reads, in the sections that both read (broker/settings.py)."""
+
+SWITCHES = frozenset({("broker", "insecure")})
+"""Those of them that are true or false."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from bridge.config import wording
-from bridge.config.brokers_keys import BROKERS_KEYS
+from bridge.config.brokers_keys import BROKERS_KEYS, SWITCHES
 from bridge.config.settings import Settings
 from bridge.config.together import clashes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from bridge.config.lines import Key
     from bridge.config.problems import Problem
@@ -48,7 +48,8 @@ def check(source: Source) -> Checked:
     """The settings, and all that is wrong with the text, in its order."""
     keys = known()
     values = _only_known(source.values, keys)
-    wrong = list(_wrong(values))
+    wrong = list(_as_written(values, source.variables))
+    wrong += _wrong(_without(values, {tuple(map(str, key)) for key, _, _ in wrong}))
     bad = {tuple(str(part) for part in key[:2]) for key, _, _ in wrong}
     right = _without(values, bad)
     settings = Settings(**right)
@@ -114,6 +115,19 @@ def _only_known(values: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
     }
 
 
+def _as_written(values: Mapping[str, Any], variables: Collection[Key]) -> Iterator[tuple[Key, tuple[str, str], Any]]:
+    """What the file may not say, and a variable may: those are texts, and typed where a command is run."""
+    place = values.get("state_dir")
+    if ("state_dir",) not in variables and isinstance(place, str) and place and not place.startswith(("/", "~")):
+        problem = "another directory for each place that a command is run in"
+        yield ("state_dir",), (problem, "write its whole path, as /var/lib/postbell"), place
+    for name, section in values.items():
+        for key, value in section.items() if isinstance(section, dict) else ():
+            in_other_words = isinstance(value, str | int) and not isinstance(value, bool)
+            if in_other_words and (name, key) not in variables and _is_a_switch(name, key):
+                yield (name, key), wording.put("bool_type", "", {}, key=key), value
+
+
 def _wrong(values: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[str, str], Any]]:
     """Each value that cannot be: its key, what is wrong with the cure, and the value."""
     for name, section in values.items():
@@ -127,6 +141,11 @@ def _wrong(values: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[str, str], An
             dotted = ".".join(str(part) for part in each["loc"])
             put = wording.put(each["type"], each["msg"], each.get("ctx", {}), key=dotted)
             yield each["loc"], put, each["input"]
+
+
+def _is_a_switch(section: str, key: str) -> bool:
+    """Whether it is true or false: the library makes either of many words and of 0 and 1."""
+    return (section, key) in SWITCHES or type(getattr(getattr(Settings(), section), key, None)) is bool
 
 
 def _takes_a_number(section: str, key: str) -> bool:

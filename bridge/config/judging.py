@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.config import brokers, checking, loading, source, system
 from bridge.config.brokers import BrokerSilentError
 from bridge.config.system import Fault
+from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,9 +53,16 @@ def judge(
     """
     read = source.read(loading.find(explicit, environ), environ, checking.known())
     checked = checking.check(read)
-    of_text = Judgement(read, checked.settings, checked.problems)
+    of_text = Judgement(read, checked.settings, checking.in_order([*checked.problems, *read.strangers]))
     judgement = of_text.including(_of_the_broker(checked))
     return judgement.including(system.faults(checked.settings)) if for_bridge else judgement
+
+
+def refuse(explicit: Path | None) -> None:
+    """Raise ConfigurationError with every mistake that keeps the broker from running; do nothing without any."""
+    problems = [each for each in judge(explicit, for_bridge=False).problems if not each.may_pass]
+    if problems:
+        raise ConfigurationError("\n".join(map(str, problems)))
 
 
 def _of_the_broker(checked: Checked) -> list[Fault]:

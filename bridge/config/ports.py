@@ -17,7 +17,7 @@ from bridge.config.passing import SHORTAGES
 from bridge.config.system import Fault, handed_over, whoami
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from bridge.config.settings import Settings
 
@@ -39,17 +39,26 @@ class Trouble:
     error: OSError
 
 
-def troubles(settings: Settings, *, ours: Collection[str] = ()) -> list[Trouble]:
+def troubles(settings: Settings, *, ours: Collection[str] = (), user: int | None = None) -> list[Trouble]:
     """Each address that this user cannot listen on now.
 
-    `ours` are those on which Postbell itself listens; a socket that the service manager made is no trouble.
+    `ours` are those on which Postbell itself listens; who may not ask it gives the number of the `user` that it runs
+    as, and a port which that user has is no trouble. Nor is a socket that the service manager made.
     """
     wanted = [
         (key, address)
         for key, address in listeners(settings)
         if str(address) not in ours and not (isinstance(address, UnixAddress) and handed_over(Path(address.path)))
     ]
-    return [Trouble(key, address, error) for key, address in wanted if (error := _try(address))]
+    found = [Trouble(key, address, error) for key, address in wanted if (error := _try(address))]
+    return [trouble for trouble in found if user is None or not _is_in_use_by(user, trouble)]
+
+
+def _is_in_use_by(user: int, trouble: Trouble) -> bool:
+    """Whether nobody else listens there."""
+    if trouble.error.errno != errno.EADDRINUSE or not isinstance(trouble.address, TcpAddress):
+        return False
+    return {uid for _, uid in _listening(trouble.address.port)} == {user}
 
 
 def fault(trouble: Trouble) -> Fault:
@@ -132,16 +141,20 @@ def _bind(address: TcpAddress) -> None:
 
 def holder(address: TcpAddress) -> str:
     """Who listens on a port, as `mosquitto, process 712`; empty when this user cannot know."""
-    inodes = set()
-    for table in ("tcp", "tcp6"):
-        with suppress(OSError):
-            for row in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
-                fields = row.split()
-                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == address.port:
-                    inodes.add(fields[9])
+    inodes = {inode for inode, _ in _listening(address.port)}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             links = (str(link.readlink()) for link in (process / "fd").iterdir())
             if any(match and match[1] in inodes for match in map(_SOCKET.fullmatch, links)):
                 return f"{(process / 'comm').read_text(encoding='utf-8').strip()}, process {process.name}"
     return ""
+
+
+def _listening(port: int) -> Iterator[tuple[str, int]]:
+    """The inode of each socket that listens on a port, and the number of the user whose it is."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for row in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = row.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9], int(fields[7])

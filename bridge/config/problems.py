@@ -19,7 +19,8 @@ class Problem:
     """One mistake. It stands in `variable`, else in `file` at `line`; with none of them it is a default that cannot be.
 
     `key` is dotted; empty when the file as a whole is meant. `value` is fit to be shown: see `shown`; it is empty where
-    there is none. `may_pass` says that it can mend by itself, as a port that is in use, so that it is tried again.
+    there is none. `may_pass` says that it keeps nothing from running: it can mend by itself, as a port that is in use
+    and is tried again, or it may be no mistake of ours.
     """
 
     problem: str

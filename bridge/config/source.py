@@ -20,6 +20,8 @@ PREFIX: Final = "POSTBELL_"
 _NO_KEYS = frozenset(
     PREFIX + name for name in ("CONFIG", "DEBUG", "ID", "PASSWORD", "PROGRAM", "URL")
 )  # they are for commands
+_LINKS = re.compile(r"(?:\w+_)?SERVICE_(?:HOST|PORT)\w*|(?:\w+_)?PORT_\d+\w*|PORT|IMAGE_\w+")
+"""What containers get for a service or an image of our name: nobody meant a key by them."""
 _MOST = 100
 _TWICE = ("overwrite", "declare", "mutate", "namespace")  # tomllib's words for what is there already
 _AT_LINE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column \d+|end of document)\)")
@@ -30,7 +32,8 @@ _LINE_OF_A_PAIR = re.compile(r"""\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.[^
 class Source:
     """The merged values of a configuration, and where they are from.
 
-    `text` is the file without the lines that are no TOML, so that the others can be judged as well.
+    `text` is the file without the lines that are no TOML, so that the others can be judged as well. `strangers` are
+    variables with our prefix that set nothing: they may be another program's, and keep nothing from running.
     """
 
     path: Path | None = None
@@ -38,6 +41,7 @@ class Source:
     values: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    strangers: tuple[Problem, ...] = ()
 
     def problem(self, key: Key, problem: str, cure: str, *, value: object = None, table: bool = False) -> Problem:
         """A mistake in the value of a key, with its place; `table` where the whole section is meant."""
@@ -92,7 +96,14 @@ def read(path: Path | None, environ: Mapping[str, str], known: Mapping[str, Coll
         text, values, broken = _parsed(text, str(path))
         problems += broken
     variables, wrong = _override(values, environ, known)
-    return Source(path=path, text=text, values=values, variables=variables, problems=(*problems, *wrong))
+    return Source(
+        path=path,
+        text=text,
+        values=values,
+        variables=variables,
+        problems=(*problems, *(each for each in wrong if not each.may_pass)),
+        strangers=tuple(each for each in wrong if each.may_pass),
+    )
 
 
 def _cure(error: OSError) -> str:
@@ -182,11 +193,15 @@ def _no_such_variable(variable: str, known: Mapping[str, Collection[str]]) -> It
 
     every = {variable_of((section, key) if section else (key,)) for section, keys in known.items() for key in keys}
     meant = spelling.variable(variable, every, prefix=PREFIX)
-    section, nested, _ = variable.removeprefix(PREFIX).lower().partition("__")
+    name = variable.removeprefix(PREFIX)
+    section, nested, _ = name.lower().partition("__")
     if meant:
         yield Problem("no such variable", f"did you mean {meant}?", variable=variable)
     elif nested:
         yield Problem("no such section", spelling.section(section, known), key=section, variable=variable)
+    elif not _LINKS.fullmatch(name):
+        cure = spelling.stranger(name, every, prefix=PREFIX)
+        yield Problem("no such variable, and nothing is set by it", cure, variable=variable, may_pass=True)
 
 
 def variable_of(key: tuple[str, ...]) -> str:

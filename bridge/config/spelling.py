@@ -75,6 +75,20 @@ def variable(name: str, known: Collection[str], *, prefix: str) -> str:
     return joined.get(name.replace("__", "_")) or (bare[near] if near else "")
 
 
+def stranger(name: str, known: Collection[str], *, prefix: str) -> str:
+    """What to do about a variable, named without its prefix, that may be somebody else's."""
+    keys: dict[str, list[str]] = {}
+    for each in sorted(known):
+        keys.setdefault(each.removeprefix(prefix).rpartition("__")[2], []).append(each)
+    near = _nearest(name, keys, SAME)
+    head, _, tail = name.partition("_")
+    named = [f"{prefix}{head}__{each.upper()}" for each in ELSEWHERE.get(tail.lower(), ())]
+    meant = keys[near] if near else [each for each in named if each in known]
+    if meant:
+        return f"did you mean {' or '.join(meant)}?"
+    return f"write {prefix}SECTION__KEY (config show --all has every key), or take it away if nothing else needs it"
+
+
 def _nearest(name: str, known: Collection[str], percent: int) -> str | None:
     return next(iter(difflib.get_close_matches(name, sorted(known), 1, percent / 100)), None)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import ssl
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +126,8 @@ def _name_of(uid: int) -> str:
 def _certificate(section: str, chain: Path | None, key: Path | None) -> Iterator[Fault]:
     if chain is None or key is None:
         return
+    import ssl  # noqa: PLC0415 - not for those who only ask about the text
+
     unusable = False
     for name, path, what in (("tls_cert", chain, "a PEM file with the certificate"), ("tls_key", key, "its PEM key")):
         if wrong := unreadable(path, what):
@@ -171,6 +172,8 @@ def _authorities(path: Path | None) -> Iterator[Fault]:
     if wrong := unreadable(path, "a PEM file of certificates", otherwise=_LEAVE):
         yield Fault(("mqtt", "ca_file"), *wrong)
         return
+    import ssl  # noqa: PLC0415 - as above
+
     try:
         ssl.create_default_context(cafile=path)
     except OSError:

@@ -364,6 +364,15 @@ def test_status_of_a_system_that_does_not_run_says_so(tmp_path):
         assert set(status["listeners"].values()) == {None}, "nobody listens any more"
 
 
+def test_status_tells_the_mistake_for_which_the_broker_does_not_run(tmp_path):
+    with System(tmp_path, POSTBELL_BROKER__SESSION_DAYS="0") as system:
+        system.run("admin", "add", "anybody")
+        told = system.run("status", "--json", check=False)
+    assert told.returncode == 2
+    assert json.loads(told.stdout)["down"] == ["bridge", "broker", "connection", "smtp", "mqtt"]
+    assert "POSTBELL_BROKER__SESSION_DAYS: broker.session_days = '0': too small; write more than 0" in told.stderr
+
+
 def test_status_tells_what_is_configured_and_not_up(tmp_path):
     with System(tmp_path, POSTBELL_LMTP__LISTEN=f"unix:{tmp_path}/lmtp.sock") as system:
         system.start("bridge")
@@ -375,7 +384,7 @@ def test_status_tells_what_is_configured_and_not_up(tmp_path):
         assert "broker not running" in text
         assert "mqtt not up; it is to be at 127.0.0.1:0" in text
         system.environment["POSTBELL_BROKER__TLS_LISTEN"] = "127.0.0.1:8883"
-        assert asked(system, "status", code=1)["down"] == ["broker", "connection", "mqtt", "mqtts"]
+        assert asked(system, "status", code=2)["down"] == ["broker", "connection", "mqtt", "mqtts"]
 
 
 def test_only_one_bridge_runs_on_a_state_directory(running):

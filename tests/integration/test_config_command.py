@@ -80,6 +80,29 @@ def test_the_addresses_of_a_running_postbell_are_its_own(run, tmp_path):
         assert run("check")[0] == 2
 
 
+def test_who_may_not_ask_a_running_postbell_knows_its_ports_by_its_user(run, tmp_path):
+    if os.geteuid():
+        pytest.skip("needs root")
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.name.startswith(("pytest", "popen", tmp_path.name)):
+            directory.chmod(directory.stat().st_mode | 0o005)
+    settings = Settings(state_dir=tmp_path / "state")
+    with socket.create_server(("127.0.0.1", 0)) as server, runfile.only_one(settings.run_dir, runfile.BRIDGE):
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
+        (tmp_path / "state").chmod(0o700)
+        (tmp_path / "postbell.toml").write_text(QUIET.replace("127.0.0.1:0", taken, 1))
+        os.setegid(65_534)
+        os.seteuid(65_534)
+        try:
+            code, out, _ = run("check")
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+    assert code == 2
+    assert "state_dir" in out, "it is told what that user may not"
+    assert "smtp.listen" not in out
+
+
 def test_root_asks_as_the_owner_of_the_state_directory(run, tmp_path):
     if os.geteuid():
         pytest.skip("needs root")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.cli import mistakes
-from bridge.config import brokers
+from bridge.config import brokers, judging
 from bridge.daemon.child import BrokerRefusesError
 from bridge.errors import ConfigurationError, PostbellError
 
@@ -43,7 +43,7 @@ def test_a_file_that_is_gone_by_now_explains_nothing(config):
 
 
 def test_only_what_is_in_the_brokers_way_keeps_it_from_running(config):
-    mistakes.refuse(config)
+    judging.refuse(config)
     config.write_text("[smtp]\nlsiten = 1\n")
     with pytest.raises(ConfigurationError, match="did you mean smtp"):
-        mistakes.refuse(config)
+        judging.refuse(config)

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from bridge.config import brokers, judging, system
+from bridge.config import brokers, judging, loading, system
 from bridge.config.brokers import BrokerSilentError
 from bridge.config.problems import Problem, shown
 from bridge.errors import ConfigurationError
@@ -96,6 +96,9 @@ def test_what_is_right_has_no_problems(judged, text):
         ("\n[stmp]\nx = 1", "2: [stmp]: no such section; did you mean [smtp]?"),
         ("[http.tls]\n", "1: http.tls: no such key; did you mean http.tls_key?"),
         ("[xyzzy]", "1: [xyzzy]: no such section; there are "),
+        ("state_dir = 'rel/x'", "1: state_dir = 'rel/x': another directory for each place that a command is run in"),
+        ("[broker]\nembedded = 'yes'", "2: broker.embedded = 'yes': neither true nor false; write true or false"),
+        ("[broker]\ninsecure = 1", "2: broker.insecure = 1: neither true nor false; write true or false"),
         ("statedir = '/x'", "1: statedir: no such key; did you mean state_dir?"),
         ("embedded = true", "1: embedded: no such key; did you mean broker.embedded? It stands below its [section]"),
         ("smtp = 3", "1: smtp = 3: not a section; write [smtp] alone on a line, and below it key = value"),
@@ -199,8 +202,30 @@ def test_a_mistake_in_a_variable_is_told_by_its_name(judged, variable, told):
 
 
 def test_variables_that_are_for_commands_or_somebody_else_are_left_alone(judged):
-    others = ("CONFIG", "DEBUG", "URL", "PASSWORD", "ID", "PROGRAM", "IMAGE_VERSION")
-    assert judged("", **{f"POSTBELL_{name}": "x" for name in others}) == []
+    others = ("CONFIG", "DEBUG", "URL", "PASSWORD", "ID", "PROGRAM", "IMAGE_VERSION", "BROKER_SERVICE_HOST")
+    links = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_SMTP", "PORT", "PORT_25_TCP", "PORT_25_TCP_ADDR")
+    assert judged("", **{f"POSTBELL_{name}": "x" for name in (*others, *links)}) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "cure"),
+    [
+        ("POSTBELL_FOO", "write POSTBELL_SECTION__KEY (config show --all has every key), or take it away if nothing"),
+        ("POSTBELL_SESSION_DAYS", "did you mean POSTBELL_BROKER__SESSION_DAYS?"),
+        ("POSTBELL_LISTEN", "did you mean POSTBELL_BROKER__LISTEN or POSTBELL_HTTP__LISTEN or POSTBELL_LMTP__LISTEN"),
+        ("POSTBELL_SMTP_PORT", "did you mean POSTBELL_SMTP__LISTEN?"),
+    ],
+)
+def test_a_variable_that_sets_nothing_is_told_and_keeps_nothing_from_running(judged, variable, cure, tmp_path):
+    (said,) = judged("", **{variable: "x"})
+    assert said.startswith(f"{variable}: no such variable, and nothing is set by it; {cure}")
+    environ = {variable: "x", "POSTBELL_STATE_DIR": str(tmp_path)}
+    assert all(each.may_pass for each in judging.judge(environ=environ).problems)
+    assert loading.load(environ=environ).state_dir == tmp_path
+
+
+def test_a_variable_is_a_text_and_is_typed_where_the_command_is_run(judged):
+    assert judged("", POSTBELL_BROKER__EMBEDDED="yes", POSTBELL_STATE_DIR="rel/x") == []
 
 
 def test_nothing_secret_is_told():

@@ -47,6 +47,13 @@ def test_an_address_in_use_is_told_with_who_has_it_unless_that_is_postbell(taken
     assert faults(smtp_at(taken), ours={taken}) == []
 
 
+def test_what_the_user_has_that_postbell_runs_as_is_no_trouble(taken):
+    assert faults(smtp_at(taken), user=os.geteuid()) == []
+    assert len(faults(smtp_at(taken), user=os.geteuid() + 1)) == 1
+    (fault,) = faults(smtp_at("192.0.2.1:25"), user=os.geteuid())
+    assert "does not have that address" in fault.problem
+
+
 def test_where_mqtt_cannot_listen_another_broker_is_thought_of(taken):
     (fault,) = faults(Settings(smtp={"listen": ""}, broker={"listen": taken}))
     assert fault.name == "broker.listen"
