@@ -131,10 +131,15 @@ class Debian:
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
+        until(self._tidied, what="the last of its processes to be gone")
+
+    def _tidied(self) -> bool:
+        """Whether its control groups are gone; the kernel keeps those of a process that is still at its end."""
         for each in self._cgroups:
-            with contextlib.suppress(OSError):  # a tree, and the kernel may still be at it
-                for folder, _, _ in os.walk(each, topdown=False):
+            for folder, _, _ in os.walk(each, topdown=False):
+                with contextlib.suppress(OSError):
                     Path(folder).rmdir()
+        return not any(each.exists() for each in self._cgroups)
 
 
 def base(folder: Path, *packages: str, suite: str = SUITE) -> Path:
