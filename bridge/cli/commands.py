@@ -136,7 +136,7 @@ def status() -> Told:
 
 @Postbell.found_by
 def doctor() -> Told:
-    """Look at every hop of a mail's way from Postbell's listeners on, and name what is broken with its cure."""
+    """Look at every hop of a mail's way, from the mail server to a device, and name what is broken with its cure."""
     from bridge.cli import doctor as module
 
     return module.doctor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import time
 from itertools import groupby
@@ -47,7 +46,7 @@ def doctor(
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show each check, also what is fine.")] = False,
 ) -> None:
-    """Look at every hop of a mail's way from Postbell's listeners on, and name what is broken with its cure."""
+    """Look at every hop of a mail's way, from the mail server to a device, and name what is broken with its cure."""
     signal.signal(signal.SIGTERM, _ended)  # like Ctrl-C: what was made is put away on the way out
     probing = None if look_only else Probing(_secret(password_file))
     found: list[Finding] = []
@@ -87,13 +86,12 @@ def _findings(context: typer.Context, config: Path | None, probing: Probing | No
         yield from (broken(Check.CONFIGURATION, told(problem), problem.cure) for problem in seen.problems)
         return
     yield unknown(Check.CONFIGURATION, seen.silent) if seen.silent else fine(Check.CONFIGURATION)
-    named = ["--config", str(chosen)] if chosen is not None else []
     yield from Round(
         seen.settings,
         configuration=seen.path,
         now_ms=lambda: time.time_ns() // 1_000_000,
         monotonic=time.monotonic,
-        command=shlex.join(["postbell", *named, "doctor"]),
+        named=chosen,
         probing=probing,
     ).findings()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,8 @@ import typer
 
 from bridge import setup as recipes
 from bridge.cli import opening, options, ownership, reach, setup_broker
-from bridge.setup import dovecot, exim, opensmtpd, postfix, systemd
+from bridge.daemon import mail_servers
+from bridge.setup import systemd
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import people
 
@@ -103,26 +103,9 @@ def site_of(settings: Settings, addresses: Sequence[str]) -> Site:
 
 def recipe(server: Server, site: Site, *, directory: str) -> Recipe:
     """The recipe for a server, as its configuration is now; raises ConfigurationError."""
-    match server:
-        case Server.POSTFIX:
-            directory = directory or postfix.ETC
-            maps = {name: _postconf(directory, "-h", name) for name in ("recipient_bcc_maps", "transport_maps")}
-            return postfix.recipe(
-                site,
-                directory=directory,
-                bcc_maps=maps["recipient_bcc_maps"],
-                transport_maps=maps["transport_maps"],
-                types=_postconf(directory, "-m").split(),
-            )
-        case Server.DOVECOT:
-            carried_by = _postconf(postfix.ETC, "-h", "transport_maps")
-            return dovecot.recipe(site, directory=directory or dovecot.ETC, transport_maps=carried_by)
-        case Server.EXIM:
-            return exim.recipe(site, directory=directory or exim.ETC)
-        case Server.OPENSMTPD:
-            return opensmtpd.recipe(site, directory=directory or opensmtpd.ETC)
-        case Server.SYSTEMD:
-            return units(directory=directory or systemd.ETC)
+    if server is Server.SYSTEMD:
+        return units(directory=directory or systemd.ETC)
+    return mail_servers.recipe(server, site, directory=directory)
 
 
 def units(*, directory: str) -> Recipe:
@@ -138,13 +121,3 @@ def units(*, directory: str) -> Recipe:
         parts=(program.resolve(), Path(sys.prefix).resolve(), Path(sys.executable).resolve(), beside),
         directory=directory,
     )
-
-
-def _postconf(directory: str, *what: str) -> str:
-    """What Postfix says of itself, as the value of a parameter; empty where there is no Postfix."""
-    program = shutil.which("postconf")
-    if program is None:
-        return ""
-    command = [program, "-c", directory, *what]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
-    return asked.stdout.strip() if asked.returncode == 0 else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -13,21 +12,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli import opening, setup
+from bridge.daemon.mail_servers import NAMES, PLACES, by_hand, marked
 from bridge.setup import exim, postfix
 from bridge.setup.recipe import KEPT as KEPT_FOLDER
 from bridge.setup.recipe import MARKS
 from bridge.store import offline, people
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bridge.config.settings import Settings
     from bridge.setup.recipe import File, Site
 
-NAMES = {"postfix": "Postfix", "exim": "Exim", "dovecot": "Dovecot", "opensmtpd": "OpenSMTPD"}
 KEPT = {"postfix": postfix.kept, "exim": exim.kept}
 """The servers whose tables Postbell may write."""
-PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
 WITHIN_S = 30.0
 
 
@@ -39,20 +35,12 @@ def refresh(settings: Settings, *, config: Path | None) -> None:
     with opening.acting(settings), offline.reading(settings.database) as connection:
         addresses = people.all_addresses(connection)
         site = replace(setup.site_of(settings, ()), addresses=tuple(addresses))
-        for server, directory in _marked(settings.state_dir / MARKS):
+        for server, directory in marked(settings.state_dir / MARKS):
             problem = _written(server, site, directory)
             if problem is None:
                 continue
-            command = _by_hand(server, directory, config)
+            command = by_hand(server, directory, config)
             typer.echo(f"{NAMES[server]} does not know of it yet ({problem}); run: {command}", err=True)
-
-
-def _marked(marks: Path) -> Iterator[tuple[str, str]]:
-    """The servers that were set up, and where the configuration of each is."""
-    if marks.is_dir():
-        for mark in sorted(marks.iterdir()):
-            if mark.name in NAMES and mark.is_symlink():
-                yield mark.name, str(mark.readlink())
 
 
 def _written(server: str, site: Site, directory: str) -> str | None:
@@ -104,8 +92,3 @@ def _signal(directory: str) -> None:
         group=os.getegid() if acting else None,
     )
     Path(index).replace(folder / f"changed{suffix}")
-
-
-def _by_hand(server: str, directory: str, config: Path | None) -> str:
-    file = ["--config", str(config)] if config is not None else []
-    return f"sudo postbell {shlex.join([*file, 'setup', server, '--directory', directory])} | sudo sh"

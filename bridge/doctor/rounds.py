@@ -6,6 +6,7 @@ name in `check.py`, facts and judgement in `judge/`, the look in `look/`, and a 
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import subprocess
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from bridge.daemon import runfile
-from bridge.doctor.judge import broker, certificates, clock, files, listeners, names, service, store
+from bridge.doctor.judge import broker, certificates, clock, files, listeners, mta, names, service, store
 from bridge.doctor.judge.check import Check
 from bridge.doctor.judge.finding import Finding, unknown
 from bridge.doctor.look import broker as broker_look
@@ -21,6 +22,7 @@ from bridge.doctor.look import certificates as certificates_look
 from bridge.doctor.look import clock as clock_look
 from bridge.doctor.look import files as files_look
 from bridge.doctor.look import listeners as listeners_look
+from bridge.doctor.look import mta as mta_look
 from bridge.doctor.look import names as names_look
 from bridge.doctor.look import service as service_look
 from bridge.doctor.look import store as store_look
@@ -74,15 +76,18 @@ class Round:
         configuration: Path | None,
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
-        command: str = "postbell doctor",
+        named: Path | None = None,
         probing: Probing | None = None,
     ) -> None:
-        """Without `probing` it is only looked: nothing is sent, and nobody is made."""
+        """`named` is the file if it was named at the command, and so has to be whenever one is told what to type.
+
+        Without `probing` it is only looked: nothing is sent, and nobody is made.
+        """
         self._settings = settings
         self._configuration = configuration
         self._now_ms = now_ms
         self._monotonic = monotonic
-        self._command = command
+        self._named = named
         self._probing = probing
         self._broken: set[Check] = set()
         """The checks that did not come out right, or at all."""
@@ -101,6 +106,7 @@ class Round:
             Hop(of("store"), self._store),
             Hop(of("clock"), self._clock),
             Hop(of("service"), lambda: service.judge(self._service)),
+            Hop(of("mta"), self._mta),
             Hop(of("listener"), self._listeners),
             Hop(of("certificate"), self._certificates),
             Hop(of("name"), lambda: names.judge(names_look.look(self._settings))),
@@ -129,7 +135,7 @@ class Round:
             self._settings,
             configuration=self._configuration,
             pid=service_look.pid(self._settings, runfile.BRIDGE),
-            command=self._command,
+            command=shlex.join(["postbell", *(["--config", str(self._named)] if self._named else []), "doctor"]),
         )
 
     @cached_property
@@ -148,6 +154,18 @@ class Round:
 
     def _clock(self) -> list[Finding]:
         return clock.judge(clock_look.look(self._settings.database, now_ms=self._now_ms(), closed=self._closed))
+
+    def _mta(self) -> list[Finding]:
+        if self._closed:
+            return mta.judge((), none=f"this user cannot look into {self._settings.state_dir}")
+        owner = self._files.owner
+        seen = mta_look.look(
+            self._settings,
+            owner="" if owner is None else owner.name,
+            configuration=self._named,
+            now_s=self._now_ms() / 1000,
+        )
+        return mta.judge(seen, none="no mail server of this machine was set up by postbell setup")
 
     def _listeners(self) -> list[Finding]:
         return [listeners.judge(seen) for seen in listeners_look.look(self._settings, self._service)]

@@ -40,6 +40,7 @@ def recipe(
             *route.notes,
             *site.notes,
         ),
+        within=route.within,
     )
 
 

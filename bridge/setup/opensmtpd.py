@@ -23,6 +23,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
     """Files and commands; raises ConfigurationError when Postbell has no TCP listener."""
     rules = f"{directory}/smtpd.postbell.conf"
     main, aliases = f"{directory}/smtpd.conf", f"{directory}/aliases"
+    include = f'include "{rules}"'
     users = [address for address in site.copied if _ALIAS.fullmatch(address.rpartition("@")[0])]
     unfit = [address for address in site.copied if address not in users and not address.startswith("@")]
     return Recipe(
@@ -36,7 +37,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
             ),
         ),
         commands=(
-            _include(f'include "{rules}"', main),
+            _include(include, main),
             *(_alias(address, aliases) for address in users),
             *site.noting("opensmtpd", directory),
         ),
@@ -50,6 +51,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
             *([f"Left out, since an alias would take them for commands: {', '.join(unfit)}."] if unfit else []),
             *site.notes,
         ),
+        within=(File(main, f"{include}\n"), File(aliases, "".join(f"{copy_address(each)}\n" for each in users))),
     )
 
 

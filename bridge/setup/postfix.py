@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from bridge.config.endpoints import Endpoint
 
 ETC = "/etc/postfix"
+MAIN: Final = "main.cf"
+MASTER: Final = "master.cf"
+TRANSPORT: Final = "postbell"
+"""What our transport is called in `master.cf`."""
 INDEXED: Final = {"hash": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 """Types of indexed tables by their names, the first that a Postfix has being used, with the suffix of their files."""
 _CHANGED: Final = f"@changed.{COPY_DOMAIN} nobody@{COPY_DOMAIN}\n"
@@ -72,6 +76,7 @@ def recipe(
         ),
         reload=route.reload,
         notes=(BY_ITSELF, *route.notes, *site.notes),
+        within=(_named(directory, *maps), *route.within),
     )
 
 
@@ -104,6 +109,7 @@ def _static(site: Site, route: Recipe, *, directory: str, bcc_maps: str) -> Reci
         ),
         reload=route.reload,
         notes=(AGAIN, *route.notes, *site.notes),
+        within=(_named(directory, f"regexp:{copies}"), *route.within),
     )
 
 
@@ -128,6 +134,7 @@ def transport(site: Site, *, directory: str = ETC, transport_maps: str = "") -> 
         ),
         reload=shlex.join(["postfix", "-c", directory, "reload"]),
         notes=('The socket must let the group postfix in: lmtp.socket_owner = ":postfix".',),
+        within=(_named(directory, f"regexp:{table}"), File(f"{directory}/{MASTER}", f"{TRANSPORT} unix\n")),
     )
 
 
@@ -145,6 +152,11 @@ def _literal(text: str) -> str:
 
 def _nexthop(lmtp: Endpoint) -> str:
     return str(lmtp) if isinstance(lmtp, UnixAddress) else f"inet:{lmtp}"
+
+
+def _named(directory: str, *tables: str) -> File:
+    """What the parameters say of our tables."""
+    return File(f"{directory}/{MAIN}", "".join(f"{table}\n" for table in tables))
 
 
 def _set(directory: str, name: str, value: str) -> str:

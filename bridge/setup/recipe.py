@@ -89,7 +89,8 @@ class Recipe:
     """What makes a mail server or a broker work with Postbell: files to write, then commands to run, as root.
 
     `reload` makes the running server notice; `notes` are for the reader; `folders` are those that the files
-    need and the server's packages do not bring.
+    need and the server's packages do not bring. `within` are the server's own files with the lines, or parts of
+    lines, that the commands leave in them.
     """
 
     server: str
@@ -99,6 +100,7 @@ class Recipe:
     reload: str
     notes: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    within: tuple[File, ...] = ()
 
     def __str__(self) -> str:
         """All of it as a shell script, with the notes as comments."""

@@ -214,8 +214,9 @@ def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing
 
 
 def all_addresses(connection: sqlite3.Connection) -> list[str]:
-    """The addresses of all users, sorted."""
-    return [row[0] for row in connection.execute("SELECT address FROM address ORDER BY address")]
+    """The addresses of all users but the doctor's, sorted."""
+    found = connection.execute("SELECT address FROM address ORDER BY address")
+    return [address for (address,) in found if not address.endswith(f"@{PROBE_DOMAIN}")]
 
 
 def count_users(connection: sqlite3.Connection) -> int:

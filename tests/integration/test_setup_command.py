@@ -10,6 +10,7 @@ import pytest
 
 from bridge.cli import main
 from bridge.cli.setup import Server, units
+from bridge.daemon import mail_servers
 from bridge.setup import systemd
 from tests.support.stored import add_user
 
@@ -51,6 +52,7 @@ def test_it_prints_a_script_that_a_shell_can_read_and_that_names_everybody(setup
 
 def test_without_postfix_here_its_parameters_count_as_empty(setup, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(mail_servers, "PLACES", "")
     code, script, _ = setup(Server.POSTFIX)
     assert code == 0
     assert "'recipient_bcc_maps = regexp:/etc/postfix/postbell_bcc'" in script

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.cli import main, upkeep
 from bridge.cli.setup import Server
+from bridge.daemon import mail_servers
 from tests.support.stored import add_user
 
 
@@ -91,7 +92,7 @@ def test_where_it_cannot_write_it_says_the_one_command(run, tmp_path, server, mo
     installed(run, etc, server)
     code, out, err = run(*ADD)
     assert (code, out.partition(";")[0]) == (0, "added bob")
-    assert f"{upkeep.NAMES[server]} does not know of it yet" in err
+    assert f"{mail_servers.NAMES[server]} does not know of it yet" in err
     assert f"run: sudo postbell setup {server} --directory {etc} | sudo sh" in err
 
 

@@ -44,6 +44,13 @@ class Check(StrEnum):
     BRIDGE = "service.bridge"
     BROKER = "service.broker"
 
+    MTA_RECIPE = "mta.recipe"
+    """The mail servers of this machine have the recipe, as it is for the users of now."""
+    MTA_SOCKET = "mta.socket"
+    """They may open the LMTP socket."""
+    MTA_QUEUE = "mta.queue"
+    """No mail for Postbell waits at them."""
+
     SMTP = "listener.smtp"
     SMTPS = "listener.smtps"
     LMTP = "listener.lmtp"

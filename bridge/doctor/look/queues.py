@@ -1,0 +1,132 @@
+"""What waits for Postbell in the queues of mail servers, asked with their own programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.daemon.mail_servers import program
+from bridge.directory import COPY_DOMAIN, PROBES
+from bridge.doctor.judge.mta import Waiting
+from bridge.doctor.look.programs import Answer, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+ASK_S: Final = 3.0
+ON_ITS_WAY_S: Final = 300.0
+"""A mail of which no reason is told may be in its first try, but no longer than that."""
+MOST_ASKED: Final = 20
+"""Of so many mails in Exim's queue it is asked why they wait: a process for each."""
+EXIM_AGE: Final = {"m": 60, "h": 3600, "d": 86400}
+EXIM_ENTRY: Final = re.compile(r"^\s*(\d+)([mhd])\s+\S+\s+(\S+-\S+-\S+) <(.*)>")
+EXIM_DEFERRED: Final = re.compile(r"R=postbell\S* T=postbell defer (?:\(.*?\):? ?)?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A mail in a queue, for one recipient of it: its id there, when it came in Unix seconds, and why it waits."""
+
+    id: str
+    recipient: str
+    came_s: float
+    reason: str
+
+    @property
+    def probe(self) -> bool:
+        """Whether it is a doctor's own."""
+        return self.recipient.startswith(PROBES)
+
+
+class RefusedError(Exception):
+    """A queue cannot be looked at; the text says why."""
+
+
+def waiting(server: str, directory: str, *, now_s: float) -> Waiting:
+    """What waits for Postbell, but for what a doctor has sent."""
+    try:
+        found, whole = entries(server, directory, now_s=now_s)
+    except RefusedError as error:
+        return Waiting(refused=str(error))
+    late = [each for each in found if not each.probe and (each.reason or now_s - each.came_s > ON_ITS_WAY_S)]
+    if not late:
+        return Waiting(whole=whole)
+    late.sort(key=lambda each: each.came_s)
+    reason = next((each.reason for each in reversed(late) if each.reason), "it does not say why")
+    return Waiting(len(late), now_s - late[0].came_s, reason, whole=whole)
+
+
+def entries(server: str, directory: str, *, now_s: float) -> tuple[list[Queued], bool]:
+    """The mail for Postbell in a queue, and whether all of it was looked through; raises RefusedError."""
+    asked, read = QUEUES[server]
+    answer = _asked(*asked(directory))
+    if answer.code != 0 and answer.whole:
+        raise RefusedError(f"its queue cannot be asked: {answer.last}")
+    return list(read(answer.said, now_s)), answer.whole
+
+
+def flush(server: str, directory: str) -> str:
+    """The command that has a server try its queue now."""
+    if server == "exim":
+        return "sudo exim4 -qff"
+    return "sudo smtpctl schedule all" if server == "opensmtpd" else f"postqueue -c {directory} -f"
+
+
+def removal(server: str, directory: str, queued: str) -> tuple[str, ...]:
+    """The command that takes a mail out of a queue, as root."""
+    if server == "exim":
+        return "exim4", "-Mrm", queued
+    return ("smtpctl", "remove", queued) if server == "opensmtpd" else ("postsuper", "-c", directory, "-d", queued)
+
+
+def _asked(name: str, *words: str) -> Answer:
+    path = program(name)
+    if path is None:
+        raise RefusedError(f"its program {name} is not on this machine")
+    try:
+        return ask((path, *words), within_s=ASK_S)
+    except OSError as error:
+        raise RefusedError(f"its queue cannot be asked: {error.strerror}") from error
+
+
+def postfix(said: str, _now_s: float) -> Iterator[Queued]:
+    """What `postqueue -j` says: a JSON object for each mail (postqueue(1))."""
+    for line in said.splitlines():
+        try:
+            mail = json.loads(line)
+        except ValueError:
+            continue  # a warning, or the line at which it was ended
+        stopped = "it is on hold" if mail.get("queue_name") == "hold" else ""
+        for recipient in mail.get("recipients", ()):
+            if recipient["address"].endswith(f"@{COPY_DOMAIN}"):
+                reason = recipient.get("delay_reason") or stopped
+                yield Queued(mail["queue_id"], recipient["address"], mail["arrival_time"], reason)
+
+
+def opensmtpd(said: str, _now_s: float) -> Iterator[Queued]:
+    """What `smtpctl show queue` says: fields between bars (smtpctl(8))."""
+    for line in said.splitlines():
+        fields = line.split("|")
+        if len(fields) > 12 and fields[6].endswith(f"@{COPY_DOMAIN}"):
+            yield Queued(fields[0], fields[6], float(fields[7]), fields[-1])
+
+
+def exim(said: str, now_s: float) -> Iterator[Queued]:
+    """What `exim4 -bp` says, and for the first of them their logs: a copy has the address of the mail itself."""
+    mails = [match for line in said.splitlines() if (match := EXIM_ENTRY.match(line))]
+    for mail in mails[:MOST_ASKED]:
+        log = _asked("exim4", "-Mvl", mail[3]).said
+        reasons = [match[1] for line in log.splitlines() if (match := EXIM_DEFERRED.search(line))]
+        if reasons:
+            came_s = now_s - int(mail[1]) * EXIM_AGE[mail[2]]
+            probe = PROBES if PROBES in log else ""
+            yield Queued(mail[3], probe, came_s, reasons[-1])
+
+
+QUEUES: Final[dict[str, tuple[Callable[[str], Sequence[str]], Callable[[str, float], Iterable[Queued]]]]] = {
+    "postfix": (lambda directory: ("postqueue", "-c", directory, "-j"), postfix),
+    "exim": (lambda _directory: ("exim4", "-bp"), exim),
+    "opensmtpd": (lambda _directory: ("smtpctl", "show", "queue"), opensmtpd),
+}
