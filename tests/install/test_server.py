@@ -46,6 +46,7 @@ def test_the_package(server):
     stays_confined(server)
     comes_back(server)
     stops_and_starts(server, device)
+    runs_apart(server, device)
     has_a_page_and_completion(server)
     is_a_good_package(server)
     is_upgraded(server, device)
@@ -93,6 +94,23 @@ def stops_and_starts(server, device):
     socket = server.root("stat -c %i /run/postbell/lmtp.sock")
     server.root("systemctl restart postbell")
     assert server.root("stat -c %i /run/postbell/lmtp.sock") == socket
+
+
+def runs_apart(server, device):
+    """Bridge and broker as services of their own, each started anew without the other, and back again."""
+    server.typed(commands("docs/install.md", "### Bridge and broker apart"))
+    apart = ["postbell-broker.service", "postbell-bridge.service", "postbell-bridge.socket"]
+    assert server.active(*apart, "postbell.service", "postbell.socket") == ["active"] * 3 + ["inactive"] * 2
+    broker = server.root("systemctl show -P MainPID postbell-broker")
+    server.send("apart")
+    server.told(device, "apart")
+    server.root("systemctl restart postbell-bridge")
+    server.send("still apart")
+    server.told(device, "still apart")
+    assert server.root("systemctl show -P MainPID postbell-broker") == broker
+    server.root(f"systemctl disable --now {' '.join(apart)}")
+    server.root("systemctl enable --now postbell.service postbell.socket")
+    assert server.active("postbell.service", *apart) == ["active"] + ["inactive"] * 3
 
 
 def has_a_page_and_completion(server):
