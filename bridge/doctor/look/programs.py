@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProgramSaid:
     """What it said on both its outputs, and how it ended. `whole`: it came to its end by itself."""
 
     said: str
@@ -25,7 +25,7 @@ class Answer:
         return lines[-1] if lines else f"it ended with {self.code}"
 
 
-def ask(command: Sequence[str], *, within_s: float, given: bytes = b"") -> Answer:
+def ask(command: Sequence[str], *, within_s: float, given: bytes = b"") -> ProgramSaid:
     """What a program answers to what it is given; ended when it takes longer, with what it said until then.
 
     Raises OSError when it cannot be run.
@@ -35,5 +35,5 @@ def ask(command: Sequence[str], *, within_s: float, given: bytes = b"") -> Answe
             command, input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=within_s, check=False
         )
     except subprocess.TimeoutExpired as late:
-        return Answer((late.output or b"").decode(errors="replace"), code=-1, whole=False)
-    return Answer(done.stdout.decode(errors="replace"), done.returncode)
+        return ProgramSaid((late.output or b"").decode(errors="replace"), code=-1, whole=False)
+    return ProgramSaid(done.stdout.decode(errors="replace"), done.returncode)

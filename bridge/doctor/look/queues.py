@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.daemon.mail_servers import program
 from bridge.directory import COPY_DOMAIN, PROBES
 from bridge.doctor.judge.mta import Waiting
-from bridge.doctor.look.programs import Answer, ask
+from bridge.doctor.look.programs import ProgramSaid, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ class Queued:
         return self.recipient.startswith(PROBES)
 
 
-class RefusedError(Exception):
+class UnaskedError(Exception):
     """A queue cannot be looked at; the text says why."""
 
 
@@ -48,7 +48,7 @@ def waiting(server: str, directory: str, *, now_s: float) -> Waiting:
     """What waits for Postbell, but for what a doctor has sent."""
     try:
         found, whole = entries(server, directory, now_s=now_s)
-    except RefusedError as error:
+    except UnaskedError as error:
         return Waiting(refused=str(error))
     late = [each for each in found if not each.probe and (each.reason or now_s - each.came_s > ON_ITS_WAY_S)]
     if not late:
@@ -59,11 +59,11 @@ def waiting(server: str, directory: str, *, now_s: float) -> Waiting:
 
 
 def entries(server: str, directory: str, *, now_s: float) -> tuple[list[Queued], bool]:
-    """The mail for Postbell in a queue, and whether all of it was looked through; raises RefusedError."""
+    """The mail for Postbell in a queue, and whether all of it was looked through; raises UnaskedError."""
     asked, read = QUEUES[server]
     answer = _asked(*asked(directory))
     if answer.code != 0 and answer.whole:
-        raise RefusedError(f"its queue cannot be asked: {answer.last}")
+        raise UnaskedError(f"its queue cannot be asked: {answer.last}")
     return list(read(answer.said, now_s)), answer.whole
 
 
@@ -81,14 +81,14 @@ def removal(server: str, directory: str, queued: str) -> tuple[str, ...]:
     return ("smtpctl", "remove", queued) if server == "opensmtpd" else ("postsuper", "-c", directory, "-d", queued)
 
 
-def _asked(name: str, *words: str) -> Answer:
+def _asked(name: str, *words: str) -> ProgramSaid:
     path = program(name)
     if path is None:
-        raise RefusedError(f"its program {name} is not on this machine")
+        raise UnaskedError(f"its program {name} is not on this machine")
     try:
         return ask((path, *words), within_s=ASK_S)
     except OSError as error:
-        raise RefusedError(f"its queue cannot be asked: {error.strerror}") from error
+        raise UnaskedError(f"its queue cannot be asked: {error.strerror}") from error
 
 
 def postfix(said: str, _now_s: float) -> Iterator[Queued]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.doctor.look.programs import Answer, ask
+from bridge.doctor.look.programs import ProgramSaid, ask
 
 
 def test_what_it_says_on_both_outputs_is_heard():
     answer = ask(("sh", "-c", "cat; echo no >&2; exit 3"), within_s=20, given=b"word\n")
-    assert answer == Answer("word\nno\n", 3)
+    assert answer == ProgramSaid("word\nno\n", 3)
     assert answer.last == "no"
-    assert Answer("\n", 3).last == "it ended with 3"
+    assert ProgramSaid("\n", 3).last == "it ended with 3"
 
 
 def test_one_that_does_not_end_is_ended():
