@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from bridge.errors import ConfigurationError
 from bridge.init import answers, finding
 from bridge.init.answers import Answers, MailServer, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 K = TypeVar("K", MailServer, Tls)
@@ -55,31 +54,53 @@ class Proposed:
     user: str
 
 
-def without_asking(given: Said, proposed: Proposed, *, defaults: bool) -> Answers:
-    """The answers that the options give, with what is proposed for the rest if `defaults`.
+def mistakes(given: Said) -> Iterator[str]:
+    """What of the options cannot be meant, each with the option and what to write instead."""
+    said: list[tuple[str, Callable[[str], object], str | None]] = [
+        ("--host", answers.host, given.host),
+        ("--user", answers.user, given.user),
+        *(("--address", answers.address, address) for address in given.addresses),
+        ("--device", answers.device, given.device),
+        *(("--also", answers.host, name) for name in given.also),
+        ("--cert", _file, None if given.certificate is None else str(given.certificate)),
+        ("--key", _file, None if given.key is None else str(given.key)),
+    ]
+    for option, parse, value in said:
+        if value is not None:
+            try:
+                parse(value)
+            except ValueError as error:
+                yield f"{option}: {error}"
 
-    Who connects from where and whose mail it is are not guessed: raises ConfigurationError that names each option
-    that is missing.
+
+def missing(given: Said, *, defaults: bool) -> Iterator[str]:
+    """What has to be said where nobody can be asked; with `defaults` what is proposed for the rest will do.
+
+    Who connects from where and whose mail it is are not guessed.
     """
     needed: dict[str, object] = {"--host": given.host, "--user": given.user, "--address": given.addresses}
     if not defaults:
         needed |= {"--mta": given.mail_server, "--tls": given.tls, "--device": given.device}
     if given.tls is Tls.FILES:
         needed |= {"--cert": given.certificate, "--key": given.key}
-    missing = [option for option, value in needed.items() if not value]
-    if missing:
+    left_out = [option for option, value in needed.items() if not value and value != ""]
+    if left_out:
         rest = (
             "" if defaults else ", or answer on a terminal; --yes takes what is proposed for --mta, --tls and --device"
         )
-        raise ConfigurationError(f"init: nobody can be asked here: name {', '.join(missing)}{rest}")
-    host = _judged("--host", answers.host, given.host or "")
+        yield f"init: nobody can be asked here: name {', '.join(left_out)}{rest}"
+
+
+def without_asking(given: Said, proposed: Proposed) -> Answers:
+    """The answers that the options give, with what is proposed for the rest; `mistakes` has nothing to say of them."""
+    host = answers.host(given.host or proposed.host)
     return Answers(
         host=host,
         mail_server=given.mail_server or proposed.mail_server,
         tls=given.tls or _tls(host),
-        user=_judged("--user", answers.user, given.user or ""),
+        user=answers.user(given.user or proposed.user),
         addresses=_addresses(given),
-        device=_judged("--device", answers.device, given.device or DEVICE),
+        device=answers.device(given.device or DEVICE),
         port=given.port,
         certificate=_absolute(given.certificate),
         key=_absolute(given.key),
@@ -88,17 +109,17 @@ def without_asking(given: Said, proposed: Proposed, *, defaults: bool) -> Answer
 
 
 def asked(given: Said, proposed: Proposed) -> Answers:
-    """The answers of the options, and those of a person on the terminal for the rest."""
-    host = _answer(_HOST, "Host", "--host", given.host, proposed.host, answers.host)
+    """The answers of the options, in which is no mistake, and those of a person on the terminal for the rest."""
+    host = _answer(_HOST, "Host", given.host, proposed.host, answers.host)
     server = given.mail_server or _choice(_SERVER, "Mail server", MailServer, proposed.mail_server)
     tls = given.tls or _choice(_TLS, "Certificate", Tls, _tls(host))
     certificate, key = given.certificate, given.key
     if tls is Tls.FILES:
         certificate = certificate or _ask("     Certificate with its chain (PEM)", "", _file)
         key = key or _ask("     Its key (PEM)", "", _file)
-    user = _answer(_USER, "User", "--user", given.user, proposed.user, answers.user)
+    user = _answer(_USER, "User", given.user, proposed.user, answers.user)
     addresses = _addresses(given) or (_ask("     Address", _address_of(user, host), answers.address),)
-    device = _answer(_DEVICE, "Device", "--device", given.device, DEVICE, answers.device)
+    device = _answer(_DEVICE, "Device", given.device, DEVICE, answers.device)
     return Answers(
         host=host,
         mail_server=server,
@@ -124,11 +145,11 @@ def _address_of(user: str, host: str) -> str:
 
 
 def _also(given: Said) -> tuple[str, ...]:
-    return tuple(_judged("--also", answers.host, name) for name in given.also)
+    return tuple(map(answers.host, given.also))
 
 
 def _addresses(given: Said) -> tuple[str, ...]:
-    return tuple(_judged("--address", answers.address, address) for address in given.addresses)
+    return tuple(map(answers.address, given.addresses))
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -136,11 +157,9 @@ def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
-def _answer(
-    explained: str, asked_for: str, option: str, given: str | None, proposed: str, parse: Callable[[str], str]
-) -> str:
+def _answer(explained: str, asked_for: str, given: str | None, proposed: str, parse: Callable[[str], str]) -> str:
     if given is not None:
-        return _judged(option, parse, given)
+        return parse(given)
     typer.echo(f"\n{explained}")
     return _ask(f"     {asked_for}", proposed, parse)
 
@@ -172,10 +191,3 @@ def _file(said: str) -> Path:
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     return path
-
-
-def _judged(option: str, parse: Callable[[str], T], value: str) -> T:
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise ConfigurationError(f"{option}: {error}") from error

@@ -37,6 +37,8 @@ class Outcome(StrEnum):
     REPLACED = "replaced"
     DONE = "done"
     LEFT = "to be done by hand"
+    AHEAD = "to be made"
+    RUN = "to be run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,27 @@ class Done:
     remark: str = ""
 
 
-def judge(plan: Plan, *, force: bool, now: datetime) -> None:
-    """Raise ConfigurationError for what would stop the plan or be lost by it, before anything is done."""
+def mistakes(plan: Plan, *, force: bool, now: datetime) -> Iterator[str]:
+    """What would stop the plan or be lost by it, before anything is done."""
     for step in plan.steps:
         if isinstance(step, Copies):
-            certificates.judged(Path(step.certificate), Path(step.key), host=step.host, now=now)
+            yield from certificates.mistakes(Path(step.certificate), Path(step.key), host=step.host, now=now)
         if isinstance(step, Authority) and not force:
             papers = Papers.within(Path(step.folder))
             if papers.chain.exists() and not papers.is_local():
-                raise ConfigurationError(
+                yield (
                     f"{papers.chain}: a certificate from elsewhere; keep it with --tls files or --tls letsencrypt, "
                     "or have it replaced by one of a local CA with --force"
                 )
-    differing = [str(file.path) for file in plan.files if not force and _read(Path(file.path)) not in {None, file.text}]
+    differing = []
+    for file in plan.files if not force else ():
+        try:
+            if _read(Path(file.path)) not in {None, file.text}:
+                differing.append(str(file.path))
+        except ConfigurationError as error:
+            yield str(error)
     if differing:
-        raise ConfigurationError(
+        yield (
             f"{differing[0]}: there already, and not as these answers make it"
             + (f" (as well: {', '.join(differing[1:])})" if differing[1:] else "")
             + "; see what would be written with --dry-run; edit it by hand, or have it replaced with --force, "
@@ -70,8 +78,25 @@ def judge(plan: Plan, *, force: bool, now: datetime) -> None:
         )
 
 
+def ahead(plan: Plan) -> Iterator[Done]:
+    """What would become of each step; nothing is done. Of some only the doing shows whether they are there already."""
+    for step in plan.steps:
+        match step:
+            case TextFile():
+                before = _read(Path(step.path))
+                differs = "there already, and it differs: only with --force"
+                there = before is not None and before != step.text
+                yield Done(step, Outcome.THERE if before == step.text else Outcome.AHEAD, differs if there else "")
+            case Folder():
+                yield Done(step, Outcome.THERE if Path(step.path).is_dir() else Outcome.AHEAD)
+            case Command():
+                yield Done(step, Outcome.RUN)
+            case _:
+                yield Done(step, Outcome.AHEAD)
+
+
 def carry_out(plan: Plan, *, now: Callable[[], datetime]) -> Iterator[Done]:
-    """Do what is left of a plan, step by step; raises StepError or what `judge` raises."""
+    """Do what is left of a plan, step by step; raises StepError, or ConfigurationError for what `mistakes` tells."""
     for step in plan.steps:
         try:
             yield _do(step, now=now)

@@ -11,7 +11,7 @@ from bridge.errors import ConfigurationError, PostbellError
 from bridge.init import authority, configuration, disk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -103,6 +103,26 @@ def install(papers: Papers, chain: Path, key: Path, *, host: str, group: str, no
         return False
     _write(papers, pair, group=group)
     return True
+
+
+def mistakes(chain: Path, key: Path, *, host: str, now: datetime) -> Iterator[str]:
+    """What is wrong with a certificate and its key that are to be good for a host now."""
+    unreadable = [text for text in map(_unreadable, (chain, key)) if text]
+    if unreadable:
+        yield from unreadable
+        return
+    try:
+        judged(chain, key, host=host, now=now)
+    except ConfigurationError as error:
+        yield str(error)
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        return f"{path}: {error.strerror}; name a PEM file that this user may read"
+    return ""
 
 
 def judged(chain: Path, key: Path, *, host: str, now: datetime) -> Pair:

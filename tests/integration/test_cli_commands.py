@@ -57,6 +57,15 @@ def asked(system, *arguments, code=0):
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_switch_has_an_opposite_only_where_neither_is_a_third_choice(words):
+    command = typer.main.get_command(main.app)
+    for word in words:
+        command = command.commands[word]
+    for option in command.params:
+        assert not (option.secondary_opts and option.default is not None), f"{option.secondary_opts} means nothing"
+
+
 class Within:
     """Runs commands in this process, which is quicker than in one of its own each time."""
 

@@ -177,7 +177,10 @@ def test_what_differs_is_not_touched_until_it_is_to_be(postbell):
 def test_a_dry_run_says_it_all_and_does_nothing(postbell):
     code, said = postbell("init", *ALL, "--dry-run")
     assert code == 0
-    assert f"folder: {postbell.home}/.local/state/postbell\n" in said
+    assert f"  to be made         {postbell.home}/.local/state/postbell\n" in said
+    assert "  to be added        user alice, alice@example.org\n" in said
+    assert "  to be added        device alice/phone, with a login" in said
+    assert not re.search("^(folder|textfile|authority)", said, re.MULTILINE), "no names of the code"
     text = said.partition(f"--- {postbell.configuration} (0644)\n")[2]
     assert tomllib.loads(text)["broker"]["public_url"] == "mqtts://mail.example.org:8883"
     assert postbell.tree() == {}
@@ -216,7 +219,10 @@ def test_yes_takes_what_is_proposed_and_still_guesses_nothing_of_whom(postbell):
         (("--device", "My phone"), "--device: 'My phone': use 1 to 32"),
         (("--also", "a b"), "--also: 'a b': write a host name"),
         (("--tls", "files"), "name --cert, --key"),
-        (("--tls", "files", "--cert", "absent.pem", "--key", "k.pem"), "absent.pem: No such file or directory; name a"),
+        (
+            ("--tls", "files", "--cert", "absent.pem", "--key", "k.pem"),
+            "--cert: absent.pem: no such file\n--key: k.p",
+        ),
         (("--tls", "letsencrypt"), "--tls letsencrypt: only root may read certbot's certificates"),
         (("--tls", "magic"), "'magic' is not one of"),
         (("--port", "0"), "Invalid value for '--port'"),
@@ -227,6 +233,46 @@ def test_what_cannot_be_meant_is_told_before_anything_is_done(postbell, options,
     assert code == 2
     assert words in said
     assert postbell.tree() == {}
+
+
+def test_all_mistakes_are_told_at_once(postbell):
+    wrong = (
+        "--host",
+        "a b",
+        "--user",
+        "B B",
+        "--address",
+        "nope",
+        "--device",
+        "-",
+        "--tls",
+        "files",
+        "--key",
+        "no.pem",
+    )
+    code, said = postbell("init", *wrong)
+    assert code == 2
+    for words in (
+        "--host: 'a b': write a host name",
+        "\n--user: 'B B': use 1 to 32",
+        "\n--address: 'nope' is not a mail address",
+        "\n--device: '-': use 1 to 32",
+        "\n--key: no.pem: no such file",
+        "\ninit: nobody can be asked here: name --mta, --cert, or answer",
+    ):
+        assert words in said
+    assert postbell.tree() == {}
+
+
+def test_what_is_here_and_in_the_way_is_told_at_once(postbell):
+    postbell.configuration.parent.mkdir(parents=True)
+    postbell.configuration.write_text("mine")
+    before = postbell.tree()
+    code, said = postbell("init", *ALL, "--tls", "letsencrypt")
+    assert code == 2
+    assert "--tls letsencrypt: only root may read certbot's certificates" in said
+    assert f"\n{postbell.configuration}: there already, and not as these answers make it" in said
+    assert postbell.tree() == before
 
 
 def test_an_address_of_somebody_else_is_told_and_can_be_mended(postbell):
@@ -352,7 +398,7 @@ def test_units_that_no_package_brought_are_those_of_the_recipe(server, monkeypat
     )
     code, said = server("init", *ALL, "--dry-run")
     assert code == 0, said
-    assert "textfile: /etc/x/postbell.service\n" in said
+    assert "to be made         /etc/x/postbell.service\n" in said
     assert 'listen = "unix:/run/postbell/lmtp.sock"' in said
 
 

@@ -20,7 +20,8 @@ WHOLE, OURS = FileMode(0o755), FileMode(0o700)
 def carried(*steps, force=False):
     """What became of each step, and what was remarked."""
     plan = Plan(steps, PurePath("/nowhere"))
-    carrying.judge(plan, force=force, now=NOW)
+    if mistakes := list(carrying.mistakes(plan, force=force, now=NOW)):
+        raise ConfigurationError("\n".join(mistakes))
     return [(done.outcome, done.remark) for done in carrying.carry_out(plan, now=lambda: NOW)]
 
 
@@ -146,3 +147,15 @@ def test_without_the_right_to_make_accounts_that_is_told(programs):
     (programs.parent / "bin" / "useradd").write_text("#!/bin/sh\necho cannot lock /etc/passwd >&2\nexit 1\n")
     with pytest.raises(StepError, match=r"useradd .*: cannot lock /etc/passwd; do it by hand, and run the same"):
         carried(Account("nobody-has-this-name", Path("/x")))
+
+
+def test_what_is_ahead_is_told_and_nothing_is_done(tmp_path):
+    steps = (*steps_of_an_installation(tmp_path), Command(("true",)), Account("postbell", tmp_path))
+    plan = Plan(steps, PurePath("/nowhere"))
+    assert [done.outcome for done in carrying.ahead(plan)] == [*[Outcome.AHEAD] * 5, Outcome.RUN, Outcome.AHEAD]
+    assert list(tmp_path.iterdir()) == []
+    carried(*steps_of_an_installation(tmp_path))
+    (tmp_path / "postbell/postbell.toml").write_text("mine")
+    found = [(done.outcome, bool(done.remark)) for done in carrying.ahead(plan)]
+    there, ahead = (Outcome.THERE, False), (Outcome.AHEAD, False)
+    assert found[:5] == [there, there, ahead, there, (Outcome.AHEAD, True)]
