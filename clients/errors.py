@@ -27,5 +27,17 @@ class OutputError(ClientError):
     """What was to be shown could not be written."""
 
 
+class ReaderGoneError(OutputError):
+    """Whoever read what is shown has seen enough, as `head` has: nobody is to be told."""
+
+
 class RequestError(ClientError):
     """The bridge did not give what was asked for."""
+
+
+class RefusedError(RequestError):
+    """The bridge said no; `status` is why, by its number in the protocol."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"the bridge refused: {text or f'status {status}'}")
+        self.status = status

@@ -30,6 +30,10 @@ class BackupError(PostbellError):
     """A backup that cannot be made, or is not one, or is damaged, or does not fit here; the text says what to do."""
 
 
+class TakenError(BackupError):
+    """What was to be written is there already; it was left alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One file of a backup: its name, how many bytes, and their SHA-256 in hexadecimal digits."""

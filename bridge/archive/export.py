@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bridge import spool
-from bridge.archive.contents import BackupError
+from bridge.archive.contents import TakenError
 from bridge.store import belongings, offline
 from bridge.store.copies import sync_directory
 
@@ -40,9 +40,9 @@ class NewFolder:
     """A new directory, which has its name when all of it is there."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BackupError when there is something of that name already."""
+        """Raises TakenError when there is something of that name already."""
         if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
-            raise BackupError(f"{path}: there is something already; name a new directory")
+            raise TakenError(f"{path}: there is something already; name a new directory")
         self._path = path
         self._unfinished = path.with_name(f".{path.name}.unfinished")
         shutil.rmtree(self._unfinished, ignore_errors=True)

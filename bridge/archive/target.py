@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from bridge.archive.contents import BackupError
+from bridge.archive.contents import BackupError, TakenError
 from bridge.errors import ConfigurationError
 from bridge.store.copies import sync_directory
 
@@ -35,7 +35,8 @@ class TargetError(ConfigurationError):
 def opened(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """A stream into the file of a name, which appears when the block has ended without an error, synced, mode 0600.
 
-    Raises TargetError when there is one already, unless `overwrite`; BackupError when it cannot be written.
+    Raises TakenError when there is one already, unless `overwrite`; BackupError when it cannot be written; TargetError
+    for what cannot be meant.
     """
     try:
         with _opened(name, overwrite=overwrite) as stream:
@@ -71,14 +72,14 @@ def _opened(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
 
 def _refuse(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
-        raise TargetError(f"{path}: this is a directory; name a file in it")
+        raise TakenError(f"{path}: this is a directory; name a file in it")
     if path.suffix in _OTHERS:
         program = _OTHERS[path.suffix]
         raise TargetError(f"{path}: only .gz, .xz and .bz2 are known; for this one: postbell … - | {program} > {path}")
     if os.path.lexists(path) and not overwrite:
-        raise TargetError(f"{path}: there is such a file already; name another one, or say --overwrite")
+        raise TakenError(f"{path}: there is such a file already; name another one, or say --overwrite")
     if not path.parent.is_dir():
-        raise TargetError(f"{path}: there is no directory {path.parent}; make it")
+        raise BackupError(f"{path}: there is no directory {path.parent}; make it")
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def _only(path: Path) -> Iterator[IO[bytes]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TargetError(f"{path}: another archive is being written there; wait for its end") from None
+            raise TakenError(f"{path}: another archive is being written there; wait for its end") from None
         os.fchmod(descriptor, 0o600)
         file.truncate(0)
         yield file
@@ -119,7 +120,7 @@ def _appear(unfinished: Path, path: Path, *, overwrite: bool) -> None:
         try:
             os.link(unfinished, path)
         except FileExistsError:
-            raise TargetError(f"{path}: there is such a file by now; it was left alone") from None
+            raise TakenError(f"{path}: there is such a file by now; it was left alone") from None
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.archive import contents, placing, target, unpacking
-from bridge.archive.contents import BackupError
+from bridge.archive.contents import BackupError, TakenError
 from bridge.cli import opening, options, output, ownership
 from bridge.cli.backup import described, facts, state_of
 from bridge.cli.users import tell_mail_servers
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNFINISHED, BESIDE = ".restoring", "restored"
 
 
-class StateThereError(ConfigurationError):
+class StateThereError(TakenError):
     """There is a state already, and nobody said that it may be put aside."""
 
 

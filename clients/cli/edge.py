@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clients.errors import ClientError, UsageError
+from clients.errors import ClientError, ReaderGoneError, UsageError
 from clients.terminal.notice import notice
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def _of_installation(error: ImportError) -> str:
 
 _KNOWN: tuple[tuple[type[BaseException], Callable[[Any], str], int], ...] = (
     (UsageError, str, USAGE),
+    (ReaderGoneError, lambda _: "", FAILED),
     (ClientError, str, FAILED),
     (KeyboardInterrupt, lambda _: "", INTERRUPTED),
     (OSError, _of_system, FAILED),

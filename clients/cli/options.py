@@ -65,7 +65,13 @@ BellOption = Annotated[
 RawOption = Annotated[bool, typer.Option("--raw", help="The message as it was received.")]
 PartsOption = Annotated[bool, typer.Option("--parts", help="List the parts of the message.")]
 PartOption = Annotated[
-    int | None, typer.Option(metavar="NUMBER", min=0, help="One part, by its number in the list.", show_default=False)
+    int | None,
+    typer.Option(
+        metavar="NUMBER",
+        min=0,
+        help="One part, by its number in the list of --parts, which begins with 0.",
+        show_default=False,
+    ),
 ]
 AllOption = Annotated[
     Path | None,

@@ -6,7 +6,7 @@ import os
 import select
 import stat
 
-from clients.errors import OutputError
+from clients.errors import OutputError, ReaderGoneError
 
 TAIL_BYTES = 64 * 1024
 """How far back in a file an entry is looked for: others may write to it as well."""
@@ -19,7 +19,7 @@ class Output:
         self._fd = fd
 
     def write(self, entry: bytes) -> None:
-        """Write an entry whole. Raises OutputError when that fails, for instance in a closed pipe."""
+        """Write an entry whole. Raises OutputError when that fails, ReaderGoneError in a closed pipe."""
         rest = memoryview(entry)
         try:
             while rest:
@@ -27,6 +27,8 @@ class Output:
                     rest = rest[os.write(self._fd, rest) :]
                 except BlockingIOError:  # whoever gave us the descriptor has made it non-blocking
                     select.select((), (self._fd,), ())
+        except BrokenPipeError as error:
+            raise ReaderGoneError("who read standard output has gone") from error
         except OSError as error:
             raise OutputError(f"cannot write to standard output: {error.strerror}") from error
 

@@ -59,7 +59,7 @@ def asked(system, *arguments, code=0):
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_switch_has_an_opposite_only_where_neither_is_a_third_choice(words):
-    command = typer.main.get_command(main.app)
+    command: Any = typer.main.get_command(main.app)
     for word in words:
         command = command.commands[word]
     for option in command.params:

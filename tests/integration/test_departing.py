@@ -151,6 +151,11 @@ def test_what_is_there_already_is_left_alone_and_a_stranger_has_nothing(run, pat
     code, _, err = run("export", "alice", "data")
     assert code == 1
     assert "there is something already" in err
+    (tmp_path / "data.tar").touch()
+    code, _, err = run("export", "alice", "data.tar")
+    assert code == 1, "as of a folder"
+    assert "there is such a file already" in err
+    assert run("export", "alice", "absent/data.tar")[0] == 1
     (tmp_path / "data" / "mine").unlink()
     assert run("export", "alice", "data")[0] == 0
     assert {entry.name for entry in (tmp_path / "data").iterdir()} == {"user.json", "messages.jsonl"}

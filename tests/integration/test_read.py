@@ -116,6 +116,17 @@ def test_parts_are_listed_plain_and_as_json(tmp_path, broker, player):
     assert [json.loads(line)["size"] for line in listed.lines] == [120, 345678]
 
 
+def test_a_part_that_is_none_is_told_with_those_that_there_are(tmp_path, broker, player):
+    def answer(request):
+        return Bodies(b"")(request) if request[2] == "parts" else [[1, request[1], 4, 0, 0, "no such part"]]
+
+    player.on_request = answer
+    command = read(tmp_path, broker, "--part", "2")
+    assert command.run() == 1
+    assert "this mail has no part 2; it has 0 text/plain, 1 image/png ../ [31mplan gnp.exe" in command.complaints
+    assert len(player.requests) == 2
+
+
 def test_all_attachments_are_saved_under_safe_names_and_over_nothing(tmp_path, broker, player):
     """The text of the mail is none; names come from a stranger, and two are the same."""
     contents = {1: b"one", 2: b"two" * 9000, 3: b"three"}
@@ -251,6 +262,18 @@ def test_first_thing_ever_done_with_a_device_may_be_reading(tmp_path, broker, pl
     assert broker.logged("mail/alice/msg/+ (QoS 1)") == 1
 
 
+def shown_by(master):
+    """All that a terminal was shown, until the last program there has ended."""
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # the other end is closed
+            os.close(master)
+            return shown
+        shown += piece
+
+
 def test_progress_is_shown_on_a_terminal(tmp_path, broker, player):
     player.on_request = Bodies(b"y" * 100_000)
     master, slave = os.openpty()
@@ -258,14 +281,22 @@ def test_progress_is_shown_on_a_terminal(tmp_path, broker, player):
     command.environment["TERM"] = "xterm-256color"
     command.start(stderr=slave)
     os.close(slave)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # the other end is closed
-            break
-        shown += piece
+    shown = shown_by(master)
     assert command.process.wait(30) == 0
     assert b"raw" in shown
     assert (tmp_path / "mail.eml").stat().st_size == 100_000
-    os.close(master)
+
+
+@pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 8000, b"\x01\x02\x03 gz" * 20_000])
+def test_what_is_refused_shows_no_progress(tmp_path, broker, player, body):
+    player.on_request = Bodies(body)
+    master, slave = os.openpty()
+    command = read(tmp_path, broker, "--part", "1")
+    command.environment["TERM"] = "xterm-256color"
+    command.start(stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = shown_by(master)
+    assert command.process.wait(30) == 2
+    assert b"use --output FILE" in shown
+    assert "━".encode() not in shown
+    assert len(player.requests) == 1, "it does not wait for the rest"

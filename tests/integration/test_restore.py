@@ -59,7 +59,7 @@ def test_a_state_is_put_aside_and_the_backup_takes_its_place(run, state, tmp_pat
     (tmp_path / "state" / "mta").mkdir()
     state.key.write_bytes(b"n" * 32)
     code, _, err = run("restore", "b.tar.gz")
-    assert code == 2
+    assert code == 1
     assert "there is a state already; say --force to have it put aside" in err
     code, out, _ = run("restore", "--force", "b.tar.gz", "--json")
     assert code == 0

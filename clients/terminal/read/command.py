@@ -15,7 +15,7 @@ from clients.backoff import Backoff
 from clients.contract.ids import valid_id
 from clients.device import Device
 from clients.download import Download
-from clients.errors import StateLockedError, UsageError
+from clients.errors import RefusedError, RequestError, StateLockedError, UsageError
 from clients.journal.file import Journal
 from clients.relay import join, relay_path
 from clients.session import Session
@@ -28,7 +28,7 @@ from clients.terminal.read.destination import (
     ReadableDestination,
     StreamDestination,
 )
-from clients.terminal.read.listing import print_parts
+from clients.terminal.read.listing import none_of, print_parts
 from clients.terminal.read.saving import save_all, understood
 from clients.terminal.settings import login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep_s
@@ -37,9 +37,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from clients.contract.requests import Part
     from clients.terminal.read.channels import Channel
     from clients.terminal.read.destination import Destination
     from clients.terminal.settings import Place
+
+
+NO_PART = 4
+"""What the bridge answers where a mail has no part of that number (docs/protocol.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,36 +82,57 @@ class ReadRequest:
         return (self.mail_id,) if self.part is None else (self.mail_id, self.part)
 
 
+class Reader:
+    """Asks the bridge over one connection, an answer at a time, and shows how far each has come."""
+
+    def __init__(self, channel: Channel, *, progress: Progressing, patience_s: float) -> None:
+        self._channel = channel
+        self._progress = progress
+        self._patience_s = patience_s
+
+    def read(self, operation: str, arguments: tuple[str | int, ...], into: Destination) -> None:
+        """Read the answer to an operation to its end into a destination, or raise ClientError and leave nothing."""
+        try:
+            download = Download(
+                operation,
+                *arguments,
+                write=into.write,
+                next_request_id=lambda: secrets.randbits(32),
+                jitter=random.SystemRandom().random,
+                patience_s=self._patience_s,
+                now=time.monotonic(),
+            )
+            with self._progress(operation) as advanced:
+                fetch(download, self._channel, clock=time.monotonic, progress=advanced)
+        except BaseException:
+            into.abandon()
+            raise
+        into.finish()
+
+    def parts(self, mail_id: str) -> list[Part]:
+        """The parts of a mail; raises ClientError."""
+        listed: list[Part] = []
+        self.read("parts", (mail_id,), MemoryDestination(lambda answer: listed.extend(understood(answer))))
+        return listed
+
+
 def read_message(place: Place, request: ReadRequest, *, output: Path | None, patience_s: float) -> None:
     """Read it to the end, or raise ClientError and leave no half file behind."""
     request.check(output)
     destination = None if request.all_into is not None else _destination(request, output)
     with _channel(place) as channel, _progress() as progress:
-
-        def ask(operation: str, arguments: tuple[str | int, ...], into: Destination) -> None:
-            try:
-                download = Download(
-                    operation,
-                    *arguments,
-                    write=into.write,
-                    next_request_id=lambda: secrets.randbits(32),
-                    jitter=random.SystemRandom().random,
-                    patience_s=patience_s,
-                    now=time.monotonic(),
-                )
-                with progress(operation) as advanced:
-                    fetch(download, channel, clock=time.monotonic, progress=advanced)
-            except BaseException:
-                into.abandon()
-                raise
-            into.finish()
-
+        reader = Reader(channel, progress=progress, patience_s=patience_s)
         if destination is None:
             assert request.all_into is not None
             stdout = Output(sys.stdout.fileno())
-            save_all(ask, request.mail_id, directory=request.all_into, stdout=stdout, as_json=request.json)
-        else:
-            ask(request.operation, request.arguments, destination)
+            save_all(reader, request.mail_id, directory=request.all_into, stdout=stdout, as_json=request.json)
+            return
+        try:
+            reader.read(request.operation, request.arguments, destination)
+        except RefusedError as refused:
+            if refused.status != NO_PART:
+                raise
+            raise RequestError(none_of(reader.parts(request.mail_id), request.part)) from refused
 
 
 def _destination(request: ReadRequest, output: Path | None) -> Destination:

@@ -47,13 +47,14 @@ class ReadableDestination:
 
     def write(self, chunk: bytes) -> None:
         """Keep the bytes until all are there, so that a progress bar is not in the way."""
+        begins = not self._content
         self._content += chunk
-        if b"\0" in chunk:
+        if b"\0" in chunk or (begins and self._is_binary()):
             self._refuse()  # there is no need to wait for the rest
 
     def finish(self) -> None:
         """Print the text, with a line break at its end."""
-        if len(_UNWRITTEN.findall(self._content)) * 10 > len(self._content):
+        if self._is_binary():
             self._refuse()
         text = self._content.decode("utf-8", "replace").replace("\r\n", "\n")
         text = _CONTROL.sub("\ufffd", text)
@@ -61,6 +62,9 @@ class ReadableDestination:
 
     def abandon(self) -> None:
         """Print nothing."""
+
+    def _is_binary(self) -> bool:
+        return len(_UNWRITTEN.findall(self._content)) * 10 > len(self._content)
 
     def _refuse(self) -> None:
         if not self._surely_text:

@@ -29,6 +29,15 @@ def print_parts(listed: Iterable[Part], stdout: Output, *, as_json: bool) -> Non
             stdout.write("\t".join(row).encode() + b"\n")
 
 
+def none_of(listed: Iterable[Part], number: int | None) -> str:
+    """What is said of a number that no part has: which parts there are."""
+    there = [
+        " ".join(filter(None, (str(each.index), readable(each.content_type), readable(each.file_name))))
+        for each in listed
+    ]
+    return f"this mail has no part {number}; it has {', '.join(there) or 'none'}"
+
+
 def _print_table(listed: Iterable[Part]) -> None:
     from rich.console import Console  # noqa: PLC0415 - for a terminal alone
     from rich.table import Table  # noqa: PLC0415

@@ -20,7 +20,6 @@ class Bars:
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -28,7 +27,14 @@ class Bars:
 
     @contextmanager
     def of(self, operation: str) -> Iterator[Callable[[int, int | None], None]]:
-        """A bar for one operation, and how it is told the bytes so far and in all."""
+        """A bar for one operation, drawn with its first bytes, and how it is told those so far and in all."""
         task = self._progress.add_task(operation, total=None)
-        yield lambda have, total: self._progress.update(task, completed=have, total=total)
+
+        def advanced(have: int, total: int | None) -> None:
+            """Draw it, unless there is nothing to be seen of it."""
+            if have and have != total:
+                self._progress.start()
+            self._progress.update(task, completed=have, total=total)
+
+        yield advanced
         self._progress.remove_task(task)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from clients.contract.errors import ContractError
 from clients.contract.requests import decode_parts
 from clients.errors import OutputError, RequestError
 from clients.terminal.notice import notice
-from clients.terminal.read.destination import MemoryDestination, NewFileDestination
+from clients.terminal.read.destination import NewFileDestination
 from clients.terminal.read.names import safe_name
 from clients.terminal.screen import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from clients.contract.requests import Part
@@ -24,21 +23,26 @@ if TYPE_CHECKING:
 _BODIES = {"text/plain", "text/html"}
 
 
+class Reading(Protocol):
+    """Reads answers of the bridge."""
+
+    def read(self, operation: str, arguments: tuple[str | int, ...], into: Destination) -> None:
+        """Read the answer to an operation into a destination, to the end or not at all; raises ClientError."""
+
+    def parts(self, mail_id: str) -> list[Part]:
+        """The parts of a mail; raises ClientError."""
+
+
 def save_all(
-    fetch: Callable[[str, tuple[str | int, ...], Destination], None],
+    reader: Reading,
     mail_id: str,
     *,
     directory: Path,
     stdout: Output,
     as_json: bool,
 ) -> None:
-    """Save them and say where each is; raises ClientError. What was saved before an error stays.
-
-    `fetch` reads the answer to an operation with its arguments into a destination, to the end or not at all.
-    """
-    listed: list[Part] = []
-    fetch("parts", (mail_id,), MemoryDestination(lambda answer: listed.extend(understood(answer))))
-    attached = [part for part in listed if part.file_name or part.content_type not in _BODIES]
+    """Save them and say where each is; raises ClientError. What was saved before an error stays."""
+    attached = [part for part in reader.parts(mail_id) if part.file_name or part.content_type not in _BODIES]
     if not attached:
         notice("this mail has no attachments")
         return
@@ -46,7 +50,7 @@ def save_all(
     for part in attached:
         name = safe_name(part.file_name, index=part.index, content_type=part.content_type)
         file = NewFileDestination(directory / name)
-        fetch("part", (mail_id, part.index), file)
+        reader.read("part", (mail_id, part.index), file)
         if as_json:
             told = {"index": part.index, "content_type": part.content_type, "size": file.size, "file": str(file.path)}
             stdout.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")

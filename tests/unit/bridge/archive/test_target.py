@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from bridge.archive import target
-from bridge.archive.contents import BackupError
+from bridge.archive.contents import BackupError, TakenError
 from bridge.archive.target import TargetError
 
 CONTENT = b"all of it" * 1000
@@ -48,7 +48,7 @@ def test_the_suffix_says_how_it_is_compressed(tmp_path, suffix, reading):
 def test_a_file_that_is_there_is_left_alone_unless_that_is_asked_for(tmp_path):
     path = tmp_path / "b.tar"
     path.write_bytes(b"before")
-    with pytest.raises(TargetError, match="there is such a file already"):
+    with pytest.raises(TakenError, match="there is such a file already"):
         written(path)
     assert path.read_bytes() == b"before"
     assert written(path, overwrite=True) == CONTENT
@@ -56,7 +56,7 @@ def test_a_file_that_is_there_is_left_alone_unless_that_is_asked_for(tmp_path):
 
 def test_one_that_comes_meanwhile_is_left_alone(tmp_path):
     path = tmp_path / "b.tar"
-    with pytest.raises(TargetError, match="there is such a file by now"), target.opened(str(path), overwrite=False):
+    with pytest.raises(TakenError, match="there is such a file by now"), target.opened(str(path), overwrite=False):
         path.write_bytes(b"meanwhile")
     assert path.read_bytes() == b"meanwhile"
     assert list(tmp_path.iterdir()) == [path]
@@ -90,7 +90,7 @@ def test_what_a_killed_one_left_behind_is_written_over(tmp_path):
 def test_two_at_once_do_not_mix(tmp_path):
     with (tmp_path / ".b.tar.unfinished").open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(TargetError, match="another archive is being written"):
+        with pytest.raises(TakenError, match="another archive is being written"):
             written(tmp_path / "b.tar")
     assert not (tmp_path / "b.tar").exists()
 
@@ -111,15 +111,15 @@ def test_a_disk_without_second_names_will_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"),
+    ("name", "kind", "problem"),
     [
-        ("", "this is a directory"),
-        ("b.tar.zst", r"postbell … - \| zstd > "),
-        ("nowhere/b.tar", "there is no directory"),
+        ("", TakenError, "this is a directory"),
+        ("b.tar.zst", TargetError, r"postbell … - \| zstd > "),
+        ("nowhere/b.tar", BackupError, "there is no directory"),
     ],
 )
-def test_names_that_cannot_be(tmp_path, name, problem):
-    with pytest.raises(TargetError, match=problem):
+def test_names_that_cannot_be(tmp_path, name, kind, problem):
+    with pytest.raises(kind, match=problem):
         written(tmp_path / name)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.errors import OutputError
+from clients.errors import ReaderGoneError
 from clients.terminal.output import Output
 
 ENTRY = b'{"id": "00t64ks8n", "subject": "a"}\n'
@@ -48,7 +48,7 @@ def test_pipe_cannot_be_asked():
     os.write(writer, ENTRY)
     assert Output(writer).missing(ENTRY) == ENTRY
     os.close(reader)
-    with pytest.raises(OutputError, match="Broken pipe"):
+    with pytest.raises(ReaderGoneError, match="who read standard output has gone"):
         Output(writer).write(ENTRY)
     os.close(writer)
 
