@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clients.backoff import Backoff
 from clients.contract.requests import encode_request
-from clients.errors import RefusedError, RequestError
+from clients.errors import BridgeRefusedError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ class Download:
             self._due_at = now + self._backoff.next_s()
             return
         if reply.status:
-            raise RefusedError(reply.status, reply.text)
+            raise BridgeRefusedError(reply.status, reply.text)
         if self.total not in {None, reply.total}:
             raise RequestError("the message changed while it was being read")
         self.total = reply.total

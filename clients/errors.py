@@ -35,7 +35,7 @@ class RequestError(ClientError):
     """The bridge did not give what was asked for."""
 
 
-class RefusedError(RequestError):
+class BridgeRefusedError(RequestError):
     """The bridge said no; `status` is why, by its number in the protocol."""
 
     def __init__(self, status: int, text: str) -> None:

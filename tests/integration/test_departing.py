@@ -155,6 +155,7 @@ def test_what_is_there_already_is_left_alone_and_a_stranger_has_nothing(run, pat
     code, _, err = run("export", "alice", "data.tar")
     assert code == 1, "as of a folder"
     assert "there is such a file already" in err
+    (tmp_path / "data.tar").unlink()
     assert run("export", "alice", "absent/data.tar")[0] == 1
     (tmp_path / "data" / "mine").unlink()
     assert run("export", "alice", "data")[0] == 0

@@ -15,7 +15,7 @@ from clients.backoff import Backoff
 from clients.contract.ids import valid_id
 from clients.device import Device
 from clients.download import Download
-from clients.errors import RefusedError, RequestError, StateLockedError, UsageError
+from clients.errors import BridgeRefusedError, RequestError, StateLockedError, UsageError
 from clients.journal.file import Journal
 from clients.relay import join, relay_path
 from clients.session import Session
@@ -129,7 +129,7 @@ def read_message(place: Place, request: ReadRequest, *, output: Path | None, pat
             return
         try:
             reader.read(request.operation, request.arguments, destination)
-        except RefusedError as refused:
+        except BridgeRefusedError as refused:
             if refused.status != NO_PART:
                 raise
             raise RequestError(none_of(reader.parts(request.mail_id), request.part)) from refused
