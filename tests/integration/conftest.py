@@ -1,10 +1,31 @@
-"""Shared by the tests that stand a database on its head."""
+"""Shared by tests that type commands, and by those that stand a database on its head."""
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
+from bridge.cli import main
 from bridge.store import database
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys):
+    """Runs a command in this process, for a state here: its exit code, and what it printed and said."""
+    for name in [name for name in os.environ if name.startswith("POSTBELL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "state"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["postbell", *arguments])
+        code = main.run()
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return run
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bridge.cli import main
 from bridge.spool import Spool
 from bridge.store import offline, people
 from tests.support.stored import COUNT, DAYS, NOON_MS, Clock, add_user, header, mail, storing, to
@@ -123,19 +122,8 @@ def test_or_into_an_archive(running, tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    for name in [name for name in os.environ if name.startswith("POSTBELL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "state"))
-
-    def in_process(*arguments):
-        monkeypatch.setattr(sys, "argv", ["postbell", *arguments])
-        code = main.run()
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return in_process
+def run(typed):
+    return typed
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from bridge import spool
 from bridge.archive import contents, tape, unpacking
 from bridge.archive.contents import Head
 from bridge.archive.making import State
-from bridge.cli import main
 from bridge.daemon import runfile
 from bridge.store import database, messages, offline
 from tests.support.saved import a_state, filled, saved, subjects
@@ -34,20 +33,8 @@ def state(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs a command on this state directory: its exit code, and what it printed and said."""
-    for name in [name for name in os.environ if name.startswith("POSTBELL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "state"))
-
-    def in_process(*arguments):
-        monkeypatch.setattr(sys, "argv", ["postbell", *arguments])
-        code = main.run()
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return in_process
+def run(typed):
+    return typed
 
 
 def test_a_state_is_put_aside_and_the_backup_takes_its_place(run, state, tmp_path):

@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 
-from bridge.cli import main, upkeep
+from bridge.cli import upkeep
 from bridge.cli.setup import Server
 from bridge.daemon import mail_servers
 from tests.support.stored import add_user
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
-    """A state that alice uses."""
-    for name in [name for name in os.environ if name.startswith("POSTBELL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "state"))
+def run(typed, tmp_path, monkeypatch):
+    """Runs a command on a state that alice uses."""
     monkeypatch.setenv("POSTBELL_LMTP__LISTEN", "unix:/run/postbell/lmtp.sock")
-    monkeypatch.chdir(tmp_path)
     add_user(tmp_path / "state" / "postbell.db", "alice")
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def run(state, monkeypatch, capsys):
-    def in_process(*arguments):
-        monkeypatch.setattr(sys, "argv", ["postbell", *arguments])
-        code = main.run()
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    assert state.exists()
-    return in_process
+    return typed
 
 
 def installed(run, etc, server):
@@ -76,13 +59,13 @@ def test_exims_table_is_written_at_each_change(run, tmp_path):
     assert {entry.name for entry in table.parent.iterdir()} == {"addresses"}
 
 
-def test_a_restore_brings_back_the_addresses_that_were(run, state, tmp_path):
+def test_a_restore_brings_back_the_addresses_that_were(run, tmp_path):
     installed(run, tmp_path / "etc", Server.EXIM)
     run("backup", "b.tar")
     run(*ADD)
     assert run("restore", "--force", "b.tar")[0] == 0
     assert (tmp_path / "etc" / "postbell" / "addresses").read_text() == "alice@example.org\n"
-    assert (state / "mta" / "exim").is_symlink()
+    assert (tmp_path / "state" / "mta" / "exim").is_symlink()
 
 
 @pytest.mark.parametrize("server", [Server.DOVECOT, Server.OPENSMTPD])
