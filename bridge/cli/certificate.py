@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli import opening, options, output, qr
+from bridge.cli import opening, options, output, ownership, qr
 from bridge.errors import ConfigurationError, PostbellError
 from bridge.init import authority, certificates
 from bridge.init.certificates import Papers
@@ -30,20 +30,20 @@ Key = Annotated[Path, typer.Argument(metavar="KEY", help="Its key, as PEM and wi
 @certificate_app.command("show")
 def certificate_show(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """Show names, dates and fingerprint, and those of the local CA."""
-    papers, _ = _papers(context, config)
-    shown = {"certificate": _told(papers.chain)}
-    with _reached():
-        local = papers.is_local()
-    if local:
-        shown["ca"] = _told(papers.authority)
+    papers, settings = _papers(context, config)
+    with _reached(settings.state_dir):  # whoever Postbell runs as may read what it shows
+        shown = {"certificate": _told(papers.chain)}
+        if papers.is_local():
+            shown["ca"] = _told(papers.authority)
     if as_json:
         output.print_json(shown)
         return
     for what, told in shown.items():
         typer.echo(f"{what:12} {told['file']}")
-        for name in ("names", "issuer", "begins", "ends", "sha256"):
-            value = told[name]
-            typer.echo(f"  {name:10} {', '.join(value) if isinstance(value, list) else value}")
+        for name in ("names", "subject", "issuer", "begins", "ends", "sha256"):
+            value = ", ".join(told[name]) if name == "names" else told[name]
+            if value:  # a CA is for no host, and other certificates may have no subject
+                typer.echo(f"  {name:10} {value}")
 
 
 @certificate_app.command("renew")
@@ -55,7 +55,7 @@ def certificate_renew(
     """Renew the certificate of a local CA when a third of its time is left; Postbell takes it up by itself."""
     papers, settings = _papers(context, config)
     host = settings.broker.public_url.host if settings.broker.public_url else ""
-    with _reached():
+    with _reached(papers.chain.parent):
         renewed = certificates.renew(papers, host=host, now=opening.now(), early=early)
     if renewed is None:
         ends = authority.facts(papers.chain.read_bytes()).ends
@@ -73,7 +73,7 @@ def certificate_install(context: typer.Context, chain: PEM, key: Key, config: op
         raise ConfigurationError(
             f"{chain}: this is where Postbell reads it (broker.tls_cert); it takes it up by itself"
         )
-    with _reached():
+    with _reached(papers.chain.parent):
         changed = certificates.install(papers, chain, key, host=host, group="", now=opening.now())
     ends = authority.facts(papers.chain.read_bytes()).ends
     typer.echo(f"{papers.chain}: {'copied' if changed else 'the same already'}, good until {ends:%Y-%m-%d}")
@@ -112,25 +112,27 @@ def _papers(context: typer.Context, config: Path | None) -> tuple[Papers, Settin
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
-    """What the system refuses, in words for people."""
+def _reached(directory: Path) -> Iterator[None]:
+    """What the system refuses, in words for people; who owns the directory may do it."""
     try:
         yield
+    except PermissionError as error:
+        owner = ownership.somebody_else(directory)
+        advice = ownership.instead(owner) if owner else "look at its owner and mode"
+        raise ownership.WrongUserError(f"{error.filename}: {error.strerror}; {advice}") from error
     except OSError as error:
-        advice = "run it as root, with sudo" if isinstance(error, PermissionError) else "mend the path, or make it anew"
-        raise PostbellError(f"{error.filename}: {error.strerror}; {advice}") from error
+        raise PostbellError(f"{error.filename}: {error.strerror}; mend the path, or make it anew") from error
 
 
 def _told(file: Path) -> dict[str, Any]:
-    with _reached():
-        pem = file.read_bytes()
     try:
-        facts = authority.facts(pem)
+        facts = authority.facts(file.read_bytes())
     except ValueError as error:
         raise PostbellError(f"{file}: not a certificate as PEM: {error}") from error
     return {
         "file": str(file),
         "names": list(facts.names),
+        "subject": facts.subject,
         "issuer": facts.issuer,
         "begins": _date(facts.begins),
         "ends": _date(facts.ends),

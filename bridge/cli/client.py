@@ -27,6 +27,11 @@ URL, PASSWORD = "POSTBELL_URL", "POSTBELL_PASSWORD"
 """What the client reads from its environment."""
 
 
+ON_THE_SERVER = """\
+On the server, address and login come from the configuration (--config FILE, as everywhere), and where nothing else says
+how to log in, what was shown is kept in watch/ of state_dir.
+"""
+
 watch_app, read_app = typer.Typer(), typer.Typer()
 
 
@@ -36,7 +41,7 @@ def client(context: typer.Context) -> None:
     """Become the reference client."""
     given = Given.of(context.args)
     if given.options & {"-h", "--help"}:
-        typer.echo("On the server, address and login come from the configuration: --config FILE, as everywhere.\n")
+        typer.echo(ON_THE_SERVER)
         _become(context, given.words, {})
     settings = options.settings(context, given.config)
     if given.names is not None and not told(given):

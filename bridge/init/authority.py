@@ -40,6 +40,7 @@ class Facts:
     """What a certificate says of itself. `sha256` is its fingerprint, as most programs show it."""
 
     names: tuple[str, ...]
+    subject: str
     issuer: str
     begins: datetime
     ends: datetime
@@ -99,6 +100,7 @@ def facts(certificate: bytes) -> Facts:
     fingerprint = read.fingerprint(hashes.SHA256()).hex(":").upper()
     return Facts(
         names=tuple(names),
+        subject=read.subject.rfc4514_string(),
         issuer=read.issuer.rfc4514_string(),
         begins=read.not_valid_before_utc,
         ends=read.not_valid_after_utc,

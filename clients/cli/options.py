@@ -30,7 +30,8 @@ StateOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="What was shown before. Default: $XDG_STATE_HOME/postbell/USER.DEVICE.journal.",
+        help="Where it is kept what was shown. Default: USER.DEVICE.journal in $XDG_STATE_HOME/postbell, which is "
+        "~/.local/state/postbell unless that is set.",
         show_default=False,
     ),
 ]

@@ -420,6 +420,9 @@ def test_the_certificate_is_shown_renewed_and_its_authority_printed(postbell):
     assert "192.0.2.7" in shown["certificate"]["names"]
     _, text = postbell("certificate", "show", *config)
     assert shown["ca"]["sha256"] in text
+    assert (shown["ca"]["names"], shown["ca"]["subject"]) == ([], shown["ca"]["issuer"])
+    assert f"subject    {shown['ca']['subject']}\n" in text.partition("\nca ")[2]
+    assert not re.search(r"names +$", text, re.MULTILINE), "a CA has none"
     _, said = postbell("certificate", "renew", *config)
     assert "not due yet; --now renews it all the same" in said
     assert json.loads(postbell("certificate", "show", "--json", *config)[1]) == shown
@@ -431,6 +434,29 @@ def test_the_certificate_is_shown_renewed_and_its_authority_printed(postbell):
     ca = (postbell.configuration.parent / "ca.pem").read_text()
     assert postbell("certificate", "ca", *config)[1] == ca
     assert "█" in postbell("certificate", "ca", "--qr", *config)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"), [(("show",), "sudo -u nobody "), (("renew", "--now"), "this belongs to root: sudo ")]
+)
+def test_who_may_not_look_at_certificates_is_told_who_may(server, words, instead):
+    certified(server.home / "acme")
+    files = ("--cert", server.home / "acme" / "fullchain.pem", "--key", server.home / "acme" / "privkey.pem")
+    code, said = server("init", *ALL, *server.places, "--tls", "files", *files)
+    assert code == 0, said
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(1)
+    os.seteuid(1)
+    try:
+        code, said = server("certificate", *words, "--config", server.configuration)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+    assert code == 2
+    assert "Permission denied" in said
+    assert f"{instead}postbell certificate {words[0]}" in said
 
 
 def test_a_certificate_from_elsewhere_is_installed(postbell, tmp_path):
