@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 def prepared(context: typer.Context, config: Path | None, name: str) -> Settings:
     """The configuration, once it says that this is the broker; raises ConfigurationError with the lines to write."""
-    settings = opening.existing(context, config)
+    try:
+        settings = opening.existing(context, config)
+    except opening.NoStoreError as error:
+        if opening.BEGIN not in str(error):
+            raise
+        first = f"{name} gets the logins that are stored there: set Postbell up before its broker, by: sudo postbell init"
+        raise ConfigurationError(str(error).replace(opening.BEGIN, first)) from error
     if settings.mqtt.logins_for == name:
         return settings
     place = loading.place_of(("mqtt", "logins_for"), opening.file_of(context, config))

@@ -71,7 +71,10 @@ def listeners(
 
 
 def told_by_systemd(name: str, service: str, site: BrokerSite) -> tuple[File, ...]:
-    """The units that have a broker read its login files anew, and let Postbell's service write them."""
+    """The units that have a broker read its login files anew, and let Postbell's service write them.
+
+    The signal is sent by systemd itself: the broker's own unit reloads it by /bin/kill, which a small Debian is without.
+    """
     request = f"{site.login_files}/{RELOAD}"
     return (
         File(
@@ -95,7 +98,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart=/bin/rm -f {request}
-ExecStart=/bin/systemctl try-reload-or-restart {service}
+ExecStart=/bin/systemctl kill --signal=HUP {service}
 """,
         ),
         File(

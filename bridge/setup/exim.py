@@ -35,7 +35,8 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
         notes=(
             BY_ITSELF if site.kept else AGAIN,
             "Not split? Copy the router behind `begin routers`, the transport behind `begin transports`.",
-            'The socket must let the group Debian-exim in: lmtp.socket_owner = ":Debian-exim".',
+            "The socket must let the group Debian-exim in. Where systemd opens it: SocketGroup=Debian-exim below [Socket], "
+            'by systemctl edit postbell.socket; elsewhere lmtp.socket_owner = ":Debian-exim".',
             *site.notes,
         ),
     )

@@ -133,7 +133,10 @@ def transport(site: Site, *, directory: str = ETC, transport_maps: str = "") -> 
             _set(directory, "transport_maps", _added(transport_maps, f"regexp:{table}")),
         ),
         reload=shlex.join(["postfix", "-c", directory, "reload"]),
-        notes=('The socket must let the group postfix in: lmtp.socket_owner = ":postfix".',),
+        notes=(
+            "The socket must let the group postfix in. postbell.socket does, where systemd opens it; elsewhere set "
+            'lmtp.socket_owner = ":postfix".',
+        ),
         within=(_named(directory, f"regexp:{table}"), File(f"{directory}/{MASTER}", f"{TRANSPORT} unix\n")),
     )
 

@@ -110,3 +110,12 @@ def test_an_installation_that_the_unit_would_hide_is_told(setup, monkeypatch, tm
     code, out, err = setup("systemd")
     assert (code, out) == (2, "")
     assert "install it where all users may look" in err
+
+
+@pytest.mark.parametrize("name", ["mosquitto", "nats"])
+def test_before_there_is_a_store_a_broker_has_to_wait(setup, monkeypatch, tmp_path, name):
+    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "absent"))
+    code, _, err = setup(name)
+    assert code == 2
+    assert f"; {name} gets the logins that are stored there: set Postbell up before its broker, by: sudo postbell" in err
+    assert not (tmp_path / "absent").exists()

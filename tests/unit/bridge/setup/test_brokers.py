@@ -153,7 +153,7 @@ def test_the_script_can_be_read_by_a_shell_and_does_all_of_it(name):
         "/usr/bin/postbell setup x --logins",
         "PathExists=/var/lib/postbell-x/reload",
         "ExecStart=/bin/rm -f /var/lib/postbell-x/reload",
-        f"ExecStart=/bin/systemctl try-reload-or-restart {FORMS[name].SERVICE}",
+        f"ExecStart=/bin/systemctl kill --signal=HUP {FORMS[name].SERVICE}",
         "ReadWritePaths=/var/lib/postbell-x",
         f"systemctl enable --now postbell-{name}.path",
     ):
