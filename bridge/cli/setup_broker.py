@@ -27,7 +27,9 @@ def prepared(context: typer.Context, config: Path | None, name: str) -> Settings
     except opening.NoStoreError as error:
         if opening.BEGIN not in str(error):
             raise
-        first = f"{name} gets the logins that are stored there: set Postbell up before its broker, by: sudo postbell init"
+        first = (
+            f"{name} gets the logins that are stored there: set Postbell up before its broker, by: sudo postbell init"
+        )
         raise ConfigurationError(str(error).replace(opening.BEGIN, first)) from error
     if settings.mqtt.logins_for == name:
         return settings

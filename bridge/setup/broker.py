@@ -73,7 +73,7 @@ def listeners(
 def told_by_systemd(name: str, service: str, site: BrokerSite) -> tuple[File, ...]:
     """The units that have a broker read its login files anew, and let Postbell's service write them.
 
-    The signal is sent by systemd itself: the broker's own unit reloads it by /bin/kill, which a small Debian is without.
+    systemd itself sends the signal: the broker's own unit reloads it by /bin/kill, which a small Debian is without.
     """
     request = f"{site.login_files}/{RELOAD}"
     return (

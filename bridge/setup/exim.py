@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from bridge.config.endpoints import Endpoint
 
 ETC = "/etc/exim4"
+_LET_IN = (
+    "The socket must let the group Debian-exim in: where systemd opens it by SocketGroup=Debian-exim "
+    '(systemctl edit postbell.socket), elsewhere by lmtp.socket_owner = ":Debian-exim".'
+)
 
 
 def recipe(site: Site, *, directory: str = ETC) -> Recipe:
@@ -35,8 +39,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
         notes=(
             BY_ITSELF if site.kept else AGAIN,
             "Not split? Copy the router behind `begin routers`, the transport behind `begin transports`.",
-            "The socket must let the group Debian-exim in. Where systemd opens it: SocketGroup=Debian-exim below [Socket], "
-            'by systemctl edit postbell.socket; elsewhere lmtp.socket_owner = ":Debian-exim".',
+            _LET_IN,
             *site.notes,
         ),
     )

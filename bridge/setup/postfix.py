@@ -35,6 +35,10 @@ INDEXED: Final = {"hash": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 """Types of indexed tables by their names, the first that a Postfix has being used, with the suffix of their files."""
 _CHANGED: Final = f"@changed.{COPY_DOMAIN} nobody@{COPY_DOMAIN}\n"
 """What is in the table without meaning: a key that no recipient has."""
+_LET_IN = (
+    "The socket must let the group postfix in: postbell.socket does where systemd opens it; elsewhere set "
+    'lmtp.socket_owner = ":postfix".'
+)
 
 
 def recipe(
@@ -133,10 +137,7 @@ def transport(site: Site, *, directory: str = ETC, transport_maps: str = "") -> 
             _set(directory, "transport_maps", _added(transport_maps, f"regexp:{table}")),
         ),
         reload=shlex.join(["postfix", "-c", directory, "reload"]),
-        notes=(
-            "The socket must let the group postfix in. postbell.socket does, where systemd opens it; elsewhere set "
-            'lmtp.socket_owner = ":postfix".',
-        ),
+        notes=(_LET_IN,),
         within=(_named(directory, f"regexp:{table}"), File(f"{directory}/{MASTER}", f"{TRANSPORT} unix\n")),
     )
 

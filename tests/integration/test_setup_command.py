@@ -117,5 +117,5 @@ def test_before_there_is_a_store_a_broker_has_to_wait(setup, monkeypatch, tmp_pa
     monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "absent"))
     code, _, err = setup(name)
     assert code == 2
-    assert f"; {name} gets the logins that are stored there: set Postbell up before its broker, by: sudo postbell" in err
+    assert f"; {name} gets the logins that are stored there: set Postbell up before its broker, by: sudo" in err
     assert not (tmp_path / "absent").exists()
