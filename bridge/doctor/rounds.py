@@ -6,6 +6,7 @@ name in `check.py`, facts and judgement in `judge/`, the look in `look/`, and a 
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
 import subprocess
@@ -26,8 +27,9 @@ from bridge.doctor.look import mta as mta_look
 from bridge.doctor.look import names as names_look
 from bridge.doctor.look import service as service_look
 from bridge.doctor.look import store as store_look
-from bridge.doctor.look.deadline import within
+from bridge.doctor.look.deadline import TimeLeft, within
 from bridge.doctor.probe import probed
+from bridge.doctor.probe.handing import Carrier
 from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
@@ -43,7 +45,11 @@ TOTAL_S: Final = 20.0
 DAMAGE_S: Final = 4.0
 HOP_S: Final = 5.0
 BROKER_S: Final = 8.0
-
+PUTS_AWAY_S: Final = 4.0
+"""What is kept of it for removing what a probe has made."""
+PROBE_S: Final = 2.0
+"""With less than that left for it, a probe is not begun."""
+LATE: Final = f"no time was left of {TOTAL_S:.0f} s"
 
 PROBE_NEEDS: Final = {
     Check.OWNER: "only the owner of the state and root can make throw-away accounts",
@@ -89,15 +95,15 @@ class Round:
         self._monotonic = monotonic
         self._named = named
         self._probing = probing
-        self._broken: set[Check] = set()
-        """The checks that did not come out right, or at all."""
+        self._broken: dict[Check, Finding] = {}
+        """The checks that did not come out right, or at all, and what one of them said."""
         self._ends_at = monotonic() + TOTAL_S
 
     def findings(self) -> Iterator[Finding]:
         """Each finding as it is made: at least one for each check but that of the configuration."""
         for hop in self._hops():
             answers = self._answered(hop)
-            self._broken |= {finding.check for finding in answers if finding.ok is not True}
+            self._broken |= {finding.check: finding for finding in answers if finding.ok is not True}
             yield from answers
 
     def _hops(self) -> tuple[Hop, ...]:
@@ -117,7 +123,7 @@ class Round:
     def _answered(self, hop: Hop) -> list[Finding]:
         left_s = self._ends_at - self._monotonic()
         if left_s <= 0:
-            return [unknown(check, f"no time was left of {TOTAL_S:.0f} s") for check in hop.checks]
+            return [unknown(check, LATE) for check in hop.checks]
         try:
             if hop.here:
                 return hop.answer()
@@ -178,7 +184,31 @@ class Round:
         if self._probing is None:
             return probed.nothing("no probe was wanted")
         missing = next((why for check, why in PROBE_NEEDS.items() if check in self._broken), "")
-        return probed.nothing(missing) if missing else probed.probe(self._settings, self._probing, now_ms=self._now_ms)
+        time_left = TimeLeft(self._ends_at - PUTS_AWAY_S, self._monotonic)
+        if not missing and time_left.ends_at - self._monotonic() < PROBE_S:
+            missing = LATE
+        if missing:
+            return probed.nothing(missing)
+        carriers, unhanded = self._carriers()
+        return probed.probe(
+            self._settings,
+            self._probing,
+            carriers=carriers,
+            unhanded=unhanded,
+            now_ms=self._now_ms,
+            time_left=time_left,
+        )
+
+    def _carriers(self) -> tuple[list[Carrier], str]:
+        """The mail servers by which a mail can be sent here, or why there are none."""
+        recipe, socket = (self._broken.get(check) for check in (Check.MTA_RECIPE, Check.MTA_SOCKET))
+        if recipe is not None:
+            return [], "mta.recipe is broken" if recipe.ok is False else recipe.problem
+        if socket is not None and socket.ok is False:
+            return [], "mta.socket is broken"
+        places = {mta_look.carried_by(*each): None for each in mta_look.servers(self._settings)}
+        carriers = [Carrier(*each) for each in places if each[0] != "exim" or os.geteuid() == 0]
+        return carriers, "" if carriers else "what Exim could not hand over only root could take out of its queue again"
 
 
 def of(*hops: str) -> tuple[Check, ...]:

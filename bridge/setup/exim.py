@@ -1,5 +1,7 @@
 """Exim: a router that sees every recipient first and passes it on (`unseen`), a transport over LMTP.
 
+A router of its own takes the mail of `postbell doctor`, which is for nobody else.
+
 The copy keeps its recipient. Its errors go nowhere (`errors_to` empty), so that no sender ever hears
 of Postbell; while Postbell is down it waits in the queue and the mail itself is delivered as ever.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.config.endpoints import UnixAddress
+from bridge.directory import COPY_DOMAIN, PROBES
 from bridge.setup.recipe import AGAIN, BY_ITSELF, KEPT, File, Recipe, Site
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
         reload="invoke-rc.d exim4 reload",
         notes=(
             BY_ITSELF if site.kept else AGAIN,
-            "Not split? Copy the router behind `begin routers`, the transport behind `begin transports`.",
+            "Not split? Copy the routers behind `begin routers`, the transport behind `begin transports`.",
             _LET_IN,
             *site.notes,
         ),
@@ -61,6 +64,14 @@ def _router(table: str) -> str:
   transport = postbell
   errors_to =
   unseen
+  no_verify
+  no_expn
+
+postbell_probe:
+  driver = accept
+  domains = {COPY_DOMAIN}
+  local_parts = ^{PROBES}
+  transport = postbell
   no_verify
   no_expn
 """

@@ -9,12 +9,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing, contextmanager
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from bridge.config import loading
+from bridge.doctor import rounds
+from bridge.doctor.probe import probed
 from tests.support.mosquitto import Mosquitto, RuledMosquitto
 from tests.support.system import ROOT, System
 from tests.support.waiting import until
@@ -152,9 +156,10 @@ def as_before(system, real):
 def test_nothing_of_a_probe_is_left_or_seen(system):
     code, findings = doctor(system)
     assert (code, broken(findings)) == (0, set())
-    assert {check for check in findings if check.startswith(("way", "isolation"))} == {
+    assert {check for check in findings if check.startswith(("way", "isolation"))} - {"way.handed"} == {
         check for check, finding in findings.items() if finding["ok"] and check.startswith(("way", "isolation"))
     }
+    assert findings["way.handed"]["problem"].startswith("no mail server of this machine was set up")
     assert findings["clock.ids"]["ok"]
 
 
@@ -222,6 +227,58 @@ def test_who_may_not_hand_in_mail_here_is_no_fault(system):
     with answering(b"554 5.7.1 Your address may not send mail here\r\n") as place:
         _, findings = doctor(system, POSTBELL_LMTP__LISTEN=place)
     assert findings["way.accepted"]["ok"] is None
+
+
+@contextmanager
+def hanging_up(then):
+    """Somebody at a port who hangs up on whoever comes, and does something else first."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                then()
+                connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_probe_that_has_no_time_left_puts_away_what_it_made_and_calls_nothing_broken(system, monkeypatch):
+    over = threading.Event()
+
+    def monotonic():
+        return time.monotonic() + (rounds.TOTAL_S if over.is_set() else 0)
+
+    def came():
+        with closing(sqlite3.connect(system.state_dir / "postbell.db")) as connection:
+            if connection.execute(PROBES).fetchone()[0]:  # else it only looks
+                over.set()
+
+    with hanging_up(came) as place:
+        for name, value in (system.environment | {"POSTBELL_LMTP__LISTEN": place}).items():
+            monkeypatch.setenv(name, value)
+        settings = loading.load(None)
+        walk = rounds.Round(
+            settings,
+            configuration=None,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            monotonic=monotonic,
+            probing=probed.Probing(),
+        )
+        findings = list(walk.findings())
+    late = {finding.check: finding.ok for finding in findings if finding.problem == "no time was left for it"}
+    assert late.keys() >= {"way.accepted", "way.published", "way.told", "way.seen", "isolation.read"}
+    assert set(late.values()) == {None}
 
 
 # --- another broker -------------------------------------------------------------------------------

@@ -92,6 +92,8 @@ class Check(StrEnum):
     MOVES = "broker.moves"
     """What waits for the broker goes out."""
 
+    HANDED = "way.handed"
+    """A mail that a mail server of this machine is given comes to Postbell."""
     ACCEPTED = "way.accepted"
     """A mail for a user is taken, and answered 250."""
     PUBLISHED = "way.published"

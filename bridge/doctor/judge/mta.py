@@ -55,7 +55,8 @@ class SocketSeen:
 class Waiting:
     """Mail for Postbell in a server's queue: how many copies, since when, and why, as the server says.
 
-    `refused` is why there is no telling; `whole` whether the queue was looked through to its end.
+    `refused` is why there is no telling; `whole` whether the queue was looked through to its end. `down`: the server
+    does not run.
     """
 
     count: int = 0
@@ -63,6 +64,7 @@ class Waiting:
     reason: str = ""
     refused: str = ""
     whole: bool = True
+    down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,12 @@ def _queue(server: ServerSeen) -> Finding:
     if waiting is None or waiting.refused:
         reason = waiting.refused if waiting is not None else "its queue cannot be asked"
         return unknown(Check.MTA_QUEUE, f"{server.name}: {reason}")
+    if waiting.down:
+        return broken(
+            Check.MTA_QUEUE,
+            f"{server.name} does not run: no mail comes to this machine, and none leaves its queue",
+            "start it, for example: systemctl start postfix",
+        )
     if not waiting.count:
         if waiting.whole:
             return fine(Check.MTA_QUEUE)

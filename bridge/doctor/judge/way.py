@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bridge.doctor.judge.check import Check
 from bridge.doctor.judge.finding import Finding, broken, fine, unknown
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-OF_WAY = (Check.ACCEPTED, Check.PUBLISHED, Check.DEVICE_LOGIN, Check.TOLD, Check.SEEN, Check.CLEARED)
+OF_WAY = (Check.HANDED, Check.ACCEPTED, Check.PUBLISHED, Check.DEVICE_LOGIN, Check.TOLD, Check.SEEN, Check.CLEARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +20,33 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """A probe mail that a mail server was given. `refusal` is why it did not take it, empty if it did.
+
+    `arrived` says whether Postbell has it. If not, `queued` says whether it is in the server's queue, None when that
+    cannot be known, and `reason` why it waits there, as the server says.
+    """
+
+    server: str
+    refusal: str = ""
+    arrived: bool = False
+    queued: bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WaySeen:
     """What the probe met; what is None was not come to. `url` is where the device came in.
 
+    `unhanded` says why no mail server was given a mail, and `late` that there was no time for what was not come to.
     `refusal` says why the broker did not let the device in, and `unknown_login` that it may not know of throw-away
     logins, being another's. `told` says whether the device heard of each accepted mail; `answer` what the
     request to mark them as seen came to, 0 being right; `vanished` whether they then went away; `left` what may
     still be there of the accounts.
     """
 
+    handed: tuple[Handed, ...] = ()
+    unhanded: str = ""
     letters: tuple[Letter, ...] = ()
     published: bool | None = None
     url: str = ""
@@ -43,11 +57,12 @@ class WaySeen:
     asked: bool = False
     vanished: bool | None = None
     left: str = ""
+    late: str = ""
 
 
 def judge(way: WaySeen) -> list[Finding]:
     """All findings of the hop `way`."""
-    return [*_accepted(way.letters), _published(way), _login(way), _told(way), _seen(way), _cleared(way)]
+    return [*_handed(way), *_accepted(way), _published(way), _login(way), _told(way), _seen(way), _cleared(way)]
 
 
 def nothing(reason: str) -> list[Finding]:
@@ -55,11 +70,44 @@ def nothing(reason: str) -> list[Finding]:
     return [unknown(check, reason) for check in OF_WAY]
 
 
-def _accepted(letters: Sequence[Letter]) -> list[Finding]:
-    if not letters:
-        return [unknown(Check.ACCEPTED, "neither SMTP nor LMTP listens")]
+def _handed(way: WaySeen) -> list[Finding]:
+    if not way.handed:
+        return [unknown(Check.HANDED, way.unhanded or way.late)]
+    return [found for each in way.handed if (found := _on_its_way(each)) is not None] or [fine(Check.HANDED)]
+
+
+def _on_its_way(handed: Handed) -> Finding | None:
+    """What is wrong with the way from one mail server, None if nothing is."""
+    if handed.arrived:
+        return None
+    server = handed.server
+    if handed.refusal:
+        return broken(
+            Check.HANDED,
+            f"{server} did not take a mail from a program of this machine: {handed.refusal}",
+            "the log of the mail server says why; is it running?",
+        )
+    if handed.reason:
+        return broken(
+            Check.HANDED,
+            f"{server} took a mail, and cannot hand it over: {handed.reason}",
+            "mend what it says; mta.recipe, mta.socket, listener.lmtp and way.accepted say more",
+        )
+    if handed.queued:
+        return unknown(Check.HANDED, f"{server} took a mail, and it is still on its way", "ask again")
+    where = "it is not in its queue, either" if handed.queued is False else "its queue cannot be asked by this user"
+    return broken(
+        Check.HANDED,
+        f"{server} took a mail, and it did not come; {where}",
+        "the log of the mail server says where it went; something else in its configuration may overrule the recipe",
+    )
+
+
+def _accepted(way: WaySeen) -> list[Finding]:
+    if not way.letters:
+        return [unknown(Check.ACCEPTED, way.late or "neither SMTP nor LMTP listens")]
     found = []
-    for letter in letters:
+    for letter in way.letters:
         if letter.accepted:
             continue
         if letter.reply.startswith(("530", "554 5.7.1")):
@@ -70,12 +118,14 @@ def _accepted(letters: Sequence[Letter]) -> list[Finding]:
             found.append(
                 broken(Check.ACCEPTED, told, "the log says why: journalctl -u postbell; look at the hop store")
             )
+    if not found and way.late and way.published is None:
+        return [unknown(Check.ACCEPTED, way.late)]
     return found or [fine(Check.ACCEPTED)]
 
 
 def _published(way: WaySeen) -> Finding:
     if way.published is None:
-        return unknown(Check.PUBLISHED, "no mail was taken")
+        return unknown(Check.PUBLISHED, way.late or "no mail was taken")
     if way.published:
         return fine(Check.PUBLISHED)
     return broken(
@@ -87,7 +137,7 @@ def _published(way: WaySeen) -> Finding:
 
 def _login(way: WaySeen) -> Finding:
     if way.refusal is None:
-        return unknown(Check.DEVICE_LOGIN, "it was not tried") if not way.url else fine(Check.DEVICE_LOGIN)
+        return unknown(Check.DEVICE_LOGIN, way.late or "it was not tried") if not way.url else fine(Check.DEVICE_LOGIN)
     if way.unknown_login:
         return unknown(
             Check.DEVICE_LOGIN,
@@ -103,7 +153,7 @@ def _login(way: WaySeen) -> Finding:
 
 def _told(way: WaySeen) -> Finding:
     if way.told is None:
-        return unknown(Check.TOLD, "no device was there to be told")
+        return unknown(Check.TOLD, way.late or "no device was there to be told")
     if way.told:
         return fine(Check.TOLD)
     return broken(
@@ -115,7 +165,7 @@ def _told(way: WaySeen) -> Finding:
 
 def _seen(way: WaySeen) -> Finding:
     if not way.asked:
-        return unknown(Check.SEEN, "no device was there to ask")
+        return unknown(Check.SEEN, way.late or "no device was there to ask")
     if way.answer is None:
         return broken(
             Check.SEEN,

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 import queue
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+
+class OutOfTimeError(PostbellError):
+    """The time for all of it is over, so that nothing follows from what did not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """Time for several things one after the other: until `ends_at`, by the clock `monotonic`, in seconds."""
+
+    ends_at: float
+    monotonic: Callable[[], float]
+
+    def share_s(self, most_s: float) -> float:
+        """How long the next thing may take, `most_s` at most; raises OutOfTimeError when nothing is left."""
+        self.check()
+        return min(most_s, self.ends_at - self.monotonic())
+
+    def check(self) -> None:
+        """Raise OutOfTimeError when nothing is left: whatever was waited for has had less time than it should."""
+        if self.monotonic() >= self.ends_at:
+            raise OutOfTimeError("no time was left for it")
 
 
 def within(time_s: float, work: Callable[[], T], *, name: str) -> T:

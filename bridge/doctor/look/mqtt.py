@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
+from bridge.doctor.look.deadline import OutOfTimeError
 from bridge.doctor.look.knock import reached
 from bridge.errors import PostbellError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from bridge.config.endpoints import MqttUrl
+    from bridge.doctor.look.deadline import TimeLeft
 
 KEEPALIVE_S: Final = 30
 CONNECT_S: Final = 3.0
@@ -76,9 +78,14 @@ class ProbeDevice:
         client_id: str = "",
         mqtt5: bool = False,
         resume: bool = False,
+        patience: TimeLeft | None = None,
     ) -> None:
-        """With an empty username it comes without a login. With `resume` the session stays as it was found."""
+        """With an empty username it comes without a login. With `resume` the session stays as it was found.
+
+        When `patience` ends, whatever waits raises OutOfTimeError.
+        """
         self.username = username
+        self._patience = patience
         self._changed = threading.Condition()
         self._notes = _Notes()
         url = way.url
@@ -98,7 +105,6 @@ class ProbeDevice:
             self._client.tls_set_context(ssl.create_default_context(cafile=way.ca_file))
         if url.websocket:
             self._client.ws_set_options(path=url.path or "/mqtt")
-        self._client.connect_timeout = CONNECT_S
         self._client.on_connect = lambda _c, _u, _f, reason, _p: self._note(answer=reason)
         self._client.on_disconnect = lambda *_: self._note(lost=True)
         self._client.on_message = lambda _c, _u, message: self._hear(Heard(message.topic, bytes(message.payload)))
@@ -106,14 +112,20 @@ class ProbeDevice:
         self._client.on_subscribe = lambda _c, _u, mid, reasons, _p: self._acknowledge(mid, list(reasons))
 
     def connect(self) -> Self:
-        """Log in; raises NotLetInError or NotReachedError."""
+        """Log in; raises NotLetInError, NotReachedError or OutOfTimeError."""
         try:
+            self._client.connect_timeout = self._share_s(CONNECT_S)
             self._client.connect(*self._address, keepalive=KEEPALIVE_S)
         except (OSError, ValueError) as error:
             told = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error) or "timed out"
+            self._share_s(0)
             raise NotReachedError(told) from error
         self._client.loop_start()
-        self._until(lambda: self._notes.answer is not None or self._notes.lost, CONNECT_S)
+        try:
+            self._until(lambda: self._notes.answer is not None or self._notes.lost, CONNECT_S)
+        except OutOfTimeError:
+            self.close()
+            raise
         answer = self._notes.answer
         if answer is None:
             self.close()
@@ -173,10 +185,16 @@ class ProbeDevice:
         return reasons is not None and not any(getattr(reason, "is_failure", False) for reason in reasons)
 
     def _until(self, holds: Callable[[], bool], within_s: float) -> None:
-        ends_at = time.monotonic() + within_s
+        ends_at = time.monotonic() + self._share_s(within_s)
         with self._changed:
             while not holds() and (left_s := ends_at - time.monotonic()) > 0:
                 self._changed.wait(left_s)
+            if not holds():
+                self._share_s(0)
+
+    def _share_s(self, within_s: float) -> float:
+        """How long something may take; raises OutOfTimeError."""
+        return within_s if self._patience is None else self._patience.share_s(within_s)
 
     # --- in paho's thread -------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,8 +21,11 @@ ON_ITS_WAY_S: Final = 300.0
 """A mail of which no reason is told may be in its first try, but no longer than that."""
 MOST_ASKED: Final = 20
 """Of so many mails in Exim's queue it is asked why they wait: a process for each."""
+DOWN: Final = "mail system is down"
+STOPPED: Final = {"hold": "it is on hold", "maildrop": "nobody takes it up"}
+"""Why mail waits in some of Postfix's queues, which tell no reason."""
 EXIM_AGE: Final = {"m": 60, "h": 3600, "d": 86400}
-EXIM_ENTRY: Final = re.compile(r"^\s*(\d+)([mhd])\s+\S+\s+(\S+-\S+-\S+) <(.*)>")
+EXIM_MAIL: Final = re.compile(r"^\s*(\d+)([mhd])\s+\S+\s+(\S+-\S+-\S+) <(.*)>")
 EXIM_DEFERRED: Final = re.compile(r"R=postbell\S* T=postbell defer (?:\(.*?\):? ?)?(.*)")
 
 
@@ -46,6 +50,8 @@ class UnaskedError(Exception):
 
 def waiting(server: str, directory: str, *, now_s: float) -> Waiting:
     """What waits for Postbell, but for what a doctor has sent."""
+    if down(server, directory):
+        return Waiting(down=True)
     try:
         found, whole = entries(server, directory, now_s=now_s)
     except UnaskedError as error:
@@ -56,6 +62,19 @@ def waiting(server: str, directory: str, *, now_s: float) -> Waiting:
     late.sort(key=lambda each: each.came_s)
     reason = next((each.reason for each in reversed(late) if each.reason), "it does not say why")
     return Waiting(len(late), now_s - late[0].came_s, reason, whole=whole)
+
+
+def down(server: str, directory: str) -> bool:
+    """Whether a server is known not to run, which of Postfix alone is to be known: root asks it, others its queue."""
+    if server != "postfix":
+        return False
+    try:
+        if os.geteuid() == 0:
+            said = _asked("postfix", "-c", directory, "status")
+            return said.whole and said.code != 0
+        return DOWN in _asked(*QUEUES[server][0](directory)).said
+    except UnaskedError:
+        return False
 
 
 def entries(server: str, directory: str, *, now_s: float) -> tuple[list[Queued], bool]:
@@ -98,7 +117,7 @@ def postfix(said: str, _now_s: float) -> Iterator[Queued]:
             mail = json.loads(line)
         except ValueError:
             continue  # a warning, or the line at which it was ended
-        stopped = "it is on hold" if mail.get("queue_name") == "hold" else ""
+        stopped = STOPPED.get(mail.get("queue_name"), "")
         for recipient in mail.get("recipients", ()):
             if recipient["address"].endswith(f"@{COPY_DOMAIN}"):
                 reason = recipient.get("delay_reason") or stopped
@@ -115,14 +134,14 @@ def opensmtpd(said: str, _now_s: float) -> Iterator[Queued]:
 
 def exim(said: str, now_s: float) -> Iterator[Queued]:
     """What `exim4 -bp` says, and for the first of them their logs: a copy has the address of the mail itself."""
-    mails = [match for line in said.splitlines() if (match := EXIM_ENTRY.match(line))]
+    mails = [match for line in said.splitlines() if (match := EXIM_MAIL.match(line))]
     for mail in mails[:MOST_ASKED]:
         log = _asked("exim4", "-Mvl", mail[3]).said
         reasons = [match[1] for line in log.splitlines() if (match := EXIM_DEFERRED.search(line))]
-        if reasons:
-            came_s = now_s - int(mail[1]) * EXIM_AGE[mail[2]]
-            probe = PROBES if PROBES in log else ""
-            yield Queued(mail[3], probe, came_s, reasons[-1])
+        probe = next((word for word in log.split() if word.startswith(PROBES)), "")
+        if reasons or probe:
+            reason = reasons[-1] if reasons else ""
+            yield Queued(mail[3], probe, now_s - int(mail[1]) * EXIM_AGE[mail[2]], reason)
 
 
 QUEUES: Final[dict[str, tuple[Callable[[str], Sequence[str]], Callable[[str, float], Iterable[Queued]]]]] = {

@@ -18,6 +18,7 @@ from bridge.doctor.probe.accounts import DEVICE
 from bridge.doctor.probe.asking import ask
 
 if TYPE_CHECKING:
+    from bridge.doctor.look.deadline import TimeLeft
     from bridge.doctor.look.mqtt import Way
     from bridge.doctor.probe.accounts import ThrowAway
 
@@ -36,21 +37,21 @@ class TwoDevices:
     others_account: ThrowAway
 
 
-def tried(way: Way, root: str, pair: TwoDevices) -> IsolationSeen:
-    """All but the last, which may cost a device its connection."""
+def tried(way: Way, root: str, pair: TwoDevices, *, patience: TimeLeft) -> IsolationSeen:
+    """All but the last, which may cost a device its connection. Raises OutOfTimeError, like the others here."""
     return IsolationSeen(
-        anonymous=_strangers(way, pair.others_account),
+        anonymous=_strangers(way, pair.others_account, patience),
         leaked=_leaked(root, pair),
         wrote=_wrote(root, pair),
     )
 
 
-def by_strangers(way: Way, *, reason: str) -> IsolationSeen:
+def by_strangers(way: Way, *, reason: str, patience: TimeLeft) -> IsolationSeen:
     """What can be tried without any device, where somebody answers: to come in as nobody."""
-    return IsolationSeen(reason=reason, anonymous=_strangers(way, None))
+    return IsolationSeen(reason=reason, anonymous=_strangers(way, None, patience))
 
 
-def _strangers(way: Way, known: ThrowAway | None) -> str | None:
+def _strangers(way: Way, known: ThrowAway | None, patience: TimeLeft) -> str | None:
     """Who is let in without a right password: nobody, if empty; None when there is no telling."""
     told: str | None = None
     logins = [("", "", "anybody without a login")]
@@ -58,7 +59,7 @@ def _strangers(way: Way, known: ThrowAway | None) -> str | None:
         logins.append((known.username, secrets.token_urlsafe(16), "a device with a wrong password"))
     for username, password, who in logins:
         try:
-            with ProbeDevice(way, username, password, client_id="postbell-doctor").connect():
+            with ProbeDevice(way, username, password, client_id="postbell-doctor", patience=patience).connect():
                 return who
         except NotLetInError:
             told = ""
@@ -113,12 +114,12 @@ def _wrote(root: str, pair: TwoDevices) -> str:
     return _without_users(arrived[0], root) if arrived else ""
 
 
-def robbed(way: Way, root: str, pair: TwoDevices) -> bool:
+def robbed(way: Way, root: str, pair: TwoDevices, *, patience: TimeLeft) -> bool:
     """Whether the first device's connection ends when the other's comes with its client id."""
-    account = pair.others_account
+    account, client_id = pair.others_account, pair.account.username
     with (
         suppress(NotLetInError, NotReachedError),
-        ProbeDevice(way, account.username, account.password, client_id=pair.account.username).connect(),
+        ProbeDevice(way, account.username, account.password, client_id=client_id, patience=patience).connect(),
     ):
         _caught_up(root, pair.device, pair.account, request=104)
     return pair.device.lost

@@ -17,10 +17,12 @@ from bridge.doctor.probe.journey import Inlet, Journey
 from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.config.settings import Settings
     from bridge.doctor.judge.finding import Finding
+    from bridge.doctor.look.deadline import TimeLeft
+    from bridge.doctor.probe.handing import Carrier
 
 
 LEARNS_S: Final = 5.0
@@ -34,8 +36,20 @@ class Probing:
     password: str = ""
 
 
-def probe(settings: Settings, probing: Probing, *, now_ms: Callable[[], int]) -> list[Finding]:
-    """The findings of the hops `way` and `isolation`; nothing of it is left afterwards."""
+def probe(
+    settings: Settings,
+    probing: Probing,
+    *,
+    carriers: Sequence[Carrier],
+    unhanded: str,
+    now_ms: Callable[[], int],
+    time_left: TimeLeft,
+) -> list[Finding]:
+    """The findings of the hops `way` and `isolation`; nothing of it is left afterwards.
+
+    `carriers` are the mail servers that are tried, and `unhanded` says why there are none. When `time_left` ends, what
+    was made is put away all the same.
+    """
     way = way_of(settings)
     if way is None:
         return nothing("the embedded broker does not say where it listens")
@@ -45,17 +59,23 @@ def probe(settings: Settings, probing: Probing, *, now_ms: Callable[[], int]) ->
         root=settings.mqtt.root,
         way=way,
         doors=tuple(doors(settings)),
+        carriers=carriers,
         foreign=settings.mqtt.url is not None and not kept and not probing.password,
         patience_s=LEARNS_S if kept else 0.0,
+        time_left=time_left,
         new_token=lambda: secrets.token_hex(4),
     )
     ending = Ending()
     try:
         with accounts(settings, password=probing.password, now_ms=now_ms, ending=ending) as (first, second):
-            met, tried = journey.run(first, second)
+            try:
+                met, tried = journey.run(first, second)
+            finally:
+                queued = " ".join(left for carrier in carriers if (left := carrier.clear()))
     except (PostbellError, sqlite3.Error, OSError) as error:
         return nothing(f"the probe came to nothing: {error}", left=ending.left)
-    return [*judge_way.judge(replace(met, left=ending.left)), *judge_isolation.judge(tried)]
+    met = replace(met, unhanded=unhanded, left=ending.left or queued)
+    return [*judge_way.judge(met), *judge_isolation.judge(tried)]
 
 
 def nothing(reason: str, *, left: str = "") -> list[Finding]:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.doctor.judge.way import OF_WAY, Letter, WaySeen, judge, nothing
+from bridge.doctor.judge.way import OF_WAY, Handed, Letter, WaySeen, judge, nothing
 from tests.support.findings import answer, found
 
 GOOD = WaySeen(
+    handed=(Handed("Postfix", arrived=True),),
     letters=(Letter("smtp", accepted=True, reply="250 2.0.0 kept"),),
     published=True,
     url="mqtt://127.0.0.1:1883",
@@ -30,6 +31,31 @@ def test_what_is_right_is_fine():
 
 def test_without_a_probe_nothing_is_known():
     assert {finding.check: finding.ok for finding in nothing("none was wanted")} == dict.fromkeys(OF_WAY)
+
+
+@pytest.mark.parametrize(
+    ("handed", "told"),
+    [
+        (Handed("Exim", refusal="it does not run"), "Exim did not take a mail from a program of this machine: it does"),
+        (Handed("Exim", queued=True, reason="refused"), "Exim took a mail, and cannot hand it over: refused"),
+        (Handed("Exim", queued=False), "Exim took a mail, and it did not come; it is not in its queue, either"),
+        (Handed("Exim"), "its queue cannot be asked by this user"),
+    ],
+)
+def test_a_mail_that_the_mail_server_does_not_hand_over(handed, told):
+    assert told in found(changed(handed=(*GOOD.handed, handed)), "way.handed").problem
+
+
+def test_a_mail_that_is_on_its_way_or_was_not_sent_is_not_called_broken():
+    assert answer(changed(handed=(Handed("Exim", queued=True),)), "way.handed") is None
+    findings = {each.check: each.problem for each in changed(handed=(), unhanded="there is none")}
+    assert findings["way.handed"] == "there is none"
+
+
+def test_what_there_was_no_time_for_is_not_known():
+    assert {
+        (each.ok, each.problem) for each in judge(WaySeen(late="no time was left")) if each.check != "way.cleared"
+    } == {(None, "no time was left")}
 
 
 def test_a_mail_that_is_not_taken():

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bridge.doctor.look.deadline import within
+from bridge.doctor.look.deadline import OutOfTimeError, TimeLeft, within
 
 
 def test_a_result_and_an_error_come_through():
@@ -20,3 +20,15 @@ def test_what_hangs_is_given_up():
     with pytest.raises(TimeoutError, match="no answer within 0 s"):
         within(0.01, gate.wait, name="hangs")
     gate.set()
+
+
+def test_patience_gives_each_thing_its_time_until_all_of_it_is_over():
+    now = [100.0]
+    patience = TimeLeft(110.0, lambda: now[0])
+    assert patience.share_s(3) == 3
+    now[0] = 109.0
+    assert patience.share_s(3) == 1
+    now[0] = 110.0
+    for ask in (lambda: patience.share_s(3), patience.check):
+        with pytest.raises(OutOfTimeError, match="no time was left"):
+            ask()
