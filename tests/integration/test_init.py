@@ -225,7 +225,8 @@ def test_yes_takes_what_is_proposed_and_still_guesses_nothing_of_whom(postbell):
         ),
         (("--tls", "letsencrypt"), "--tls letsencrypt: only root may read certbot's certificates"),
         (("--tls", "magic"), "'magic' is not one of"),
-        (("--port", "0"), "Invalid value for '--port'"),
+        (("--port", "0"), "Invalid value for '--port': '0': too small; write 1 or more"),
+        (("--port", "x"), "Invalid value for '--port': 'x': not a whole number; write one, as 100"),
     ],
 )
 def test_what_cannot_be_meant_is_told_before_anything_is_done(postbell, options, words):
