@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge import spool
-from bridge.store import database, messages, offline
+from bridge.store import database, messages, offline, turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def clear_journals(watch_dir: Path, user: str) -> int:
 
 def empty_log(path: Path) -> None:
     """Write over what the log of the database still says of rows that are gone, as far as nobody reads there now."""
-    with suppress(sqlite3.Error), closing(database.connect(path)) as connection:
+    with turn.using(path), suppress(sqlite3.Error), closing(database.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 

@@ -46,8 +46,8 @@ def make_fit(fresh: Path, unpacked: Unpacked) -> None:
 def place(fresh: Path, state: State, *, aside: Path) -> Path | None:
     """Have what lies in `fresh` be the state; where the old one is kept, None when there was none.
 
-    `fresh` and `aside` are in the state's directory, and nobody uses it. Raises OSError, or BackupError; then the old
-    state is in force.
+    `fresh` and `aside` are in the state's directory; it is this process's turn there. Raises OSError, or BackupError;
+    then the old state is in force.
     """
     kept_as = None
     if state.database.exists():

@@ -13,7 +13,7 @@ from bridge.cli import options, ownership
 from bridge.config import loading
 from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, StoreUnavailableError
-from bridge.store import database, offline
+from bridge.store import database, offline, turn
 
 if TYPE_CHECKING:
     import sqlite3
@@ -111,7 +111,8 @@ def _make_newest(settings: Settings) -> None:
             f"{settings.database}: the bridge that runs is of an older version (schema {done}); start it anew first, "
             "as with: sudo systemctl restart postbell"
         )
-    migration = database.prepare(settings.database)
+    with turn.using(settings.database):
+        migration = database.prepare(settings.database)
     if migration is not None:
         typer.echo(f"the database was made newer; as it was before it is kept as {migration.kept_as}", err=True)
 

@@ -17,6 +17,7 @@ from bridge.cli.backup import described, facts, state_of
 from bridge.cli.users import tell_mail_servers
 from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, StoreCorruptError
+from bridge.store import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,18 +62,16 @@ def restore(
 
 def _restore(settings: Settings, stream: BufferedReader, *, force: bool) -> tuple[dict[str, object], str]:
     with runfile.only_one(settings.run_dir, runfile.BRIDGE), runfile.only_one(settings.run_dir, runfile.BROKER):
-        if settings.database.exists() and not force:
-            raise StateThereError(
-                f"state_dir = {str(settings.state_dir)!r}: there is a state already; say --force to have it put aside "
-                "in that directory, or name another directory"
-            )
+        _refuse(settings, force=force)
         state, fresh = state_of(settings), settings.state_dir / UNFINISHED
         aside = settings.state_dir / f"before-restore-{output.moment(opening.now_ms()).replace(':', '-')}"
         shutil.rmtree(fresh, ignore_errors=True)  # of a restore that was cut off
         try:
             unpacked = unpacking.unpack(stream, fresh)
             placing.make_fit(fresh, unpacked)
-            kept_as = placing.place(fresh, state, aside=aside)
+            with turn.replacing(settings.database):  # from here on no command begins to change what is put aside
+                _refuse(settings, force=force)  # one that began before may have made the first state
+                kept_as = placing.place(fresh, state, aside=aside)
             beside = _put_beside(settings, fresh, unpacked)
         except OSError as error:
             raise BackupError(f"{settings.state_dir}: {error.strerror or error}; nothing was restored") from error
@@ -87,6 +86,14 @@ def _restore(settings: Settings, stream: BufferedReader, *, force: bool) -> tupl
     lines += [f"{path.name} was saved as well: {path}; put it where it belongs, or remove it" for path in beside]
     lines.append("when the bridge starts, the broker is brought to this state")
     return told, "\n".join(lines)
+
+
+def _refuse(settings: Settings, *, force: bool) -> None:
+    if settings.database.exists() and not force:
+        raise StateThereError(
+            f"state_dir = {str(settings.state_dir)!r}: there is a state already; say --force to have it put aside "
+            "in that directory, or name another directory"
+        )
 
 
 def _put_beside(settings: Settings, fresh: Path, unpacked: Unpacked) -> list[Path]:

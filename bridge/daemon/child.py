@@ -79,7 +79,8 @@ class BrokerChild:
         except asyncio.CancelledError:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):  # wait_for of Python 3.11 can swallow a cancellation
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()

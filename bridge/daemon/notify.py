@@ -58,7 +58,8 @@ class Supervisor:
     async def announce(self, broker_met: asyncio.Event, *, within_s: float = BROKER_WITHIN_S) -> None:
         """Ready once the broker was met, and without it after a while: mail can come in all the same."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(broker_met.wait(), within_s)
+            async with asyncio.timeout(within_s):  # wait_for of Python 3.11 can swallow a cancellation
+                await broker_met.wait()
         self.ready()
 
     def stopping(self) -> None:

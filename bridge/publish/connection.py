@@ -86,12 +86,14 @@ class BrokerConnection:
     async def subscribe(self, filters: Sequence[str], *, qos: int) -> None:
         """Subscribe and wait for SUBACK; raises LinkDownError, RefusedError or TimeoutError."""
         code, mid = self._client.subscribe([(topic_filter, qos) for topic_filter in filters])
-        await asyncio.wait_for(self._wait_for(code, mid or 0), ACKNOWLEDGE_DEADLINE_S)
+        async with asyncio.timeout(ACKNOWLEDGE_DEADLINE_S):  # wait_for of Python 3.11 can swallow a cancellation
+            await self._wait_for(code, mid or 0)
 
     async def unsubscribe(self, filters: Sequence[str]) -> None:
         """Unsubscribe and wait for UNSUBACK; raises LinkDownError."""
         code, mid = self._client.unsubscribe(list(filters))
-        await asyncio.wait_for(self._wait_for(code, mid or 0), ACKNOWLEDGE_DEADLINE_S)
+        async with asyncio.timeout(ACKNOWLEDGE_DEADLINE_S):  # wait_for of Python 3.11 can swallow a cancellation
+            await self._wait_for(code, mid or 0)
 
     @contextmanager
     def retained(self, callback: Callable[[str, bytes], None]) -> Iterator[None]:

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreUnavailableError
-from bridge.store import database, live, snapshot
+from bridge.store import database, live, snapshot, turn
 from bridge.store.live import Retention
 from bridge.store.writer import Transaction
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @contextmanager
 def transaction(path: Path, *, now_ms: int, count: int, days: float) -> Iterator[Transaction]:
     """One synced transaction; nothing is kept when the block raises. Raises store errors."""
-    database.prepare(path)
+    with turn.using(path):
+        database.prepare(path)
     with _connected(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -60,7 +61,7 @@ def picture(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     try:
-        with closing(database.connect(path)) as connection:
+        with turn.using(path), closing(database.connect(path)) as connection:
             yield connection
     except sqlite3.Error as error:
         raise database.translate(error, path) from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import copies, database
+from bridge.store import copies, database, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,6 +44,11 @@ def salvage(path: Path) -> Salvaged:
     """
     if not path.exists():
         raise StoreUnavailableError(f"{path}: there is no database to save anything from")
+    with turn.replacing(path):
+        return _salvaged(path)
+
+
+def _salvaged(path: Path) -> Salvaged:
     fresh = path.with_name(path.name + ".salvaged")
     _remove(fresh)
     database.prepare(fresh)

@@ -10,17 +10,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bridge import spool
-from bridge.archive import contents, tape, unpacking
+from bridge.archive import contents, placing, tape, unpacking
 from bridge.archive.contents import Head
 from bridge.archive.making import State
 from bridge.daemon import runfile
-from bridge.store import database, messages, offline
+from bridge.errors import StoreUnavailableError
+from bridge.store import database, messages, offline, people, turn
 from tests.support.saved import a_state, filled, saved, subjects
 from tests.support.system import ROOT
 
@@ -117,6 +119,56 @@ def test_another_command_that_works_with_the_database_is_not_cut_off(run, state,
     assert code == 1
     assert "another command works with it" in err
     assert subjects(state.database) == []
+
+
+@pytest.mark.parametrize("command", ["restore --force b.tar", "salvage"])
+def test_a_command_that_has_the_database_open_is_waited_for(run, state, monkeypatch, command):
+    monkeypatch.setattr(turn, "PATIENCE_S", 0.05)
+    filled(state, "first")
+    run("backup", "b.tar")
+    with offline.reading(state.database):
+        code, _, err = run(*command.split())
+    assert code == 1
+    assert f"{state.database}: another command works with it; try again when it has ended" in err
+    with offline.reading(state.database) as connection:
+        assert connection.execute("SELECT count(*) FROM message").fetchone() == (2,)
+
+
+def test_what_comes_while_the_state_is_replaced_is_part_of_the_new_one(run, state, monkeypatch):
+    filled(state, "first")
+    run("backup", "b.tar")
+    waiting, bring, locked = threading.Event(), placing._bring_spool, turn._locked
+
+    def told(descriptor, how):
+        got = locked(descriptor, how)
+        if not got:
+            waiting.set()
+        return got
+
+    def add():
+        with offline.transaction(state.database, now_ms=1, count=1, days=1) as transaction:
+            people.add_user(transaction, "zoe", ["zoe@example.org"])
+
+    other = threading.Thread(target=add)
+
+    def bring_while_another_begins(*arguments):
+        other.start()
+        assert waiting.wait(30), "it does not wait for its turn"
+        bring(*arguments)
+
+    monkeypatch.setattr(turn, "_locked", told)
+    monkeypatch.setattr(placing, "_bring_spool", bring_while_another_begins)
+    assert run("restore", "--force", "b.tar")[0] == 0
+    other.join(30)
+    with offline.reading(state.database) as connection:
+        assert {user.user for user in people.list_users(connection, 0)} == {"alice", "zoe"}
+    monkeypatch.setattr(turn, "PATIENCE_S", 0)
+    with (
+        turn.replacing(state.database),
+        pytest.raises(StoreUnavailableError, match="it is being replaced now"),
+        offline.reading(state.database),
+    ):
+        pass
 
 
 def test_a_damaged_state_is_put_aside_as_it_is(run, state):

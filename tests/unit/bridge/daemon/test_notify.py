@@ -120,3 +120,20 @@ def test_a_loop_that_turns_pings_and_one_that_hangs_does_not(manager, watchdog_p
         watching.cancel()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_cancellation_at_the_moment_of_the_meeting_is_not_swallowed(manager, turns):
+    async def scene():
+        broker_met = asyncio.Event()
+        announcing = asyncio.create_task(supervised(manager).announce(broker_met))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        broker_met.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if announcing.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await announcing
+
+    asyncio.run(scene())
