@@ -76,10 +76,11 @@ def told_by_systemd(name: str, service: str, site: BrokerSite) -> tuple[File, ..
     systemd itself sends the signal: the broker's own unit reloads it by /bin/kill, which a small Debian is without.
     """
     request = f"{site.login_files}/{RELOAD}"
+    written = f"# Written by `postbell setup {name}`.\n"  # by which a package knows what to take away
     return (
         File(
             f"{site.units}/postbell-{name}.path",
-            f"""[Unit]
+            f"""{written}[Unit]
 Description=Postbell's logins for {name} have changed
 
 [Path]
@@ -91,7 +92,7 @@ WantedBy=paths.target
         ),
         File(
             f"{site.units}/postbell-{name}.service",
-            f"""[Unit]
+            f"""{written}[Unit]
 Description=Have {name} read Postbell's logins
 StartLimitIntervalSec=0
 
@@ -103,7 +104,7 @@ ExecStart=/bin/systemctl kill --signal=HUP {service}
         ),
         File(
             f"{site.units}/postbell.service.d/{name}.conf",
-            f"""[Unit]
+            f"""{written}[Unit]
 After={service}
 
 [Service]

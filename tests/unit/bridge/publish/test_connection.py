@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,9 @@ from bridge.publish.connection import BrokerConnection
 
 class Client:
     """Takes what paho takes, and answers when it is told to."""
+
+    on_subscribe: Any
+    on_unsubscribe: Any
 
     def subscribe(self, _filters):
         return 0, 7
@@ -23,7 +27,7 @@ class Client:
 @pytest.mark.parametrize("verb", ["subscribe", "unsubscribe"])
 def test_a_cancellation_at_the_moment_of_the_answer_is_not_swallowed(verb, turns):
     async def scene():
-        client = Client()
+        client: Any = Client()
         connection = BrokerConnection(client, on_message=lambda _: asyncio.sleep(0))
         words = {"qos": 1} if verb == "subscribe" else {}
         asking = asyncio.create_task(getattr(connection, verb)(["mail/#"], **words))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,18 @@ def test_the_script_can_be_read_by_a_shell_and_does_all_of_it(name):
     ):
         assert part in script
     assert script.index("ReadWritePaths") < script.index("install -d -o postbell") < script.index("--logins")
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_package_takes_away_the_units_that_it_left(name):
+    postrm = (ROOT / "packaging" / "deb" / "postrm").read_text(encoding="utf-8")
+    marked = re.search(r"grep -qsE '\^(.*?)' ", postrm)
+    assert marked
+    files = broker.told_by_systemd(name, FORMS[name].SERVICE, replace(site(), units="/etc/systemd/system"))
+    assert len(files) == 3
+    for file in files:
+        assert f" {file.path}" in postrm
+        assert re.match(marked[1], file.text)
 
 
 def test_without_a_certificate_the_script_says_what_that_means():
