@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from broker.auth import LoginTable
+    from broker.listeners import Listener
     from broker.sessions import SavedSession
     from broker.settings import BrokerLimits, Settings
 
+    Work = Callable[[], Coroutine[Any, Any, None]]
 
 DAY_S = 86_400
 
@@ -58,74 +60,95 @@ async def serve(settings: Settings, *, load: Callable[[], Settings], parent_pipe
     certificates = Certificates(settings.broker) if any(listener.tls for listener in listeners) else None
     run_file = RunFile(settings.state_dir / "run" / "broker.json")
     await run_file.claim()
-    store = SessionStore(settings.state_dir / "sessions.db")
-    reader = LoginReader(settings.state_dir / "postbell.db")
-    statistics, vitals, turns = Statistics(), Vitals(), Turns(asyncio.get_running_loop().call_soon)
-    router = _router(settings, store, statistics)
-    attendance = Attendance(store, statistics=statistics, clock=time.time)
-    waiting = {session.username: session for session in store.load()}
-    router.restore_retained()
-
-    def logins_changed(table: LoginTable) -> None:
-        _restore(router, store, waiting, table)
-        router.revoke(table)
-        attendance.forget_others({who.username for who in table.identities()})
-
-    logins = Logins(reader, on_change=logins_changed)
-    reception = _reception(settings.limits, logins, statistics, turns)
-    broker = DeviceBroker(
-        listeners=listeners,
-        ports=run_file.ports(),
-        tls=certificates.context if certificates else None,
-        limits=settings.limits,
-        session_s=settings.broker.session_days * DAY_S,
-        reception=reception,
-        router=router,
-        store=store,
-        statistics=statistics,
-        vitals=vitals,
-        attendance=attendance,
-        turns=turns,
-    )
-
-    def use(newer: Settings) -> None:
-        if certificates is not None:
-            certificates.use(newer.broker)
-        reception.use(newer.limits)
-        router.use(**_bounds(newer.limits))
-        broker.use(limits=newer.limits, session_s=newer.broker.session_days * DAY_S)
-        logs.configure(level=newer.log.level, style=settings.log.format)
-
-    reload = Reload(settings, load=load, use=use, tell=run_file.tell_reload)
+    parts = Parts(settings, listeners=listeners, certificates=certificates, run_file=run_file)
+    reload = Reload(settings, load=load, use=parts.use, tell=run_file.tell_reload)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.ask)
-    store.start()
-    await logins.refresh()
+    parts.store.start()
+    await parts.logins.refresh()
     try:
-        await broker.start()
-        run_file.write(broker.addresses, broker.awaited)
+        await parts.broker.start()
+        run_file.write(parts.broker.addresses, parts.broker.awaited)
         supervisor.tell("READY=1")
-        followed: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "listeners": partial(broker.listen, opened=run_file.write, jitter=random.random),
-            "logins": logins.follow,
-            "sessions": store.watch,
-            "attendance": attendance.follow,
-            "watchdog": supervisor.watch,
-            "reload": reload.run,
-            "vitals": vitals.watch,
-        }
-        if certificates is not None:
-            followed["certificates"] = certificates.follow
-        await _work(followed, stop)
+        await _work({**parts.followed(), "watchdog": supervisor.watch, "reload": reload.run}, stop)
         supervisor.tell("STOPPING=1")
-        await broker.shutdown()
-        attendance.save()
+        await parts.broker.shutdown()
+        parts.attendance.save()
     finally:
-        await store.close()
-        reader.close()
+        await parts.store.close()
+        parts.reader.close()
         structlog.get_logger().info("stopped")
 
 
-async def _work(followed: Mapping[str, Callable[[], Coroutine[Any, Any, None]]], stop: asyncio.Event) -> None:
+class Parts:
+    """The parts of the broker's process and how they hang together, with what was saved of the last one.
+
+    Made inside the running loop, by the only process that has the state directory.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        listeners: list[Listener],
+        certificates: Certificates | None,
+        run_file: RunFile,
+    ) -> None:
+        self.certificates, self.run_file = certificates, run_file
+        self._log_style = settings.log.format
+        self.store = SessionStore(settings.state_dir / "sessions.db")
+        self.reader = LoginReader(settings.state_dir / "postbell.db")
+        self.vitals = Vitals()
+        statistics, turns = Statistics(), Turns(asyncio.get_running_loop().call_soon)
+        self.router = _router(settings, self.store, statistics)
+        self.attendance = Attendance(self.store, statistics=statistics, clock=time.time)
+        self._waiting = {session.username: session for session in self.store.load()}
+        self.router.restore_retained()
+        self.logins = Logins(self.reader, on_change=self._logins_changed)
+        self.reception = _reception(settings.limits, self.logins, statistics, turns)
+        self.broker = DeviceBroker(
+            listeners=listeners,
+            ports=run_file.ports(),
+            tls=certificates.context if certificates else None,
+            limits=settings.limits,
+            session_s=settings.broker.session_days * DAY_S,
+            reception=self.reception,
+            router=self.router,
+            store=self.store,
+            statistics=statistics,
+            vitals=self.vitals,
+            attendance=self.attendance,
+            turns=turns,
+        )
+
+    def use(self, newer: Settings) -> None:
+        """Have other settings hold; raises ConfigurationError, first of all, where a certificate cannot be used."""
+        if self.certificates is not None:
+            self.certificates.use(newer.broker)
+        self.reception.use(newer.limits)
+        self.router.use(**_bounds(newer.limits))
+        self.broker.use(limits=newer.limits, session_s=newer.broker.session_days * DAY_S)
+        logs.configure(level=newer.log.level, style=self._log_style)
+
+    def followed(self) -> dict[str, Work]:
+        """What has to run as long as the broker does, each task by its name."""
+        work: dict[str, Work] = {
+            "listeners": partial(self.broker.listen, opened=self.run_file.write, jitter=random.random),
+            "logins": self.logins.follow,
+            "sessions": self.store.watch,
+            "attendance": self.attendance.follow,
+            "vitals": self.vitals.watch,
+        }
+        if self.certificates is not None:
+            work["certificates"] = self.certificates.follow
+        return work
+
+    def _logins_changed(self, table: LoginTable) -> None:
+        _restore(self.router, self.store, self._waiting, table)
+        self.router.revoke(table)
+        self.attendance.forget_others({who.username for who in table.identities()})
+
+
+async def _work(followed: Mapping[str, Work], stop: asyncio.Event) -> None:
     """Have the tasks run until told to stop; one that fails ends them all, and the broker."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(work(), name=name) for name, work in followed.items()]

@@ -80,22 +80,11 @@ class Bridge:
         given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
         self.tally = Tally(monotonic=time.monotonic)
-        self.store = Store(
-            settings.database,
-            now_ms=wall_ms,
-            retention=given.retention,
-            changed=self._committed,
-        )
+        self.store = Store(settings.database, now_ms=wall_ms, retention=given.retention, changed=self._committed)
         self.mailbox = Mailbox(self.store, given.terms)
         self.spool = Spool(settings.spool_dir)
         self.outbox_rows = OutboxRows(self.store, days=given.retention.days, now_ms=wall_ms)
-        self.outbox = Outbox(
-            rows=self.outbox_rows,
-            root=settings.mqtt.root,
-            window=settings.mqtt.window,
-            monotonic=time.monotonic,
-            tally=self.tally,
-        )
+        self.outbox = self._make_outbox()
         self.directory = DirectoryCache(store=self.store, changed=self.outbox.wake)
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
@@ -107,55 +96,16 @@ class Bridge:
         """Where else than for mail it listens: each listener's address by its name."""
         self.awaited: dict[str, str] = {}
         """Why a listener for something else than mail is not open yet, by its name."""
-        self.presence = Presence(
-            settings.run_dir,
-            addresses=lambda: self.ingress.addresses | self.listening,
-            awaited=lambda: self.ingress.awaited | self.awaited,
-            connected=self.connected,
-            status=self.supervisor.status,
-        )
+        self.presence = self._make_presence()
         self.hearing = Hearing(note=self.store.writing(people.hear), root=settings.mqtt.root, now_ms=wall_ms)
         self.requests = self._make_requests(given)
         self.figures = Figures()
-        self.inbound = Inbound(
-            requests=self.requests,
-            replay=self.replay,
-            heard=self.hearing.heard,
-            figures=self.figures.take,
-            root=settings.mqtt.root,
-        )
-        self.service = Service(
-            connected=self.connected,
-            presence=self.presence,
-            inbound=self.inbound,
-            replay=self.replay,
-            outbox=self.outbox,
-            ready=ready,
-            beside=BrokerFigures(self.figures).listen if settings.http.listen or settings.broker.embedded else None,
-        )
-        self.reload = Reload(
-            judge=judge,
-            current=lambda: self.settings,
-            use=self.use,
-            tell_broker=functools.partial(reload_broker, settings.run_dir),
-            supervisor=self.supervisor,
-        )
+        self.inbound = self._make_inbound()
+        self.service = self._make_service(ready)
+        self.reload = self._make_reload(judge)
         self.outside = self._make_outside()
-        self.access = Access(
-            settings,
-            grant=self.store.writing(logins.grant_bridge),
-            renew=self.store.writing(logins.renew_node),
-            own=self.outside.own if self.outside else None,
-        )
-        self.actions = Actions(
-            connected=self.connected,
-            replay=self.replay,
-            directory=self.directory,
-            reload=self.reload,
-            figures=lambda: moving(self.tally, self.figures.figures()),
-            access=self.access,
-            login_files=self.outside.files if self.outside else None,
-        )
+        self.access = self._make_access()
+        self.actions = self._make_actions()
         self.link = self._make_link()
 
     def use(self, settings: Settings) -> None:
@@ -197,6 +147,15 @@ class Bridge:
 
     def _delay_s(self, attempt: int) -> float:
         return Backoff(longest_s=LISTEN_S).delay_s(attempt, jitter=random.random())  # noqa: S311 - no secret
+
+    def _make_outbox(self) -> Outbox:
+        return Outbox(
+            rows=self.outbox_rows,
+            root=self.settings.mqtt.root,
+            window=self.settings.mqtt.window,
+            monotonic=time.monotonic,
+            tally=self.tally,
+        )
 
     def _make_lifetimes(self, given: Adjustable) -> Lifetimes:
         return Lifetimes(
@@ -245,6 +204,15 @@ class Bridge:
             tally=self.tally,
         )
 
+    def _make_presence(self) -> Presence:
+        return Presence(
+            self.settings.run_dir,
+            addresses=lambda: self.ingress.addresses | self.listening,
+            awaited=lambda: self.ingress.awaited | self.awaited,
+            connected=self.connected,
+            status=self.supervisor.status,
+        )
+
     def _make_requests(self, given: Adjustable) -> Requests:
         return Requests(
             store=self.mailbox,
@@ -256,6 +224,55 @@ class Bridge:
             rate=given.request_rate,
             tally=self.tally,
             monotonic=time.monotonic,
+        )
+
+    def _make_inbound(self) -> Inbound:
+        return Inbound(
+            requests=self.requests,
+            replay=self.replay,
+            heard=self.hearing.heard,
+            figures=self.figures.take,
+            root=self.settings.mqtt.root,
+        )
+
+    def _make_service(self, ready: Callable[[], None]) -> Service:
+        figured = self.settings.http.listen or self.settings.broker.embedded
+        return Service(
+            connected=self.connected,
+            presence=self.presence,
+            inbound=self.inbound,
+            replay=self.replay,
+            outbox=self.outbox,
+            ready=ready,
+            beside=BrokerFigures(self.figures).listen if figured else None,
+        )
+
+    def _make_reload(self, judge: Callable[[], Judgement]) -> Reload:
+        return Reload(
+            judge=judge,
+            current=lambda: self.settings,
+            use=self.use,
+            tell_broker=functools.partial(reload_broker, self.settings.run_dir),
+            supervisor=self.supervisor,
+        )
+
+    def _make_access(self) -> Access:
+        return Access(
+            self.settings,
+            grant=self.store.writing(logins.grant_bridge),
+            renew=self.store.writing(logins.renew_node),
+            own=self.outside.own if self.outside else None,
+        )
+
+    def _make_actions(self) -> Actions:
+        return Actions(
+            connected=self.connected,
+            replay=self.replay,
+            directory=self.directory,
+            reload=self.reload,
+            figures=lambda: moving(self.tally, self.figures.figures()),
+            access=self.access,
+            login_files=self.outside.files if self.outside else None,
         )
 
     def _make_link(self) -> Link:

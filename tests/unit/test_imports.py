@@ -24,7 +24,7 @@ def lint(tree: Path) -> subprocess.CompletedProcess[str]:
     """`lint-imports` as `make check` runs it."""
     program = Path(sys.executable).with_name("lint-imports")
     return subprocess.run(
-        [program], cwd=tree, env=WIDE, capture_output=True, text=True, timeout=60, check=False
+        [program], cwd=tree, env=WIDE, capture_output=True, text=True, timeout=300, check=False
     )  # fmt: skip
 
 
