@@ -107,22 +107,10 @@ def install(papers: Papers, chain: Path, key: Path, *, host: str, group: str, no
 
 def mistakes(chain: Path, key: Path, *, host: str, now: datetime) -> Iterator[str]:
     """What is wrong with a certificate and its key that are to be good for a host now."""
-    unreadable = [text for text in map(_unreadable, (chain, key)) if text]
-    if unreadable:
-        yield from unreadable
-        return
     try:
         judged(chain, key, host=host, now=now)
     except ConfigurationError as error:
         yield str(error)
-
-
-def _unreadable(path: Path) -> str:
-    try:
-        path.read_bytes()
-    except OSError as error:
-        return f"{path}: {error.strerror}; name a PEM file that this user may read"
-    return ""
 
 
 def judged(chain: Path, key: Path, *, host: str, now: datetime) -> Pair:

@@ -28,9 +28,4 @@ def put(kind: str, message: str, context: Mapping[str, Any], *, value: object) -
     words = _PLAIN.get(kind) or _BOUNDS.get(kind, "")
     if not words:
         return message.removeprefix(_OURS)
-    return f"{value!r}: {words.format(**{name: _plain(bound) for name, bound in context.items()})}"
-
-
-def _plain(bound: object) -> str:
-    """A bound as people write it: 1 for 1.0."""
-    return f"{bound:.15g}" if isinstance(bound, int | float) else str(bound)
+    return f"{value!r}: {words.format(**{name: f'{bound:.15g}' for name, bound in context.items()})}"

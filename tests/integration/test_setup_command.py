@@ -119,3 +119,6 @@ def test_before_there_is_a_store_a_broker_has_to_wait(setup, monkeypatch, tmp_pa
     assert code == 2
     assert f"; {name} gets the logins that are stored there: set Postbell up before its broker, by: sudo" in err
     assert not (tmp_path / "absent").exists()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("POSTBELL_STATE_DIR", str(tmp_path / "file"))
+    assert setup(name)[2].endswith("this is not a directory; mend the path\n")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.errors import ReaderGoneError
+from clients.errors import OutputError, ReaderGoneError
 from clients.terminal.output import Output
 
 ENTRY = b'{"id": "00t64ks8n", "subject": "a"}\n'
@@ -51,6 +52,11 @@ def test_pipe_cannot_be_asked():
     with pytest.raises(ReaderGoneError, match="who read standard output has gone"):
         Output(writer).write(ENTRY)
     os.close(writer)
+
+
+def test_a_disk_that_is_full_is_told():
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OutputError, match="No space left on device"):
+        Output(full.fileno()).write(ENTRY)
 
 
 def test_non_blocking_pipe_is_waited_for():
