@@ -73,6 +73,23 @@ def test_mosquittos_defaults_that_lose_mail(beside):
     assert findings["broker.version"]["ok"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "check", "told"),
+    [
+        (("persistence true",), "broker.saves", "autosave_interval 1800"),
+        (("persistence true", "autosave_interval 0"), "broker.saves", "saves only when it ends in peace"),
+        (("persistence true", "autosave_on_changes true"), "broker.saves", "at every 1800 changes"),
+        (("retain_available false",), "broker.keeps", "keeps nothing for devices that come later"),
+    ],
+)
+def test_a_mosquitto_that_saves_too_little(beside, tmp_path, lines, check, told):
+    _, system = beside
+    with Mosquitto(tmp_path, *lines, f"persistence_location {tmp_path}/") as broker:
+        finding = doctor(system, POSTBELL_MQTT__URL=broker.url)[check]
+    assert finding["ok"] is False
+    assert told in finding["problem"]
+
+
 def test_a_broker_that_holds_what_it_should_not(beside):
     broker, system = beside
     publish(broker, "mail/alice/text", b"forged")

@@ -231,6 +231,34 @@ def test_files_that_the_configuration_names(doctor, tmp_path):
     assert broken.keys() >= {"files.secrets", "files.configuration"}
 
 
+def test_a_socket_that_the_service_cannot_make(state, doctor, monkeypatch, tmp_path):
+    if os.geteuid():
+        pytest.skip("needs root to give files away")
+    for path in (state, *state.iterdir()):
+        os.chown(path, 65_534, 65_534)
+    (tmp_path / "run").mkdir(mode=0o755)
+    monkeypatch.setenv("POSTBELL_LMTP__LISTEN", f"unix:{tmp_path}/run/lmtp.sock")
+    assert "nobody cannot make a socket there" in doctor()[1]["files.run"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("url", "check", "told"),
+    [
+        ("mqtts://no-such-host.invalid", "name.resolves", "no-such-host.invalid has no address"),
+        ("mqtt://127.0.0.1:1", "name.port", "127.0.0.1:1"),
+    ],
+)
+def test_what_devices_are_told_and_cannot_use(doctor, monkeypatch, url, check, told):
+    monkeypatch.setenv("POSTBELL_BROKER__PUBLIC_URL", url)
+    assert told in doctor()[1][check]["problem"]
+
+
+def test_what_the_embedded_broker_keeps_is_damaged(state, doctor):
+    (state / "sessions.db").write_bytes(b"no database at all, but long enough to look like one" * 100)
+    with running(state, "bridge"), running(state, "broker"):
+        assert "sessions.db is damaged" in doctor()[1]["broker.keeps"]["problem"]
+
+
 @pytest.mark.usefixtures("state")
 def test_for_people_a_hop_is_a_line_and_what_is_broken_has_its_own(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["postbell", "doctor"])

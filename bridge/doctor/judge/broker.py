@@ -31,12 +31,26 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionsSeen:
+    """The file of the embedded broker's sessions: what is damaged in it, and why it cannot be written; empty if fine.
+
+    `unread` is why nothing can be said of it.
+    """
+
+    path: str
+    damage: str = ""
+    refusal: str = ""
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerSeen:
     """What was seen of it. `url` is where it is, empty while the embedded one has not said.
 
     `error` says why nobody was met there. `spoken` are versions of MQTT it speaks. `connected` is what the bridge
     says, None when none runs; `refusal` why it is not let in, as far as that could be tried. `mosquitto` are the
-    settings of a mosquitto whose configuration could be read, and `unread` says why not. `repair` is what differs from
+    settings of a mosquitto whose configuration could be read, and `unread` says why not. `sessions` is the file of the
+    embedded broker. `repair` is what differs from
     what it should hold; `unlooked` says why that is not known.
     """
 
@@ -49,6 +63,7 @@ class BrokerSeen:
     refusal: str = ""
     mosquitto: Mapping[str, str] | None = None
     unread: str = ""
+    sessions: SessionsSeen | None = None
     retain_count: int = 100
     largest_bytes: int = 8192
     repair: Repair | None = None
@@ -111,8 +126,9 @@ def _login(broker: BrokerSeen) -> Finding:
 
 def _mosquitto(broker: BrokerSeen) -> list[Finding]:
     if broker.mosquitto is None:
-        reason = "the embedded broker keeps what it is given" if broker.embedded else broker.unread
-        return [unknown(check, reason) for check in OF_MOSQUITTO]
+        reason = "the embedded broker needs no settings for it" if broker.embedded else broker.unread
+        others = [unknown(check, reason) for check in OF_MOSQUITTO]
+        return others if broker.sessions is None else [_sessions(broker.sessions), *others[1:]]
     settings = broker.mosquitto
     return [
         _keeps(settings),
@@ -121,6 +137,25 @@ def _mosquitto(broker: BrokerSeen) -> list[Finding]:
         _size(settings, broker.largest_bytes),
         _rules(settings),
     ]
+
+
+def _sessions(sessions: SessionsSeen) -> Finding:
+    """What the embedded broker keeps, it keeps in a file."""
+    if sessions.unread:
+        return unknown(Check.KEEPS, f"{sessions.path}: {sessions.unread}")
+    if sessions.damage:
+        return broken(
+            Check.KEEPS,
+            f"{sessions.path} is damaged ({sessions.damage}): what waits for devices may be lost",
+            "systemctl restart postbell: the broker puts it aside, and devices subscribe once more",
+        )
+    if sessions.refusal:
+        return broken(
+            Check.KEEPS,
+            f"{sessions.path} cannot be written ({sessions.refusal}): what waits for devices ends with the broker",
+            "make room on the disk, or mend owner and mode, or mount it for writing",
+        )
+    return fine(Check.KEEPS)
 
 
 def _keeps(settings: Mapping[str, str]) -> Finding:

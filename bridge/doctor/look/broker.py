@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.config.endpoints import MqttUrl, TcpAddress
 from bridge.daemon import control, runfile
 from bridge.doctor.judge.broker import Backlog, BrokerSeen
-from bridge.doctor.look import mosquitto
+from bridge.doctor.look import mosquitto, sessions
 from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice, Way
 from bridge.errors import PostbellError
 from bridge.reconcile import Repair
@@ -42,6 +42,7 @@ def look(settings: Settings, service: ServiceSeen) -> BrokerSeen:
         refusal=_refusal(settings, way) if connected is False and not error else "",
         mosquitto=conf,
         unread=unread,
+        sessions=sessions.look(settings.state_dir) if service.embedded and service.broker else None,
         retain_count=settings.retain.count,
         largest_bytes=max(settings.limits.chunk, settings.limits.payload),
         repair=repair,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import stat
@@ -64,20 +63,6 @@ def account(uid: int) -> SystemUser:
     except KeyError:
         return SystemUser(uid, f"user {uid}")
     return SystemUser(uid, entry.pw_name, frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)))
-
-
-def account_named(name: str) -> SystemUser | None:
-    """The system user of that name with the groups that they are a member of, None when there is none."""
-    with suppress(KeyError):
-        return account(pwd.getpwnam(name).pw_uid)
-    return None
-
-
-def group_name(gid: int) -> str:
-    """The group's name, or its number when it has none."""
-    with suppress(KeyError):
-        return grp.getgrgid(gid).gr_name
-    return str(gid)
 
 
 def named(key: str, path: Path) -> Named:

@@ -60,7 +60,7 @@ def _seen(connection: sqlite3.Connection, settings: Settings, *, within_s: float
     schema: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return StoreSeen(
         path=str(path),
-        damage=_damage(connection, within_s=within_s),
+        damage=damage_of(connection, within_s=within_s),
         schema=schema,
         newest_schema=len(database.migrations()),
         refusal=_refusal(connection, path.parent),
@@ -71,7 +71,7 @@ def _seen(connection: sqlite3.Connection, settings: Settings, *, within_s: float
     )
 
 
-def _damage(connection: sqlite3.Connection, *, within_s: float) -> str | None:
+def damage_of(connection: sqlite3.Connection, *, within_s: float) -> str | None:
     """What is damaged, "" if nothing is, None when it takes too long."""
     give_up_at = time.monotonic() + within_s
     connection.set_progress_handler(lambda: time.monotonic() > give_up_at, STEPS)

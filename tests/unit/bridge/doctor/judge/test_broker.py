@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.doctor.judge.broker import Backlog, BrokerSeen, judge
+from bridge.doctor.judge.broker import Backlog, BrokerSeen, SessionsSeen, judge
 from bridge.reconcile import Repair
 from tests.support.findings import answer, broken, found
 
@@ -124,3 +124,24 @@ def test_a_broker_that_holds_something_else():
 def test_what_waits_and_does_not_move():
     found(changed(backlog=Backlog(7, moved=False)), "broker.moves")
     assert answer(changed(backlog=Backlog(7, moved=True)), "broker.moves") is True
+
+
+EMBEDDED = BrokerSeen("", "3.1.1", embedded=True, unlooked="no bridge is connected")
+
+
+@pytest.mark.parametrize(
+    ("sessions", "told"),
+    [
+        (SessionsSeen("/s/sessions.db", damage="page 3"), "/s/sessions.db is damaged (page 3)"),
+        (SessionsSeen("/s/sessions.db", refusal="readonly database"), "cannot be written (readonly database)"),
+    ],
+)
+def test_the_embedded_brokers_sessions_that_are_not_kept(sessions, told):
+    assert told in found(judge(replace(EMBEDDED, sessions=sessions)), "broker.keeps").problem
+
+
+def test_the_embedded_brokers_sessions_that_are_kept_or_cannot_be_looked_at():
+    assert answer(judge(replace(EMBEDDED, sessions=SessionsSeen("/s/sessions.db"))), "broker.keeps") is True
+    unread = SessionsSeen("/s/sessions.db", unread="unable to open")
+    assert answer(judge(replace(EMBEDDED, sessions=unread)), "broker.keeps") is None
+    assert answer(judge(EMBEDDED), "broker.keeps") is None
