@@ -1,6 +1,6 @@
 """The throw-away accounts: two users with a device each, made for a moment and gone afterwards in any case.
 
-Only one doctor at a time has them; a lock on the state directory, which leaves no file, says so. What a doctor
+Only one doctor at a time has them; a lock on the run directory, which leaves no file, says so. What a doctor
 that was killed has left is removed by the next one. Their names are nobody else's (`bridge.directory.PROBES`).
 """
 
@@ -82,7 +82,7 @@ def accounts(
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    descriptor = os.open(settings.state_dir, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(settings.run_dir, os.O_RDONLY | os.O_DIRECTORY)  # who works with the store holds the other one
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -20,6 +20,7 @@ from tests.support.stored import COUNT, DAYS, NOON_MS, add_user
 def settings(tmp_path, monkeypatch):
     monkeypatch.setattr(probing, "CLEARED_S", 0.05)
     add_user(tmp_path / "postbell.db", "alice")
+    (tmp_path / "run").mkdir()
     return Settings(state_dir=tmp_path)
 
 
