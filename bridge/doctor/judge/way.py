@@ -190,4 +190,6 @@ def _seen(way: WaySeen) -> Finding:
 def _cleared(way: WaySeen) -> Finding:
     if not way.left:
         return fine(Check.CLEARED)
-    return broken(Check.CLEARED, way.left, "ask again: the next doctor removes what the last one left")
+    return broken(
+        Check.CLEARED, way.left, "ask again, as root for a queue: the next doctor removes what the last one left"
+    )
