@@ -1,4 +1,4 @@
-"""A mail's way from listener to device and back, judged by what a probe met on it. Pure."""
+"""A mail's way from mail server and listener to device and back, judged by what a probe met on it. Pure."""
 
 from __future__ import annotations
 

@@ -25,10 +25,8 @@ def look(directory: Path) -> SessionsSeen:
         with closing(_connected(path)) as connection:
             damage = damage_of(connection, within_s=DAMAGE_S)
             return SessionsSeen(str(path), damage=damage or "", refusal="" if damage else _refusal(connection))
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         return SessionsSeen(str(path), unread=str(error))
-    except sqlite3.DatabaseError as error:
-        return SessionsSeen(str(path), damage=str(error))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

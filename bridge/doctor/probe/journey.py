@@ -1,4 +1,4 @@
-"""The journey of a probe mail: in at each listener, kept, published, heard by a device, seen, and gone."""
+"""The journey of a probe mail: in by each mail server and listener, kept, published, heard, seen, and gone."""
 
 from __future__ import annotations
 

@@ -112,6 +112,11 @@ def test_mail_that_waits_is_told_with_the_servers_reason():
     assert "at least 3 in number and the first for 2 minutes" in finding.problem
 
 
+def test_one_that_does_not_run_is_told_whatever_waits():
+    finding = found(seen(waiting=Waiting(down=True)), "mta.queue")
+    assert finding.problem.startswith("Postfix does not run")
+
+
 def test_a_queue_that_cannot_be_looked_at_says_nothing():
     assert answer(seen(waiting=Waiting(refused="you may not")), "mta.queue") is None
     assert answer(seen(waiting=Waiting(whole=False)), "mta.queue") is None

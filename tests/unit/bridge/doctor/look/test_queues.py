@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -63,6 +64,18 @@ def test_a_queue_that_may_not_be_looked_at(program):
     assert waiting.refused == "its queue cannot be asked: postqueue: fatal: not allowed"
     program("postqueue", "exit 0")
     assert queues.waiting("postfix", "/etc/p", now_s=NOW_S) == Waiting()
+
+
+def test_a_postfix_that_does_not_run(program, monkeypatch, tmp_path):
+    program("postqueue", "echo 'postqueue: fatal: Queue report unavailable - mail system is down' >&2; exit 69")
+    program("postfix", "exit 1")
+    for uid in (0, 65_534):  # root's postqueue reads the files instead
+        monkeypatch.setattr(os, "geteuid", lambda uid=uid: uid)
+        assert queues.waiting("postfix", "/etc/p", now_s=NOW_S) == Waiting(down=True)
+    for name in ("postqueue", "postfix"):
+        (tmp_path / name).unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not queues.down("postfix", "/etc/p")
 
 
 @pytest.mark.usefixtures("program")
