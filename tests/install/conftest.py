@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The system before anything of Postbell is on it."""
-    wanted = ("postfix", "mosquitto-clients", "man-db", "less", "openssl", "procps")
+    wanted = ("postfix", "mosquitto-clients", "man-db", "less", "openssl")
     made = debian.base(tmp_path_factory.mktemp("base"), *wanted)
     subprocess.run(["chroot", made, "sh", "-e", "-x"], input=SETTLED.encode(), check=True, capture_output=True)
     return made

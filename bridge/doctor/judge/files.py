@@ -135,9 +135,10 @@ def _owned(files: FilesSeen) -> Finding:
     if not strangers:
         return fine(Check.OWNED)
     more = f" and {len(strangers) - TOLD} more" if len(strangers) > TOLD else ""
+    listed = f"{', '.join(strangers[:TOLD])}{more}"
     return broken(
         Check.OWNED,
-        f"{', '.join(strangers[:TOLD])}{more} in {files.state.path} are not of {files.owner.name}, who cannot write",
+        f"{files.state.path} has files that {files.owner.name} does not own and cannot write: {listed}",
         f"chown -R {files.owner.name}: {files.state.path}",
     )
 
