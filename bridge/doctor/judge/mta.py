@@ -130,10 +130,10 @@ def _socket(server: ServerSeen) -> Finding:
     if server.socket is None:
         return unknown(Check.MTA_SOCKET, f"{server.name} comes over TCP, and needs no rights for that")
     named, account = server.socket.named, server.socket.account
-    if named.place is None:
-        return _absent(server, server.socket)
     if account is None:
         return unknown(Check.MTA_SOCKET, f"nobody knows which user {server.name} runs as")
+    if named.place is None:
+        return _absent(server, server.socket)
     wall = refusing(named.trail, account, WRITE)
     return fine(Check.MTA_SOCKET) if wall is None else _refused(server, account, wall, last=wall is named.place)
 

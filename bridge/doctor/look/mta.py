@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.config.endpoints import UnixAddress
 from bridge.daemon import mail_servers
 from bridge.doctor.judge.access import SystemUser
+from bridge.doctor.judge.files import Named
 from bridge.doctor.judge.mta import Left, ServerSeen, SocketSeen
 from bridge.doctor.look import queues
 from bridge.doctor.look.files import named
@@ -66,7 +67,7 @@ def _seen(server: str, directory: str, site: Site, configuration: Path | None, n
     carrier, place = carried_by(server, directory)
     if carrier == "postfix" and not _account(carrier, place):
         main = Left(f"{place}/{postfix.MAIN}", "", None, "Postfix cannot use it", cure=f"postfix -c {place} check")
-        return replace(seen, left=(main,), socket=_socket(carrier, place, site.lmtp))
+        return replace(seen, left=(main,), socket=SocketSeen(Named("lmtp.listen", str(site.lmtp)), None))
     seen = replace(
         seen,
         flush=queues.flush(carrier, place),

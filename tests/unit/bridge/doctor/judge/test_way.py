@@ -58,6 +58,10 @@ def test_what_there_was_no_time_for_is_not_known():
     } == {(None, "no time was left")}
 
 
+def test_when_there_was_no_time_for_each_listener_not_all_of_them_are_called_fine():
+    assert answer(changed(published=None, late="no time was left"), "way.accepted") is None
+
+
 def test_a_mail_that_is_not_taken():
     letters = (*GOOD.letters, Letter("lmtp", accepted=False, reply="452 4.3.1 full"))
     finding = found(changed(letters=letters), "way.accepted")
