@@ -26,8 +26,10 @@ from bridge.errors import (
     StoreUnavailableError,
     UnknownUserError,
 )
+from bridge.mail import text
 from bridge.mail.headers import extract
-from bridge.model import Header, Reply
+from bridge.mail.mailbox import LONGEST_ADDRESS
+from bridge.model import Flag, Header, Reply
 from bridge.rules.alert import Alert
 from bridge.tally import Tally
 
@@ -141,7 +143,7 @@ class Intake:
             found = await asyncio.to_thread(self._read, envelope.body)
         if found.hops > self.beliefs.received_limit:
             raise LoopError(f"more than {self.beliefs.received_limit} Received fields")
-        header = _header(found, size=envelope.body.size)
+        header = _header(found, envelope)
         # Shielded: once it is under way the commit may succeed, whatever becomes of the sender.
         return await asyncio.shield(
             self._store.keep(envelope, header, message_id=found.message_id, list_id=found.list_id)
@@ -208,14 +210,22 @@ def _reply(kept: Kept | None) -> Reply:
     return Reply(250, "2.0.0", f"{kept.mail_id} {said}")
 
 
-def _header(found: Extract, *, size: int) -> Header:
-    """The header as it is before each user's rules and detail; the date is the sender's."""
+def _header(found: Extract, envelope: Envelope) -> Header:
+    """The header as it is before each user's rules and detail; the date is the sender's.
+
+    Of a mail that says nothing of who wrote it the envelope knows who sent it, which is never authenticated.
+    """
+    flags, address = found.flags, found.from_address
+    if not address:
+        flags &= ~Flag.AUTHENTICATED  # there is no domain that anybody could have vouched for
+    if not address and not found.from_name:
+        address = text.identity(envelope.sender.lower(), limit=LONGEST_ADDRESS)
     return Header(
-        flags=int(found.flags),
+        flags=int(flags),
         from_name=found.from_name,
-        from_address=found.from_address,
+        from_address=address,
         subject=found.subject,
         snippet=found.snippet,
-        size=size,
+        size=envelope.body.size,
         date=found.date,
     )

@@ -58,6 +58,10 @@ class Smtp(Section):
         LOOPBACK,
         description="Who may hand in mail over TCP without a login. Everybody else needs `postbell sender add`.",
     )
+    any_login: bool = Field(
+        True,
+        description="Whether senders in `smtp.networks` may log in as anybody, without TLS, too: cameras, printers.",
+    )
     proxies: Networks = Field(
         (),
         description="Load balancers whose connections begin with a PROXY header, which names the real sender.",

@@ -40,7 +40,7 @@ def ingress_settings(settings: Settings, *, before: Mapping[str, Any] = NOTHING)
             command_timeout_s=limits.command_timeout,
             session_timeout_s=limits.session_timeout,
         ),
-        trust=Trust(settings.smtp.networks, settings.smtp.proxies),
+        trust=Trust(settings.smtp.networks, settings.smtp.proxies, any_login=settings.smtp.any_login),
         tls_certificate=settings.smtp.tls_cert,
         tls_key=settings.smtp.tls_key,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.config.sections import Body, BridgeLimits, Retain, Spam
+from bridge.config.sections import Body, BridgeLimits, Retain, Smtp, Spam
 from bridge.daemon.listening import ingress_settings
 from bridge.intake import Beliefs
 from bridge.store.bodies import Keeping
@@ -22,10 +22,7 @@ KEYS: Final = frozenset(
         *(f"body.{key}" for key in Body.model_fields),
         *(f"spam.{key}" for key in Spam.model_fields),
         *(f"limits.{key}" for key in BridgeLimits.model_fields),
-        *(
-            f"smtp.{key}"
-            for key in ("max_size", "hostname", "tls_cert", "tls_key", "networks", "proxies", "authserv_ids")
-        ),
+        *(f"smtp.{key}" for key in Smtp.model_fields if key not in {"listen", "tls_listen"}),
         *("http.networks", "http.tls_cert", "http.tls_key"),
         "log.level",
         *("broker.public_url", "http.public_url"),  # commands read them

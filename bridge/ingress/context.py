@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.ingress.once import Once
 from bridge.ingress.queueing import LargeMessageQueue
 from bridge.ingress.sessions import Sessions
 from bridge.tally import Tally
@@ -33,3 +34,5 @@ class IngressContext:
     large_messages: LargeMessageQueue = field(default_factory=LargeMessageQueue)
     sessions: Sessions = field(default_factory=Sessions)
     tally: Tally = field(default_factory=Tally)
+    ignored_logins: Once = field(default_factory=Once)
+    """The peers of whom the log has said that their logins mean nothing."""

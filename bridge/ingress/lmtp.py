@@ -20,6 +20,7 @@ class LmtpConversation(SmtpConversation):
     protocol: ClassVar[str] = "LMTP"
     listener = "lmtp"
     absent: ClassVar[frozenset[str]] = frozenset({"HELO", "EHLO"})
+    indulgent: ClassVar[bool] = False  # mail servers are mended
 
     @syntax("LHLO name")
     async def do_lhlo(self, arg: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-END_OF_DATA = b"\r\n.\r\n"
 BUFFER_BYTES = 64 * 1024
 """Reading from the network pauses when twice as much waits unread."""
 
@@ -17,34 +16,38 @@ class DataDecoder:
     """Finds the end of mail data and takes out the transparency dots (RFC 5321 §4.5.2).
 
     Only CR LF . CR LF ends the data: a bare LF or CR is content, whatever stands around it
-    (RFC 5321 §2.3.8, CVE-2023-51764). Works on blocks of any length and at any boundary.
+    (RFC 5321 §2.3.8, CVE-2023-51764). With `bare` a line ends in LF, and a CR before it is no harm (`line_ends.py` says
+    when). Works on blocks of any length and at any boundary.
     """
 
-    def __init__(self) -> None:
-        self._tail = b"\r\n"  # the end of the DATA command's own line begins the first line of content
+    def __init__(self, *, bare: bool = False) -> None:
+        self._break = b"\n" if bare else b"\r\n"
+        self._ends = (b"\n.\n", b"\n.\r\n") if bare else (b"\r\n.\r\n",)
+        self._tail = self._break  # the end of the DATA command's own line begins the first line of content
         self._started = False
 
     def feed(self, block: bytes) -> tuple[bytes, bytes | None]:
         """The content that is certain now, and what follows the end of data, or None before the end."""
         data = self._tail + block
-        end = data.find(END_OF_DATA)
         rest = None
-        if end >= 0:
-            data, rest = data[: end + 2], data[end + len(END_OF_DATA) :]
+        found = [(at, end) for end in self._ends if (at := data.find(end)) >= 0]
+        if found:
+            at, end = min(found)
+            data, rest = data[: at + len(self._break)], data[at + len(end) :]
         else:
-            tail = _trailing_part(data)
+            tail = max(_trailing_part(data, end) for end in self._ends)
             data, self._tail = data[: len(data) - tail], data[len(data) - tail :]
-        content = data.replace(b"\r\n.", b"\r\n")
+        content = data.replace(self._break + b".", self._break)
         if content and not self._started:
             self._started = True
-            content = content[2:]
+            content = content[len(self._break) :]
         return content, rest
 
 
-def _trailing_part(data: bytes) -> int:
-    """How many of the last bytes may be the beginning of the end of data."""
-    for length in range(len(END_OF_DATA) - 1, 0, -1):
-        if data.endswith(END_OF_DATA[:length]):
+def _trailing_part(data: bytes, end: bytes) -> int:
+    """How many of the last bytes may be the beginning of this end of data."""
+    for length in range(len(end) - 1, 0, -1):
+        if data.endswith(end[:length]):
             return length
     return 0
 

@@ -21,7 +21,13 @@ log = structlog.get_logger()
 
 
 class SecuredConversation(Conversation):
-    """A conversation that can be encrypted and whose sender can log in once it is."""
+    """A conversation that can be encrypted and whose sender can log in once it is.
+
+    Devices that always log in are let, where it means nothing (`Trust.any_login`), in clear as well.
+    """
+
+    AuthLoginUsernameChallenge = "Username:"  # the library's own words have printers hang up
+    AuthLoginPasswordChallenge = "Password:"
 
     mechanisms: ClassVar[Mapping[str, Callable[..., Awaitable[AuthResult]]]] = {
         "PLAIN": SMTP.auth_PLAIN,
@@ -58,9 +64,14 @@ class SecuredConversation(Conversation):
 
     def security_extensions(self) -> list[str]:
         """What EHLO offers of this module at this moment."""
-        if not self._secure:
-            return ["STARTTLS"] if self._context.tls is not None else []
-        return ["AUTH " + " ".join(self.mechanisms)] if self._context.check_login is not None else []
+        offered = ["STARTTLS"] if self._context.tls is not None and not self._secure else []
+        if self._any_login or (self._secure and self._context.check_login is not None):
+            offered.append("AUTH " + " ".join(self.mechanisms))
+        return offered
+
+    @property
+    def _any_login(self) -> bool:
+        return self.indulged and self._context.trust.any_login
 
     @syntax("STARTTLS")
     async def do_starttls(self, arg: str) -> None:
@@ -83,14 +94,15 @@ class SecuredConversation(Conversation):
 
     @syntax("AUTH mechanism [initial-response]")
     async def do_auth(self, arg: str) -> None:
-        """Log in, over TLS only (RFC 4954 §4)."""
-        check = self._context.check_login
+        """Log in, over TLS only (RFC 4954 §4), unless it means nothing."""
         words = arg.split()
-        if check is None:
-            self.refuse(replies.NOT_IMPLEMENTED)
-        elif not self._extended or not self._greeted:
+        if self._context.check_login is None and not self._any_login:
+            self.refuse(replies.AUTH_UNNEEDED)
+        elif not self._greeted:
             self.refuse(replies.GREETING_NEEDED)
-        elif not self._secure:
+        elif not self._extended and not self._any_login:
+            self.refuse(replies.EHLO_NEEDED)
+        elif not self._secure and not self._any_login:
             self.refuse(replies.TLS_NEEDED)
         elif self._authenticated:
             self.refuse(replies.AUTH_DONE)
@@ -100,43 +112,71 @@ class SecuredConversation(Conversation):
             self.refuse(replies.AUTH_SYNTAX)
         elif words[0].upper() not in self.mechanisms:
             self.refuse(replies.MECHANISM_UNKNOWN)
+        elif self._any_login:
+            await self._ignore_login(words)
         else:
-            result = await self.mechanisms[words[0].upper()](self, self, words)
-            if not result.success:
-                self._errors += 1  # why was said already
-            elif isinstance(result.auth_data, LoginPassword) and await check(*_texts(result.auth_data)):
-                self._authenticated = True
-                self.say(replies.AUTHENTICATED)
-            else:
-                log.warning("smtp_login_failed", peer=self._address)
-                self.refuse(replies.AUTH_INVALID)
+            await self._log_in(words)
+
+    async def _log_in(self, words: list[str]) -> None:
+        check = self._context.check_login
+        assert check is not None
+        result = await self.mechanisms[words[0].upper()](self, self, words)
+        if not result.success:
+            self._errors += 1  # why was said already
+        elif isinstance(result.auth_data, LoginPassword) and await check(*_texts(result.auth_data)):
+            self._authenticated = True
+            self.say(replies.AUTHENTICATED)
+        else:
+            log.warning("smtp_login_failed", peer=self._address)
+            self.refuse(replies.AUTH_INVALID)
+
+    async def _ignore_login(self, words: list[str]) -> None:
+        """Let a device say what it has to say, without looking at it."""
+        asked = ["Username:", "Password:"] if words[0].upper() == "LOGIN" else [""]
+        for challenge in asked[len(words) - 1 :]:
+            if await self._answer_to(challenge.encode()) is None:
+                self._errors += 1
+                return
+        if self._context.ignored_logins.first(self._address):
+            log.info("smtp_login_ignored", peer=self._address)
+        self.say(replies.AUTHENTICATED)
 
     async def challenge_auth(self, challenge: str | bytes, *_: Any, **__: Any) -> Any:
         """Ask the sender for more (RFC 4954 §4): the decoded answer, or MISSING when there is none.
 
-        Its time runs while it is its turn, and its line is read with the bounds of a command.
+        The library's mechanisms call it.
         """
-        said = challenge.encode() if isinstance(challenge, str) else challenge
-        self._said.append(b"334 " + base64.b64encode(said) + b"\r\n")
+        answer = await self._answer_to(challenge.encode() if isinstance(challenge, str) else challenge)
+        if answer is not None:
+            try:
+                return base64.b64decode(answer, validate=True)
+            except ValueError:
+                self.say(replies.AUTH_UNREADABLE)
+        return MISSING
+
+    async def _answer_to(self, challenge: bytes) -> bytes | None:
+        """The line that answers a challenge, or None when there is none and why was said.
+
+        The sender's time runs while it is its turn, and its line is read with the bounds of a command.
+        """
+        self._said.append(b"334 " + base64.b64encode(challenge) + b"\r\n")
         self._await_sender()
         try:
             await self._flush()
             line = await self._reader.line(LONGEST_LINE)
         except LineTooLongError:
+            self._line_ends.overlong()
             self.say(replies.AUTH_LINE_TOO_LONG)
-            return MISSING
+            return None
         finally:
             self._deadline.lift()
-        if not line.endswith(b"\r\n"):
-            self.say(replies.BARE_LF)
-        elif line == b"*\r\n":
+        answer = self._line_ends.cut(line, indulged=self.indulged)
+        if answer is None:
+            self.say(self.bare_lf_refused)
+        elif answer == b"*":
             self.say(replies.AUTH_ABANDONED)
-        else:
-            try:
-                return base64.b64decode(line[:-2], validate=True)
-            except ValueError:
-                self.say(replies.AUTH_UNREADABLE)
-        return MISSING
+            return None
+        return answer
 
     def _authenticate(self, mechanism: str, auth_data: Any) -> AuthResult:
         """Pass on what the library has decoded; whether it is right is asked off the event loop."""

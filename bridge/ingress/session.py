@@ -10,6 +10,7 @@ import structlog
 from bridge.errors import SmtpError
 from bridge.ingress import replies
 from bridge.ingress.connection import SmtpConnection
+from bridge.ingress.line_ends import LineEnds
 from bridge.ingress.reading import LineTooLongError
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class Conversation(SmtpConnection):
 
     A method `do_mail` of an heir is the command MAIL, unless `absent` has it. Replies are gathered
     while commands are pipelined (RFC 2920 §3.2), and a sender that floods gives way to the others
-    every few commands.
+    every few commands. From a trusted network an `indulgent` conversation takes what devices do that cannot be mended
+    (docs/decisions/0029).
     """
 
     protocol: ClassVar[str] = "ESMTP"
     listener: str = "smtp"
     absent: ClassVar[frozenset[str]] = frozenset()
+    indulgent: ClassVar[bool] = True
     verbs: ClassVar[Mapping[str, Verb]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -51,6 +54,7 @@ class Conversation(SmtpConnection):
     def __init__(self, context: IngressContext) -> None:
         super().__init__(context)
         self._trusted = False
+        self._line_ends = LineEnds()
         self._owed = 1
         self._listening = False
         self._retiring = False
@@ -78,6 +82,11 @@ class Conversation(SmtpConnection):
     def busy(self) -> bool:
         """Whether ending the session now would break off a mail."""
         return False
+
+    @property
+    def indulged(self) -> bool:
+        """Whether this sender is taken as a device that cannot be mended."""
+        return self.indulgent and self._trusted
 
     def retire(self) -> None:
         """End the session as soon as no mail is under way, at once if it is idle."""
@@ -157,9 +166,17 @@ class Conversation(SmtpConnection):
         self._listening = True
         try:
             return await self._reader.line(LONGEST_LINE)
+        except LineTooLongError:
+            self._line_ends.overlong()
+            raise
         finally:
             self._listening = False
             self._deadline.lift()
+
+    @property
+    def bare_lf_refused(self) -> Reply:
+        """Why a bare LF is not taken."""
+        return replies.BARE_LF_AFTER_CR_LF if self.indulged else replies.BARE_LF
 
     async def _run_command(self, line: bytes) -> None:
         self._commands += 1
@@ -169,14 +186,17 @@ class Conversation(SmtpConnection):
         if self._commands > self._limits.commands:
             self.farewell(replies.TOO_MANY_COMMANDS)
             return
-        if not line.endswith(b"\r\n"):
-            self.refuse(replies.BARE_LF)
+        command = self._line_ends.cut(line, indulged=self.indulged)
+        if command is None:
+            self.refuse(self.bare_lf_refused)
             return
         try:
-            word, _, argument = line[:-2].decode().partition(" ")
+            word, _, argument = command.decode().partition(" ")
         except UnicodeDecodeError:
-            self.refuse(replies.BAD_SYNTAX)
-            return
+            if not self.indulged:
+                self.refuse(replies.BAD_SYNTAX)
+                return
+            word, _, argument = command.decode(errors="replace").partition(" ")
         verb = self.verbs.get(word.upper())
         if verb is None:
             self.refuse(replies.UNKNOWN_COMMAND if word else replies.BAD_SYNTAX)

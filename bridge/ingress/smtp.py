@@ -12,6 +12,7 @@ from aiosmtpd.smtp import syntax
 from bridge.errors import MalformedAddressError, SmtpError, TooLargeError
 from bridge.ingress import replies
 from bridge.ingress.addresses import check_recipient_parameters, mail_parameters, parse_path
+from bridge.ingress.device_paths import parse_device_path
 from bridge.ingress.reading import DataDecoder
 from bridge.ingress.secured import SecuredConversation
 from bridge.model import Envelope, Recipient, Reply
@@ -104,11 +105,14 @@ class SmtpConversation(SecuredConversation):
         elif arg[:5].upper() != "FROM:":
             self.refuse(replies.MAIL_SYNTAX)
         else:
-            sender, rest = parse_path(arg[5:])
+            sender, rest = self._parse(arg[5:])
             if rest and mail_parameters(rest).size > self._context.max_size:
                 raise TooLargeError
             self._mail = MailTransaction(sender)
             self.say(replies.SENDER_OK)
+
+    def _parse(self, path: str) -> tuple[str, str]:
+        return parse_device_path(path) if self.indulged else parse_path(path)
 
     @syntax("RCPT TO:<address> [parameters]")
     async def do_rcpt(self, arg: str) -> None:
@@ -120,7 +124,7 @@ class SmtpConversation(SecuredConversation):
         elif len(self._mail.recipients) >= self._limits.recipients:
             self.say(replies.TOO_MANY_RECIPIENTS)
         else:
-            address, rest = parse_path(arg[3:])
+            address, rest = self._parse(arg[3:])
             if not address:
                 raise MalformedAddressError("a recipient cannot be the null path")
             if rest:
@@ -168,7 +172,7 @@ class SmtpConversation(SecuredConversation):
 
     async def _receive(self, message: ArrivingMessage, recipients: int) -> Body:
         """The message up to the end of data; a problem is raised only there, the rest being read and dropped."""
-        decoder = DataDecoder()
+        decoder = DataDecoder(bare=self._line_ends.bare)
         problem: SmtpError | None = None
         rest: bytes | None = None
         self._owed = 0

@@ -11,11 +11,13 @@ from bridge.config.endpoints import LOOPBACK, Networks, within
 class Trust:
     """Networks that may hand in mail without a login, and load balancers that must send PROXY.
 
-    The address of a peer on a UNIX socket is "": the socket's mode has let it in already.
+    The address of a peer on a UNIX socket is "": the socket's mode has let it in already. `any_login` says that who
+    needs no login may log in as anybody, since it grants nothing.
     """
 
     networks: Networks = LOOPBACK
     proxies: Networks = ()
+    any_login: bool = False
 
     def admits(self, address: str) -> bool:
         """Whether a peer may hand in mail without a login."""

@@ -21,7 +21,7 @@ from bridge.errors import (
 )
 from bridge.intake import INLINE_BYTES, Beliefs, Intake
 from bridge.kept import Kept
-from bridge.model import Body, Envelope, Recipient
+from bridge.model import Body, Envelope, Flag, Recipient
 from bridge.rules.alert import Alert
 from tests.support import UNUSED
 
@@ -180,3 +180,25 @@ def test_a_user_who_has_as_many_messages_as_one_may_have_gets_no_more():
     intake = Intake(store=Keeper(), directory=lambda: directory, discard=UNUSED, full=lambda: {1})
     with pytest.raises(OverQuotaError):
         intake.resolve("alice@example.org")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sender", "name", "address"),
+    [
+        (b"Subject: x", "Cam@Example.net", "", "cam@example.net"),
+        (b"From:", "cam@example.net", "", "cam@example.net"),
+        (b"Subject: x", "", "", ""),
+        (b"Subject: x", "c\u200bam\u202e@example.net", "", "cam@example.net"),
+        (b"From: Ada <ada@example.org>", "cam@example.net", "Ada", "ada@example.org"),
+        (b"From: Ada Love <>", "cam@example.net", "Ada Love", ""),
+    ],
+)
+def test_of_a_mail_that_names_no_sender_the_envelope_knows_one(fields, sender, name, address):
+    raw = b"Authentication-Results: mx.example; dmarc=pass header.from=example.net\r\n" + fields + b"\r\n\r\nhi\r\n"
+    keeper = Keeper()
+    beliefs = Beliefs(frozenset({"mx.example"}))
+    intake = Intake(store=keeper, directory=Directory, discard=UNUSED, beliefs=beliefs)
+    asyncio.run(intake.accept(Envelope(sender, (to(1),), Body(raw, len(raw), b"d"))))
+    ((_, header, _, _),) = keeper.asked
+    assert (header.from_name, header.from_address) == (name, address)
+    assert not header.flags & Flag.AUTHENTICATED or b"ada@" in fields

@@ -13,20 +13,20 @@ from bridge.ingress.reading import DataDecoder, LineTooLongError, MailReader
 BITS = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"a", b"\r\n.", b"\x00"]), max_size=30)
 
 
-def naive(data: bytes) -> tuple[bytes, bytes] | None:
+def naive(data: bytes, *, bare: bool = False) -> tuple[bytes, bytes] | None:
     """RFC 5321 §4.5.2 line by line, over everything at once."""
     content = b""
     while True:
-        line, end, data = data.partition(b"\r\n")
+        line, end, data = data.partition(b"\n" if bare else b"\r\n")
         if not end:
             return None
-        if line == b".":
+        if line in ({b".", b".\r"} if bare else {b"."}):
             return content, data
         content += line.removeprefix(b".") + end
 
 
-def in_blocks(data: bytes, cuts: list[int]) -> tuple[bytes, bytes | None]:
-    decoder, content, begin = DataDecoder(), b"", 0
+def in_blocks(data: bytes, cuts: list[int], *, bare: bool = False) -> tuple[bytes, bytes | None]:
+    decoder, content, begin = DataDecoder(bare=bare), b"", 0
     for cut in [*sorted({c % (len(data) + 1) for c in cuts}), len(data)]:
         part, rest = decoder.feed(data[begin:cut])
         content, begin = content + part, cut
@@ -35,17 +35,19 @@ def in_blocks(data: bytes, cuts: list[int]) -> tuple[bytes, bytes | None]:
     return content, None
 
 
+@pytest.mark.parametrize("bare", [False, True])
 @given(BITS, BITS, st.lists(st.integers(min_value=0), max_size=8))
-def test_any_blocks_give_what_the_whole_gives(before, after, cuts):
+def test_any_blocks_give_what_the_whole_gives(bare, before, after, cuts):
     data = b"".join(before) + b"\r\n.\r\n" + b"".join(after)
-    assert in_blocks(data, cuts) == naive(data)
+    assert in_blocks(data, cuts, bare=bare) == naive(data, bare=bare)
 
 
+@pytest.mark.parametrize("bare", [False, True])
 @given(BITS, st.lists(st.integers(min_value=0), max_size=8))
-def test_without_the_end_nothing_ends(bits, cuts):
+def test_without_the_end_nothing_ends(bare, bits, cuts):
     data = b"".join(bits)
-    if naive(data) is None:
-        assert in_blocks(data, cuts)[1] is None
+    if naive(data, bare=bare) is None:
+        assert in_blocks(data, cuts, bare=bare)[1] is None
 
 
 @given(st.lists(st.binary(max_size=20).filter(lambda line: b"\r\n" not in line and not line.endswith(b"\r"))))
