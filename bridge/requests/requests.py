@@ -36,8 +36,8 @@ _OPERATIONS = frozenset(operation.value for operation in Operation)
 class Messages(Protocol):
     """What requests need of the store; each method raises StoreUnavailableError."""
 
-    async def set_seen(self, user_id: int, numbers: Sequence[int], *, seen: bool) -> int:
-        """Mark messages; how many changed."""
+    async def set_seen(self, user_id: int, numbers: Sequence[int], *, seen: bool, by: str) -> int:
+        """Mark messages, seen on the device `by`; how many changed."""
 
     async def recent(self, user_id: int, limit: int) -> list[tuple[int, bytes]]:
         """Number and header payload of the newest messages, newest first."""
@@ -115,7 +115,7 @@ class Requests:
             await self._decline(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
             return
         async with self._at_once:
-            self._count(request.operation, await self._serve(user.user_id, request, path))
+            self._count(request.operation, await self._serve(user.user_id, sender.device, request, path))
         self._log.info("request_answered", user=sender.user, device=sender.device, operation=request.operation[:16])
 
     def use(self, *, chunk: int, rate: float) -> None:
@@ -132,10 +132,10 @@ class Requests:
         allowed = (response_topic + "/").startswith(f"{own}/") and not set(response_topic) & set("+#\0")
         return response_topic if allowed else own
 
-    async def _serve(self, user_id: int, request: Request, path: ReturnPath) -> int:
+    async def _serve(self, user_id: int, device: str, request: Request, path: ReturnPath) -> int:
         """Do what is asked and send the answer, or why there is none; how it went."""
         try:
-            await self._stream(path, request.request_id, await self._answer(user_id, request))
+            await self._stream(path, request.request_id, await self._answer(user_id, device, request))
         except BadRequestError as error:
             await self._decline(path, request.request_id, error.status, str(error))
             return error.status
@@ -149,14 +149,14 @@ class Requests:
         known = operation if operation in _OPERATIONS else "other"
         self._tally.requests[known, Status(status).name.lower()] += 1
 
-    async def _answer(self, user_id: int, request: Request) -> Answer:
+    async def _answer(self, user_id: int, device: str, request: Request) -> Answer:
         """What an operation answers; raises BadRequestError or StoreUnavailableError."""
         arguments = request.arguments
         match request.operation:
             case Operation.SEEN:
-                return await self._mark(user_id, arguments, seen=True)
+                return await self._mark(user_id, arguments, seen=True, by=device)
             case Operation.UNSEEN:
-                return await self._mark(user_id, arguments, seen=False)
+                return await self._mark(user_id, arguments, seen=False, by=device)
             case Operation.RECENT:
                 return await self._recent(user_id, arguments)
             case Operation.PARTS:
@@ -174,9 +174,9 @@ class Requests:
 
     # --- one operation each -----------------------------------------------------------------------
 
-    async def _mark(self, user_id: int, arguments: Sequence[Any], *, seen: bool) -> Answer:
+    async def _mark(self, user_id: int, arguments: Sequence[Any], *, seen: bool, by: str) -> Answer:
         """Somebody saw these messages, or wants them as if nobody had; ids that nobody knows are no error."""
-        await self._store.set_seen(user_id, requests.mail_numbers(arguments), seen=seen)
+        await self._store.set_seen(user_id, requests.mail_numbers(arguments), seen=seen, by=by)
         return Answer()
 
     async def _recent(self, user_id: int, arguments: Sequence[Any]) -> Answer:

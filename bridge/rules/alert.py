@@ -16,6 +16,7 @@ from bridge.rules import pattern
 if TYPE_CHECKING:
     from bridge.model import Header
     from bridge.rules.rules import Rules
+    from bridge.rules.span import Span
 
 
 class SpamAction(StrEnum):
@@ -80,15 +81,15 @@ def judge(
         return Alert.VIP
     if not names.isdisjoint(rules.mute):
         return Alert.MUTED
-    if rules.quiet and _is_quiet(rules, now_ms):
+    if rules.quiet and quiet_span(rules, now_ms) is not None:
         return Alert.QUIET
     if rules.rate is not None and rings >= rules.rate.rings:
         return Alert.STORM
     return Alert.RING if readable else Alert.UNRULED
 
 
-def _is_quiet(rules: Rules, now_ms: int) -> bool:
-    """Whether the clock on the user's wall is within a quiet span; of an hour that comes twice both are."""
+def quiet_span(rules: Rules, now_ms: int) -> Span | None:
+    """The quiet span that the clock on the user's wall is within; of an hour that comes twice both are."""
     local = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(rules.zone))
     minute = local.hour * 60 + local.minute
-    return any(minute in span for span in rules.quiet)
+    return next((span for span in rules.quiet if minute in span), None)

@@ -75,7 +75,8 @@ def keep(
         judged = rules.judge(transaction, recipient.user_id, own, list_id=list_id, spam=terms.spam)
         payload = pack_header(judged.header, limit=terms.payload_limit)
         content = (payload, message_id, envelope.body.digest, envelope.body.size, body_id)
-        _insert_message(transaction, recipient, number, judged, content)
+        way = (envelope.sender, recipient.address, envelope.peer, envelope.protocol)
+        _insert_message(transaction, recipient, number, judged, (*content, *way))
         kept.append(Kept(recipient.user_id, recipient.user, number, alert=judged.alert))
     return tuple(kept)
 
@@ -85,19 +86,20 @@ def _insert_message(
     recipient: Recipient,
     number: int,
     judged: Judged,
-    content: tuple[bytes, str, bytes, int, int | None],
+    content: tuple[bytes | str | int | None, ...],
 ) -> None:
     """Insert a message and mark what it changes, unless it is suppressed.
 
-    `content` is header payload, Message-ID, digest, size and body. The messages of a storm have one
-    event together, when it is over.
+    `content` is header payload, Message-ID, digest, size and body, and the way that it came: sender, recipient, peer and
+    protocol. The messages of a storm have one event together, when it is over.
     """
     connection, user_id = transaction.connection, recipient.user_id
     seen = judged.alert is Alert.SUPPRESSED
     connection.execute(
-        "INSERT INTO message (user_id, number, seen, live, silent, header, message_id, digest, size, body_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (user_id, number, seen, not seen, judged.alert.silent, *content),
+        "INSERT INTO message (user_id, number, seen, live, silent, alert, reason,"
+        " header, message_id, digest, size, body_id, sender, recipient, peer, protocol)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (user_id, number, seen, not seen, judged.alert.silent, judged.alert.value, judged.reason, *content),
     )
     rules.note(transaction, user_id, number, judged)
     if seen:
@@ -142,13 +144,14 @@ def _next_number(transaction: Transaction, user_id: int) -> int | None:
 # --- what devices ask for -------------------------------------------------------------------------
 
 
-def set_seen(transaction: Transaction, user_id: int, numbers: Sequence[int], *, seen: bool) -> int:
-    """Mark messages seen or unseen; how many changed."""
+def set_seen(transaction: Transaction, user_id: int, numbers: Sequence[int], *, seen: bool, by: str = "") -> int:
+    """Mark messages seen, on the device `by`, or unseen; how many changed."""
     changed = 0
+    at_ms, device = (transaction.now_ms, by) if seen else (None, None)
     for number in numbers:
         cursor = transaction.connection.execute(
-            "UPDATE message SET seen = ? WHERE user_id = ? AND number = ? AND seen <> ?",
-            (int(seen), user_id, number, int(seen)),
+            "UPDATE message SET seen = ?, seen_ms = ?, seen_by = ? WHERE user_id = ? AND number = ? AND seen <> ?",
+            (int(seen), at_ms, device, user_id, number, int(seen)),
         )
         changed += cursor.rowcount
     if changed:

@@ -96,8 +96,12 @@ def settle(transaction: Transaction, publications: Iterable[Publication]) -> Non
     """Take out what the broker acknowledged, unless it was marked again meanwhile."""
     connection = transaction.connection
     publications = list(publications)
-    held = [(1 if p.payload else 0, p.user_id, p.number) for p in publications if p.kind is Kind.MESSAGE and p.needed]
-    connection.executemany("UPDATE message SET held = ? WHERE user_id = ? AND number = ?", held)
+    now_ms = transaction.now_ms
+    settled = [p for p in publications if p.kind is Kind.MESSAGE and p.needed]
+    held = [(1, now_ms, p.user_id, p.number) if p.payload else (0, None, p.user_id, p.number) for p in settled]
+    connection.executemany(
+        "UPDATE message SET held = ?, told_ms = coalesce(told_ms, ?) WHERE user_id = ? AND number = ?", held
+    )
     texts = [(p.payload, p.user_id) for p in publications if p.kind is Kind.TEXT and p.needed]
     connection.executemany("UPDATE user SET text_held = ? WHERE user_id = ?", texts)
     connection.executemany(

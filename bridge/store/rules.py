@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bridge.rules import alert as verdict
 from bridge.rules.alert import Alert
 from bridge.rules.change import changed
+from bridge.rules.reason import reason
 from bridge.rules.rules import SAFEST, Rules, RulesError, parse
 from bridge.rules.telling import told
 from bridge.store import storms
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the rules make of one message: the header as devices get it, and whether it rings."""
+    """What the rules make of one message: the header as devices get it, whether it rings, and by which rule."""
 
     header: Header
     alert: Alert
     rate: Rate | None
+    reason: str
 
 
 def read(connection: sqlite3.Connection, name: str) -> Rules:
@@ -72,7 +74,8 @@ def judge(transaction: Transaction, user_id: int, header: Header, *, list_id: st
         spam=spam,
         readable=readable,
     )
-    return Judged(told(own, header, alert), alert, own.rate)
+    because = reason(alert, own, header, list_id=list_id, now_ms=transaction.now_ms)
+    return Judged(told(own, header, alert), alert, own.rate, because)
 
 
 def note(transaction: Transaction, user_id: int, number: int, judged: Judged) -> None:

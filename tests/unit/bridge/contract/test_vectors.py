@@ -99,8 +99,8 @@ def test_what_is_no_request_is_refused(vector):
 class OneMessage:
     """A store that has a single small message of user 1, whatever its number."""
 
-    async def set_seen(self, user_id, numbers, *, seen):
-        del user_id, seen
+    async def set_seen(self, user_id, numbers, *, seen, by):
+        del user_id, seen, by
         return len(numbers)
 
     async def recent(self, user_id, limit):
