@@ -135,6 +135,14 @@ def status() -> Told:
 
 
 @Postbell.found_by
+def trace() -> Told:
+    """Tell the story of one mail, from MAIL FROM to the last device, with the rule that silenced it."""
+    from bridge.cli import trace as module
+
+    return module.trace
+
+
+@Postbell.found_by
 def doctor() -> Told:
     """Look at every hop of a mail's way, from the mail server to a device, and name what is broken with its cure."""
     from bridge.cli import doctor as module

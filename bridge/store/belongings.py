@@ -60,15 +60,17 @@ def profile(connection: sqlite3.Connection, name: str) -> Profile:
 def messages(connection: sqlite3.Connection, user_id: int) -> Iterator[Belonging]:
     """All messages of a user, oldest first."""
     rows = connection.execute(
-        "SELECT m.number, m.header, m.message_id, m.size, m.seen, m.silent, b.body_id, b.raw, b.file"
+        "SELECT m.number, m.header, m.message_id, m.size, m.seen, m.silent, m.sender, m.recipient, m.peer, m.alert,"
+        " m.reason, m.seen_by, b.body_id, b.raw, b.file"
         " FROM message m LEFT JOIN body b USING (body_id) WHERE m.user_id = ? ORDER BY m.number",
         (user_id,),
     )
-    for number, payload, message_id, size, seen, silent, body_id, raw, file in rows:
+    for number, payload, message_id, size, seen, silent, *story, body_id, raw, file in rows:
         facts = describe(number, unpack_header(payload)) | {
             "size": size,
             "message_id": message_id,
             "unseen": not seen,
             "silent": bool(silent),
+            **dict(zip(("mail_from", "rcpt_to", "peer", "alert", "reason", "seen_by"), story, strict=True)),
         }
         yield Belonging(ids.encode(number), facts, None if body_id is None else StoredBody(size, raw, file))

@@ -90,7 +90,7 @@ def _insert_message(
 ) -> None:
     """Insert a message and mark what it changes, unless it is suppressed.
 
-    `content` is header payload, Message-ID, digest, size and body, and the way that it came: sender, recipient, peer and
+    `content` is header payload, Message-ID, digest, size and body, and the way that it came: sender, recipient, peer,
     protocol. The messages of a storm have one event together, when it is over.
     """
     connection, user_id = transaction.connection, recipient.user_id

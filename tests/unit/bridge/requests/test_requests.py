@@ -23,8 +23,8 @@ def answers(topic, *request, directory=DIRECTORY):
     replies = []
 
     class Empty:
-        async def set_seen(self, user_id, numbers, *, seen):
-            del user_id, numbers, seen
+        async def set_seen(self, user_id, numbers, *, seen, by):
+            del user_id, numbers, seen, by
             return 0
 
         async def recent(self, user_id, limit):
