@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import opening, options, output, qr, reach, telling, whereabouts
+from bridge.cli import fitting, opening, options, output, qr, reach, telling, whereabouts
 from bridge.daemon import runfile
 from bridge.store import people, visits
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
+    from bridge.store.people import DeviceListing
     from bridge.store.visits import NotedVisit
 
 SESSIONS = "sessions.db"
@@ -22,6 +23,14 @@ device_app = typer.Typer(help="Devices: what a person is told on.", no_args_is_h
 Owner = Annotated[str, typer.Argument(metavar="USER", help="Whose device it is.")]
 DeviceName = Annotated[str, typer.Argument(metavar="DEVICE", help="The device: 1 to 32 of a-z 0-9 _ -")]
 
+Payload = Annotated[
+    int | None,
+    typer.Option(
+        metavar="BYTES",
+        help="The longest header that it takes, where its buffer is small, as 192; if all devices of the user need it.",
+    ),
+]
+
 AsCode = Annotated[bool, typer.Option("--qr", help="Show the login as a QR code, too.")]
 
 
@@ -30,6 +39,7 @@ def device_add(
     context: typer.Context,
     user: Owner,
     device: DeviceName,
+    payload: Payload = None,
     config: options.Config = None,
     as_json: options.AsJson = False,
     with_qr: AsCode = False,
@@ -37,8 +47,34 @@ def device_add(
     """Add a device and print its MQTT login, this once."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
-        password = people.add_device(transaction, user, device)
+        password = people.add_device(transaction, user, device, payload=payload)
+        listings = people.list_devices(transaction.connection, user)
     show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr)
+    _warn_of_small_ones(settings, listings)
+
+
+@device_app.command("change")
+def device_change(
+    context: typer.Context,
+    user: Owner,
+    device: DeviceName,
+    payload: Annotated[
+        int, typer.Option(metavar="BYTES", help="The longest header that it takes, as 192; 0 for whatever there is.")
+    ],
+    config: options.Config = None,
+) -> None:
+    """Change how long a header a device takes; its login stays."""
+    settings = options.settings(context, config)
+    with opening.changing(settings) as transaction:
+        people.change_device(transaction, user, device, payload=payload or None)
+        listings = people.list_devices(transaction.connection, user)
+    typer.echo(f"changed {people.username(user, device)}")
+    _warn_of_small_ones(settings, listings)
+
+
+def _warn_of_small_ones(settings: Settings, listings: list[DeviceListing]) -> None:
+    for warning in fitting.warnings(listings, root=settings.mqtt.root, payload=settings.limits.payload):
+        typer.echo(warning, err=True)
 
 
 @device_app.command("password")
@@ -79,6 +115,7 @@ def device_list(
     )
     for warning in whereabouts.warnings(devices):
         typer.echo(warning, err=True)
+    _warn_of_small_ones(settings, listings)
     if devices and noted is None:
         typer.echo(whereabouts.UNREADABLE if settings.broker.embedded else whereabouts.OF_ANOTHER_BROKER, err=True)
 

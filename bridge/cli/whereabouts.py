@@ -69,6 +69,7 @@ class Whereabouts:
             "since": moment(visit.since_ms) if visit else None,
             "address": visit.address if visit else None,
             "client": client,
+            "payload": listing.payload,
             "push": None,  # Web Push: no device can have one yet
             "shared": moment(visit.shared_ms) if visit else None,
         }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge import graphemes
+from bridge.contract import ids, topics
 from bridge.contract.packing import VERSION, pack, unpack
 from bridge.model import Header
 
@@ -31,6 +32,21 @@ def pack_header(header: Header, *, limit: int) -> bytes:
         header = _with(header, field, cut(getattr(header, field), budget_bytes=limit - without_bytes))
         packed = pack(_array(header))
     return packed
+
+
+def fitted(payload: bytes, limit: int | None) -> bytes:
+    """The same header within a limit, cut as `pack_header` does; None is no limit."""
+    if limit is None or len(payload) <= limit:
+        return payload
+    return pack_header(unpack_header(payload), limit=limit)
+
+
+def longest_packet(root: str, user: str, payload: int) -> int:
+    """Bytes of the PUBLISH (MQTT 3.1.1 §3.3, QoS 1) that brings a user a header of so many: what a buffer must hold."""
+    topic = f"{root}/{topics.message(user, ids.encode(0))}"
+    rest = 2 + len(topic.encode()) + 2 + payload  # each behind its length, and the packet's id
+    lengths = 1 if rest < 128 else 2 if rest < 16_384 else 3
+    return 1 + lengths + rest
 
 
 def unpack_header(payload: bytes) -> Header:

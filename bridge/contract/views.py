@@ -60,15 +60,17 @@ def storm_event_view(storm: Storm, *, user: str) -> bytes:
     )
 
 
-def text_view(header: Header | None, storm: Storm | None = None) -> bytes:
+def text_view(header: Header | None, storm: Storm | None = None, *, limit: int | None = None) -> bytes:
     """The newest mail that rings as one line that any MQTT app can show, and what stormed in behind it.
 
-    The line is free of what could make a subject change places with the sender's name.
+    The line is free of what could make a subject change places with the sender's name. It has at most `limit` bytes,
+    if that is less than it would have.
     """
     behind = "" if storm is None else _storm_line(storm)
     room = TEXT_VIEW_CHARACTERS - (len(behind) + 1 if behind else 0)
     line = "" if header is None else graphemes.clip(_mail_line(header), room)
-    return " ".join(filter(None, (line, behind))).encode()
+    text = " ".join(filter(None, (line, behind)))
+    return (text if limit is None else graphemes.clip_bytes(text, limit)).encode()
 
 
 def _mail_line(header: Header) -> str:

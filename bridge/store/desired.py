@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids
-from bridge.contract.header import unpack_header
+from bridge.contract.header import fitted, unpack_header
 from bridge.contract.publication import Kind, Publication
 from bridge.contract.views import event_view, last_view, pack_digest, storm_event_view, text_view
 
@@ -46,10 +46,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The user of a row: their name, and the views that are on."""
+    """The user of a row: their name, the views that are on, and how long a header their devices take, if less."""
 
     name: str
     views: frozenset[str]
+    payload: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def message(row: Row, known: Known, *, now_ms: int) -> Publication:
     """
     del now_ms
     if known.mail is not None and known.mail.live:
-        return row.publish(known.mail.header)
+        return row.publish(fitted(known.mail.header, known.owner.payload if known.owner else None))
     if known.mail is not None and not known.mail.held:
         return row.drop()
     return row.publish(b"")
@@ -165,6 +166,6 @@ def last(number: int, header: bytes) -> bytes:
     return last_view(number, unpack_header(header))
 
 
-def text(header: bytes | None, storm: Storm | None) -> bytes:
-    """The newest live message that rings, and the storm behind it."""
-    return text_view(None if header is None else unpack_header(header), storm)
+def text(header: bytes | None, storm: Storm | None, *, limit: int | None = None) -> bytes:
+    """The newest live message that rings, and the storm behind it, within what the owner's devices take."""
+    return text_view(None if header is None else unpack_header(header), storm, limit=limit)

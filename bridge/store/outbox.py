@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.contract.publication import Kind
 from bridge.model import Storm
-from bridge.store import desired, storms, views
+from bridge.store import desired, payloads, storms, views
 from bridge.store.desired import Known, Mail, Owner, Row, Told
 from bridge.store.live import live_numbers, newest_live, unread
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _FIRST = ", ".join(f"'{kind}'" for kind in Kind if not kind.is_view)
 """The kinds that go before the views, written as in the partial indexes that serve them."""
 _MESSAGES = f"""
-SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views,
+SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER},
     s.until_ms, s.more, s.from_name, s.from_address
 FROM outbox o
 LEFT JOIN message m ON m.user_id = o.user_id AND m.number = o.number
@@ -55,10 +55,10 @@ def take_messages(
 
 
 def _message(found: tuple[Any, ...], *, now_ms: int) -> Publication:
-    path, kind, generation, user_id, number, header, live, held, name, switched_on, until_ms, *storm = found
+    path, kind, generation, user_id, number, header, live, held, name, switched_on, payload, until_ms, *storm = found
     row = Row(path, Kind(kind), generation, user_id, number)
     known = Known(
-        owner=None if name is None else Owner(name, views.parse(switched_on)),
+        owner=None if name is None else Owner(name, views.parse(switched_on), payload),
         mail=None if header is None else Mail(header, live=bool(live), held=bool(held)),
         told=None if until_ms is None else Told(Storm(*storm), until_ms),
     )
@@ -88,7 +88,8 @@ def view_payload(connection: sqlite3.Connection, user_id: int, kind: Kind, *, no
     newest = newest_live(connection, user_id, ringing=kind is Kind.TEXT)
     if kind is Kind.TEXT:
         number, header = newest or (0, None)
-        return desired.text(header, storms.told(connection, user_id, after=number))
+        storm, limit = storms.told(connection, user_id, after=number), payloads.of_user(connection, user_id)
+        return desired.text(header, storm, limit=limit)
     return b"" if newest is None else desired.last(*newest)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridge.contract import topics
 from bridge.directory import PROBE_DOMAIN, PROBES, Directory, User, normalise
 from bridge.errors import MalformedNameError, PostbellError
-from bridge.store import logins, marks, views
+from bridge.store import logins, marks, payloads, views
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,13 +30,18 @@ class PeopleError(PostbellError):
 
 @dataclass(frozen=True, slots=True)
 class DeviceListing:
-    """One device as the command line shows it; `heard_ms` is when it last asked for something, to the minute."""
+    """One device as the command line shows it.
+
+    `heard_ms` is when it last asked for something, to the minute; `payload` how many bytes of a header it takes, None
+    for whatever there is.
+    """
 
     user: str
     device: str
     username: str
     created_ms: int
     heard_ms: int | None
+    payload: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +261,12 @@ def _user_id(connection: sqlite3.Connection, name: str) -> int:
 # --- devices and logins ---------------------------------------------------------------------------
 
 
-def add_device(transaction: Transaction, user: str, device: str) -> str:
-    """Add a device and return its password, which is shown this once and kept only as a hash."""
+def add_device(transaction: Transaction, user: str, device: str, *, payload: int | None = None) -> str:
+    """Add a device and return its password, which is shown this once and kept only as a hash.
+
+    `payload` says how many bytes of a header it takes (`payloads.py`). Raises PeopleError, MalformedNameError or
+    PayloadError.
+    """
     if not topics.valid_name(device):
         raise MalformedNameError(f"{device!r} cannot be a device: {_NAME_RULE}")
     connection, user_id = transaction.connection, _user_id(transaction.connection, user)
@@ -265,9 +274,11 @@ def add_device(transaction: Transaction, user: str, device: str) -> str:
         raise PeopleError(
             f"{user} has a device {device!r} already; a new password for it: postbell device password {user} {device}"
         )
-    connection.execute(
-        "INSERT INTO device (user_id, name, created_ms) VALUES (?, ?, ?)", (user_id, device, transaction.now_ms)
-    )
+    with payloads.fitting(transaction, user_id, user):
+        connection.execute(
+            "INSERT INTO device (user_id, name, created_ms) VALUES (?, ?, ?)", (user_id, device, transaction.now_ms)
+        )
+        payloads.limit(transaction, user_id, device, payload)
     return logins.grant(transaction, username(user, device), label="device", role="device")
 
 
@@ -277,10 +288,19 @@ def renew_device(transaction: Transaction, user: str, device: str) -> str:
     return logins.replace(transaction, username(user, device), label="device", role="device")
 
 
+def change_device(transaction: Transaction, user: str, device: str, *, payload: int | None) -> None:
+    """Say anew how many bytes of a header a device takes, None for whatever there is."""
+    require_device(transaction.connection, user, device)
+    user_id = _user_id(transaction.connection, user)
+    with payloads.fitting(transaction, user_id, user):
+        payloads.limit(transaction, user_id, device, payload)
+
+
 def revoke_device(transaction: Transaction, user: str, device: str) -> None:
     """Remove a device and every secret that opens its login."""
     user_id = _user_id(transaction.connection, user)
-    cursor = transaction.connection.execute("DELETE FROM device WHERE user_id = ? AND name = ?", (user_id, device))
+    with payloads.fitting(transaction, user_id, user):
+        cursor = transaction.connection.execute("DELETE FROM device WHERE user_id = ? AND name = ?", (user_id, device))
     if not cursor.rowcount:
         raise PeopleError(f"{user} has no device {device!r}")
     transaction.connection.execute("DELETE FROM login WHERE username = ?", (username(user, device),))
@@ -306,8 +326,8 @@ def list_devices(connection: sqlite3.Connection, user: str | None) -> list[Devic
     if user is not None:
         _user_id(connection, user)
     rows = connection.execute(
-        "SELECT u.name, d.name, d.created_ms, d.heard_ms FROM device d JOIN user u USING (user_id)"
+        "SELECT u.name, d.name, d.created_ms, d.heard_ms, d.payload FROM device d JOIN user u USING (user_id)"
         " WHERE ?1 IS NULL OR u.name = ?1 ORDER BY u.name, d.name",
         (user,),
     )
-    return [DeviceListing(owner, device, username(owner, device), *times) for owner, device, *times in rows]
+    return [DeviceListing(owner, device, username(owner, device), *rest) for owner, device, *rest in rows]

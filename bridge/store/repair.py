@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
+from bridge.contract.header import fitted
 from bridge.contract.publication import Kind
 from bridge.reconcile import Difference, Observed, Repair, difference, fingerprint
-from bridge.store import marks, views
+from bridge.store import marks, payloads, views
 from bridge.store.desired import view_is_on
 from bridge.store.outbox import view_payload
 
@@ -81,10 +82,11 @@ def _desired(connection: sqlite3.Connection, observed: Observed) -> Iterator[tup
 def _desired_of(
     connection: sqlite3.Connection, user_id: int, name: str, observed: Observed
 ) -> Iterator[tuple[str, int]]:
+    limit = payloads.of_user(connection, user_id)
     for number, header in connection.execute(
         "SELECT number, header FROM message WHERE user_id = ? AND live = 1", (user_id,)
     ):
-        yield topics.message(name, ids.encode(number)), fingerprint(header)
+        yield topics.message(name, ids.encode(number)), fingerprint(fitted(header, limit))
     row = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()
     switched_on = views.parse(row[0])
     for kind in map(Kind, topics.STATE_VIEWS):

@@ -33,7 +33,7 @@ OTHERS = {
     *("init", "serve", "bridge", "broker"),
     *(f"certificate {what}" for what in ("show", "renew", "install", "ca")),
     *(f"user {what}" for what in ("add", "change", "remove")),
-    *(f"device {what}" for what in ("add", "password", "revoke")),
+    *(f"device {what}" for what in ("add", "change", "password", "revoke")),
     *(f"{who} password" for who in ("sender", "admin", "node")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
     *("completion", "send", "watch", "read", "doctor", "reload", "restore", "config check", "config show"),

@@ -38,6 +38,7 @@ def test_who_is_online_was_seen_now():
         "since": "2027-01-15T07:59:55Z",
         "address": "192.0.2.7",
         "client": {"id": "app", "protocol": "3.1.1", "transport": "websocket", "tls": True},
+        "payload": None,
         "push": None,
         "shared": None,
     }

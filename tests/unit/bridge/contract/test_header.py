@@ -9,8 +9,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.contract.header import SMALLEST_LIMIT_BYTES, cut, pack_header, sender_date, unpack_header
+from bridge.contract import ids
+from bridge.contract.header import (
+    SMALLEST_LIMIT_BYTES,
+    cut,
+    fitted,
+    longest_packet,
+    pack_header,
+    sender_date,
+    unpack_header,
+)
 from bridge.graphemes import ELLIPSIS
+from tests.support import mqtt_client as mqtt
+from tests.support.pubsubclient import LIBRARY_BYTES
 from tests.unit.bridge.contract.strategies import FLAG, JOINED, headers
 
 limits = st.integers(SMALLEST_LIMIT_BYTES, 700)
@@ -32,6 +43,24 @@ def test_a_header_that_fits_comes_back_as_it_was(header):
 def test_what_was_cut_to_fit_fits(header, limit):
     once = pack_header(header, limit=limit)
     assert pack_header(unpack_header(once), limit=limit) == once
+
+
+@given(headers, limits, limits)
+def test_a_payload_is_fitted_as_if_it_had_been_packed_so(header, one, other):
+    payload = pack_header(header, limit=max(one, other))
+    assert fitted(payload, min(one, other)) == pack_header(unpack_header(payload), limit=min(one, other))
+    assert fitted(payload, None) == fitted(payload, len(payload)) == payload
+
+
+@pytest.mark.parametrize("payload", [32, 97, 98, 192, 512, 16_000, 16_355, 16_356, 65_536])
+@pytest.mark.parametrize("user", ["a", "alice", "a" * 32])
+def test_the_longest_packet_is_what_comes_over_the_wire(user, payload):
+    wire = mqtt.publish(f"mail/{user}/msg/{ids.encode(1)}", b"x" * payload, qos=1, retain=True)
+    assert longest_packet("mail", user, payload) == len(wire)
+
+
+def test_192_bytes_fit_the_buffer_that_pubsubclient_has():
+    assert longest_packet("mail", "a" * 32, 192) <= LIBRARY_BYTES
 
 
 @given(headers, limits, limits)

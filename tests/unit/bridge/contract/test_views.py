@@ -118,3 +118,14 @@ def test_the_line_is_short_and_turns_nothing_and_says_how_many_more(header, stor
     assert bool(line) == (header is not None or storm is not None)
     if storm is not None:
         assert f"({storm.more} more" in line
+
+
+STORMING = st.none() | st.builds(Storm, st.integers(1, 10**6), st.none() | st.text(), st.none())
+
+
+@given(headers, STORMING, st.integers(8, 900))
+def test_the_line_is_within_what_small_devices_take(header, storm, limit):
+    line = text_view(header, storm, limit=limit)
+    assert len(line) <= limit
+    if len(text_view(header, storm)) <= limit:
+        assert line == text_view(header, storm)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bridge.contract import ids, topics
-from bridge.contract.header import pack_header
+from bridge.contract.header import fitted, pack_header
 from bridge.contract.publication import Kind
 from bridge.contract.views import pack_digest
 from bridge.model import Header, Storm
@@ -33,6 +33,14 @@ def come_to(kind, *, now_ms=NOON_MS, path="alice/x", **known):
 def test_every_kind_has_its_function_and_no_other():
     assert set(desired.MESSAGES) == {kind for kind in Kind if not kind.is_view}
     assert {kind.value for kind in Kind if kind.is_view} == set(topics.STATE_VIEWS)
+
+
+@pytest.mark.parametrize(("limit", "longest"), [(None, len(PAYLOAD)), (40, 40), (9999, len(PAYLOAD))])
+def test_a_header_is_as_long_as_the_devices_of_its_owner_take(limit, longest):
+    owner = Owner("alice", EVERYTHING, limit)
+    assert len(come_to(Kind.MESSAGE, owner=owner, mail=LIVE).payload) <= longest
+    assert come_to(Kind.MESSAGE, owner=owner, mail=LIVE).payload == fitted(PAYLOAD, limit)
+    assert b"there" in come_to(Kind.EVENT, owner=owner, mail=LIVE).payload, "an event is for no small device"
 
 
 @pytest.mark.parametrize("kind", list(desired.MESSAGES))
