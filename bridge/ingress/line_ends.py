@@ -1,7 +1,7 @@
 """How the lines of a session end, and what may therefore end its data. Pure.
 
 A device whose firmware ends lines in a bare LF cannot be mended. A relay through which somebody could smuggle a mail
-(CVE-2023-51764 and its kin) speaks CR LF itself, so whatever has once said CR LF is held to it.
+(CVE-2023-51764 and its kin) speaks CR LF itself, so to whoever has once said CR LF a bare LF ends no data.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ class LineEnds:
 
     @property
     def bare(self) -> bool:
-        """Whether there were commands, all taken, and every one of them ended in a bare LF."""
+        """Whether every command so far ended in a bare LF, and was taken."""
         return self._bare is True
 
     def cut(self, line: bytes, *, indulged: bool) -> bytes | None:
         """A command without its end, or None when it may not end so.
 
-        CR LF is always right. A bare LF is taken from those who are `indulged`, as long as nothing else was said.
+        CR LF is always right. A bare LF is taken from those who are `indulged`.
         """
         if line.endswith(b"\r\n"):
             self._bare = False
             return line[:-2]
         self._bare = indulged and self._bare is not False
-        return line[:-1] if self._bare else None
+        return line[:-1] if indulged else None
 
     def overlong(self) -> None:
         """A line was dropped whose end nobody looked at; it counts as CR LF."""

@@ -172,7 +172,7 @@ class SecuredConversation(Conversation):
             self._deadline.lift()
         answer = self._line_ends.cut(line, indulged=self.indulged)
         if answer is None:
-            self.say(self.bare_lf_refused)
+            self.say(replies.BARE_LF)
         elif answer == b"*":
             self.say(replies.AUTH_ABANDONED)
             return None

@@ -173,11 +173,6 @@ class Conversation(SmtpConnection):
             self._listening = False
             self._deadline.lift()
 
-    @property
-    def bare_lf_refused(self) -> Reply:
-        """Why a bare LF is not taken."""
-        return replies.BARE_LF_AFTER_CR_LF if self.indulged else replies.BARE_LF
-
     async def _run_command(self, line: bytes) -> None:
         self._commands += 1
         if self._errors >= self._limits.errors:
@@ -188,7 +183,7 @@ class Conversation(SmtpConnection):
             return
         command = self._line_ends.cut(line, indulged=self.indulged)
         if command is None:
-            self.refuse(self.bare_lf_refused)
+            self.refuse(replies.BARE_LF)
             return
         try:
             word, _, argument = command.decode().partition(" ")

@@ -35,6 +35,17 @@ def test_swaks_over_tcp_and_over_a_socket(tmp_path, listener):
     told(tmp_path, story)
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_swaks_logs_in_as_anybody_where_that_means_nothing(tmp_path, mechanism):
+    async def story(running: Running) -> None:
+        login = ("--auth", mechanism, "--auth-user", "admin", "--auth-password", "1234")
+        where = ("--server", running.ingress.addresses["smtp"], "--to", "alice@example.org")
+        assert "235 2.7.0" in await program("swaks", *where, *login)
+        assert running.intake.accepted[0].protocol == "ESMTP"
+
+    told(tmp_path, story, trust=Trust(any_login=True))
+
+
 @pytest.mark.parametrize("options", [["-s", "20"], ["-s", "20", "-d"]], ids=["one each", "many each"])
 def test_smtp_source_sends_each_mail_once(tmp_path, options):
     async def story(running: Running) -> None:
