@@ -69,6 +69,8 @@ def device_change(
         people.change_device(transaction, user, device, payload=payload or None)
         listings = people.list_devices(transaction.connection, user)
     typer.echo(f"changed {people.username(user, device)}")
+    if payload:
+        typer.echo("If it starves already, it has to connect once with a clean session.", err=True)
     _warn_of_small_ones(settings, listings)
 
 
