@@ -15,6 +15,7 @@ OTHER = {
     "spam.headers": ("X-Spam-Flag",),
     "smtp.hostname": "mx.example.org",
     "smtp.networks": ("10.0.0.0/8",),
+    "smtp.any_login": False,
     "smtp.proxies": ("10.0.0.0/8",),
     "smtp.authserv_ids": ("mx.example.org",),
     "smtp.tls_cert": Path("other.pem"),
