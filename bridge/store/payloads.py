@@ -1,4 +1,4 @@
-"""How long a header the devices of a user take: as long as the one does that takes most (docs/decisions/0031).
+"""How long a header the devices of a user take: as long as the one does that takes most (docs/decisions/0030).
 
 All devices of a user read the same topics, so a short header is published only where every one of them needs it, and a
 short line on `text`. The store keeps the whole header; what is published is cut when its turn comes.
