@@ -40,6 +40,13 @@ _DEVICE = re.compile(
     r"|verzonden (?:met|vanaf) .{1,40}|get outlook for .{1,30}|отправлено с .{1,40}|发自我的.{1,20})\.?",
     re.IGNORECASE,
 )
+_NAMES = re.compile(
+    r"\b(?:i-?phone|i-?pad|i-?pod|i-?os|macbook|android|galaxy|samsung|huawei|xiaomi|redmi|oneplus|xperia|pixel|oppo"
+    r"|blackberry|windows (?:mail|phone)|outlook|g-?mail|yahoo|proton ?mail|thunderbird|k-9|fairemail|bluemail|aquamail"
+    r"|airmail|mailspring|zoho|tutanota|gmx|web\.de|mail\.ru|fastmail|hey|spark)(?![^\W\d_a-z])",
+    re.IGNORECASE,
+)
+_LONGEST_NAMING = 80
 _NO_MIME = re.compile(
     r"this is a multi-?part message in mime format\.?"
     r"|.{0,60}\be-?mail (?:client|program|reader) (?:does not|doesn.t|can ?not) (?:support|display|show|read)\b.{0,80}"
@@ -79,6 +86,14 @@ def is_noise(line: str) -> bool:
         return True
     words = _WORD.findall(line.casefold())
     return not _TRIGGERS.isdisjoint(words) and _VOCABULARY.issuperset(words)
+
+
+def names_device(line: str) -> bool:
+    """Whether a line may say what the mail was written on: short, no sentence, with the name of a device or a program.
+
+    The names are the same in all languages. At the end of somebody's own words such a line is no part of them.
+    """
+    return len(line) <= _LONGEST_NAMING and line[-1:] not in {"!", "?", ":", "？", "！"} and bool(_NAMES.search(line))
 
 
 def _speaks(character: str) -> bool:

@@ -8,18 +8,27 @@ of the body.
 from __future__ import annotations
 
 import re
-from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
 from bridge import graphemes
 from bridge.mail import codes, text
-from bridge.mail.boilerplate import is_noise
+from bridge.mail.boilerplate import is_noise, names_device
+from bridge.mail.quotes import introductions, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.mail.quotes.lines import Line
 
 LONGEST = 200
 """Characters of a snippet."""
 
 _SEARCHED = 16_384
 _ENOUGH = 300
-_MOST_LINES = 1_000
+_DEEPEST = 8
+_FEW = 8
+_LONGEST_GREETING = 40
+_COMMAS = ",،、，՝"
 _LONGEST_URL = 48
 _LIST_RULE = 20
 
@@ -27,31 +36,6 @@ _URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])
 _PLACEHOLDER = re.compile(r"\[(?:image|cid|bild|imagen?|inline image)\b[^\]\n]{0,200}\]", re.IGNORECASE)
 _MAILTO = re.compile(r"[<\[]mailto:[^<>\[\]\s]{1,320}[>\]]", re.IGNORECASE)
 _MARKS = "*#=_~-"
-_FORWARDED = re.compile(
-    r"[-_*>\s]*(?:begin forwarded message|forwarded message|original message|original appointment"
-    r"|(?:anfang der )?weitergeleiteten? (?:nachricht|e-?mail)|ursprüngliche nachricht"
-    r"|message (?:transféré|d'origine|original)|mensaje (?:reenviado|original)|mensagem (?:encaminhada|original)"
-    r"|messaggio (?:inoltrato|originale)|doorgestuurd bericht|oorspronkelijk bericht"
-    r"|пересылаемое сообщение|исходное сообщение|转发的邮件|原始邮件)e?\s*[-_*:]*\s*$",
-    re.IGNORECASE,
-)
-_ATTRIBUTION = re.compile(
-    r"(?:on|am|le|el|il|em|op|den|de|w dniu|dne|tor|в|在)\s.{4,200}"
-    r"(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał\S*|napsal\S*|kirjoitti"
-    r"|пишет|написал\S*|写道).{0,80}[:\uff1a]\s*$",
-    re.IGNORECASE,
-)
-_SOMEBODY_WROTE = re.compile(
-    r"[^.!?]{2,80}\s(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|пишет|写道)\s?[:\uff1a]",
-    re.IGNORECASE,
-)
-_FROM_LINE = re.compile(r"\*?(?:from|von|de|da|van|от|发件人)\s?\*?[:\uff1a]", re.IGNORECASE)
-_HEADER_LINE = re.compile(
-    r"\*?(?:from|to|cc|bcc|date|sent|subject|reply-to|importance|attachments?|von|an|datum|gesendet|betreff|de|à|objet"
-    r"|envoyé|para|fecha|enviado|asunto|assunto|da|a|data|inviato|oggetto|van|aan|verzonden|onderwerp"
-    r"|от|кому|дата|тема|发件人|收件人|日期|主题|发送时间)\s?\*?[:\uff1a]",
-    re.IGNORECASE,
-)
 
 
 def make(body: str, *, subject: str = "") -> str:
@@ -82,48 +66,84 @@ def _line(lead: str, body: str, subject: str) -> str:
 
 
 def _lead(body: str, subject: str) -> str:
-    """What is written above, below or instead of quotes and boilerplate, in one string."""
+    """What is written above, below or instead of quotes and boilerplate, in one string.
+
+    Where all of it is quoted, the same of the quoted message.
+    """
     if body.lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
         return ""
-    kept: list[str] = []
-    length = 0
-    lines = _lines(body)
-    in_header, quoted = False, 0
-    for line, following in pairwise(chain(lines, [""])):
-        quoted = max(quoted - 1, _quote_lines(line, following))
-        if (quoted and kept) or _ends(line, following) or length > _ENOUGH:
+    rows = lines.read(body)
+    said = _Reading(rows, subject, forwarded=False).own()
+    for _ in range(_DEEPEST):
+        if said:
             break
-        in_header = quoted > 0 or (in_header and (not line or _HEADER_LINE.match(line) is not None))
-        if in_header or is_noise(line) or (not kept and line == subject):
-            continue
+        rows = lines.unquoted(rows)
+        if not rows:
+            break
+        said = _Reading(rows, subject, forwarded=True).own()
+    return said
+
+
+class _Reading:
+    """One way through the lines of a body, from quote to quote."""
+
+    def __init__(self, rows: Sequence[Line], subject: str, *, forwarded: bool) -> None:
+        self._rows = rows
+        self._subject = subject
+        self._introductions = introductions.of(rows, subject, forwarded=forwarded)
+        self._kept: list[str] = []
+        self._length = 0
+
+    def own(self) -> str:
+        """What is nobody else's, from the first line of it that says something."""
+        position, signed, quoted = 0, False, False
+        while position < len(self._rows) and self._length <= _ENOUGH:
+            introduction = self._introductions.get(position)
+            if introduction and not (introduction.weak and self._kept):
+                if self._kept and not (introduction.attributes and self._greets()):
+                    break
+                signed, quoted = False, introduction.attributes
+                if introduction.rest:
+                    self._keep(introduction.rest)
+                position = introduction.end
+                continue
+            row = self._rows[position]
+            quoted = quoted and (row.loose or not row.text)
+            if row.signed or _ends(row.text, self._text(position + 1)):
+                if self._kept:
+                    break
+                signed = True
+            if not (signed or row.depth or quoted or self._names_device(position)):
+                self._keep(row.shown)
+            position += 1
+        return " ".join(self._kept)
+
+    def _keep(self, line: str) -> None:
+        """Keep what a line says, unless a program or the subject says it as well."""
+        if is_noise(lines.seen(line)) or (not self._kept and line == self._subject):
+            return
         shown = _without_marks(_without_links(line))
         if shown and not (shown != line and is_noise(shown.strip(" :()[]<>"))):
-            kept.append(shown)
-            length += len(shown)
-    return " ".join(kept)
+            self._kept.append(shown)
+            self._length += len(shown)
 
+    def _greets(self) -> bool:
+        """Whether nothing was said but a greeting, so that the answer may stand below the quote."""
+        return len(self._kept) == 1 and len(self._kept[0]) <= _LONGEST_GREETING and self._kept[0][-1] in _COMMAS
 
-def _lines(body: str) -> list[str]:
-    """The stripped lines of a body: of many only one blank line in a row, and of those the first 1,000."""
-    lines = [line.strip() for line in body.replace("\t", "\n").split("\n")]
-    if len(lines) > _MOST_LINES:
-        lines = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
-    if len(lines) > _MOST_LINES:
-        lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1] + graphemes.ELLIPSIS]
-    return lines
+    def _names_device(self, position: int) -> bool:
+        """Whether the own text ends here with what it was written on: a paragraph that names a device."""
+        if not names_device(self._rows[position].text) or (position and self._text(position - 1)):
+            return False
+        for at in range(position + 1, min(position + _FEW, len(self._rows))):
+            if at in self._introductions or self._rows[at].depth or _ends(self._rows[at].text, self._text(at + 1)):
+                return True
+            if self._rows[at].text and not is_noise(self._rows[at].text):
+                return False
+        return bool(self._kept)
 
-
-def _quote_lines(line: str, following: str) -> int:
-    """How many lines introduce somebody else's message here: an attribution has 1 or 2, a mark 1."""
-    if not line or len(line) > LONGEST:
-        return 0
-    if _FORWARDED.match(line) or _ATTRIBUTION.match(line):
-        return 1
-    if following.startswith(">") and _SOMEBODY_WROTE.fullmatch(line):
-        return 1
-    if line[-1] != ":" and _ATTRIBUTION.match(f"{line} {following[:120]}"):
-        return 2
-    return 1 if _FROM_LINE.match(line) and _HEADER_LINE.match(following) else 0
+    def _text(self, position: int) -> str:
+        return self._rows[position].text if position < len(self._rows) else ""
 
 
 def _ends(line: str, following: str) -> bool:

@@ -1,0 +1,155 @@
+"""Header blocks: what programs copy of a mail's header above its text, whatever they call the fields.
+
+Three or more lines `label: value`, of which one value has an address and one a date; folded values included.
+Without an address it is prose, such as an itinerary from one town to another, unless something else says that
+it is a header: a stroke or an announcement above, or the mail's own subject among the values.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bridge.mail.quotes import signs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.mail.quotes.lines import Line
+
+_MOST_FIELDS = 16
+_MOST_FOLDS = 2
+_LONGEST = 1_500
+_LONGEST_FOLD = 300
+_FIELDS_IN_A_ROW = re.compile(rf"[^\s\d<>()\[\]{signs.COLONS}.,;/\"'_-]\s?[{signs.COLONS}](?!\d|//)")
+_MAILTO = re.compile(r"[<\[]?mailto:", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Fields:
+    """The values that were read so far, and what the whole must be more than a list of labels for."""
+
+    subject: str
+    announced: bool
+    sure: bool
+    answer: bool
+    values: list[str] = field(default_factory=list)
+
+    def header(self) -> bool:
+        """Whether they are the header of a mail."""
+        count = len(self.values)
+        if count < 2:
+            return False
+        mailboxes = sum(map(signs.mailbox, self.values))
+        with_address = sum(map(signs.address, self.values))
+        with_date = any(map(_dated, self.values))
+        same = bool(self.subject) and any(_core(value) == self.subject for value in self.values)
+        if count == 2:
+            return self.announced and bool(with_address or with_date)
+        if self.sure:
+            return True
+        if with_address and with_date:
+            return self.announced or self.answer or same or mailboxes > 0 or with_address > 1
+        if with_date:
+            return self.announced or same
+        return with_address > 0 and (self.announced or (count > 3 and signs.mailbox(self.values[0])))
+
+    def complete(self) -> bool:
+        """Whether nothing is missing, so that what follows must look like a value to be one."""
+        return len(self.values) > 2 and any(map(signs.address, self.values)) and any(map(_dated, self.values))
+
+
+def end_of(lines: Sequence[Line], start: int, *, subject: str, announced: bool, sure: bool, answer: bool) -> int:
+    """Behind the last line of the header block that starts here; 0 when there is none.
+
+    `subject` is the mail's own without prefixes, `announced` that a stroke or the like stands above, `sure` that
+    there is no doubt of it, `answer` that the mail is a reply or forwards something.
+    """
+    fields = _Fields(subject, announced=announced, sure=sure, answer=answer)
+    position, end, spaced = start, 0, False
+    while position < len(lines) and len(fields.values) < _MOST_FIELDS:
+        line = lines[position]
+        if line.depth or line.mark or len(line.text) > _LONGEST:
+            break
+        pair = signs.labelled(line.text) if line.text else None
+        if pair:
+            position, value = _folded(lines, position, pair[1], fields)
+            fields.values.append(value)
+            end = position
+        elif not line.text and fields.values and (spaced or len(fields.values) == 1):
+            spaced = True
+            position += 1
+        else:
+            break
+    return end if fields.header() else 0
+
+
+def on_one_line(text: str, *, subject: str, announced: bool) -> tuple[bool, str]:
+    """Whether a line is a whole header block run together, and what follows the subject in it."""
+    if "@" not in text or len(text) > _LONGEST:
+        return False, ""
+    bare = signs.behind_ruled(text)
+    head = text if bare is None else bare
+    announced = announced or bare is not None
+    if not signs.labelled(head) or not _dated(head):
+        return False, ""
+    fields = len(_FIELDS_IN_A_ROW.findall(_MAILTO.sub("", head)))
+    if fields < 3 or not (announced or (fields > 3 and signs.addresses(head) > 1)):
+        return False, ""
+    at = head.casefold().rfind(subject) if subject else -1
+    return True, head[at + len(subject) :].strip() if at >= 0 and len(head.casefold()) == len(head) else ""
+
+
+def _folded(lines: Sequence[Line], position: int, value: str, fields: _Fields) -> tuple[int, str]:
+    """Behind the lines that carry a value on, and all of it: what stands before another field, or must belong to it."""
+    position += 1
+    for folds in range(1, _MOST_FOLDS + 1):
+        at = position
+        while not value and at < len(lines) and at < position + 3 and not lines[at].text and not lines[at].mark:
+            at += 1
+        if at >= len(lines) or not _plain(lines[at]):
+            break
+        text = lines[at].text
+        if not (_open(value) and signs.address(text)):
+            ahead = next(
+                (n for n in range(at + 1, min(at + 4 - folds, len(lines))) if signs.labelled(lines[n].text)), 0
+            )
+            if not ahead or not all(_plain(lines[n]) for n in range(at, ahead)):
+                break
+            if fields.complete() and not _header_like(lines[ahead].text):
+                break
+        value = f"{value} {text}".strip()
+        position = at + 1
+    return position, value
+
+
+def _plain(line: Line) -> bool:
+    return bool(line.text) and not line.depth and len(line.text) <= _LONGEST_FOLD and signs.labelled(line.text) is None
+
+
+def _open(value: str) -> bool:
+    """Whether a value cannot end here: a list goes on, or a name or an opened bracket waits for its address."""
+    return not signs.address(value) or value[-1:] in {",", ";"} or value.rfind("<") > value.rfind(">")
+
+
+def _header_like(text: str) -> bool:
+    pair = signs.labelled(text)
+    return pair is not None and (not pair[1] or signs.address(pair[1]) or _dated(pair[1]))
+
+
+def _dated(value: str) -> bool:
+    return signs.dated(value) or signs.timed(value)
+
+
+def _core(value: str) -> str:
+    return without_prefixes(value).casefold()
+
+
+_PREFIXES = re.compile(rf"\s*(?:[^\W\d_][^\W\d_.\-]{{0,8}}\.?(?:\[\d{{1,3}}\])?\s?[{signs.COLONS}]\s*){{1,8}}")
+
+
+def without_prefixes(subject: str) -> str:
+    """A subject without `Re:`, `Fwd:` and their like in other languages."""
+    prefix = _PREFIXES.match(subject)
+    return subject[prefix.end() :].strip(" *") if prefix else subject.strip(" *")

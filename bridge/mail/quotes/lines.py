@@ -1,0 +1,107 @@
+"""The lines of a body: what stands on them, how deep in quotes, and where a page says that a quote begins.
+
+A page tells that by what mail programs put around a quote; `bridge.mail.markup` leaves a mark of its own
+in the text for it, a character that nobody writes. In plain text it is the `>` before a line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bridge import graphemes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BEGIN, LOOSE, END, HERE, SIGNED = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004"
+"""Marks in the text of a page: a quote, what is indented and may be one, their ends; a quote to the end; a signature."""
+MARKS = f"{BEGIN}-{SIGNED}"
+"""All of them, as a class of a pattern."""
+
+_MOST_LINES = 1_000
+_DEEPEST = 50
+_MARK = re.compile(f"[{MARKS}]")
+_QUOTED = re.compile(r"(?:\|?>[ \u00a0]?){1,50}")
+_TAIL_OF_ADDRESS = re.compile(r">\s?[:\uff1a]")
+_CELL = re.compile(r"[^\t@:\uff1a]{1,40}[:\uff1a]\s{0,4}\t")
+_COLUMNS = re.compile(r"\|\s{0,4}([^|>\s][^|]{0,40}?)\s{0,4}\|\s{0,4}([^|]{1,300}?)\s{0,4}\|?")
+_UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: as it is shown, and as it is judged, without direction marks and what else nobody sees.
+
+    `depth` counts the quotes around it; `loose` says that it is indented by a page without a word that it quotes,
+    `mark` that a page says here where its quote begins, `signed` that it says the same of the signature.
+    """
+
+    shown: str
+    text: str
+    depth: int = 0
+    loose: bool = False
+    mark: bool = False
+    signed: bool = False
+
+
+def read(body: str) -> list[Line]:
+    """The lines of a body: of many only one empty line in a row, and of those the first 1,000."""
+    pieces = [piece.strip() for piece in _split(body)]
+    if len(pieces) > _MOST_LINES:
+        pieces = [piece for piece, before in zip(pieces, ["", *pieces], strict=False) if piece or before]
+    if len(pieces) > _MOST_LINES:
+        pieces = [*pieces[: _MOST_LINES - 1], pieces[_MOST_LINES - 1] + graphemes.ELLIPSIS]
+    return list(_lines(pieces))
+
+
+def unquoted(lines: Sequence[Line]) -> list[Line]:
+    """What was quoted, one level up; the lines around it are gone."""
+    return [replace(line, depth=line.depth - 1) for line in lines if line.depth]
+
+
+def seen(line: str) -> str:
+    """A line as it is judged: stripped, without what nobody sees."""
+    return line.strip() if line.isascii() else _UNSEEN.sub("", line).strip()
+
+
+def _split(body: str) -> Iterator[str]:
+    """Lines, cells of a row and marks, each by itself; but a label stays with the cell beside it."""
+    for line in _MARK.sub(r"\n\g<0>\n", body).split("\n"):
+        if "\t" not in line:
+            yield line
+            continue
+        cell = _CELL.match(line.lstrip())
+        if cell:
+            yield line.lstrip().replace("\t", " ")
+        else:
+            yield from line.split("\t")
+
+
+def _lines(pieces: list[str]) -> Iterator[Line]:
+    around: list[str] = []
+    for piece in pieces:
+        if piece == HERE:
+            yield Line("", "", around.count(BEGIN), mark=True)
+        elif piece == SIGNED:
+            yield Line("", "", around.count(BEGIN), signed=True)
+        elif piece in {BEGIN, LOOSE}:
+            around.append(piece)
+        elif piece == END:
+            if around:
+                around.pop()
+        else:
+            yield _line(piece, around)
+
+
+def _line(piece: str, around: list[str]) -> Line:
+    text = seen(piece)
+    depth = around.count(BEGIN) if around else 0
+    quoted = _QUOTED.match(text) if text[:1] in {">", "|"} and not _TAIL_OF_ADDRESS.fullmatch(text) else None
+    if quoted:
+        text = text[quoted.end() :].strip()
+        return Line(text, text, min(depth + quoted[0].count(">"), _DEEPEST))
+    if text[:1] == "|" and (columns := _COLUMNS.fullmatch(text)):
+        text = f"{columns[1]}: {columns[2]}"
+    return Line(piece, text, min(depth, _DEEPEST), loose=bool(around) and around[-1] == LOOSE)
