@@ -41,12 +41,12 @@ _DEVICE = re.compile(
     re.IGNORECASE,
 )
 _NAMES = re.compile(
-    r"\b(?:i-?phone|i-?pad|i-?pod|i-?os|macbook|android|galaxy|samsung|huawei|xiaomi|redmi|oneplus|xperia|pixel|oppo"
-    r"|blackberry|windows (?:mail|phone)|outlook|g-?mail|yahoo|proton ?mail|thunderbird|k-9|fairemail|bluemail|aquamail"
-    r"|airmail|mailspring|zoho|tutanota|gmx|web\.de|mail\.ru|fastmail|hey|spark)(?![^\W\d_a-z])",
-    re.IGNORECASE,
+    r"\b(?:(?:iPhone|iPad|iPod|iOS|MacBook|Android|Galaxy|Samsung|Huawei|HUAWEI|Xiaomi|Redmi|OnePlus|Xperia|Outlook"
+    r"|BlackBerry|Gmail|Yahoo|Proton ?Mail|Thunderbird|FairEmail|BlueMail|AquaMail|Airmail|Mailspring|Zoho|Tutanota"
+    r"|Fastmail)[\w'’-]{0,10}|Mac|Windows (?:Mail|Phone)|K-9|GMX|WEB\.DE|Mail\.ru)(?!\w)"
 )
 _LONGEST_NAMING = 80
+_SENTENCE_ENDS = set(".!?:。！？：")
 _NO_MIME = re.compile(
     r"this is a multi-?part message in mime format\.?"
     r"|.{0,60}\be-?mail (?:client|program|reader) (?:does not|doesn.t|can ?not) (?:support|display|show|read)\b.{0,80}"
@@ -93,7 +93,7 @@ def names_device(line: str) -> bool:
 
     The names are the same in all languages. At the end of somebody's own words such a line is no part of them.
     """
-    return len(line) <= _LONGEST_NAMING and line[-1:] not in {"!", "?", ":", "？", "！"} and bool(_NAMES.search(line))
+    return len(line) <= _LONGEST_NAMING and line[-1:] not in _SENTENCE_ENDS and bool(_NAMES.search(line))
 
 
 def _speaks(character: str) -> bool:

@@ -6,7 +6,7 @@ Never raises, for any bytes; linear in their number, and bounded where a sender 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from bridge.mail import content, dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
 from bridge.mail.fields import READ, FieldReader, Fields
@@ -150,7 +150,7 @@ def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
     bodies: list[str] = []
     for part in (*plain[:_MOST_TEXTS], *html[:1]):
         bodies.append(_lines(head, part))
-        said = snippet.make(bodies[-1], subject=subject)
+        said = snippet.make(bodies[-1], subject=subject, page=partial(_marked, head, part, html[:1]))
         if said:
             return said
     for part in html[:1]:
@@ -168,6 +168,15 @@ def _lines(head: bytes, part: mime.Part) -> str:
             plain = text.cut(plain)
         return markup.plain(plain) if _PAGE.match(plain) else plain
     return markup.own(content.decoded_text(head, part, limit=_LONGEST_HTML))
+
+
+def _marked(head: bytes, part: mime.Part, pages: list[mime.Part]) -> str:
+    """What says the same as a part, as a page that says where it quotes; "" when there is none."""
+    for page in pages:
+        if page is not part and page.alternative == part.alternative != 0:
+            source = content.decoded_text(head, page, limit=_LONGEST_HTML)
+            return markup.own(source) if markup.tells_quotes(source) else ""
+    return ""
 
 
 def _without_text(head: bytes, walk: mime.Walk) -> str:

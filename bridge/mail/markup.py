@@ -30,7 +30,7 @@ _QUOTING = re.compile(
     r"blockquote|gmail_|moz-|yahoo_quoted|protonmail_|divRplyFwdMsg|appendonsend|reference-message-container"
     r"|OLK_SRC_BODY_SECTION|stopSpelling|zwchr|__QUOTED_TEXT__|isReplyContent|tutanota_quote|zmail_extra"
     r"|mail-quote-collapse|messageReplySection|reply-intro|forwardbody|mobile-signature|AppleMailSignature|lineBreakAtBeginningOfSignature"
-    r"|name\s?=\s?[\"']?quote|border-top:\s?solid|mailto:",
+    r"|name\s?=\s?[\"']?quote|border-top:\s?solid|mailto:|<[\w.+-]{1,64}@",
     re.IGNORECASE,
 )
 """Most pages have none of these, and are read as they are."""
@@ -48,6 +48,8 @@ _CITES = re.compile(r"\bcite\b|_quote\b|isReplyContent|blockquote_zmail|reply", 
 _MAILTO = re.compile(
     r"(<a\s[^<>]{0,500}?\bhref\s?=\s?[\"']?mailto:([\w.+%=~-]{1,100}@[\w.-]{1,100})[^<>]{0,500}>)", re.IGNORECASE
 )
+_UNESCAPED = re.compile(r"<([\w.+=~-]{1,100}@[\w.-]{1,100})>")
+"""An address that stands in a page as if it were a tag."""
 _SIGNATURES = (
     ".gmail_signature",
     ".gmail_signature_prefix",
@@ -85,7 +87,7 @@ def own(markup: str) -> str:
     if not _QUOTING.search(markup):
         return plain(markup)
     markup = _from_body(_MARKS.sub("", markup))[:LONGEST]
-    markup = _MAILTO.sub(r"\1 &lt;mailto:\2&gt; ", markup)
+    markup = _MAILTO.sub(r"\1 &lt;mailto:\2&gt; ", _UNESCAPED.sub(r"&lt;\1&gt;", markup))
     markup = _BLOCKQUOTE.sub(_marked, _PLACE.sub(f"<div>{lines.HERE}</div>\\g<0>", markup))
     markup = _SIGNATURE.sub(f"<div>{lines.SIGNED}</div>", markup)
     said = _plain(markup, limit=LONGEST, skip=_SIGNATURES)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from bridge import graphemes
 from bridge.mail import codes, text
 from bridge.mail.boilerplate import is_noise, names_device
-from bridge.mail.quotes import introductions, lines
+from bridge.mail.quotes import lines
+from bridge.mail.quotes.introductions import Introductions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.mail.quotes.lines import Line
 
@@ -38,14 +39,21 @@ _MAILTO = re.compile(r"[<\[]mailto:[^<>\[\]\s]{1,320}[>\]]", re.IGNORECASE)
 _MARKS = "*#=_~-"
 
 
-def make(body: str, *, subject: str = "") -> str:
+def make(body: str, *, subject: str = "", page: Callable[[], str] | None = None) -> str:
     """One line of at most 200 characters for a body in lines; "" when nobody wrote anything in it.
 
     A one-time code in subject or body stands first; a first line that only repeats the subject is
-    left out.
+    left out. `page` gives the same message as a page that marks its quotes, or "": what is its author's
+    own there is so in the body, too.
     """
     body = body if len(body) <= _SEARCHED else text.cut(body[:_SEARCHED])
-    return _line(_lead(body, subject), body, subject)
+    lead = _lead(body, subject)
+    if lead and page:
+        marked = _lead(page()[:_SEARCHED], subject)
+        sure = _letters(marked)[:LONGEST]
+        if sure and _letters(lead)[:LONGEST] != sure and sure in _letters(body):
+            lead = marked
+    return _line(lead, body, subject)
 
 
 def instead(body: str, *, subject: str = "") -> str:
@@ -55,6 +63,10 @@ def instead(body: str, *, subject: str = "") -> str:
         return _line(subject, body, subject)
     link = _URL.search(body)
     return _line(link[1] if link else "", body, subject)
+
+
+def _letters(said: str) -> str:
+    return "".join(filter(str.isalnum, said))
 
 
 def _line(lead: str, body: str, subject: str) -> str:
@@ -90,19 +102,19 @@ class _Reading:
     def __init__(self, rows: Sequence[Line], subject: str, *, forwarded: bool) -> None:
         self._rows = rows
         self._subject = subject
-        self._introductions = introductions.of(rows, subject, forwarded=forwarded)
+        self._introductions = Introductions(rows, subject, forwarded=forwarded)
         self._kept: list[str] = []
         self._length = 0
 
     def own(self) -> str:
         """What is nobody else's, from the first line of it that says something."""
-        position, signed, quoted = 0, False, False
+        position, signed, quoted, announced = 0, False, False, False
         while position < len(self._rows) and self._length <= _ENOUGH:
-            introduction = self._introductions.get(position)
+            introduction = self._introductions.at(position)
             if introduction and not (introduction.weak and self._kept):
                 if self._kept and not (introduction.attributes and self._greets()):
                     break
-                signed, quoted = False, introduction.attributes
+                signed, quoted, announced = False, introduction.attributes, not introduction.attributes
                 if introduction.rest:
                     self._keep(introduction.rest)
                 position = introduction.end
@@ -113,7 +125,9 @@ class _Reading:
                 if self._kept:
                     break
                 signed = True
-            if not (signed or row.depth or quoted or self._names_device(position)):
+            if not (
+                signed or row.depth or quoted or (announced and self._goes_on(position)) or self._names_device(position)
+            ):
                 self._keep(row.shown)
             position += 1
         return " ".join(self._kept)
@@ -127,6 +141,10 @@ class _Reading:
             self._kept.append(shown)
             self._length += len(shown)
 
+    def _goes_on(self, position: int) -> bool:
+        """Whether a line stands between quoted ones, and is no answer: in what is forwarded nobody answers."""
+        return self._depth(position - 1) > 0 and self._depth(position + 1) > 0
+
     def _greets(self) -> bool:
         """Whether nothing was said but a greeting, so that the answer may stand below the quote."""
         return len(self._kept) == 1 and len(self._kept[0]) <= _LONGEST_GREETING and self._kept[0][-1] in _COMMAS
@@ -136,11 +154,14 @@ class _Reading:
         if not names_device(self._rows[position].text) or (position and self._text(position - 1)):
             return False
         for at in range(position + 1, min(position + _FEW, len(self._rows))):
-            if at in self._introductions or self._rows[at].depth or _ends(self._rows[at].text, self._text(at + 1)):
+            if self._introductions.at(at) or self._rows[at].depth or _ends(self._rows[at].text, self._text(at + 1)):
                 return True
             if self._rows[at].text and not is_noise(self._rows[at].text):
                 return False
         return bool(self._kept)
+
+    def _depth(self, position: int) -> int:
+        return self._rows[position].depth if 0 <= position < len(self._rows) else 0
 
     def _text(self, position: int) -> str:
         return self._rows[position].text if position < len(self._rows) else ""

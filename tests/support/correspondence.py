@@ -79,7 +79,7 @@ def _words(language: str) -> tuple[list[str], list[str]]:
 def _of_letters(name: str) -> bool:
     if any(unicodedata.category(sign) == "Cf" for sign in name):
         return False
-    return 2 <= len(name) <= 18 and not any(sign.isdigit() or sign in "()[],;:.!?<>|/\\@\"-" for sign in name)
+    return 2 <= len(name) <= 18 and not any(sign.isdigit() or sign in '()[],;:.!?<>|/\\@"-' for sign in name)
 
 
 def voice(language: str, chance: random.Random) -> Voice:
@@ -201,7 +201,9 @@ def _thunderbird(v: Voice, chance: random.Random, own: str, *, forward: bool) ->
         mark = f"-------- {v.notice} --------"
         rows = "".join(f"<tr><th>{_page(label)}: </th><td>{_page(value)}</td></tr>" for label, value in fields)
         page = f'<p>{_page(own)}</p><div class="moz-forward-container">{mark}<table class="moz-email-headers-table"><tbody>{rows}</tbody></table><br>{_page(v.asked)}</div>'
-        return f"{own}\n\n\n{mark}\n" + "\n".join(f"{label}: \t{value}" for label, value in fields) + f"\n\n{v.asked}", page
+        return f"{own}\n\n\n{mark}\n" + "\n".join(
+            f"{label}: \t{value}" for label, value in fields
+        ) + f"\n\n{v.asked}", page
     order = ORDERS[chance.choice(["only the name", "verb date, name wrote", "date wrote name"])](v)
     page = f'<p>{_page(own)}</p><div class="moz-cite-prefix">{_page(order)}<br></div><blockquote type="cite" cite="mid:1@example.net">{_div(v.asked)}</blockquote>'
     return f"{own}\n\n{order}\n{quoted(v.asked)}", page
@@ -287,7 +289,10 @@ def _proton(v: Voice, _chance: random.Random, own: str, *, forward: bool) -> tup
 
 def _samsung(v: Voice, _chance: random.Random, own: str, *, forward: bool) -> tuple[str, str]:
     del forward
-    fields = [(label, value) for label, value in _fields(v, "from date to subject", f"{v.date('short')}  {v.time()}  (GMT+01:00)")]
+    fields = [
+        (label, value)
+        for label, value in _fields(v, "from date to subject", f"{v.date('short')}  {v.time()}  (GMT+01:00)")
+    ]
     mark = f"-------- {v.notice} --------"
     page = f'<div dir="auto">{_page(own)}</div><div><br></div><div align="left" dir="auto"><div>{mark}</div>{"".join(_div(f"{label}: {value} ") for label, value in fields)}<div><br></div></div>{_div(v.asked)}'
     return f"{own}\n\n{mark}\n{_lines(fields)}\n{v.asked}", page

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from bridge.mail.quotes.lines import Line
 
-_MOST_LINES = 3
+MOST_LINES = 3
+"""Lines of the longest attribution."""
+
 _ALL = 3
 _LONGEST = 400
 _LONGEST_WITHOUT_ADDRESS = 160
 _LONGEST_BARE = 80
 _HEADLESS = re.compile(r"[<(\[]|[^<>]{0,200}>")
-"""What begins with an address in brackets, or in the middle of one, goes on from the line above: the name stands there."""
+"""What begins with an address in brackets, or in the middle of one, goes on from the line above with the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,15 @@ def ending_at(lines: Sequence[Line], last: int, *, answer: bool) -> Attribution 
         return None
     if words := signs.ruled(text):
         return Attribution(last, last + 1) if signs.moment(words) else None
-    quoted = _quoted_below(lines, last)
     if signs.ends_in_colon(text):
+        quoted = _quoted_below(lines, last)
         start, whole = _extended(lines, last)
-        if _attributes(whole, quoted=quoted) or (answer and _dates(lines, start, whole)):
+        apart = quoted or answer or last + 1 == len(lines) or not lines[last + 1].text
+        if (apart and _attributes(whole, quoted=quoted)) or (answer and _dates(lines, start, whole)):
             return Attribution(start, last + 1)
         bare = quoted and len(text) <= _LONGEST_BARE and not any(mark in text for mark in ".!?。！？")
         return Attribution(last, last + 1, weak=True) if bare else None
-    if quoted and "@" in text:
+    if "@" in text and _quoted_below(lines, last):
         start, whole = _extended(lines, last)
         return Attribution(start, last + 1) if signs.address(whole) and signs.moment(whole) else None
     return None
@@ -90,7 +93,7 @@ def _extended(lines: Sequence[Line], last: int) -> tuple[int, str]:
         if holds > held:
             best, held = (start, whole), holds
         start -= 1
-        if held == _ALL or start < 0 or start <= last - _MOST_LINES or not _goes_on(lines[start]):
+        if held == _ALL or start < 0 or start <= last - MOST_LINES or not _goes_on(lines[start]):
             break
         whole = f"{lines[start].text} {whole}"
     return best

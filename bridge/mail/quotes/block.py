@@ -43,14 +43,15 @@ class _Fields:
             return False
         mailboxes = sum(map(signs.mailbox, self.values))
         with_address = sum(map(signs.address, self.values))
-        with_date = any(map(_dated, self.values))
+        with_date = any(map(_dated if self.announced else signs.dated, self.values))
         same = bool(self.subject) and any(_core(value) == self.subject for value in self.values)
         if count == 2:
             return self.announced and bool(with_address or with_date)
         if self.sure:
             return True
         if with_address and with_date:
-            return self.announced or self.answer or same or mailboxes > 0 or with_address > 1
+            sent = self.answer and signs.address(self.values[0])
+            return self.announced or sent or same or mailboxes > 0 or with_address > 1
         if with_date:
             return self.announced or same
         return with_address > 0 and (self.announced or (count > 3 and signs.mailbox(self.values[0])))
@@ -60,8 +61,10 @@ class _Fields:
         return len(self.values) > 2 and any(map(signs.address, self.values)) and any(map(_dated, self.values))
 
 
-def end_of(lines: Sequence[Line], start: int, *, subject: str, announced: bool, sure: bool, answer: bool) -> int:
-    """Behind the last line of the header block that starts here; 0 when there is none.
+def starting_at(
+    lines: Sequence[Line], start: int, *, subject: str, announced: bool, sure: bool, answer: bool
+) -> tuple[bool, int]:
+    """Whether the labelled lines that start here are a header block, and behind the last of them.
 
     `subject` is the mail's own without prefixes, `announced` that a stroke or the like stands above, `sure` that
     there is no doubt of it, `answer` that the mail is a reply or forwards something.
@@ -77,12 +80,12 @@ def end_of(lines: Sequence[Line], start: int, *, subject: str, announced: bool, 
             position, value = _folded(lines, position, pair[1], fields)
             fields.values.append(value)
             end = position
-        elif not line.text and fields.values and (spaced or len(fields.values) == 1):
+        elif not line.text and fields.values and (spaced or sure or len(fields.values) == 1):
             spaced = True
             position += 1
         else:
             break
-    return end if fields.header() else 0
+    return fields.header(), end
 
 
 def on_one_line(text: str, *, subject: str, announced: bool) -> tuple[bool, str]:
@@ -97,8 +100,9 @@ def on_one_line(text: str, *, subject: str, announced: bool) -> tuple[bool, str]
     fields = len(_FIELDS_IN_A_ROW.findall(_MAILTO.sub("", head)))
     if fields < 3 or not (announced or (fields > 3 and signs.addresses(head) > 1)):
         return False, ""
-    at = head.casefold().rfind(subject) if subject else -1
-    return True, head[at + len(subject) :].strip() if at >= 0 and len(head.casefold()) == len(head) else ""
+    folded = head.casefold()
+    at = folded.find(subject, folded.rfind("@")) if subject and len(folded) == len(head) else -1
+    return True, head[at + len(subject) :].strip() if at >= 0 else ""
 
 
 def _folded(lines: Sequence[Line], position: int, value: str, fields: _Fields) -> tuple[int, str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BEGIN, LOOSE, END, HERE, SIGNED = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004"
-"""Marks in the text of a page: a quote, what is indented and may be one, their ends; a quote to the end; a signature."""
+"""Marks in a page's text: a quote, what is indented and may be one, their ends; a quote till the end; a signature."""
 MARKS = f"{BEGIN}-{SIGNED}"
 """All of them, as a class of a pattern."""
 
@@ -57,8 +57,16 @@ def read(body: str) -> list[Line]:
 
 
 def unquoted(lines: Sequence[Line]) -> list[Line]:
-    """What was quoted, one level up; the lines around it are gone."""
-    return [replace(line, depth=line.depth - 1) for line in lines if line.depth]
+    """What was quoted, one level up; the lines around it are gone.
+
+    A line between two quoted ones stays: a program has broken a long line and forgot the sign before its rest.
+    """
+    depths = [0, *(line.depth for line in lines), 0]
+    return [
+        replace(line, depth=max(line.depth - 1, 0))
+        for line, before, after in zip(lines, depths, depths[2:], strict=False)
+        if line.depth or (line.text and before and after)
+    ]
 
 
 def seen(line: str) -> str:

@@ -16,6 +16,7 @@ _MAILBOX = re.compile(r"\w[\"'’”»)]?\s{0,2}[<\[(]{1,2}\s?(?:mailto:)?[^\s<>
 _LABEL = re.compile(
     rf"[*_]{{0,2}}(?P<label>[^\W\d_][^\d{COLONS}@<>!?/\\,;\"|]{{0,39}}?)\s?[*_]{{0,2}}\s?[{COLONS}][*_]{{0,2}}(?P<value>(?!//).*)"
 )
+_FIGURE = re.compile(r"\d")
 _SEPARATED = r"\s?(?:[./\u2010-\u2015-]|[年년월月])\s?"
 _NUMERIC = re.compile(
     rf"(?<![\d.])(?:\d{{4}}{_SEPARATED}\d\d?{_SEPARATED}\d\d?|\d\d?{_SEPARATED}\d\d?{_SEPARATED}\d{{2,4}})(?!\d)"
@@ -25,10 +26,11 @@ _IN_WORDS = re.compile(
     r"|(?<!\d)(?:1[34]|19|2[0-9]|5[78])\d\d(?!\d)\D{1,40}(?<!\d)\d\d?(?!\d)"
 )
 _TIME = re.compile(r"(?<![\d:])\d\d?\s?[:\uff1a\u066b]\s?\d\d(?!\d)|(?<!\d)\d\d?\s?[時时點点시hч]\.?\s?\d\d?(?!\d)")
-_TIME_WITH_DOT = re.compile(r"(?<!\d)\d\d?\D{2,40}(?<!\d)\d\d?\.\d\d(?!\d|\.\d)")
+_TIME_WITH_DOT = re.compile(r"(?<!\d)\d{1,4}\D{2,40}(?<![\d.])\d\d?\.\d\d(?!\d|\.\d)")
 _SENTENCE_END = ".!?。！？…।؟"
 _ABBREVIATION = re.compile(r"(?:^|[\s.\d])[^\W\d_]{1,4}\.$")
 _DRAWN = r"[-_=~*\u2010-\u2015\u2500]"
+_STROKES = set("-_=~*\u2010\u2011\u2012\u2013\u2014\u2015\u2500")
 _RULE = re.compile(rf"{_DRAWN}{{8,}}")
 _RULED = re.compile(rf"{_DRAWN}{{3,}}\s?[>\s]{{0,3}}(?P<words>[^\s\-_=~*].{{0,200}}?)\s{{0,3}}{_DRAWN}{{3,}}")
 
@@ -88,7 +90,7 @@ def rule(text: str) -> bool:
 
 def ruled(text: str) -> str:
     """What stands between the strokes of `---- words ----`; "" for other lines."""
-    found = _RULED.fullmatch(text)
+    found = _RULED.fullmatch(text) if text[:1] in _STROKES else None
     return found["words"] if found else ""
 
 
@@ -100,7 +102,6 @@ def behind_ruled(text: str) -> str | None:
 
 def _figures(text: str) -> str:
     """`text` with ASCII digits for those of all scripts; "" when there are none."""
-    if text.isascii():
-        return text if any(map(str.isdigit, text)) else ""
-    text = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
-    return text if any(sign in "0123456789" for sign in text) else ""
+    if not _FIGURE.search(text):
+        return ""
+    return text if text.isascii() else _FIGURE.sub(lambda figure: str(unicodedata.decimal(figure[0])), text)
