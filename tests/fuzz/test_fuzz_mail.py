@@ -51,6 +51,10 @@ PIECES = [
     b"View in browser\n", b"\xff", b"\x8d" * 300, b"\xf0\x9f\x91\xa9", b"\xe2\x80\x8d", b"\xed\xa0\x80", b"\xcc\x81",
     b"\x1b$B", b"iso-2022-jp-2", b"\x1b.J\x1bN", b"~{", b"+2AA-", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"9" * 40,
     b"a" * 300, b"dmarc=fail", b"\\(", b"\xef\xbb\xbf", b"\xc2\xa0", b"\xa0", b"\x0c", b"From a\n",
+    b"On 11 Apr 2025, Per <p@x.example>\n", b"wrote:\n\n", b"Fra: ", b"Sendt: 11. april 2025 12:10\n", b"> > ", b">:",
+    b"-------- V\xc3\xa4litetty viesti --------\n", b"_" * 32, b"\xef\xbc\x9a\n", b"\t", b"| a | b |\n", b"iPhone\n",
+    b"<div class=gmail_quote>", b"<blockquote>", b"</blockquote>", b"<div name=quote>",
+    b"<a href='mailto:a@b.example'>", b"<br id=lineBreakAtBeginningOfSignature>", b"\xee\x80\x80", b"&#xe003;", b"11.4.2025 13.18", b"Re: ",
     b"\xe2\x80\x8b", b"\xf0\x9f\x87\xa9", b" " * 2_000, b"\xe2\x80\x8b" * 700,
 ]  # fmt: skip
 
@@ -159,6 +163,17 @@ GROWN = {
     "comments": MIXED + PART % (b"(" * 5 + b"()" * 8_000) * 9,
     "comments without an end": MIXED + PART % (b"((((((()" * 2_000) * 9,
     "results of authentication": (b"Authentication-Results: " + b"((((((()" * 2_000 + b"\r\n") * 30,
+    "labels": b"Subject: Re: ab\r\n\r\n" + b"Ab: c@d.example 1.2.2025\n" * 1_000,
+    "labels without values": b"\r\n" + b"Ab:\n\n" * 10_000,
+    "values that go on": b"\r\n" + b"Ab: c <\nx\ny\n" * 10_000,
+    "attributions": b"\r\n" + b"12:30 a@b.example:\n> x\n" * 10_000,
+    "attributions that go on": b"\r\n" + b"foo\nfoo 2025\nfoo:\n" * 10_000,
+    "fields in a row": b"\r\n" + b"Ab: <c@d.example> 2025-10-10 " * 10_000,
+    "quoted labels": b"\r\n" + b"> a:\n> b@c.example: 2025\n" * 10_000,
+    "quotes in quotes": b"Content-Type: text/html\r\n\r\n" + b"<blockquote type=cite>Ab: c@d.example\n" * 10_000,
+    "quotes that are marked": b"Content-Type: text/html\r\n\r\n" + b"<div class=gmail_quote>x" * 40_000,
+    "tags without an end": b"Content-Type: text/html\r\n\r\n<div class=gmail_quote>" + b"<div a='" * 100_000,
+    "links without an end": b"Content-Type: text/html\r\n\r\n" + b"<a href=mailto:a" * 60_000,
     "parameters": MIXED + PART % (MANY + b"\r\nContent-Disposition: a" + MANY) * 800,
 }
 

@@ -78,6 +78,8 @@ def starting_at(
         pair = signs.labelled(line.text) if line.text else None
         if pair:
             position, value = _folded(lines, position, pair[1], fields)
+            if not (value or fields.values):
+                return False, position
             fields.values.append(value)
             end = position
         elif not line.text and fields.values and (spaced or sure or len(fields.values) == 1):
@@ -108,24 +110,40 @@ def on_one_line(text: str, *, subject: str, announced: bool) -> tuple[bool, str]
 def _folded(lines: Sequence[Line], position: int, value: str, fields: _Fields) -> tuple[int, str]:
     """Behind the lines that carry a value on, and all of it: what stands before another field, or must belong to it."""
     position += 1
-    for folds in range(1, _MOST_FOLDS + 1):
-        at = position
-        while not value and at < len(lines) and at < position + 3 and not lines[at].text and not lines[at].mark:
-            at += 1
-        if at >= len(lines) or not _plain(lines[at]):
+    if not value:
+        at = _below(lines, position)
+        if at < len(lines) and _plain(lines[at]):
+            behind = _below(lines, at + 1)
+            text = lines[at].text
+            if _telling(text) or (behind < len(lines) and signs.labelled(lines[behind].text)):
+                position, value = at + 1, text
+    for folds in range(_MOST_FOLDS):
+        if position >= len(lines) or not _plain(lines[position]):
             break
-        text = lines[at].text
+        text = lines[position].text
         if not (_open(value) and signs.address(text)):
-            ahead = next(
-                (n for n in range(at + 1, min(at + 4 - folds, len(lines))) if signs.labelled(lines[n].text)), 0
-            )
-            if not ahead or not all(_plain(lines[n]) for n in range(at, ahead)):
+            ahead = _label_ahead(lines, position + 1, _MOST_FOLDS - folds)
+            if not ahead or (fields.complete() and not _header_like(lines[ahead].text)):
                 break
-            if fields.complete() and not _header_like(lines[ahead].text):
-                break
-        value = f"{value} {text}".strip()
-        position = at + 1
+        value = f"{value} {text}"
+        position += 1
     return position, value
+
+
+def _below(lines: Sequence[Line], position: int) -> int:
+    """The next line that is not empty, at most two further down."""
+    end = min(position + _MOST_FOLDS, len(lines))
+    return next((at for at in range(position, end) if lines[at].text or lines[at].mark), end)
+
+
+def _label_ahead(lines: Sequence[Line], position: int, most: int) -> int:
+    """The next line with a label, behind less than so many lines that carry a value on; 0 when there is none."""
+    for at in range(position, min(position + most, len(lines))):
+        if signs.labelled(lines[at].text):
+            return at
+        if not _plain(lines[at]):
+            break
+    return 0
 
 
 def _plain(line: Line) -> bool:
@@ -139,7 +157,11 @@ def _open(value: str) -> bool:
 
 def _header_like(text: str) -> bool:
     pair = signs.labelled(text)
-    return pair is not None and (not pair[1] or signs.address(pair[1]) or _dated(pair[1]))
+    return pair is not None and (not pair[1] or _telling(pair[1]))
+
+
+def _telling(value: str) -> bool:
+    return signs.address(value) or _dated(value)
 
 
 def _dated(value: str) -> bool:

@@ -27,6 +27,9 @@ HOSTILE = {
     "marks": "\u0301\u0327".encode(),
     "attributions": b"On a b c d ",
     "links": b"http://a ",
+    "labels": b"Ab: c@d.example 1.2.2025\n",
+    "wrapped attributions": b"a 2025\nb@c.example:\n> ",
+    "quotes of pages": b"<blockquote cite=a>x<div class=gmail_quote>",
 }
 PLACES = {
     "start": b"",

@@ -42,6 +42,65 @@ def test_quotes_signatures_and_marks_are_left_out(body, said):
     assert snippet.make(body) == said
 
 
+HEADER = "From: Per <p@x.example>\nSent: Friday, April 11, 2025 4:37 PM\nTo: Nora <n@x.example>\nSubject: Keys\n"
+ANSWERED = "On Fri, Apr 11, 2025 at 1:18 PM Per <p@x.example> wrote:\n\n> When?\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (f"Hi Per,\n\n{ANSWERED}\nAt five.\n", "Hi Per, At five."),
+        (f"At five.\n\n{ANSWERED}\nBye", "At five."),
+        (f"{ANSWERED}\nAt five.\n> Where?\nAt home.", "At five. At home."),
+        (ANSWERED, "When?"),
+        ("> > When?\n> \n", "When?"),
+        ("> " * 20 + "x", ""),
+        ("Per skrev:\n> When?\n\nAt five.", "At five."),
+        ("You know what she said:\n> When?\n\nAt five.", "At five."),
+        ("Well.\n\nHere is the list:\n> boats\n\nBye", "Well. Here is the list: Bye"),
+        ("At five.\n\nPer skrev:\n> When?", "At five."),
+        (f"See below:\n\n{HEADER}\nWhen?", "See below:"),
+        (f"-- \nNora\nACME\n\n---------- x y ---------\n{HEADER}\nWhen?", "When?"),
+        (
+            f"Forwarded message:\n\n> {HEADER.replace(chr(10), chr(10) + '> ')}\n> A long line\nbroken here.\n> More",
+            "A long line broken here. More",
+        ),
+        (f"At five.\n\n{HEADER}\nWhen?\n\n{HEADER}\nOld", "At five."),
+        ("Takk\n\nSendt fra min iPad", "Takk"),
+        ("Kiitos\n\nLähetetty iPhonesta", "Kiitos"),
+        ("ありがとう\n\niPhoneから送信\n\n> x", "ありがとう"),
+        ("Teşekkürler\n\niPhone'umdan gönderildi\n--\nx", "Teşekkürler"),
+        ("Skickat från min iPhone\n\n> 11 apr. 2025 kl. 13:09 skrev Per <p@x.example>:\n> \n> When?", "When?"),
+        ("Sendt fra min iPad\n\nAt five.", "Sendt fra min iPad At five."),
+        ("Dear all,\n\nI bought a new iPhone.\n\nCall me there.", "Dear all, I bought a new iPhone. Call me there."),
+        ("I like\nmy new Galaxy", "I like my new Galaxy"),
+    ],
+)
+def test_what_is_quoted_is_known_by_its_shape(body, said):
+    assert snippet.make(body) == said
+
+
+def test_the_subject_tells_a_header_block_without_addresses():
+    body = "Yes.\n\nFrom: Per\nSent: April 11, 2025 4:37 PM\nTo: Nora\nSubject: Keys\n\nWhen?"
+    assert snippet.make(body, subject="Re: Keys") == "Yes."
+    assert snippet.make(body, subject="Boats").startswith("Yes. From: Per")
+    row = body[6:].replace("\n", " ").replace("Per", "Per <p@x.example>").replace("Nora", "Nora <n@x.example>")
+    assert snippet.make(row, subject="Fwd: Keys") == "When?"
+
+
+def test_what_the_page_says_of_its_quote_counts_for_the_plain_part():
+    plain = b"Yes.\n\nPer, last week\n\nWhen?\n"
+    page = b"<div>Yes.</div><div class=gmail_quote><div>Per, last week</div><div>When?</div></div>"
+    raw = ALTERNATIVE % (b"Content-Type: text/plain", plain, b"Content-Type: text/html", page)
+    assert extract(raw, size=len(raw)).snippet == "Yes."
+    raw = ALTERNATIVE % (b"Content-Type: text/plain", b"No.", b"Content-Type: text/html", page)
+    assert extract(raw, size=len(raw)).snippet == "No."
+    raw = ALTERNATIVE % (b"Content-Type: text/plain", plain, b"Content-Type: text/html", b"<div>Yes.</div>")
+    assert extract(raw, size=len(raw)).snippet == "Yes. Per, last week When?"
+    raw = raw.replace(b"/alternative", b"/mixed").replace(b"<div>Yes.</div>", page)
+    assert extract(raw, size=len(raw)).snippet == "Yes. Per, last week When?"
+
+
 @pytest.mark.parametrize(
     "line",
     [
