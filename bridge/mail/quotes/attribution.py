@@ -40,26 +40,32 @@ class Attribution:
 def ending_at(lines: Sequence[Line], last: int, *, answer: bool) -> Attribution | None:
     """The attribution whose last line this is; None when there is none.
 
-    `answer` says that the mail as a whole is a reply: then a date and a time suffice where nothing is marked
-    as quoted.
+    `answer` says that the mail as a whole is a reply: then a paragraph with date and time suffices where nothing is
+    marked as quoted.
     """
     text = lines[last].text
     if lines[last].depth or not text or len(text) > _LONGEST:
         return None
     if words := signs.ruled(text):
         return Attribution(last, last + 1) if signs.moment(words) else None
-    if signs.ends_in_colon(text):
-        quoted = _quoted_below(lines, last)
-        start, whole = _extended(lines, last)
-        apart = quoted or answer or last + 1 == len(lines) or not lines[last + 1].text
-        if (apart and _attributes(whole, quoted=quoted)) or (answer and _dates(lines, start, whole)):
-            return Attribution(start, last + 1)
-        bare = quoted and len(text) <= _LONGEST_BARE and not any(mark in text for mark in ".!?。！？")
-        return Attribution(last, last + 1, weak=True) if bare else None
-    if "@" in text and _quoted_below(lines, last):
-        start, whole = _extended(lines, last)
-        return Attribution(start, last + 1) if signs.address(whole) and signs.moment(whole) else None
-    return None
+    if not signs.ends_in_colon(text):
+        return _without_colon(lines, last) if "@" in text else None
+    quoted = _quoted_below(lines, last)
+    start, whole = _extended(lines, last)
+    apart = last + 1 == len(lines) or not lines[last + 1].text
+    paragraph = apart and (start == 0 or not lines[start - 1].text)
+    if ((quoted or answer or apart) and _attributes(whole, quoted=quoted)) or (answer and paragraph and _dates(whole)):
+        return Attribution(start, last + 1)
+    bare = quoted and len(text) <= _LONGEST_BARE and not any(mark in text for mark in ".!?。！？")
+    return Attribution(last, last + 1, weak=True) if bare else None
+
+
+def _without_colon(lines: Sequence[Line], last: int) -> Attribution | None:
+    """An attribution that has lost its colon: above a quote, with an address and a date."""
+    if not _quoted_below(lines, last):
+        return None
+    start, whole = _extended(lines, last)
+    return Attribution(start, last + 1) if signs.address(whole) and signs.moment(whole) else None
 
 
 def _attributes(whole: str, *, quoted: bool) -> bool:
@@ -68,10 +74,9 @@ def _attributes(whole: str, *, quoted: bool) -> bool:
     return (has_address or has_moment) if quoted else (has_address and has_moment)
 
 
-def _dates(lines: Sequence[Line], start: int, whole: str) -> bool:
-    """Whether lines that end in a colon are a paragraph of few words with a date and a time."""
-    paragraph = start == 0 or not lines[start - 1].text
-    return paragraph and len(whole) <= _LONGEST_WITHOUT_ADDRESS and signs.dated(whole) and signs.timed(whole)
+def _dates(whole: str) -> bool:
+    """Whether there are few words, a date and a time."""
+    return len(whole) <= _LONGEST_WITHOUT_ADDRESS and signs.dated(whole) and signs.timed(whole)
 
 
 def _quoted_below(lines: Sequence[Line], last: int) -> bool:

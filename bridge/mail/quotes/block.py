@@ -37,24 +37,31 @@ class _Fields:
     values: list[str] = field(default_factory=list)
 
     def header(self) -> bool:
-        """Whether they are the header of a mail."""
-        count = len(self.values)
-        if count < 2:
+        """Whether they are the header of a mail, from the first on."""
+        if not self._header(self.values):
             return False
-        mailboxes = sum(map(signs.mailbox, self.values))
-        with_address = sum(map(signs.address, self.values))
-        with_date = any(map(_dated if self.announced else signs.dated, self.values))
-        same = bool(self.subject) and any(_core(value) == self.subject for value in self.values)
-        if count == 2:
-            return self.announced and bool(with_address or with_date)
+        first = self.values[0]
+        late = not (self.announced or _telling(first) or self._same(first))
+        return not (late and signs.address(self.values[1]) and self._header(self.values[1:]))
+
+    def _header(self, values: Sequence[str]) -> bool:
+        count = len(values)
+        with_address = sum(map(signs.address, values))
+        with_date = any(map(_dated if self.announced else signs.dated, values))
+        if count < 3:
+            return count == 2 and self.announced and bool(with_address or with_date)
         if self.sure:
             return True
-        if with_address and with_date:
-            sent = self.answer and signs.address(self.values[0])
-            return self.announced or sent or same or mailboxes > 0 or with_address > 1
-        if with_date:
-            return self.announced or same
-        return with_address > 0 and (self.announced or (count > 3 and signs.mailbox(self.values[0])))
+        if not with_address:
+            return with_date and (self.announced or any(map(self._same, values)))
+        if not with_date:
+            return self.announced or (count > 3 and signs.mailbox(values[0]))
+        told = self.announced or with_address > 1 or (self.answer and signs.address(values[0]))
+        return told or any(map(signs.mailbox, values)) or any(map(self._same, values))
+
+    def _same(self, value: str) -> bool:
+        """Whether a value is the mail's own subject."""
+        return bool(self.subject) and without_prefixes(value).casefold() == self.subject
 
     def complete(self) -> bool:
         """Whether nothing is missing, so that what follows must look like a value to be one."""
@@ -77,6 +84,8 @@ def starting_at(
             break
         pair = signs.labelled(line.text) if line.text else None
         if pair:
+            if spaced and end == position and not sure:
+                return False, start + 1
             position, value = _folded(lines, position, pair[1], fields)
             if not (value or fields.values):
                 return False, position
@@ -166,10 +175,6 @@ def _telling(value: str) -> bool:
 
 def _dated(value: str) -> bool:
     return signs.dated(value) or signs.timed(value)
-
-
-def _core(value: str) -> str:
-    return without_prefixes(value).casefold()
 
 
 _PREFIXES = re.compile(rf"\s*(?:[^\W\d_][^\W\d_.\-]{{0,8}}\.?(?:\[\d{{1,3}}\])?\s?[{signs.COLONS}]\s*){{1,8}}")

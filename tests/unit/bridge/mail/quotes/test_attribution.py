@@ -56,6 +56,7 @@ def test_in_a_reply_a_date_and_a_time_suffice():
     assert found(body) == []
     assert found(body, answer=True) == [(2, 3, False)]
     assert found("Ja.\nPer kirjoitti 11.4.2025 klo 13.18:\n\nKoska?", answer=True) == []
+    assert found("On 11.4.2025 klo 13.18:\nboats", answer=True) == []
 
 
 def test_a_short_line_above_a_quote_may_be_one():

@@ -48,6 +48,16 @@ def test_a_list_is_none(body):
     assert end(body) == 0
 
 
+HEADER = "From: Per <p@x.example>\nDate: 11 April 2025\nSubject: Boiler\nTo: n@x.example\n\nx"
+
+
+def test_somebody_s_own_line_with_a_colon_is_no_part_of_it():
+    assert end(f"PS: bring boats\n\n{HEADER}") == 0
+    assert end(f"PS: bring boats\n{HEADER}") == 0
+    assert end(f"See below:\n\n{HEADER}") == 0
+    assert end(f"Boiler: Boiler\n{HEADER}", subject="boiler") == 5
+
+
 def test_in_a_reply_the_first_address_may_stand_alone():
     body = "Fra: p@x.example\nSendt: 19. march 2011 12:10\nTil: Nora\nEmne: x\n"
     assert end(body) == 0
