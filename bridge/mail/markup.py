@@ -67,7 +67,8 @@ _META = re.compile(rb"<meta[^>]{1,200}charset\s{0,8}=[\s\"']{0,8}([\w.:-]{2,40})
 _PICTURE_TEXT = re.compile(r"\balt\s?=", re.IGNORECASE)
 _MARKS = re.compile(f"[{lines.MARKS}]")
 _SIGNATURE = re.compile(r"<br\b[^<>]{0,100}lineBreakAtBeginningOfSignature[^<>]{0,100}>", re.IGNORECASE)
-_MOST_QUOTES = 100
+_MOST_MARKS = 200
+"""Of a kind; a page with more is read to here as if the last went on."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -88,8 +89,9 @@ def own(markup: str) -> str:
         return plain(markup)
     markup = _from_body(_MARKS.sub("", markup))[:LONGEST]
     markup = _MAILTO.sub(r"\1 &lt;mailto:\2&gt; ", _UNESCAPED.sub(r"&lt;\1&gt;", markup))
-    markup = _BLOCKQUOTE.sub(_marked, _PLACE.sub(f"<div>{lines.HERE}</div>\\g<0>", markup))
-    markup = _SIGNATURE.sub(f"<div>{lines.SIGNED}</div>", markup)
+    markup = _PLACE.sub(f"<div>{lines.HERE}</div>\\g<0>", markup, count=_MOST_MARKS)
+    markup = _BLOCKQUOTE.sub(_marked, markup, count=_MOST_MARKS)
+    markup = _SIGNATURE.sub(f"<div>{lines.SIGNED}</div>", markup, count=1)
     said = _plain(markup, limit=LONGEST, skip=_SIGNATURES)
     return said if said.strip() else plain(markup)
 
@@ -97,7 +99,7 @@ def own(markup: str) -> str:
 def tells_quotes(markup: str) -> bool:
     """Whether a page says in its markup where it quotes a message."""
     return _PLACE.search(markup) is not None or any(
-        _CITES.search(quote["attributes"]) for quote in islice(_BLOCKQUOTE.finditer(markup), _MOST_QUOTES)
+        _CITES.search(quote["attributes"]) for quote in islice(_BLOCKQUOTE.finditer(markup), _MOST_MARKS)
     )
 
 

@@ -91,14 +91,14 @@ def _quoted_below(lines: Sequence[Line], last: int) -> bool:
 
 def _extended(lines: Sequence[Line], last: int) -> tuple[int, str]:
     """Where the attribution starts, and all of it on one line: as few lines as hold an address and a date, or one."""
-    best, held = (last, lines[last].text), -1
+    best, most = (last, lines[last].text), -1
     start, whole = best
     while len(whole) <= _LONGEST:
         holds = signs.address(whole) + signs.moment(whole) + (not _HEADLESS.match(whole))
-        if holds > held:
-            best, held = (start, whole), holds
+        if holds > most:
+            best, most = (start, whole), holds
         start -= 1
-        if held == _ALL or start < 0 or start <= last - MOST_LINES or not _goes_on(lines[start]):
+        if most == _ALL or start < 0 or start <= last - MOST_LINES or not _goes_on(lines[start]):
             break
         whole = f"{lines[start].text} {whole}"
     return best
