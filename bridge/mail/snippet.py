@@ -14,11 +14,12 @@ from bridge import graphemes
 from bridge.mail import codes, text
 from bridge.mail.boilerplate import is_noise, names_device
 from bridge.mail.quotes import lines
-from bridge.mail.quotes.introductions import Introductions
+from bridge.mail.quotes.introductions import Introductions, answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.mail.quotes.introductions import Introduction
     from bridge.mail.quotes.lines import Line
 
 LONGEST = 200
@@ -57,12 +58,17 @@ def make(body: str, *, subject: str = "", page: Callable[[], str] | None = None)
 
 
 def instead(body: str, *, subject: str = "") -> str:
-    """For a body without words of its own: its subject if it repeats it, or where its first link leads."""
+    """For a body without words of its own: its subject if it repeats it, where its first link leads, or what it has.
+
+    What was taken for somebody else's header is shown after all, in a mail that answers and forwards nothing.
+    """
     body = body[:_SEARCHED]
     if subject and body.strip() == subject:
         return _line(subject, body, subject)
     link = _URL.search(body)
-    return _line(link[1] if link else "", body, subject)
+    if link or answers(subject) or _encrypted(body):
+        return _line(link[1] if link else "", body, subject)
+    return _line(_Reading(lines.read(body), subject, None).own(), body, subject)
 
 
 def _letters(said: str) -> str:
@@ -82,27 +88,31 @@ def _lead(body: str, subject: str) -> str:
 
     Where all of it is quoted, the same of the quoted message.
     """
-    if body.lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
+    if _encrypted(body):
         return ""
     rows = lines.read(body)
-    said = _Reading(rows, subject, forwarded=False).own()
+    said = _Reading(rows, subject, Introductions(rows, subject, forwarded=False)).own()
     for _ in range(_DEEPEST):
         if said:
             break
         rows = lines.unquoted(rows)
         if not rows:
             break
-        said = _Reading(rows, subject, forwarded=True).own()
+        said = _Reading(rows, subject, Introductions(rows, subject, forwarded=True)).own()
     return said
+
+
+def _encrypted(body: str) -> bool:
+    return body.lstrip().startswith("-----BEGIN PGP MESSAGE-----")
 
 
 class _Reading:
     """One way through the lines of a body, from quote to quote."""
 
-    def __init__(self, rows: Sequence[Line], subject: str, *, forwarded: bool) -> None:
+    def __init__(self, rows: Sequence[Line], subject: str, introductions: Introductions | None) -> None:
         self._rows = rows
         self._subject = subject
-        self._introductions = Introductions(rows, subject, forwarded=forwarded)
+        self._introductions = introductions
         self._kept: list[str] = []
         self._length = 0
 
@@ -110,7 +120,7 @@ class _Reading:
         """What is nobody else's, from the first line of it that says something."""
         position, signed, quoted, announced = 0, False, False, False
         while position < len(self._rows) and self._length <= _ENOUGH:
-            introduction = self._introductions.at(position)
+            introduction = self._introduction(position)
             if introduction and not (introduction.weak and self._kept):
                 if self._kept and not (introduction.attributes and self._greets()):
                     break
@@ -131,6 +141,9 @@ class _Reading:
                 self._keep(row.shown)
             position += 1
         return " ".join(self._kept)
+
+    def _introduction(self, position: int) -> Introduction | None:
+        return self._introductions.at(position) if self._introductions else None
 
     def _keep(self, line: str) -> None:
         """Keep what a line says, unless a program or the subject says it as well."""
@@ -154,7 +167,7 @@ class _Reading:
         if not names_device(self._rows[position].text) or (position and self._text(position - 1)):
             return False
         for at in range(position + 1, min(position + _FEW, len(self._rows))):
-            if self._introductions.at(at) or self._rows[at].depth or _ends(self._rows[at].text, self._text(at + 1)):
+            if self._introduction(at) or self._rows[at].depth or _ends(self._rows[at].text, self._text(at + 1)):
                 return True
             if self._rows[at].text and not is_noise(self._rows[at].text):
                 return False

@@ -90,11 +90,15 @@ def _quoted_below(lines: Sequence[Line], last: int) -> bool:
 
 
 def _extended(lines: Sequence[Line], last: int) -> tuple[int, str]:
-    """Where the attribution starts, and all of it on one line: as few lines as hold an address and a date, or one."""
+    """Where the attribution starts, and all of it on one line: as few lines as hold an address and a date, or one.
+
+    A time alone may be somebody's own in the lines above.
+    """
     best, most = (last, lines[last].text), -1
     start, whole = best
     while len(whole) <= _LONGEST:
-        holds = signs.address(whole) + signs.moment(whole) + (not _HEADLESS.match(whole))
+        moment = signs.dated(whole) or signs.timed(lines[last].text)
+        holds = signs.address(whole) + moment + (not _HEADLESS.match(whole))
         if holds > most:
             best, most = (start, whole), holds
         start -= 1

@@ -44,13 +44,18 @@ class Introduction:
     weak: bool = False
 
 
+def answers(subject: str) -> bool:
+    """Whether a subject begins as that of a reply or of something forwarded does: with a few letters and a colon."""
+    return _ANSWER.match(subject) is not None
+
+
 class Introductions:
     """The introductions of a body. `subject` is the mail's, `forwarded` says that all of these lines were quoted."""
 
     def __init__(self, lines: Sequence[Line], subject: str, *, forwarded: bool) -> None:
         self._lines = lines
         self._core = block.without_prefixes(subject).casefold()
-        self._answer = _ANSWER.match(subject) is not None
+        self._answer = answers(subject)
         self._forwarded = forwarded
         self._no_block_before = 0
         self._attributions: dict[int, Attribution | None] = {}

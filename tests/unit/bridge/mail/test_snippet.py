@@ -88,6 +88,14 @@ def test_the_subject_tells_a_header_block_without_addresses():
     assert snippet.make(row, subject="Fwd: Keys") == "When?"
 
 
+def test_a_mail_of_nothing_but_fields_shows_them():
+    form = b"Name: Bob <bob@example.net>\nDate: 11 April 2025\nText: I want a boat\n"
+    assert snippet.make(form.decode()) == ""
+    said = "Name: Bob <bob@example.net> Date: 11 April 2025 Text: I want a boat"
+    assert extract(b"Subject: Boats\n\n" + form, size=99).snippet == said
+    assert extract(b"Subject: Fwd: Boats\n\n" + form, size=99).snippet == ""
+
+
 def test_what_the_page_says_of_its_quote_counts_for_the_plain_part():
     plain = b"Yes.\n\nPer, last week\n\nWhen?\n"
     page = b"<div>Yes.</div><div class=gmail_quote><div>Per, last week</div><div>When?</div></div>"

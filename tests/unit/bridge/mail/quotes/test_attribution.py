@@ -31,6 +31,7 @@ def found(body, *, answer=False):
         ("Per Holm\n<p@x.example> am 11.4.2025 13:18:", 0, 2),
         ("At five.\nOn 11 Apr 2025, Per <p@x.example>\nwrote:", 1, 3),
         ("At five\nPer <p@x.example> wrote:", 1, 2),
+        ("At 5:00\nPer <p@x.example> wrote:", 1, 2),
         ("At five:\n11 Apr 2025 Per\nwrote:", 1, 3),
         ("2025/4/11 Per <p@x.example>", 0, 1),
         ("--- On Wed, 24 Feb 2021 14:02 Per wrote ---", 0, 1),
