@@ -29,6 +29,8 @@ _SEARCHED = 16_384
 _ENOUGH = 300
 _DEEPEST = 8
 _FEW = 8
+_SURE = 12
+"""Letters of a quote that nobody begins with by chance."""
 _LONGEST_GREETING = 40
 _COMMAS = ",،、，՝"
 _LONGEST_URL = 48
@@ -50,11 +52,30 @@ def make(body: str, *, subject: str = "", page: Callable[[], str] | None = None)
     body = body if len(body) <= _SEARCHED else text.cut(body[:_SEARCHED])
     lead = _lead(body, subject)
     if lead and page:
-        marked = _lead(page()[:_SEARCHED], subject)
-        sure = _letters(marked)[:LONGEST]
-        if sure and _letters(lead)[:LONGEST] != sure and sure in _letters(body):
-            lead = marked
+        lead = _as_marked(lead, body, page()[:_SEARCHED], subject)
     return _line(lead, body, subject)
+
+
+def _as_marked(lead: str, body: str, page: str, subject: str) -> str:
+    """What a body says whose page marks its quotes: what is said there, or at most what stands before the quote."""
+    marked = _lead(page, subject)
+    sure, said = _letters(marked)[:LONGEST], _letters(lead)[:LONGEST]
+    if not sure or sure == said:
+        return lead
+    if sure in _letters(body):
+        return marked
+    quoted = _letters(" ".join(line.text for line in lines.marked(lines.read(page))))[:_SURE]
+    at = said.find(quoted) if len(quoted) == _SURE else -1
+    return _start(lead, at) if at > 0 else lead
+
+
+def _start(text: str, letters: int) -> str:
+    """The start of a text to behind so many letters, and the signs that stand right behind them."""
+    for at, sign in enumerate(text):
+        letters -= sign.isalnum()
+        if letters < 0 or (not letters and sign.isspace()):
+            return text[:at].rstrip()
+    return text
 
 
 def instead(body: str, *, subject: str = "") -> str:

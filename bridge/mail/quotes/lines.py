@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from bridge import graphemes
@@ -67,6 +68,11 @@ def unquoted(lines: Sequence[Line]) -> list[Line]:
         for line, before, after in zip(lines, depths, depths[2:], strict=False)
         if line.depth or (line.text and before and after)
     ]
+
+
+def marked(lines: Sequence[Line]) -> list[Line]:
+    """The lines from the first on that a page marks as quoted."""
+    return list(dropwhile(lambda line: not (line.mark or line.depth), lines))
 
 
 def seen(line: str) -> str:

@@ -88,6 +88,15 @@ def test_the_subject_tells_a_header_block_without_addresses():
     assert snippet.make(row, subject="Fwd: Keys") == "When?"
 
 
+def test_so_does_where_the_quote_begins_if_the_page_words_it_otherwise():
+    plain = b"Yes, x.example/a. Bye.\n\nPer, some day last week\n\nWhen?\n"
+    page = b"<div>Yes, <a>here</a>. Bye.</div><div class=gmail_quote><div>Per, some day last week</div>When?</div>"
+    raw = ALTERNATIVE % (b"Content-Type: text/plain", plain, b"Content-Type: text/html", page)
+    assert extract(raw, size=len(raw)).snippet == "Yes, x.example/a. Bye."
+    raw = raw.replace(b"Per, some", b"Per", 1)
+    assert extract(raw, size=len(raw)).snippet == "Yes, x.example/a. Bye. Per day last week When?"
+
+
 def test_a_mail_of_nothing_but_fields_shows_them():
     form = b"Name: Bob <bob@example.net>\nDate: 11 April 2025\nText: I want a boat\n"
     assert snippet.make(form.decode()) == ""
