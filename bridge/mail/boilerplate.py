@@ -43,7 +43,8 @@ _DEVICE = re.compile(
 _NAMES = re.compile(
     r"\b(?:(?:iPhone|iPad|iPod|iOS|MacBook|Android|Galaxy|Samsung|Huawei|HUAWEI|Xiaomi|Redmi|OnePlus|Xperia|Outlook"
     r"|BlackBerry|Gmail|Yahoo|Proton ?Mail|Thunderbird|FairEmail|BlueMail|AquaMail|Airmail|Mailspring|Zoho|Tutanota"
-    r"|Fastmail)[\w'’-]{0,10}|Mac|Windows (?:Mail|Phone)|K-9|GMX|WEB\.DE|Mail\.ru)(?!\w)"
+    r"|Fastmail)[\w'’-]{0,10}|Mac|Windows (?:Mail|Phone)|Mail [^\W\d_]{1,6} Windows(?: 1[01])?|K-9"
+    r"|GMX|WEB\.DE|Mail\.ru)(?!\w)"
 )
 _LONGEST_NAMING = 80
 _SENTENCE_ENDS = set(".!?:。！？：")

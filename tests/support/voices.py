@@ -55,7 +55,7 @@ class Voice:
         return format_time(self.moment, "short", locale=self.language)
 
     def both(self, form: str = "medium") -> str:
-        return format_datetime(self.moment, form, locale=self.language)
+        return format_datetime(self.moment, form, locale=self.language).replace("\u200b", "")
 
     def fields(self, order: str, moment: str) -> list[tuple[str, str]]:
         """The fields of a header block, each with its label."""

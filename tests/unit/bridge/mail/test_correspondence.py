@@ -52,6 +52,33 @@ def test_an_attribution_is_left_out_in_whatever_order(order):
     assert len(wrong) <= 0.05 * len(voices.LANGUAGES), wrong
 
 
+PROSE = {
+    "a journey": lambda v, w: (
+        f"{v.own}\n{w[0]}: {w[3]}\n{w[1]}: {w[2]}\n{v.labels[0]}: {v.both('full')}\n{v.labels[1]}: 42"
+    ),
+    "an appointment": lambda v, w: f"{v.own}\n\n{v.other_verb} {v.both('full')}:\n- {w[1]}\n- {w[2]}",
+    "a date": lambda v, w: f"{w[0]} {v.date('full')} {v.time()} {w[1]}.\n\n{v.own}",
+    "an address": lambda v, w: f"{w[0]} bob@example.org {w[1]}:\n{w[2]}\n\n{v.own}",
+    "a remark": lambda v, w: f"{v.own}\n\n{w[0]}: {w[1]}",
+    "a contact": lambda v, w: (
+        f"{v.own}\n\n{v.labels[0]}: {w[1]}\n{v.labels[1]}: 0123 4567\n{v.labels[2]}: bob@example.org"
+    ),
+}
+"""What people write that looks a little like a header block or an attribution; of a voice and four words."""
+
+
+@pytest.mark.parametrize("answered", ["", "On Mon, 2 Jun 2025 at 10:00 Per <per@example.net> wrote:\n\n> x"])
+@pytest.mark.parametrize("kind", PROSE)
+def test_what_somebody_writes_stays(kind, answered):
+    chance = random.Random(SEED)
+    for language in voices.LANGUAGES:
+        voice, words = voices.speaking(language, chance), [voices.speaking(language, chance).me for _ in range(4)]
+        own = PROSE[kind](voice, words)
+        letter = correspondence.Letter(f"Re: {voice.topic}", f"{own}\n\n{answered}", "", own)
+        if len(" ".join(own.split())) < 200:
+            assert told(letter, "plain"), own
+
+
 @given(
     language=st.sampled_from(voices.LANGUAGES),
     program=st.sampled_from(list(correspondence.PROGRAMS)),

@@ -68,6 +68,7 @@ ANSWERED = "On Fri, Apr 11, 2025 at 1:18 PM Per <p@x.example> wrote:\n\n> When?\
         (f"At five.\n\n{HEADER}\nWhen?\n\n{HEADER}\nOld", "At five."),
         ("Takk\n\nSendt fra min iPad", "Takk"),
         ("Kiitos\n\nLähetetty iPhonesta", "Kiitos"),
+        ("Tak\n\nSendt fra Mail til Windows", "Tak"),
         ("ありがとう\n\niPhoneから送信\n\n> x", "ありがとう"),
         ("Teşekkürler\n\niPhone'umdan gönderildi\n--\nx", "Teşekkürler"),
         ("Skickat från min iPhone\n\n> 11 apr. 2025 kl. 13:09 skrev Per <p@x.example>:\n> \n> When?", "When?"),
