@@ -55,7 +55,7 @@ PIECES = [
     b"-------- V\xc3\xa4litetty viesti --------\n", b"_" * 32, b"\xef\xbc\x9a\n", b"\t", b"| a | b |\n", b"iPhone\n",
     b"<div class=gmail_quote>", b"<blockquote>", b"</blockquote>", b"<div name=quote>",
     b"<a href='mailto:a@b.example'>",
-    b"<br id=lineBreakAtBeginningOfSignature>", b"\xee\x80\x80", b"&#xe003;", b"11.4.2025 13.18", b"Re: ",
+    b"<br id=lineBreakAtBeginningOfSignature>", b"\xef\xb7\x90", b"&#xfdd3;", b"11.4.2025 13.18", b"Re: ",
     b"\xe2\x80\x8b", b"\xf0\x9f\x87\xa9", b" " * 2_000, b"\xe2\x80\x8b" * 700,
 ]  # fmt: skip
 

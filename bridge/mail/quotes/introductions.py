@@ -57,6 +57,8 @@ class Introductions:
         self._core = block.without_prefixes(subject).casefold()
         self._answer = answers(subject)
         self._forwarded = forwarded
+        first = (position for position, line in enumerate(lines) if line.text)
+        self._first_quoted = next(first, -1) if forwarded else -1
         self._no_block_before = 0
         self._attributions: dict[int, Attribution | None] = {}
 
@@ -67,10 +69,10 @@ class Introductions:
             return None
         if line.mark:
             return Introduction(position + 1)
-        marked = position > 0 and self._marked_above(position)
+        marked = self._marked_above(position)
         return (
             self._announced(position)
-            or self._block(position, announced=marked, sure=marked)
+            or self._block(position, announced=marked or position == self._first_quoted)
             or self._attributed(position)
         )
 
@@ -114,7 +116,7 @@ class Introductions:
             self._lines,
             position,
             subject=self._core,
-            announced=announced or self._forwarded,
+            announced=announced,
             sure=sure,
             answer=self._answer,
         )

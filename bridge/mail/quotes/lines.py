@@ -1,7 +1,7 @@
 """The lines of a body: what stands on them, how deep in quotes, and where a page says that a quote begins.
 
 A page tells that by what mail programs put around a quote; `bridge.mail.markup` leaves a mark of its own
-in the text for it, a character that nobody writes. In plain text it is the `>` before a line.
+in the text for it, one of the code points that Unicode keeps for such a use. In plain text it is the `>` before a line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge import graphemes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BEGIN, LOOSE, END, HERE, SIGNED = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004"
+BEGIN, LOOSE, END, HERE, SIGNED = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4"
 """Marks in a page's text: a quote, what is indented and may be one, their ends; a quote till the end; a signature."""
 MARKS = f"{BEGIN}-{SIGNED}"
 """All of them, as a class of a pattern."""

@@ -30,9 +30,8 @@ _TIME_WITH_DOT = re.compile(r"(?<!\d)\d{1,4}\D{2,40}(?<![\d.])\d\d?\.\d\d(?!\d|\
 _SENTENCE_END = ".!?。！？…।؟"
 _ABBREVIATION = re.compile(r"(?:^|[\s.\d])[^\W\d_]{1,4}\.$")
 _DRAWN = r"[-_=~*\u2010-\u2015\u2500]"
-_STROKES = set("-_=~*\u2010\u2011\u2012\u2013\u2014\u2015\u2500")
 _RULE = re.compile(rf"{_DRAWN}{{8,}}")
-_RULED = re.compile(rf"{_DRAWN}{{3,}}\s?[>\s]{{0,3}}(?P<words>[^\s\-_=~*].{{0,200}}?)\s{{0,3}}{_DRAWN}{{3,}}")
+_RULED = re.compile(rf"{_DRAWN}{{3,}}\s?[>\s]{{0,3}}(?P<words>(?!{_DRAWN})\S.{{0,200}}?)\s{{0,3}}{_DRAWN}{{3,}}")
 
 
 def address(text: str) -> bool:
@@ -75,7 +74,8 @@ def labelled(text: str) -> tuple[str, str] | None:
 
 def ends_in_colon(text: str) -> bool:
     """Whether the last thing on a line is a colon, perhaps in bold."""
-    return text.rstrip(" *_\u00a0")[-1:] in set(COLONS)
+    last = text.rstrip(" *_\u00a0")[-1:]
+    return last != "" and last in COLONS
 
 
 def ends_sentence(text: str) -> bool:
@@ -90,7 +90,7 @@ def rule(text: str) -> bool:
 
 def ruled(text: str) -> str:
     """What stands between the strokes of `---- words ----`; "" for other lines."""
-    found = _RULED.fullmatch(text) if text[:1] in _STROKES else None
+    found = _RULED.fullmatch(text)
     return found["words"] if found else ""
 
 

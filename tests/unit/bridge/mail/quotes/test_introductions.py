@@ -48,8 +48,14 @@ def test_a_line_with_a_colon_announces_only_in_what_is_quoted():
     assert found(body, forwarded=True)[0] == Introduction(6)
 
 
+def test_what_is_quoted_may_begin_with_a_header_of_fewer_signs():
+    body = "Von: Per\nAm: 11.4.2025\nAn: Nora\n\nDate: 11.4.2025\nPlace: Town hall\nFee: none"
+    assert found(body) == {}
+    assert found(body, forwarded=True) == {0: Introduction(3)}
+
+
 def test_a_page_s_mark_makes_a_header_of_fewer_signs():
-    body = "From: Per\nSent: Monday\nTo: Nora\n\nx"
+    body = "From: Per\nSent: Monday, 10:00\nTo: Nora\n\nx"
     assert found(body) == {}
     assert found(f"{HERE}\n{body}") == {1: Introduction(2), 3: Introduction(6)}
 

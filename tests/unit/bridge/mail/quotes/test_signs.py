@@ -120,5 +120,6 @@ def test_strokes_with_and_without_words():
     assert signs.ruled("-------- Välitetty viesti --------") == "Välitetty viesti"
     assert signs.ruled("-- x --") == ""
     assert signs.ruled("Välitetty viesti") == ""
+    assert signs.ruled("─" * 40) == ""
     assert signs.behind_ruled("----- x ----- From: y") == "From: y"
     assert signs.behind_ruled("x") is None
