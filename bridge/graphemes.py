@@ -15,8 +15,9 @@ _FLAG = r"\p{Regional_Indicator}{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}
 _CHARACTER = regex.compile(rf"{_FLAG}|\X")
 """One character where another ends. In a row of flags each `\\X` would count all letters before it: quadratic."""
 
-_SURE_EDGE = regex.compile(r"(?r)\p{GCB=Other}\p{GCB=Other}")
-"""Two of the letters, signs and spaces that join nothing by themselves: between them one character ends (GB999)."""
+_SURE_EDGE = regex.compile(r"(?r)\p{GCB=Other}\p{GCB=Other}|[\p{GCB=Control}\p{GCB=LF}]")
+"""Two of the letters, signs and spaces that join nothing by themselves: between them one character ends (GB999).
+And so it does before a line end or another control (GB5)."""
 
 
 def clip(text: str, limit: int, *, more: bool = False) -> str:

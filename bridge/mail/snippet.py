@@ -133,6 +133,7 @@ class _Reading:
     def __init__(self, rows: Sequence[Line], subject: str, introductions: Introductions | None) -> None:
         self._rows = rows
         self._subject = subject
+        self._answer = answers(subject)
         self._introductions = introductions
         self._kept: list[str] = []
         self._length = 0
@@ -142,8 +143,8 @@ class _Reading:
         position, signed, quoted, announced = 0, False, False, False
         while position < len(self._rows) and self._length <= _ENOUGH:
             introduction = self._introduction(position)
-            if introduction and not (introduction.weak and self._kept):
-                if self._kept and not (introduction.attributes and self._greets()):
+            if introduction and not (introduction.weak and self._kept and not self._answer):
+                if self._kept and not (introduction.weak or (introduction.attributes and self._greets())):
                     break
                 signed, quoted, announced = False, introduction.attributes, not introduction.attributes
                 if introduction.rest:

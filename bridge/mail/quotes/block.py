@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_FIELDS = 16
 _MOST_FOLDS = 2
+_MOST_BEFORE_SUBJECT = 3
+"""A journey to the town that is the mail's subject has it earlier than a header without addresses has its own."""
 _LONGEST = 1_500
 _LONGEST_FOLD = 300
 _FIELDS_IN_A_ROW = re.compile(rf"[^\s\d<>()\[\]{signs.COLONS}.,;/\"'_-]\s?[{signs.COLONS}](?!\d|//)")
@@ -53,15 +55,15 @@ class _Fields:
         if self.sure:
             return True
         if not with_address:
-            return with_date and (self.announced or any(map(self._same, values)))
+            return with_date and (self.announced or any(map(self._same, values[_MOST_BEFORE_SUBJECT:])))
         if not with_date:
             return self.announced or (count > 3 and signs.mailbox(values[0]))
         told = self.announced or with_address > 1 or (self.answer and signs.address(values[0]))
         return told or any(map(signs.mailbox, values)) or any(map(self._same, values))
 
     def _same(self, value: str) -> bool:
-        """Whether a value is the mail's own subject."""
-        return bool(self.subject) and without_prefixes(value).casefold() == self.subject
+        """Whether a value is the mail's own subject, perhaps with what a server puts before it."""
+        return bool(self.subject) and value.casefold().endswith(self.subject)
 
     def complete(self) -> bool:
         """Whether nothing is missing, so that what follows must look like a value to be one."""

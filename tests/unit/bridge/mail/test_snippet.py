@@ -98,6 +98,12 @@ def test_so_does_where_the_quote_begins_if_the_page_words_it_otherwise():
     assert extract(raw, size=len(raw)).snippet == "Yes, x.example/a. Bye. Per day last week When?"
 
 
+def test_in_a_reply_what_leads_to_a_quote_is_left_out_with_it():
+    body = "Yes.\n\nOn Monday, Per wrote:\n> When?\n\nBye"
+    assert snippet.make(body, subject="Re: Keys") == "Yes. Bye"
+    assert snippet.make(body, subject="Keys") == "Yes. On Monday, Per wrote: Bye"
+
+
 def test_a_mail_of_nothing_but_fields_shows_them():
     form = b"Name: Bob <bob@example.net>\nDate: 11 April 2025\nText: I want a boat\n"
     assert snippet.make(form.decode()) == ""

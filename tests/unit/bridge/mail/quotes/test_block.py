@@ -74,6 +74,8 @@ def test_without_an_address_the_subject_tells_or_what_stands_above():
     assert end(body) == 0
     assert end(body, subject="boats") == 0
     assert end(body, subject="keys") == 4
+    assert end(body.replace("RE:", "[EXTERNAL] RE:"), subject="keys") == 4
+    assert end("From: Oslo\nTo: Berlin\nDate: 11 April 2025\nSeat: 42", subject="berlin") == 0
     assert end(body, announced=True) == 4
 
 
