@@ -19,7 +19,8 @@ _LABEL = re.compile(
 _FIGURE = re.compile(r"\d")
 _SEPARATED = r"\s?(?:[./\u2010-\u2015-]|[年년월月])\s?"
 _NUMERIC = re.compile(
-    rf"(?<![\d.])(?:\d{{4}}{_SEPARATED}\d\d?{_SEPARATED}\d\d?|\d\d?{_SEPARATED}\d\d?{_SEPARATED}\d{{2,4}})(?!\d)"
+    rf"(?<![\d.])(?:\d{{4}}{_SEPARATED}\d\d?{_SEPARATED}\d\d?|\d\d?{_SEPARATED}\d\d?{_SEPARATED}\d{{2,4}}"
+    r"|\d\d\.\s\d\d?\.\s\d\d?\.)(?!\d)"
 )
 _IN_WORDS = re.compile(
     r"(?<!\d)\d\d?(?!\d)\D{1,40}(?<!\d)(?:1[34]|19|2[0-9]|5[78])\d\d(?!\d)"
