@@ -27,6 +27,8 @@ _LONGEST_BARE = 80
 _HEADLESS = re.compile(r"[<(\[]|[^<>]{0,200}>")
 """What begins with an address in brackets, or in the middle of one, goes on from the line above with the name."""
 
+_END_OF_ADDRESS = re.compile(r"@[^\s<>]{1,255}>(?:\s[^\W\d_]{1,20}){0,2}$")
+
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
@@ -49,21 +51,27 @@ def ending_at(lines: Sequence[Line], last: int, *, answer: bool) -> Attribution 
     if words := signs.ruled(text):
         return Attribution(last, last + 1) if signs.moment(words) else None
     if not signs.ends_in_colon(text):
-        return _without_colon(lines, last) if "@" in text else None
+        return _without_colon(lines, last, answer=answer) if "@" in text else None
     quoted = _quoted_below(lines, last)
     start, whole = _extended(lines, last)
-    apart = last + 1 == len(lines) or not lines[last + 1].text
-    paragraph = apart and (start == 0 or not lines[start - 1].text)
+    apart = not _text(lines, last + 1)
+    paragraph = apart and not _text(lines, start - 1)
     if ((quoted or answer or apart) and _attributes(whole, quoted=quoted)) or (answer and paragraph and _dates(whole)):
         return Attribution(start, last + 1)
     bare = quoted and len(text) <= _LONGEST_BARE and not any(mark in text for mark in ".!?。！？")
     return Attribution(last, last + 1, weak=True) if bare else None
 
 
-def _without_colon(lines: Sequence[Line], last: int) -> Attribution | None:
-    """An attribution that has lost its colon: above a quote, with an address and a date."""
+def _without_colon(lines: Sequence[Line], last: int, *, answer: bool) -> Attribution | None:
+    """An attribution that has lost its colon: above a quote, with an address and a date.
+
+    In a reply it may be a paragraph that ends a word or two behind its address.
+    """
+    text = lines[last].text
+    paragraph = not _text(lines, last - 1) and not _text(lines, last + 1)
     if not _quoted_below(lines, last):
-        return None
+        complete = signs.mailbox(text) and _dates(text) and _END_OF_ADDRESS.search(text) is not None
+        return Attribution(last, last + 1) if answer and paragraph and complete else None
     start, whole = _extended(lines, last)
     return Attribution(start, last + 1) if signs.address(whole) and signs.moment(whole) else None
 
@@ -77,6 +85,10 @@ def _attributes(whole: str, *, quoted: bool) -> bool:
 def _dates(whole: str) -> bool:
     """Whether there are few words, a date and a time."""
     return len(whole) <= _LONGEST_WITHOUT_ADDRESS and signs.dated(whole) and signs.timed(whole)
+
+
+def _text(lines: Sequence[Line], position: int) -> str:
+    return lines[position].text if 0 <= position < len(lines) else ""
 
 
 def _quoted_below(lines: Sequence[Line], last: int) -> bool:

@@ -30,6 +30,7 @@ _TIME = re.compile(r"(?<![\d:])\d\d?\s?[:\uff1a\u066b]\s?\d\d(?!\d)|(?<!\d)\d\d?
 _TIME_WITH_DOT = re.compile(r"(?<!\d)\d{1,4}\D{2,40}(?<![\d.])\d\d?\.\d\d(?!\d|\.\d)")
 _SENTENCE_END = ".!?。！？…।؟"
 _ABBREVIATION = re.compile(r"(?:^|[\s.\d])[^\W\d_]{1,4}\.$")
+_DAY = re.compile(r"(?<!\d)\d\d?\.$")
 _DRAWN = r"[-_=~*\u2010-\u2015\u2500]"
 _RULE = re.compile(rf"{_DRAWN}{{8,}}")
 _RULED = re.compile(rf"{_DRAWN}{{3,}}\s?[>\s]{{0,3}}(?P<words>(?!{_DRAWN})\S.{{0,200}}?)\s{{0,3}}{_DRAWN}{{3,}}")
@@ -80,8 +81,10 @@ def ends_in_colon(text: str) -> bool:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a line ends as a sentence does, and not with an abbreviation."""
-    return text[-1:] in _SENTENCE_END and not (moment(text) and _ABBREVIATION.search(text))
+    """Whether a line ends as a sentence does, and not with an abbreviation beside a date or a day beside an address."""
+    if text[-1:] not in _SENTENCE_END:
+        return False
+    return not (moment(text) and _ABBREVIATION.search(text)) and not (address(text) and _DAY.search(text))
 
 
 def rule(text: str) -> bool:

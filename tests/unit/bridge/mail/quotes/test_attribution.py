@@ -32,6 +32,7 @@ def found(body, *, answer=False):
         ("At five.\nOn 11 Apr 2025, Per <p@x.example>\nwrote:", 1, 3),
         ("At five\nPer <p@x.example> wrote:", 1, 2),
         ("At 5:00\nPer <p@x.example> wrote:", 1, 2),
+        ("Per <p@x.example> schrieb am So., 23.\nJuni 2024, 21:08:", 0, 2),
         ("At five:\n11 Apr 2025 Per\nwrote:", 1, 3),
         ("2025/4/11 Per <p@x.example>", 0, 1),
         ("--- On Wed, 24 Feb 2021 14:02 Per wrote ---", 0, 1),
@@ -58,6 +59,14 @@ def test_in_a_reply_a_date_and_a_time_suffice():
     assert found(body, answer=True) == [(2, 3, False)]
     assert found("Ja.\nPer kirjoitti 11.4.2025 klo 13.18:\n\nKoska?", answer=True) == []
     assert found("On 11.4.2025 klo 13.18:\nboats", answer=True) == []
+
+
+def test_in_a_reply_a_paragraph_may_have_lost_its_colon():
+    body = "Ja.\n\nOn Wed, 14 Nov 2018 08:14:43 -0200 Per <p@x.example> wrote\n\nWhen?"
+    assert found(body) == []
+    assert found(body, answer=True) == [(2, 3, False)]
+    assert found(body.replace(" wrote", " will be there with boats"), answer=True) == []
+    assert found(body.replace("Ja.\n\n", "Ja.\n"), answer=True) == []
 
 
 def test_a_short_line_above_a_quote_may_be_one():
