@@ -1,113 +1,250 @@
-"""One-time codes: found in the few sentences around the words that announce one."""
+"""One-time codes: of all numbers in a mail the one that is said to be the code.
+
+Numbers are known by their form (`codenumbers`), words for a code by their stems (`codewords`). What decides is how
+the two stand to one another: `code: 123456` and `123456 is your code` say it, a number beside the word may be it, and
+one that belongs to an order, a customer or a telephone never is.
+"""
 
 from __future__ import annotations
 
 import re
-from itertools import islice
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.mail import codenumbers, codewords
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.mail.codenumbers import Number
 
 _SEARCHED = 2_000
-_MOST_ANNOUNCED = 10
-_SENTENCE = 200
-_AFTER = 90
+_SHORT = 600
+"""Characters of a mail that says little else: there a number next to the word is enough."""
+_MOST_WORDS = 8
+_MOST_STEMS = 60
+_BESIDE = 40
+_LAST = 24
+_LONGEST_WORD = 40
+_AFTER = 120
 _BEFORE = 60
-_LONGEST = 20
-"""Characters beyond a window that are looked at, so that no number is cut short into a code."""
+_FAR = 500
 
-_ANNOUNCED = re.compile(
-    r"(?:verification|security|confirmation|one[- ]?time|log[- ]?in|sign[- ]?in|access|authentication|authorization"
-    r"|activation|2fa|two[- ]factor|single[- ]use|temporary)[- ](?:pass)?(?:code|pin|password|number)\b"
-    r"|\bpasscode\b|\botp\b|\btan\b"
-    r"|\b(?:your|the following|this|der|dein|ihr|votre|tu|su|il tuo|uw|je|din)\s"
-    r"(?:[\w-]{1,20}\s){0,2}(?:code|pin|código|codice|kod)\b"
-    r"|\bcode (?:you need )?to (?:log ?in|sign in)\b|einmal(?:code|passwort|kennwort)"
-    r"|(?:bestätigungs|verifizierungs|sicherheits|anmelde|zugangs|login-?)code"
-    r"|code de (?:vérification|sécurité|confirmation|connexion|validation)"
-    r"|código de (?:verificación|seguridad|confirmación|acceso|verificação|segurança)"
-    r"|codice di (?:verifica|sicurezza|conferma|accesso)|verificatiecode"
-    r"|(?:bekräftelse|verifierings|säkerhets|engångs|inloggnings)kod"
-    r"|(?:bekræftelses|sikkerheds|sikkerhets|verifiserings|engangs)kode|vahvistuskoodi|kertakäyttökoodi"
-    r"|kod(?:em)? (?:weryfikacyjny|jednorazowy|autoryzacyjny|sms)|twój kod|ověřovací kód|jednorázový kód"
-    r"|(?:doğrulama|onay|güvenlik|giriş) kod|tek kullanımlık (?:kod|şifre)|kode (?:verifikasi|otp)"
-    r"|mã xác (?:minh|nhận|thực)"
-    r"|код(?:а|ом)? (?:подтверждения|безопасности|доступа|входа|для входа)|(?:проверочный|одноразовый|ваш) код"
-    r"|код підтвердження|κωδικό[ςσ] (?:επαλήθευσης|επιβεβαίωσης|ασφαλείας|μίας χρήσης)"
-    r"|رمز (?:التحقق|التأكيد|الدخول|الأمان)|קוד (?:ה?אימות|ה?גישה|חד[- ]פעמי)"
-    r"|验证码|驗證碼|校验码|動態密碼|认证码|認証コード|確認コード|ワンタイムパスワード|인증번호|인증 ?코드",
-    re.IGNORECASE,
+_SAID, _NEXT, _ALONE, _NEAR, _LONE = 100, 90, 85, 60, 30
+"""Points of a number: it is said to be the code, next to the word, alone on its line, near the word, the only one."""
+_ENOUGH = 40
+_SURE = 20
+_SECOND = 5
+_STURDY = 3
+
+_QUOTED_LINE = re.compile(r"^[ ]*>.*$", re.MULTILINE)
+_SENTENCE_END = re.compile(r"[.!?](?:\s+(?!\d)|\s*\n)|[。！？।۔؟။។]|\n\s*\n")
+_SAYING = re.compile(rf"(?:{codewords.COLON}|\s[–—-]|\s?{codewords.IS})[\W_]{{0,8}}\Z", re.IGNORECASE)
+_SAYING_SO = re.compile(rf"[^\w\n]{{0,3}}(?:[–—=-]|{codewords.IS})", re.IGNORECASE)
+_LETTERS = re.compile(
+    rf"(?:\s{codewords.IS})?"
+    r"[\W_]{0,3}[:\uff1a]\s{1,8}([A-Z]{5,10}|[A-Z]{3,4}-[A-Z]{3,4}|(?=[a-z]{0,7}\d)(?=\d{0,7}[a-z])[a-z0-9]{5,8})"
+    r"[.\s]{0,3}(?:$|\n)"
 )
-_HINTS = (
-    *("code", "pin", "tan", "otp", "password", "passwort", "kennwort", "number", "código", "codice", "kod", "код"),
-    *("koodi", "kód", "şifre", "mã xác", "κωδικ", "رمز", "קוד"),
-    *("验证码", "驗證碼", "校验码", "動態密碼", "认证码", "認証コード", "確認コード", "ワンタイム", "인증"),
-)
-"""Each announcement holds one of these, and most mails hold none: looking for them first is a hundred times cheaper."""
-_OTHER_CODES = re.compile(
-    r"(?:promo|promotion(?:al)?|discount|coupon|voucher|gift|referral|zip|postal|area|country|error|source|dress|qr|bar"
-    r"|rabatt|gutschein|booking|order|tracking|product|sort|status)[- ]?$|\b(?:off|rabatt|discount)\b",
-    re.IGNORECASE,
-)
-_OTHER_USES = re.compile(r"[ -]?(?:review|base|name|word|freeze|change|of conduct|of practice)\b", re.IGNORECASE)
-_CODE_WRITTEN = (
-    r"(?<![A-Za-z0-9#$€£₹.,:/@_+-])(?<!\d )"
-    r"(?:[A-Z]{1,3}-\d{4,8}|\d(?: \d){3,7}|\d\d \d\d \d\d|\d{3}[ -]\d{3}|\d{4,8}"
-    r"|(?=[A-Z]{0,7}\d)(?=\d{0,7}[A-Z])[A-Z0-9]{5,8}|[A-Z0-9]{3,4}-[A-Z0-9]{3,4})"
-    r"(?![A-Za-z0-9/%@_€$£-]|[.,:]\d| ?(?:%|€|EUR|USD)| \d)"
-)
-_CODE = re.compile(_CODE_WRITTEN)
-_SAID = re.compile(r"(?:[:\uff1a]|\b(?:is|ist|lautet|est|es|è|é))\s{1,8}(" + _CODE_WRITTEN + ")")
-_OTHER_NUMBERS = re.compile(
-    r"\b(?:ending(?: in| with)?|card|karte|account|konto|phone|telephone|telefon|call|line|order|ref(?:erence)?|number"
-    r"|no|nr|case|ticket|invoice|rs|inr|usd|eur|gbp|chf|until|by|at|on)[\s.:#*x]{0,4}$",
-    re.IGNORECASE,
-)
-_SENTENCE_END = re.compile(r"[.!?]\s+(?=[A-ZÀ-Þ])|[。！？]|\n\s*\n")
-_DATE = re.compile(r"(?:19|20)\d\d(?:[01]\d[0-3]\d)?")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\U0010ffff]")
+"""Scripts that put no blanks between words, or none before particles."""
+_OF = re.compile(r"(?:d[eiou]|da|del|della|dell|des|d|der|von|van|of|af|av)\b['’]?\s?", re.IGNORECASE)
+_BREAK = re.compile(r"[\d,;|·()\n、，：:。।.–—]")
+_QUALIFIED = re.compile(r"[^\d:\uff1a,;(]*")
+_DISCOUNT = re.compile(r"\d ?[%٪]|\b(?:off|rabatt|discount)\b", re.IGNORECASE)
+_MEETING = re.compile(r"\bID\s?:\s?\d{2,4}(?: \d{2,4}){2,3}\b", re.IGNORECASE)
+"""Above the password of a meeting on the web."""
 
 
-def find(*texts: str) -> str:
-    """The one-time code that the first of these texts holds, as it is written there; else ""."""
-    for text in texts:
-        searched = text[:_SEARCHED]
-        lowered = searched.lower()
-        if not any(map(lowered.__contains__, _HINTS)):
-            continue
-        for announced in islice(_ANNOUNCED.finditer(searched), _MOST_ANNOUNCED):
-            code = _near(searched, announced.start(), announced.end())
-            if code:
-                return code
-    return ""
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word for a code: where it stands, and whether all about it says that it is one that opens something.
+
+    A password is none of these until a number is said to be it.
+    """
+
+    start: int
+    end: int
+    sure: bool
+    password: bool
 
 
-def _near(text: str, start: int, end: int) -> str:
-    """The code that the announcement between `start` and `end` speaks of: said outright, next, or just before."""
-    last_word = re.search(r"\S+$", text[max(start - 20, 0) : start].rstrip())
-    around = text[start:end] if last_word is None else f"{last_word[0]} {text[start:end]}"
-    if _OTHER_CODES.search(re.sub(r"(?i)(?:code|pin)$", "", around)) or _OTHER_USES.match(text, end):
+def find(subject: str, *texts: str) -> str:
+    """The one-time code that a subject and texts of its mail hold, in the digits of its script; "" without one.
+
+    Of several numbers that may be it the one is taken that is said to be it most clearly, and of equals the first.
+    """
+    written = [unicodedata.normalize("NFC", _QUOTED_LINE.sub("", text[:_SEARCHED])) for text in (subject, *texts)]
+    read = [codenumbers.readable(text) for text in written]
+    words = [list(_words(text)) for text in read]
+    if not any(words) or any(map(_MEETING.search, read)):
         return ""
-    stop = _SENTENCE_END.search(text, end, end + _SENTENCE)
-    sentence = stop.start() if stop else end + _SENTENCE
-    said = _SAID.search(text, end, sentence + _LONGEST)
-    if said is not None and said.start() < sentence and _plausible(said[1]):
-        return said[1]
-    following = _codes(text, end, end + _AFTER)
-    if following:
-        return following[0]
-    earliest = max(start - _BEFORE, 0)
-    ends = [match.end() for match in _SENTENCE_END.finditer(text, earliest, start)]
-    before = _codes(text, ends[-1] if ends else earliest, start)
-    return before[-1] if before else ""
+    search = _Search(read, words)
+    best, code = 0, ""
+    for at, numbers in enumerate(search.numbers):
+        for number in numbers:
+            sureness = search.sureness(at, number)
+            if sureness > best:
+                best, code = sureness, " ".join(written[at][number.start : number.end].split())
+    return code if best >= _ENOUGH else next(filter(None, map(_letters, read, words)), "")
 
 
-def _codes(text: str, start: int, end: int) -> list[str]:
-    """What is written like a code and not as something else's number, and begins there."""
-    return [
-        match[0]
-        for match in _CODE.finditer(text, start, end + _LONGEST)
-        if match.start() < end
-        and _plausible(match[0])
-        and not _OTHER_NUMBERS.search(text, max(match.start() - 24, start), match.start())
-    ]
+class _Search:
+    """How sure it is of each number that it is the code."""
+
+    def __init__(self, texts: list[str], words: list[list[_Word]]) -> None:
+        self._texts = texts
+        self._words = words
+        self._subject = any(word.sure and not word.password for word in words[0])
+        self._context = any(word.sure for several in words for word in several) or any(
+            map(codewords.OPENING.search, texts)
+        )
+        self._short = max(map(len, texts)) <= _SHORT
+        self.numbers = [
+            [number for number in codenumbers.written(text) if not self._claimed(at, number)]
+            for at, text in enumerate(texts)
+        ]
+        different = {
+            texts[at][number.start : number.end]
+            for at, several in enumerate(self.numbers)
+            for number in several
+            if not number.dated
+        }
+        self._only = len(different) == 1
+
+    def sureness(self, at: int, number: Number) -> int:
+        """Points: below `_ENOUGH` it is no code."""
+        text = self._texts[at]
+        best = max((self._relation(text, word, number) for word in self._words[at]), default=0)
+        if number.alone and (self._subject or self._stands_below(at, number, _FAR)):
+            best = max(best, _ALONE)
+        if not best and self._bid(at, number):
+            best = _LONE + (_LONE if number.sturdy else 0) + (_SURE if self._only else 0)
+        if number.dated and best < _SAID:
+            return 0
+        return best + (_STURDY if number.sturdy else 0) if best else 0
+
+    def _relation(self, text: str, word: _Word, number: Number) -> int:
+        """What a word says of a number in its sentence."""
+        follows = number.start >= word.end
+        between = text[word.end : number.start] if follows else text[number.end : word.start]
+        if len(between) > (_AFTER if follows else _BEFORE) or _SENTENCE_END.search(between.rstrip()):
+            return 0
+        points = (_SURE if word.sure else 0) - (0 if follows else _SECOND)
+        if (word.sure or len(between) <= _BEFORE) and not (number.mixed and not self._context):
+            said = _SAYING.search(between[-_LAST:]) if follows else _SAYING_SO.match(between)
+            if said:
+                return _SAID + max(points, 0) - len(between) // 8
+        if not any(map(str.isalnum, between)) and (word.sure or ((self._context or self._short) and not number.mixed)):
+            return _NEXT + points
+        if word.sure and not word.password and not number.brief:
+            return _NEAR + points - len(between) // 3
+        return 0
+
+    def _claimed(self, at: int, number: Number) -> bool:
+        """Whether a number is called something else's: where the word for a code is part of that, it is the code's."""
+        if number.measured:
+            return True
+        claimed = number.claimed
+        if claimed is None:
+            return False
+        above = [word for word in self._words[at] if word.start <= number.start]
+        if any(word.end >= claimed - 1 for word in above):
+            return False
+        return not (number.loosely and any(_runs_on(self._texts[at][word.end : claimed]) for word in above))
+
+    def _bid(self, at: int, number: Number) -> bool:
+        """Whether a number may be the code that is spoken of in the subject, just above it or just below."""
+        if number.mixed or number.start > _FAR:
+            return False
+        if number.sturdy and self._only and self._context and self._stands_above(at, number):
+            return True
+        return at > 0 and (self._subject or self._stands_below(at, number, _AFTER))
+
+    def _stands_above(self, at: int, number: Number) -> bool:
+        """Whether the next sentence, or the body of the subject, speaks of the code."""
+        behind = (word for word in self._words[at] if 0 <= word.start - number.end < _AFTER)
+        bodies = (word for several in self._words[1:] for word in several) if at == 0 else ()
+        return any(not word.password for word in behind) or any(word.sure and not word.password for word in bodies)
+
+    def _stands_below(self, at: int, number: Number, far: int) -> bool:
+        """Whether a word for a code stands above a number, not too far; of words nearby only such as are sure."""
+        return any(
+            word.sure or far > _AFTER
+            for word in self._words[at]
+            if word.start < number.start and number.start - word.end < (_BEFORE if word.password else far)
+        )
 
 
-def _plausible(code: str) -> bool:
-    return any(character.isdigit() for character in code) and not _DATE.fullmatch(code)
+def _runs_on(between: str) -> bool:
+    """Whether a phrase goes on: `code for your order: 123456` is a code, `code, order: 123456` is an order."""
+    return len(between) <= _BEFORE and not _BREAK.search(between)
+
+
+def _words(text: str) -> Iterator[_Word]:
+    """The words for a code that may be one that opens something."""
+    found, stems, end = 0, 0, -1
+    for match in codewords.ANNOUNCING.finditer(text):
+        if match.end() <= end:
+            continue
+        stems += 1
+        if found == _MOST_WORDS or stems > _MOST_STEMS:
+            return
+        start, end = _whole(text, *match.span())
+        certain = match["certain"] is not None
+        before, behind = _beside(text, start, end)
+        if not certain and (
+            codewords.NO_WORD.fullmatch(text, start, end) or _is_other(text[start:end], before, behind)
+        ):
+            continue
+        yield _Word(start, end, certain or _opens(text[start:end], before, behind), match["password"] is not None)
+        found += 1
+
+
+def _whole(text: str, start: int, end: int) -> tuple[int, int]:
+    """The whole word around a stem, where words have blanks between them."""
+    first, last = max(start - _LONGEST_WORD, 0), min(end + _LONGEST_WORD, len(text))
+    while start > first and _joins(text[start - 1]):
+        start -= 1
+    while end < last and _joins(text[end]):
+        end += 1
+    return start, end
+
+
+def _joins(character: str) -> bool:
+    return character.isalpha() and not _UNSPACED.match(character)
+
+
+def _beside(text: str, start: int, end: int) -> tuple[str, str]:
+    """What stands before and behind a word in its sentence."""
+    before, behind = text[max(start - _BESIDE, 0) : start], text[end : end + _BESIDE]
+    cut = max((stop.end() for stop in _SENTENCE_END.finditer(before)), default=0)
+    stop = _SENTENCE_END.search(behind)
+    return before[cut:], behind[: stop.start() if stop else len(behind)]
+
+
+def _opens(word: str, before: str, behind: str) -> bool:
+    """Whether a code opens something, or is yours."""
+    return bool(
+        codewords.OPENING.search(f"{before}{word}{behind}") or codewords.YOURS.search(f"{before}{word}{behind[:20]}")
+    )
+
+
+def _is_other(word: str, before: str, behind: str) -> bool:
+    """Whether a code is one of the others, by its qualifier: the two words before it, or the one behind."""
+    if codewords.OTHER_USES.match(behind) or _DISCOUNT.search(before + behind):
+        return True
+    last = " ".join(before[before.rfind("\n") + 1 :].split()[-2:])
+    qualified = _QUALIFIED.match(behind)
+    following = _OF.sub("", qualified[0].strip() if qualified else "", count=1).split()
+    return codewords.OTHER.search(f"{last} {word}|{''.join(following[:1])}") is not None
+
+
+def _letters(text: str, words: list[_Word]) -> str:
+    """A code of nothing but letters, or of small ones and digits: only behind a colon, at the end of a line."""
+    for word in words:
+        match = _LETTERS.match(text, word.end)
+        if word.sure and match and not (match[1].isupper() and text[word.start : word.end].isupper()):
+            return match[1]
+    return ""
