@@ -79,9 +79,9 @@ _ELSEWHOSE = re.compile(
     re.IGNORECASE,
 )
 _MEASURED = re.compile(
-    r"\s?(?:[元円원฿₫]|EUR|USD|GBP|CHF|PLN|UAH|RUB|RON|HUF|CZK|SEK|NOK|DKK|TRY|TL|INR|IDR|VND|JPY|KRW|CNY|TWD|BRL"
+    r" ?(?:[元円원฿₫]|EUR|USD|GBP|CHF|PLN|UAH|RUB|RON|HUF|CZK|SEK|NOK|DKK|TRY|TL|INR|IDR|VND|JPY|KRW|CNY|TWD|BRL"
     r"|euros?|dollars?|zł|kr\b|руб|р\.|грн"
-    r"|Ft\b|Kč|лв|lei\b|ریال|ريال|تومان|درهم|دينار|جنيه|ש\"ח|บาท|đồng|रुपये|bytes?|[kKMGT]i?[bB]\b|kWh|km\b|kg\b|mAh"
+    r"|Ft\b|Kč|лв|lei\b|ریال|ريال|تومان|درهم|دينار|جنيه|ש\"ח|บาท|đồng|रुपये|bytes?|(?-i:[kKMGT]i?B)\b|kWh|km\b|kg\b|mAh"
     r"|min|sec\b|sek|мин|хв|сек|分|秒|분\b|초|분간|דק|دقي|دقیقه|मिनट|phút|นาที|λεπτ|perc\b|hours?|stunden|heures"
     r"|horas|часов"
     r"|numaralı|nolu|sayılı|számú|[号號番](?!码|碼)|번 )",
