@@ -14,6 +14,8 @@ import re
 from encodings.aliases import aliases
 from functools import cache
 
+from bridge.mail import japanese
+
 _NO_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 _NO_CHARSETS |= {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
 
@@ -58,6 +60,12 @@ _MEANT = {
     "utf8mb4": "utf_8",
     "unicode": "utf_16",
     "ansi": "cp1252",
+    "cp50220": "iso2022_jp_ext",
+    "cp50221": "iso2022_jp_ext",
+    "cp50222": "iso2022_jp_ext",
+    "x_windows_iso2022jp": "iso2022_jp_ext",
+    "cp51932": "euc_jp",
+    "x_euc_jp": "euc_jp",
     "cp_1252": "cp1252",
 }
 
@@ -74,7 +82,15 @@ def _table() -> dict[str, str]:
 _CODECS = _table()
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 _SNIFFED = {"", "ascii", "utf_8", "utf_8_sig"}
-_WESTERN = {"cp1252", "iso8859_15"}
+_WIDE = {"utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"}
+_OTHER_THAN_ASCII = _WIDE | {"utf_7", "cp037", "cp273", "cp424", "cp500", "cp1026", "cp1140"}
+_PAIRS = {"gb18030", "gb2312", "gbk", "hz", "big5", "big5hkscs", "cp950", "cp949", "euc_kr", "johab", "cp932"}
+_PAIRS |= {"shift_jis", "euc_jp", "cp874", "iso8859_11", "tis_620"}
+_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+_LOOKED_AT = 4_096
+_SHORTEST_NARROW = 8
+_LONGEST_CHANCE = 16
+_IN_WORD = re.compile("[A-Za-z0-9][^\x00-\x7f]|[^\x00-\x7f][A-Za-z0-9]")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f\ufffd]")
 
 
@@ -84,20 +100,27 @@ def codec(name: str) -> str:
     return _CODECS.get(plain, "")
 
 
+def of_readable(name: str) -> str:
+    """The charset that a text names which could be read as ASCII so far: it is not UTF-16, whatever it says."""
+    return "" if codec(name) in _WIDE else name
+
+
 def decode(data: bytes, charset: str, *, hint: str = "") -> str:
     """`data` in the charset that was declared for it, else as its bytes suggest.
 
-    What is not valid in the declared charset is replaced by U+FFFD. Only ASCII, UTF-8, UTF-7, Latin-1 and
-    unknown names are doubted, since these are what senders declare without looking: UTF-8 under the
-    name of Latin-1 is common, while Latin-1 that happens to be valid UTF-8 is not written by people.
+    What is not valid in the declared charset is replaced by U+FFFD. UTF-8 with at least one character beyond ASCII is
+    read as UTF-8 under any name that keeps ASCII as it is: that is what senders declare without looking, and text
+    in another charset that happens to be valid UTF-8 is not written by people (see `_by_chance` for what is).
     """
     declared = codec(charset)
+    if declared in _WIDE and _narrow(data):
+        declared = ""
     if declared in _SNIFFED:
         return sniff(data, hint=hint, utf8=declared.startswith("utf_8"))
     if declared == "utf_7":
         return _utf_7(data, hint=hint)
-    text = _utf8(data) if declared in _WESTERN and not data.isascii() else None
-    return _replacing(data, declared) if text is None else text
+    text = _utf8(data) if declared not in _OTHER_THAN_ASCII and not data.isascii() else None
+    return _replacing(data, declared) if text is None or _by_chance(data, text, declared) else text
 
 
 def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
@@ -106,7 +129,7 @@ def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
     `utf8` says that UTF-8 was declared: then a few broken characters do not speak against it.
     """
     if b"\x1b$" in data and data.isascii():
-        return data.decode("iso2022_jp_ext", errors="replace")
+        return japanese.decode(data)
     valid = _utf8(data)
     if valid is not None:
         return valid
@@ -128,6 +151,23 @@ def _utf8(data: bytes) -> str | None:
     return whole.decode("utf-8-sig")
 
 
+def _narrow(data: bytes) -> bool:
+    """Whether bytes that are said to be UTF-16 or UTF-32 can be read as they are, so that they are neither."""
+    if data.startswith(_MARKS) or b"\0" in data[:_LOOKED_AT]:
+        return False
+    return _utf8(data) is not None and (len(data) >= _SHORTEST_NARROW or not data.isascii())
+
+
+def _by_chance(data: bytes, text: str, declared: str) -> bool:
+    """Whether it may be chance that bytes are UTF-8: one or two characters of a charset of two bytes, or of Thai."""
+    if declared not in _PAIRS or len(data) > _LONGEST_CHANCE or _IN_WORD.search(text):
+        return False
+    others = [character for character in text if character > "\x7f"]
+    if len(others) > 2 or (declared != "cp874" and max(others) > "\u07ff"):
+        return False
+    return "\ufffd" not in _replacing(data, declared)
+
+
 def _utf_7(data: bytes, *, hint: str) -> str:
     """What is not valid to its end is no UTF-7; replacing what is wrong would cost a call for each byte."""
     for final in (True, False):  # data that was cut ends before its last run of shifted characters
@@ -140,6 +180,11 @@ def _replacing(data: bytes, codec: str) -> str:
     table = _single_bytes(codec)
     if table:
         return codecs.charmap_decode(data, "strict", table)[0]
+    if codec == "iso2022_jp_ext":
+        return japanese.decode(data)
+    if codec == "euc_jp":  # with the circled numbers of NEC, which are in the newer standard as well
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("euc_jis_2004")
     try:
         return data.decode(codec, errors="replace")
     except RuntimeError:  # CPython's iso2022_jp_2, when it meets ESC . J and ESC N

@@ -9,7 +9,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
-from bridge.mail import charsets, markup, mime, text, words
+from bridge.mail import charsets, flowed, markup, mime, text, words
 
 if TYPE_CHECKING:
     from bridge.mail.mime import Part, Raw
@@ -39,7 +39,8 @@ def decoded_text(raw: Raw, part: Part, *, limit: int) -> str:
     body = decoded(raw, part, limit=limit)
     if part.content_type == "text/html":
         return markup.decode(body, part.charset)
-    return charsets.decode(body, part.charset)
+    said = charsets.decode(body, part.charset)
+    return flowed.joined(said) if part.joins_lines else said
 
 
 def readable_text(raw: Raw) -> str:

@@ -76,7 +76,7 @@ def decode(data: bytes, charset: str) -> str:
     """Markup as text, by the declared charset, else by the one it declares itself."""
     if not charset:
         declared = _META.search(data, 0, 2_048)
-        charset = declared[1].decode("ascii", "replace") if declared else ""
+        charset = charsets.of_readable(declared[1].decode("ascii", "replace")) if declared else ""
     return charsets.decode(data, charset)
 
 

@@ -39,7 +39,8 @@ class Part:
     `index` counts leaves from 0 in the order of the message. `size` is the decoded size in bytes,
     estimated from the encoding. The encoded body is `raw[start:end]`. `within` are the content types
     of the multiparts around it, outermost first; `alternative` is the same number for parts that say
-    the same in different forms, 0 for a part that stands alone.
+    the same in different forms, 0 for a part that stands alone. `joins_lines` says that lines which end in a space
+    are to be joined without it.
     """
 
     index: int
@@ -54,6 +55,7 @@ class Part:
     content_id: bool = False
     method: str = ""
     smime_type: str = ""
+    joins_lines: bool = False
     within: tuple[str, ...] = ()
     alternative: int = 0
 
@@ -209,10 +211,15 @@ class _Walker:
                 content_id="content-id" in fields,
                 method=kind.text("method").lower()[:64],
                 smime_type=kind.text("smime-type").lower()[:64],
+                joins_lines=_is(kind, "format", "flowed") and _is(kind, "delsp", "yes"),
                 within=tuple(level.content_type for level in self.stack),
                 alternative=self.stack[-1].alternative if self.stack else 0,
             )
         )
+
+
+def _is(kind: params.Parameterized, name: str, value: str) -> bool:
+    return kind.text(name).strip().lower() == value
 
 
 def _before_line_end(raw: Raw, start: int, end: int) -> int:

@@ -41,12 +41,71 @@ def test_wrongly_declared_bytes_still_become_text():
     assert charsets.decode(b"\xef\xbb\xbfa", "utf-8") == "a"
 
 
+def test_circled_numbers_of_nec_in_euc_jp():
+    assert charsets.decode("①㈱青空".encode("euc_jis_2004"), "euc-jp") == "①㈱青空"
+    assert charsets.decode("青空".encode("euc_jp") + b"\xff", "euc-jp") == "青空\ufffd"
+
+
 def test_utf8_that_calls_itself_latin_1_is_utf8():
     assert charsets.decode("Grüße aus Köln – schön".encode(), "iso-8859-1") == "Grüße aus Köln – schön"
     assert charsets.decode("5 € für Ø".encode(), "iso-8859-15") == "5 € für Ø"
     assert charsets.decode("Grüße, café".encode("cp1252"), "iso-8859-1") == "Grüße, café"
     assert charsets.decode("café".encode("cp1252"), "iso-8859-1") == "café"
-    assert charsets.decode("Р°".encode("cp1251"), "windows-1251") == "Р°"
+
+
+WORDS = [
+    "Grüße aus Köln",
+    "Привет, мир",
+    "会議は五時です OK",
+    "检测到移动侦测报警",
+    "مرحبا",
+    "שלום",
+    "สวัสดี",
+    "안녕",
+    "25 °C",
+    "😀",
+]
+ASCII_COMPATIBLE = sorted(
+    {*charsets._CODECS.values()} - charsets._OTHER_THAN_ASCII - charsets._SNIFFED,
+)
+
+
+@pytest.mark.parametrize("declared", ASCII_COMPATIBLE)
+def test_utf8_is_utf8_under_any_name_that_keeps_ascii(declared):
+    for words in WORDS:
+        assert charsets.decode(words.encode(), declared) == words
+        assert charsets.decode(words.encode()[:-1], declared).startswith(words[:-1].rstrip("°"))
+
+
+GENUINE = {
+    "cp1251": "Привет, мир. Её ждут.", "koi8_r": "Ещё её ёлка.", "iso8859_5": "Привет, УМ",
+    "cp1250": "Příliš žluťoučký kůň",
+    "iso8859_2": "Zażółć gęślą jaźń", "cp1253": "Καλημέρα κόσμε", "cp1255": "שלום עולם", "cp1256": "مرحبا بالعالم",
+    "cp874": "แดง", "gb18030": "模板", "big5": "中文的字", "cp949": "한국어",
+    "cp932": "ﾃｽﾄ 会議", "euc_jp": "会議は五時",
+    "cp1252": "Ã la carte, façon «maison»", "cp1254": "İyi günler",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("declared", GENUINE)
+def test_what_people_write_in_a_charset_is_read_in_it(declared):
+    assert charsets.decode(GENUINE[declared].encode(declared), declared) == GENUINE[declared]
+
+
+def test_one_character_of_two_bytes_may_be_utf8_by_chance():
+    assert charsets.decode("模".encode("gbk"), "gb2312") == "模"
+    assert charsets.decode("模 ".encode("gbk") + b"!", "gbk") == "模 !"
+    assert charsets.decode("Köln".encode(), "gb2312") == "Köln"
+    assert charsets.decode("我".encode(), "gb2312") == "我"
+
+
+def test_text_that_can_be_read_is_not_utf16():
+    assert charsets.decode(b"All is well", "utf-16") == "All is well"
+    assert charsets.decode("Grüße aus Köln".encode(), "unicode") == "Grüße aus Köln"
+    assert charsets.decode("All is well".encode("utf-16"), "utf-16") == "All is well"
+    assert charsets.decode("All is well".encode("utf-16-le"), "utf-16le") == "All is well"
+    assert charsets.decode("中国的语言".encode("utf-16-be"), "utf-16be") == "中国的语言"
+    assert charsets.decode("中".encode("utf-16-be"), "utf-16be") == "中"
 
 
 def test_text_that_was_cut_within_a_character_is_still_utf8():
