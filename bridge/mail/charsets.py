@@ -90,6 +90,7 @@ _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _LOOKED_AT = 4_096
 _SHORTEST_NARROW = 8
 _LONGEST_CHANCE = 16
+_CONTROLS = re.compile("[\x80-\x84\x86-\x9f]")
 _IN_WORD = re.compile("[A-Za-z0-9][^\x00-\x7f]|[^\x00-\x7f][A-Za-z0-9]")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f\ufffd]")
 
@@ -159,7 +160,12 @@ def _narrow(data: bytes) -> bool:
 
 
 def _by_chance(data: bytes, text: str, declared: str) -> bool:
-    """Whether it may be chance that bytes are UTF-8: one or two characters of a charset of two bytes, or of Thai."""
+    """Whether it may be chance that bytes are UTF-8: one or two characters of a charset of two bytes, or of Thai.
+
+    A control beyond ASCII is written by nobody: it, too, is chance.
+    """
+    if _CONTROLS.search(text):
+        return True
     if declared not in _PAIRS or len(data) > _LONGEST_CHANCE or _IN_WORD.search(text):
         return False
     others = [character for character in text if character > "\x7f"]

@@ -99,6 +99,10 @@ def test_one_character_of_two_bytes_may_be_utf8_by_chance():
     assert charsets.decode("我".encode(), "gb2312") == "我"
 
 
+def test_what_would_be_a_control_in_utf8_is_none():
+    assert charsets.decode("Â€".encode("cp1250"), "windows-1250") == "Â€"
+
+
 def test_text_that_can_be_read_is_not_utf16():
     assert charsets.decode(b"All is well", "utf-16") == "All is well"
     assert charsets.decode("Grüße aus Köln".encode(), "unicode") == "Grüße aus Köln"
