@@ -9,7 +9,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
-from bridge.mail import charsets, flowed, markup, mime, text, words
+from bridge.mail import charsets, disguise, flowed, markup, mime, text, words
 
 if TYPE_CHECKING:
     from bridge.mail.mime import Part, Raw
@@ -19,6 +19,8 @@ LONGEST_TEXT = 262_144
 
 _LONGEST_ENCODED = 2 * LONGEST_TEXT
 _LONGEST_MARKUP = 131_072
+_MOST_DOUBTFUL = 4
+_DOUBTED = 49_152
 _PADDING = re.compile(rb"=+")
 _MOST_PADDINGS = 1_000
 
@@ -37,7 +39,7 @@ def decoded(raw: Raw, part: Part, *, limit: int | None = None) -> bytes:
 def decoded_text(raw: Raw, part: Part, *, limit: int) -> str:
     """A text part as text, in its charset; HTML stays HTML. `limit` is in encoded bytes."""
     body = decoded(raw, part, limit=limit)
-    if part.content_type == "text/html":
+    if part.page:
         return markup.decode(body, part.charset)
     said = charsets.decode(body, part.charset)
     return flowed.joined(said) if part.joins_lines else said
@@ -52,18 +54,28 @@ def readable_text(raw: Raw) -> str:
     pieces: list[str] = []
     spoken: set[int] = set()
     room = LONGEST_TEXT
-    readable = [part for part in mime.parts(raw) if part.inline_text]
-    for part in sorted(readable, key=lambda part: part.content_type == "text/html"):
+    for part in in_turn(raw, [part for part in mime.parts(raw) if part.inline_text]):
         if room <= 0:
             break
         if part.alternative and part.alternative in spoken:
             continue
         said = decoded_text(raw, part, limit=_LONGEST_ENCODED)
-        if part.content_type == "text/html":
-            said = markup.plain(said, limit=_LONGEST_MARKUP)
+        said = markup.plain(said, limit=_LONGEST_MARKUP) if part.page else disguise.revealed(said)
         said = text.paragraphs(said, limit=room, more=part.end - part.start > _LONGEST_ENCODED)
         if said.strip():
             spoken.add(part.alternative)
             pieces.append(said)
             room -= len(said)
     return "\n\n".join(pieces)
+
+
+def in_turn(raw: Raw, parts: list[Part]) -> list[Part]:
+    """Text parts in the order in which they are asked: plain ones, pages, and what is markup though a page says it too.
+
+    That is told of the first four plain parts that have a page beside them.
+    """
+    pages = [part for part in parts if part.page]
+    beside = {page.alternative for page in pages} - {0}
+    doubtful = [part for part in parts if part.alternative in beside and not part.page][:_MOST_DOUBTFUL]
+    late = [part for part in doubtful if disguise.disguised(decoded_text(raw, part, limit=_DOUBTED))]
+    return [*(part for part in parts if not part.page and part not in late), *pages, *late]

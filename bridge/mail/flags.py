@@ -63,6 +63,8 @@ def attached(part: Part) -> bool:
         return False
     if part.content_type.startswith(("text/", "multipart/")):
         return bool(part.file_name) and part.disposition != "inline"
+    if part.inline_text:
+        return False
     return part.content_type != "message/external-body"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache, partial
 
-from bridge.mail import content, dates, flags, invitation, mailbox, markup, mime, params, snippet, text, words
+from bridge.mail import content, dates, disguise, flags, invitation, mailbox, markup, mime, params, snippet, text, words
 from bridge.mail.fields import READ, FieldReader, Fields
 from bridge.model import Extract, Flag
 
@@ -23,7 +23,6 @@ _LONGEST_HTML = 196_608
 _LONGEST_ARMOUR = 256
 _MOST_TEXTS = 4
 _LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
-_PAGE = re.compile(r"\s*+<(?:!doctype html|html)\b", re.IGNORECASE)
 _RECEIVED = re.compile(rb"\nreceived[ \t]*+:", re.IGNORECASE)
 _PREFIX = re.compile(
     r"\s*(?:(?P<reply>re|aw|antw|antwort|sv|vs|odp|res|ynt|回复|回覆|答复)|(?P<forward>fwd?|wg|rv|vl|enc|tr|转发|轉寄))"
@@ -49,7 +48,7 @@ def extract(
     spam = tuple(name.lower() for name in spam_headers)
     top = _reader(spam).read_message(head)
     walk = mime.walk(head, top=top)
-    kind = params.parse(top.first("content-type"))
+    kind = params.media_type(top.first("content-type"))
     hint = _charset(kind, walk)
     name, address = mailbox.sender(_from(top), hint=hint)
     subject = _subject(top, hint)
@@ -145,10 +144,10 @@ def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
 def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
     """What the texts say, plain ones first; else what the page's pictures say; else where a link leads."""
     readable = [part for part in walk.parts if part.inline_text]
-    plain = [part for part in readable if part.content_type == "text/plain"]
-    html = [part for part in readable if part.content_type == "text/html"]
+    plain = [part for part in readable if not part.page]
+    html = [part for part in readable if part.page]
     bodies: list[str] = []
-    for part in (*plain[:_MOST_TEXTS], *html[:1]):
+    for part in content.in_turn(head, [*plain[:_MOST_TEXTS], *html[:1]]):
         bodies.append(_lines(head, part))
         said = snippet.make(bodies[-1], subject=subject, page=partial(_marked, head, part, html[:1]))
         if said:
@@ -162,11 +161,11 @@ def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
 
 
 def _lines(head: bytes, part: mime.Part) -> str:
-    if part.content_type == "text/plain":
+    if not part.page:
         plain = content.decoded_text(head, part, limit=_LONGEST_PLAIN)
         if part.end - part.start > _LONGEST_PLAIN:
             plain = text.cut(plain)
-        return markup.plain(plain) if _PAGE.match(plain) else plain
+        return disguise.revealed(plain)
     return markup.own(content.decoded_text(head, part, limit=_LONGEST_HTML))
 
 

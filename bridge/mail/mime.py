@@ -30,6 +30,11 @@ _MOST_LOOKALIKES = 2_000
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
 _READER = FieldReader("content-type content-transfer-encoding content-disposition content-id")
 _TEXT = params.Parameterized("text/plain")
+_PAGES = {"text/html", "application/xhtml+xml", "text/enriched", "text/richtext"}
+_NOT_READ = {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/javascript", "text/rtf"}
+_NOT_READ |= {"text/rfc822-headers", "text/x-moz-deleted", "text/x-amp-html", "text/watch-html"}
+"""What is text to programs, and what says only what another part says as well."""
+_CHARSET = re.compile(r"[\s\"']*([^\s;,\"']{0,64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,18 @@ class Part:
 
     @property
     def inline_text(self) -> bool:
-        """Whether it is text that a mail program would show as part of the message."""
-        return self.content_type in {"text/plain", "text/html"} and self.disposition != "attachment"
+        """Whether it is text that a mail program would show as part of the message: of any kind that is no file."""
+        if self.disposition == "attachment":
+            return False
+        if self.content_type in {"text/plain", "text/html"}:
+            return True
+        text = self.page or (self.content_type.startswith("text/") and self.content_type not in _NOT_READ)
+        return text and not self.file_name
+
+    @property
+    def page(self) -> bool:
+        """Whether its text is markup."""
+        return self.content_type in _PAGES
 
 
 @dataclass(slots=True)
@@ -117,7 +132,7 @@ class _Walker:
         limit = len(self._raw)
         while len(self.found) < MOST_PARTS and self._header_room >= 0:
             kind = self._kind(fields)
-            if not kind.value.startswith("multipart/"):
+            if not kind.value.startswith("multipart/") and not (not kind.value and "boundary" in kind.raw):
                 self._leaf(fields, kind, limit)
             elif not self._enter(fields.body, kind):
                 self._leaf(fields, kind if len(self.stack) >= DEEPEST else _TEXT, limit)
@@ -129,9 +144,9 @@ class _Walker:
             self._header_room -= fields.body - position
 
     def _kind(self, fields: Fields) -> params.Parameterized:
-        kind = params.parse(fields.first("content-type"))
-        if "/" in kind.value:
-            return kind
+        """The content type, "" where it cannot be read; without the field the default."""
+        if fields.first("content-type"):
+            return params.media_type(fields.first("content-type"))
         if self.stack and self.stack[-1].content_type == "multipart/digest":
             return params.Parameterized("message/rfc822")
         return _TEXT
@@ -145,7 +160,7 @@ class _Walker:
         if kind.value == "multipart/alternative":
             self._alternatives += 1
             alternative = self._alternatives
-        self.stack.append(_Open(b"--" + boundary, kind.value, alternative))
+        self.stack.append(_Open(b"--" + boundary, kind.value or "multipart/mixed", alternative))
         _, level = self._next(body)
         if level is self.stack[-1]:
             return True
@@ -197,16 +212,18 @@ class _Walker:
         start = min(fields.body, limit)
         end = _before_line_end(self._raw, start, limit) if self.stack else limit
         encoding = params.parse(fields.first("content-transfer-encoding")).value
+        charset = _CHARSET.match(kind.text("charset"))
+        is_file = bool(name) or disposition.value == "attachment"
         self.found.append(
             Part(
                 index=len(self.found),
-                content_type=kind.value[:_LONGEST_NAME],
+                content_type=_type_of_leaf(kind, is_file=is_file, encoding=encoding),
                 file_name=text.identity(name, limit=_LONGEST_NAME),
                 size=_decoded_size(end - start, encoding),
                 encoding=encoding[:_LONGEST_NAME],
                 start=start,
                 end=end,
-                charset=kind.text("charset").strip()[:64],
+                charset=charset[1] if charset else "",
                 disposition=disposition.value[:_LONGEST_NAME],
                 content_id="content-id" in fields,
                 method=kind.text("method").lower()[:64],
@@ -216,6 +233,14 @@ class _Walker:
                 alternative=self.stack[-1].alternative if self.stack else 0,
             )
         )
+
+
+def _type_of_leaf(kind: params.Parameterized, *, is_file: bool, encoding: str) -> str:
+    """A type that cannot be read is text to people (RFC 2045 §5.2), but not for a file."""
+    if kind.value:
+        return kind.value[:_LONGEST_NAME]
+    binary = is_file or (encoding == "base64" and "charset" not in kind.raw)
+    return "application/octet-stream" if binary else "text/plain"
 
 
 def _is(kind: params.Parameterized, name: str, value: str) -> bool:

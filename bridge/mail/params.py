@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-from bridge.mail import charsets, words
+from bridge.mail import charsets, mediatypes, words
 from bridge.mail.comments import QUOTED_TEXT, without_comments
 
 _LONGEST_FIELD = 16_384
@@ -44,8 +44,15 @@ def parse(raw: bytes) -> Parameterized:
     """A structured field value; whatever cannot be read of it is left out. Never raises."""
     raw = without_comments(raw[:_LONGEST_FIELD])
     value, semicolon, _ = raw.partition(b";")
-    if not semicolon:
-        return Parameterized(_plain(value))
+    return _with_parameters(_plain(value), raw if semicolon else b"")
+
+
+def media_type(raw: bytes) -> Parameterized:
+    """The value of a Content-Type; one that is misspelt as it was meant, "" where it cannot be read. Never raises."""
+    return _with_parameters(*mediatypes.split(without_comments(raw[:_LONGEST_FIELD])))
+
+
+def _with_parameters(value: str, raw: bytes) -> Parameterized:
     plain: dict[str, bytes] = {}
     sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
     for match in islice(_PARAMETER.finditer(raw), _MOST_PARAMETERS):
@@ -60,8 +67,7 @@ def parse(raw: bytes) -> Parameterized:
             plain.setdefault(name[1], content)
         else:
             sections.setdefault(name[1], {})[int(name[2] or 0)] = (content, bool(name[3]))
-    decoded = {name: _joined(several) for name, several in sections.items()}
-    return Parameterized(_plain(value), plain, decoded)
+    return Parameterized(value, plain, {name: _joined(several) for name, several in sections.items()})
 
 
 def _plain(value: bytes) -> str:
