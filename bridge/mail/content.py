@@ -8,8 +8,9 @@ from __future__ import annotations
 import binascii
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from bridge.mail import charsets, disguise, flowed, markup, mime, text, words
+from bridge.mail import charsets, cms, disguise, flowed, markup, mime, text, words
 
 if TYPE_CHECKING:
     from bridge.mail.mime import Part, Raw
@@ -21,6 +22,10 @@ _LONGEST_ENCODED = 2 * LONGEST_TEXT
 _LONGEST_MARKUP = 131_072
 _MOST_DOUBTFUL = 4
 _DOUBTED = 49_152
+_MOST_PAGES = 2
+PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+"""S/MIME in one part (RFC 8551 §3.2)."""
+_SHOWS = re.compile(r"(?:\bcid:|\bsrc\s?=\s?[\"']?(?:cid:)?)([^\"'\s<>)]{1,300})", re.IGNORECASE)
 _PADDING = re.compile(rb"=+")
 _MOST_PADDINGS = 1_000
 
@@ -54,7 +59,11 @@ def readable_text(raw: Raw) -> str:
     pieces: list[str] = []
     spoken: set[int] = set()
     room = LONGEST_TEXT
-    for part in in_turn(raw, [part for part in mime.parts(raw) if part.inline_text]):
+    parts = mime.parts(raw)
+    inside = opened(raw, parts)
+    if inside:
+        raw, parts = inside, mime.parts(inside)
+    for part in in_turn(raw, [part for part in parts if part.inline_text]):
         if room <= 0:
             break
         if part.alternative and part.alternative in spoken:
@@ -67,6 +76,26 @@ def readable_text(raw: Raw) -> str:
             pieces.append(said)
             room -= len(said)
     return "\n\n".join(pieces)
+
+
+def shown(raw: Raw, parts: tuple[Part, ...]) -> frozenset[str]:
+    """The ids of the pictures that pages show themselves; looked for only where there is a picture that has one."""
+    named = {part.content_id for part in parts if part.content_id and part.content_type.startswith("image/")}
+    if not named:
+        return frozenset()
+    pages = [part for part in parts if part.page and part.inline_text][:_MOST_PAGES]
+    said = (decoded_text(raw, page, limit=_LONGEST_MARKUP) for page in pages)
+    return frozenset(unquote(match[1]).lower() for page in said for match in _SHOWS.finditer(page)) & named
+
+
+def opened(raw: Raw, parts: tuple[Part, ...]) -> bytes:
+    """The message within one that is signed and opaque (RFC 8551 §3.5.2); b"" when there is none.
+
+    With the default limits what is longer is read from its start.
+    """
+    if len(parts) != 1 or parts[0].content_type not in PKCS7:
+        return b""
+    return cms.signed_content(decoded(raw, parts[0], limit=_LONGEST_ENCODED))
 
 
 def in_turn(raw: Raw, parts: list[Part]) -> list[Part]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge.mail import authentication
+from bridge.mail import authentication, bounce, params
+from bridge.mail.content import PKCS7
 from bridge.model import Flag
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ _SPAM = re.compile(rb"(?:default:\s*)?(?:yes|true|spam)\b", re.IGNORECASE)
 _BULK = {b"bulk", b"list", b"junk"}
 _LIST_FIELDS = ("list-id", "list-unsubscribe", "list-post", "mailing-list")
 _REPORTS = {"message/disposition-notification", "message/feedback-report"}
-_STATUS = {"message/delivery-status", "message/global-delivery-status"}
-_PKCS7 = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
+_NO_TYPE = params.Parameterized("")
 _SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
-_NO_ATTACHMENTS = _SIGNATURES | _STATUS | _REPORTS | _PKCS7
-_NO_ATTACHMENTS |= {"application/pgp-encrypted", "text/rfc822-headers", "text/calendar", "application/ics"}
+_SMIME = {"signed-data": Flag.SIGNED, "certs-only": Flag(0), "compressed-data": Flag(0)}
+_NO_ATTACHMENTS = _SIGNATURES | bounce.STATUS | _REPORTS | PKCS7
+_PGP = "application/pgp-encrypted"
+"""The part before what is sealed, which servers on the way may leave as the only sign of it."""
+_NO_ATTACHMENTS |= {_PGP, "text/rfc822-headers", "text/calendar", "application/ics"}
 
 
 def of(
@@ -30,19 +33,22 @@ def of(
     kind: Parameterized,
     walk: Walk,
     *,
+    report: bounce.Report,
     sender: str,
+    shown: frozenset[str] = frozenset(),
     complete: bool = True,
     authserv_ids: frozenset[str] = frozenset(),
     spam_headers: tuple[str, ...] = (),
 ) -> Flag:
     """The flags of a message, by its top fields, its content type and its parts.
 
-    `sender` is the From address. Without `complete` the message was cut: then a multipart/mixed that
-    was still open counts as having an attachment. Authenticated is believed of configured
-    authserv-ids only (see `authentication.passes`), suspicious of configured spam headers only.
+    `report` is what it says of deliveries, `sender` the From address, `shown` the ids of what its pages show
+    themselves. Without `complete` the message was cut: then a multipart/mixed that was still open counts as having an
+    attachment. Authenticated is believed of configured authserv-ids only (see `authentication.passes`), suspicious of
+    configured spam headers only.
     """
-    flags = _priority(top) | _origin(top) | _secrecy(kind, walk.parts) | _report(top, kind, walk.parts, sender)
-    if any(attached(part) for part in walk.parts) or (not complete and "multipart/mixed" in walk.unfinished):
+    flags = _priority(top) | _origin(top) | _secrecy(kind, walk.parts) | _report(top, kind, walk.parts, sender, report)
+    if attached(walk.parts, shown) or (not complete and "multipart/mixed" in walk.unfinished):
         flags |= Flag.ATTACHMENT
     if any(invites(part) for part in walk.parts):
         flags |= Flag.INVITATION
@@ -53,17 +59,38 @@ def of(
     return flags
 
 
-def attached(part: Part) -> bool:
-    """Whether a part is an attachment to the eyes of a person."""
+def within(walk: Walk, *, shown: frozenset[str]) -> Flag:
+    """The flags that the parts of a message have which another one holds."""
+    flags = _secrecy(_NO_TYPE, walk.parts)
+    if attached(walk.parts, shown):
+        flags |= Flag.ATTACHMENT
+    if any(invites(part) for part in walk.parts):
+        flags |= Flag.INVITATION
+    return flags
+
+
+def attached(parts: tuple[Part, ...], shown: frozenset[str] = frozenset()) -> list[Part]:
+    """The parts that are attachments to the eyes of a person; `shown` are the ids of what pages show themselves."""
+    found: list[Part] = []
+    before: Part | None = None
+    for part in parts:
+        sealed = before is not None and before.content_type == _PGP and before.within == part.within
+        if not sealed and _attached(part, shown):
+            found.append(part)
+        before = part
+    return found
+
+
+def _attached(part: Part, shown: frozenset[str]) -> bool:
     if part.content_type in _NO_ATTACHMENTS or _in_report(part) or "multipart/encrypted" in part.within:
+        return False
+    if part.content_type.startswith("image/") and part.content_id in shown:
         return False
     if part.disposition == "attachment":
         return True
-    if "multipart/related" in part.within and part.content_id:
-        return False
     if part.content_type.startswith(("text/", "multipart/")):
         return bool(part.file_name) and part.disposition != "inline"
-    if part.inline_text:
+    if ("multipart/related" in part.within and part.content_id) or part.inline_text:
         return False
     return part.content_type != "message/external-body"
 
@@ -105,23 +132,27 @@ def _secrecy(kind: Parameterized, parts: tuple[Part, ...]) -> Flag:
     """PGP/MIME (RFC 3156) and S/MIME (RFC 8551 §3)."""
     flags = Flag(0)
     types = {kind.value}.union(*(part.within for part in parts))
-    if "multipart/encrypted" in types:
+    if "multipart/encrypted" in types or any(part.content_type == _PGP for part in parts):
         flags |= Flag.ENCRYPTED
     if "multipart/signed" in types or any(part.content_type in _SIGNATURES for part in parts):
         flags |= Flag.SIGNED
     for part in parts:
-        if part.content_type in _PKCS7:
-            flags |= Flag.SIGNED if part.smime_type == "signed-data" else Flag.ENCRYPTED
+        if part.content_type in PKCS7:
+            flags |= _SMIME.get(part.smime_type, Flag.ENCRYPTED)
     return flags
 
 
-def _report(top: Fields, kind: Parameterized, parts: tuple[Part, ...], sender: str) -> Flag:
-    """Delivery status (RFC 3464), disposition (RFC 8098) and abuse reports (RFC 5965)."""
+def _report(top: Fields, kind: Parameterized, parts: tuple[Part, ...], sender: str, report: bounce.Report) -> Flag:
+    """Delivery status (RFC 3464), disposition (RFC 8098) and abuse reports (RFC 5965).
+
+    A bounce is what failed for good. A report that cannot be read, or was cut before it, is taken for one.
+    """
     types = {part.content_type for part in parts}
-    report = kind.text("report-type").lower() if kind.value == "multipart/report" else ""
+    named = kind.text("report-type").lower() if kind.value == "multipart/report" else ""
     null_return = "return-path" in top and not top.first("return-path").strip(b"<> \t")
     local = sender.partition("@")[0]
-    bounced = report == "delivery-status" or types & _STATUS or "x-failed-recipients" in top
-    if bounced or local == "mailer-daemon" or (local == "postmaster" and null_return):
-        return Flag.BOUNCE | Flag.AUTOMATIC
-    return Flag.AUTOMATIC if report or types & _REPORTS else Flag(0)
+    delivery = named == "delivery-status" or types & bounce.STATUS or "x-failed-recipients" in top
+    if delivery or local == "mailer-daemon" or (local == "postmaster" and null_return):
+        failed = bool(report.missed) if report.told else not report.waits
+        return Flag.BOUNCE | Flag.AUTOMATIC if failed else Flag.AUTOMATIC
+    return Flag.AUTOMATIC if named or types & _REPORTS else Flag(0)

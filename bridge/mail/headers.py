@@ -8,7 +8,21 @@ from __future__ import annotations
 import re
 from functools import lru_cache, partial
 
-from bridge.mail import content, dates, disguise, flags, invitation, mailbox, markup, mime, params, snippet, text, words
+from bridge.mail import (
+    bounce,
+    content,
+    dates,
+    disguise,
+    flags,
+    invitation,
+    mailbox,
+    markup,
+    mime,
+    params,
+    snippet,
+    text,
+    words,
+)
 from bridge.mail.fields import READ, FieldReader, Fields
 from bridge.model import Extract, Flag
 
@@ -52,26 +66,34 @@ def extract(
     hint = _charset(kind, walk)
     name, address = mailbox.sender(_from(top), hint=hint)
     subject = _subject(top, hint)
+    hops = len(_RECEIVED.findall(b"\n" + head[: top.body]))
+    report = bounce.read(head, top, walk)
     found = flags.of(
         top,
         kind,
         walk,
+        report=report,
         sender=address,
+        shown=content.shown(head, walk.parts),
         complete=complete and len(head) >= size,
         authserv_ids=authserv_ids,
         spam_headers=spam,
     )
+    inside = content.opened(head, walk.parts)
+    if inside:
+        head, walk = inside, mime.walk(inside)
+        found = found & ~Flag.ENCRYPTED | Flag.SIGNED | flags.within(walk, shown=content.shown(head, walk.parts))
     found |= _armour(head, walk)
     return Extract(
         from_name=name,
         from_address=address,
         subject=subject,
-        snippet=_snippet(head, walk, found, subject),
+        snippet=_missed(report, found) or _snippet(head, walk, found, subject),
         flags=found,
         date=dates.epoch(top.first("date")),
         message_id=_message_id(top),
         list_id=_list_id(top),
-        hops=len(_RECEIVED.findall(b"\n" + head[: top.body])),
+        hops=hops,
     )
 
 
@@ -127,6 +149,11 @@ def _list_id(top: Fields) -> str:
     """The id of the mailing list, with or without its brackets (RFC 2919 §3); empty when there is none."""
     match = _LIST_ID.search(top.first("list-id"))
     return (match[1] or match[2]).decode("ascii", "replace").lower() if match else ""
+
+
+def _missed(report: bounce.Report, found: Flag) -> str:
+    """For a bounce: who was missed, and why."""
+    return text.prose(report.described(), limit=snippet.LONGEST) if Flag.BOUNCE in found else ""
 
 
 def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
@@ -191,5 +218,5 @@ def _without_text(head: bytes, walk: mime.Walk) -> str:
             subject = _subject(_reader(()).read_message(enclosed), part.charset)
             if subject:
                 return text.prose(subject, limit=snippet.LONGEST)
-    names = [part.file_name for part in walk.parts[:10] if part.file_name and flags.attached(part)]
+    names = [part.file_name for part in flags.attached(walk.parts[:10]) if part.file_name]
     return text.prose(", ".join(names), limit=snippet.LONGEST)

@@ -28,7 +28,7 @@ DEEPEST = 50
 _LONGEST_NAME = 200
 _MOST_LOOKALIKES = 2_000
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
-_READER = FieldReader("content-type content-transfer-encoding content-disposition content-id")
+_READER = FieldReader("content-type content-transfer-encoding content-disposition content-id content-location")
 _TEXT = params.Parameterized("text/plain")
 _PAGES = {"text/html", "application/xhtml+xml", "text/enriched", "text/richtext"}
 _NOT_READ = {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/javascript", "text/rtf"}
@@ -57,7 +57,7 @@ class Part:
     end: int
     charset: str = ""
     disposition: str = ""
-    content_id: bool = False
+    content_id: str = ""
     method: str = ""
     smime_type: str = ""
     joins_lines: bool = False
@@ -225,7 +225,7 @@ class _Walker:
                 end=end,
                 charset=charset[1] if charset else "",
                 disposition=disposition.value[:_LONGEST_NAME],
-                content_id="content-id" in fields,
+                content_id=_id(fields),
                 method=kind.text("method").lower()[:64],
                 smime_type=kind.text("smime-type").lower()[:64],
                 joins_lines=_is(kind, "format", "flowed") and _is(kind, "delsp", "yes"),
@@ -233,6 +233,12 @@ class _Walker:
                 alternative=self.stack[-1].alternative if self.stack else 0,
             )
         )
+
+
+def _id(fields: Fields) -> str:
+    """By what a page may name the part: its Content-ID, else its Content-Location (RFC 2392, RFC 2557)."""
+    given = fields.first("content-id").strip(b"<> \t") or fields.first("content-location")
+    return given[:_LONGEST_NAME].decode("utf-8", "replace").lower()
 
 
 def _type_of_leaf(kind: params.Parameterized, *, is_file: bool, encoding: str) -> str:

@@ -39,7 +39,7 @@ TEXTS = [
     "<https://example.org> see <b>x</b>",
     "<Nora> hi",
     "<a href='x'>y</a> is how a link looks",
-    "I would write <p>a</p> and <p>b</p> in the page and hope for the best, with many words around the few tags that are there",
+    "I would write <p>a</p> and <p>b</p> in the page and hope, with many words around the few tags",
     "--- a/x.html\n+++ b/x.html\n-<p>old</p>\n+<p>new</p>\n",
     "Use {name: value} please",
     "fn main() { let x: u8 = 1; }",

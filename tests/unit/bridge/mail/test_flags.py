@@ -94,6 +94,45 @@ def test_parts(subtype, children, flag):
     assert flags(field, body=body) == flag
 
 
+IMAGE = "Content-Type: image/png; name=a.png\r\nContent-ID: <A@x>\r\nContent-Disposition: {}\r\n\r\nx"
+LOCATED = "Content-Type: image/png\r\nContent-Location: a.png\r\nContent-Disposition: attachment\r\n\r\nx"
+PAGE = "Content-Type: text/html\r\n\r\n<p>x<img src={}></p>"
+
+
+@pytest.mark.parametrize(
+    ("subtype", "page", "image", "flag"),
+    [
+        ("related", "cid:a%40x", IMAGE.format("attachment; filename=a.png"), NONE),
+        ("related", '"cid:A@X"', IMAGE.format("attachment"), NONE),
+        ("mixed", "'cid:a@x'", IMAGE.format("inline"), NONE),
+        ("mixed", "cid:a@x", IMAGE.format("attachment"), NONE),
+        ("related", "'a.png'", LOCATED, NONE),
+        ("related", "cid:b@x", IMAGE.format("attachment"), Flag.ATTACHMENT),
+        ("related", "cid:b@x", IMAGE.format("inline"), NONE),
+        ("mixed", "cid:b@x", IMAGE.format("inline"), Flag.ATTACHMENT),
+        ("mixed", "cid:a@x", IMAGE.format("attachment").replace("image/png", "application/pdf"), Flag.ATTACHMENT),
+    ],
+)
+def test_a_picture_that_the_page_shows_is_no_attachment(subtype, page, image, flag):
+    field, body = parts(subtype, PAGE.format(page), image)
+    assert flags(field, body=body) == flag
+
+
+SEALED = "Content-Type: application/octet-stream; name=encrypted.asc\r\n\r\n-----BEGIN PGP MESSAGE-----"
+
+
+def test_pgp_that_was_rewritten_on_the_way_is_encrypted():
+    version = "Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1"
+    empty = "Content-Type: text/plain\r\n\r\n"
+    for children in ((empty, version, SEALED), (version, SEALED), (version, SEALED, empty)):
+        field, body = parts("mixed", *children)
+        assert flags(field, body=body) == Flag.ENCRYPTED
+    field, body = parts("mixed", TEXT, SEALED)
+    assert flags(field, body=body) == Flag.ATTACHMENT
+    field, body = parts("mixed", version, SEALED, SEALED)
+    assert flags(field, body=body) == Flag.ENCRYPTED | Flag.ATTACHMENT
+
+
 def test_a_report_says_its_kind_even_when_its_parts_are_cut():
     field, _ = parts("report", parameters="; report-type=delivery-status")
     assert flags(field, body="") == Flag.BOUNCE | Flag.AUTOMATIC
