@@ -20,12 +20,12 @@ _LONGEST_LENGTH = 8
 
 @dataclass(frozen=True, slots=True)
 class _Element:
-    """One element of BER: its tag, and where its content lies; `open` when only a mark ends it (X.690 §8.1.3.6)."""
+    """One element of BER: its tag, and where its content lies; `endless` when only a mark ends it (X.690 §8.1.3.6)."""
 
     tag: int
     start: int
     end: int
-    open: bool
+    endless: bool
 
 
 def kind(data: bytes) -> bytes:
@@ -54,13 +54,13 @@ def _element(data: bytes, position: int) -> _Element | None:
         return None
     tag, length, start = data[position], data[position + 1], position + 2
     if length == 0x80:
-        return _Element(tag, start, len(data), open=True)
+        return _Element(tag, start, len(data), endless=True)
     if length > 0x80:
         octets = length & 0x7F
         if octets > _LONGEST_LENGTH:
             return None
         length, start = int.from_bytes(data[start : start + octets]), start + octets
-    return _Element(tag, start, min(start + length, len(data)), open=False)
+    return _Element(tag, start, min(start + length, len(data)), endless=False)
 
 
 def _into(data: bytes, position: int, tag: int) -> int:
@@ -74,14 +74,14 @@ def _behind(data: bytes, position: int) -> int:
     element = _element(data, position)
     if element is None:
         return -1
-    if not element.open:
+    if not element.endless:
         return element.end
     depth, position = 1, element.start
     for _ in range(_MOST_ELEMENTS):
         inner = _element(data, position)
         if inner is None or depth > _DEEPEST:
             return -1
-        if inner.open:
+        if inner.endless:
             depth, position = depth + 1, inner.start
             continue
         position = inner.end
@@ -102,7 +102,7 @@ def _octets(data: bytes, position: int) -> bytes:
     position = whole.start if whole.tag == _PIECES else -1
     while 0 <= position < whole.end and len(pieces) < _MOST_ELEMENTS:
         piece = _element(data, position)
-        if piece is None or piece.tag != _OCTETS or piece.open:
+        if piece is None or piece.tag != _OCTETS or piece.endless:
             break
         pieces.append(data[piece.start : piece.end])
         position = piece.end
