@@ -9,6 +9,8 @@ from email.utils import parsedate_tz
 _EARLIEST_S = 0
 _LATEST_S = 4_102_444_800  # 2100-01-01T00:00:00Z
 _LONGEST = 128
+_OFFSET = re.compile(r"\s?\b(?:GMT|UTC?)\s?([+-])(\d{1,2}):?(\d\d)?(?!\d)", re.IGNORECASE)
+"""A zone as scripts write it: GMT and how far it is from it."""
 _HOUR_24 = re.compile(r"[\dW-]{7,10}[^\d-]24")
 """The end of a day in ISO 8601: not in RFC 3339, and read by Python from 3.14 on alone."""
 
@@ -19,12 +21,16 @@ def epoch(raw: bytes) -> int | None:
     Sane is 1970 to 2099; anything else, impossible days included, is None. A zone that nobody
     knows counts as UTC, as RFC 5322 §4.3 wants it.
     """
-    value = raw[:_LONGEST].decode("ascii", "replace").strip()
+    value = _OFFSET.sub(_zone, raw[:_LONGEST].decode("ascii", "replace").strip())
     moment = _iso(value) or _internet(value)
     if moment is None:
         return None
     epoch_s = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
     return epoch_s if _EARLIEST_S <= epoch_s < _LATEST_S else None
+
+
+def _zone(offset: re.Match[str]) -> str:
+    return f" {offset[1]}{offset[2]:0>2}{offset[3] or '00'}"
 
 
 def _iso(value: str) -> datetime | None:

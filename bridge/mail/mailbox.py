@@ -1,8 +1,8 @@
 """The sender as a name and an address (RFC 5322 §3.4), out of whatever stands in a From field.
 
 The field is split into mailboxes before anything is decoded, so that no encoded-word can smuggle in
-a comma, a bracket or an address. An address in angle brackets is the sender; what looks like one
-beside it is part of the name.
+a comma, a bracket or an address: only where no address stands outside of them is one looked for
+within. An address in angle brackets is the sender; what looks like one beside it is part of the name.
 """
 
 from __future__ import annotations
@@ -49,11 +49,15 @@ _ROUTE = re.compile(rb"@[^:<>]*+:")
 
 @dataclass(slots=True)
 class _Mailbox:
-    """What has been read of one mailbox: words of the phrase, the angle address, comments."""
+    """What has been read of one mailbox: words of the phrase, the angle address and whether it is still open, comments.
+
+    `bare` is the phrase without encoded-words, in which no address can stand.
+    """
 
     phrase: list[bytes] = field(default_factory=list)
     bare: list[bytes] = field(default_factory=list)
     angle: bytes | None = None
+    ajar: bool = False
     comment: list[bytes] = field(default_factory=list)
 
     @property
@@ -71,13 +75,21 @@ def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
     The address is in lower case: it is shown and compared, and nobody writes to it from here.
     `hint` is the charset to try for raw 8-bit names that are not UTF-8.
     """
-    mailboxes = _split(raw[:_LONGEST_FIELD])
-    if not mailboxes:
-        return "", ""
-    phrase, address = _parts(_first(mailboxes))
-    name = text.identity(words.decode(phrase, hint=hint), limit=LONGEST_NAME)
-    plain = charsets.sniff(address, hint=hint).lower()
+    raw = raw[:_LONGEST_FIELD]
+    phrase, address = _read(raw)
+    if words.holds(raw) and b"@" not in words.outside(raw):  # perhaps a whole mailbox in encoded-words
+        within = words.decode(raw, hint=hint).encode("utf-8", "replace")
+        if b"@" in within and not words.holds(within):
+            phrase, address = _read(within)
+    name = text.identity(words.legible(words.decode(phrase, hint=hint)), limit=LONGEST_NAME)
+    plain = "" if b"=?" in address else charsets.sniff(address, hint=hint).lower()
     return _unquoted(name), text.identity(plain, limit=LONGEST_ADDRESS)
+
+
+def _read(raw: bytes) -> tuple[bytes, bytes]:
+    """Phrase and address of the first mailbox, raw."""
+    mailboxes = _split(raw)
+    return _parts(_first(mailboxes)) if mailboxes else (b"", b"")
 
 
 def _split(raw: bytes) -> list[_Mailbox]:
@@ -96,17 +108,31 @@ def _split(raw: bytes) -> list[_Mailbox]:
             break
         elif kind == "comment":
             current.comment.append(_ESCAPE.sub(rb"\1", value[1:-1]))
-        elif kind == "angle" and current.angle is None:
-            current.angle = value.strip(b"<>").strip()
+        elif kind == "angle" and (current.angle is None or current.ajar):
+            _open(current, value)
             addressed = True
         elif kind == "quoted":
             current.phrase.append(_ESCAPE.sub(rb"\1", value[1:-1]))
             current.bare.append(value)
-        elif kind in ("word", "atom", "space"):
+        elif kind == "word":
+            current.phrase.append(value)
+            current.bare.append(b" ")
+        elif kind in ("atom", "space"):
             current.phrase.append(value)
             current.bare.append(value)
             addressed = addressed or b"@" in value
     return [mailbox for mailbox in found if mailbox]
+
+
+def _open(mailbox: _Mailbox, value: bytes) -> None:
+    """Take an angle address; one that was not closed before it is part of the name, unless it has the only address."""
+    inner = value.strip(b"<>").strip()
+    if mailbox.angle is not None:
+        if b"@" not in inner:
+            return
+        if not b"".join(mailbox.phrase).strip():
+            mailbox.phrase.append(mailbox.angle)
+    mailbox.angle, mailbox.ajar = inner, not value.endswith(b">")
 
 
 def _tokens(raw: bytes) -> Iterator[re.Match[bytes]]:
@@ -144,8 +170,10 @@ def _parts(mailbox: _Mailbox) -> tuple[bytes, bytes]:
         return phrase or comment, _WHITE.sub(rb"\1", address)
     bare = b"".join(mailbox.bare).strip()
     candidates = [part for part in bare.split() if b"@" in part]
+    if b"=?" in bare and not candidates:
+        return phrase or comment, b""
     if not candidates:
-        return (phrase, b"") if len(bare.split()) > 1 else (comment, bare)
+        return (phrase or comment, b"") if len(phrase.split()) != 1 or not bare else (comment, bare)
     if candidates[0].strip(b"@") != candidates[0]:  # white space around the @ (RFC 5322 §4.4)
         return comment, b"".join(bare.split())
     if b'"' in candidates[0]:  # a quoted local part may hold spaces

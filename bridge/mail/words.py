@@ -11,6 +11,8 @@ WORD = rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*+(?:(?<!=)\?(?!=)[^?]*+){0,3})\?="
 """An encoded-word; spaces and question marks inside, which the RFC forbids, are common and allowed."""
 
 _WORD = re.compile(WORD)
+_BROKEN = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]*)(?:\?=?)?")
+_REMAINS = re.compile(r"=\?[^\s?]{0,64}(?:\?[^\s?]{0,2}(?:\?[^\s?]*)?)?(?:\?=)?")
 _Q_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
@@ -45,6 +47,30 @@ def decode(raw: bytes, *, hint: str = "") -> str:
     pieces.append(charsets.decode(waiting, charset, hint=hint))
     pieces.append(charsets.sniff(raw[position:], hint=hint))
     return "".join(pieces)
+
+
+def holds(raw: bytes) -> bool:
+    """Whether a header value has an encoded-word in it."""
+    return b"=?" in raw and _WORD.search(raw) is not None
+
+
+def outside(raw: bytes) -> bytes:
+    """A header value without its encoded-words."""
+    return _WORD.sub(b" ", raw)
+
+
+def legible(text: str) -> str:
+    """Decoded text without what is left of encoded-words that nobody could decode, as far as they say nothing."""
+    if "=?" not in text:
+        return text
+    text = _BROKEN.sub(lambda broken: _mended(broken[1], broken[2], broken[3]), text)
+    return _REMAINS.sub("", text).replace("?=", "").strip()
+
+
+def _mended(charset: str, encoding: str, said: str) -> str:
+    """What an encoded-word says that has no end."""
+    raw = said.encode("utf-8", "replace")
+    return charsets.decode(base64_bytes(raw) if encoding in "bB" else _q(raw), charset)
 
 
 def _q(text: bytes) -> bytes:
