@@ -56,6 +56,13 @@ PIECES = [
     b"<div class=gmail_quote>", b"<blockquote>", b"</blockquote>", b"<div name=quote>",
     b"<a href='mailto:a@b.example'>",
     b"<br id=lineBreakAtBeginningOfSignature>", b"\xef\xb7\x90", b"&#xfdd3;", b"11.4.2025 13.18", b"Re: ",
+    b"code", "Ваш код: ".encode(), "コード".encode(), "٧٣٥٢٠٦".encode(), b" is ", b"order 735206 ", b"7 3 5 2",
+    b"\x1b$B-!-j", b"; format=flowed; delsp=yes", b"charset=unicode", b"plain/text", b"&nbsp;&amp; ", b"<!-- -->",
+    b"P {margin-top:0;}\n", b"message/delivery-status", b"Final-Recipient: rfc822; a@b\n", b"Action: failed\n",
+    b"Diagnostic-Code: smtp; 550 5.1.1 no\n", b"X-Failed-Recipients: ", b"MAILER-DAEMON@b.example",
+    b"application/pkcs7-mime; smime-type=signed-data", b"MIAGCSqGSIb3DQEHAqCAMIACAQExADCABgkqhkiG9w0BBwGggCSABAQ",
+    b"Content-ID: <a>\n", b"<img src='cid:a'>", b"application/pgp-encrypted", b"BEGIN:VALARM\n", b"DURATION:PT1H\n",
+    b"RRULE:FREQ=WEEKLY;INTERVAL=2\n", b'TZID="(UTC+1:00) a, b":2025', b"GMT+0100",
     b"\xe2\x80\x8b", b"\xf0\x9f\x87\xa9", b" " * 2_000, b"\xe2\x80\x8b" * 700,
 ]  # fmt: skip
 

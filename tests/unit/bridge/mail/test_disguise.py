@@ -91,7 +91,7 @@ def test_no_text_raises(pieces):
 
 
 @pytest.mark.parametrize(
-    "unit", [" ", "\n", "</p", "<!--", "a{", "@media x{a{", "{a:b;", "a,", "&", "&lt;p", "/*", "<p a='"]
+    "unit", [" ", "\n", "</p", "<!--", "a, ", "a{", "@media x{a{", "{a:b;", "a,", "&", "&lt;p", "/*", "<p a='"]
 )
 def test_any_text_is_judged_at_once(unit):
     text = (unit * 49_152)[:49_152]
