@@ -84,6 +84,8 @@ _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 _SNIFFED = {"", "ascii", "utf_8", "utf_8_sig"}
 _WIDE = {"utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"}
 _OTHER_THAN_ASCII = _WIDE | {"utf_7", "cp037", "cp273", "cp424", "cp500", "cp1026", "cp1140"}
+_ESCAPING = {"hz", "iso2022_kr", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004"} | _OTHER_THAN_ASCII
+"""Charsets that have escape sequences of their own, or none that could be told."""
 _PAIRS = {"gb18030", "gb2312", "gbk", "hz", "big5", "big5hkscs", "cp950", "cp949", "euc_kr", "johab", "cp932"}
 _PAIRS |= {"shift_jis", "euc_jp", "cp874", "iso8859_11", "tis_620"}
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
@@ -120,6 +122,8 @@ def decode(data: bytes, charset: str, *, hint: str = "") -> str:
         return sniff(data, hint=hint, utf8=declared.startswith("utf_8"))
     if declared == "utf_7":
         return _utf_7(data, hint=hint)
+    if b"\x1b$" in data and declared not in _ESCAPING and data.isascii():
+        return japanese.decode(data)
     text = _utf8(data) if declared not in _OTHER_THAN_ASCII and not data.isascii() else None
     return _replacing(data, declared) if text is None or _by_chance(data, text, declared) else text
 

@@ -84,7 +84,7 @@ def shown(raw: Raw, parts: tuple[Part, ...]) -> frozenset[str]:
     if not named:
         return frozenset()
     pages = [part for part in parts if part.page and part.inline_text][:_MOST_PAGES]
-    said = (decoded_text(raw, page, limit=_LONGEST_MARKUP) for page in pages)
+    said = (decoded_text(raw, page, limit=LONGEST_TEXT) for page in pages)
     return frozenset(unquote(match[1]).lower() for page in said for match in _SHOWS.finditer(page)) & named
 
 

@@ -22,6 +22,7 @@ LONGEST_ADDRESS = 320
 """Characters: 64 octets of local part, @, 255 of domain (RFC 5321 §4.5.3.1)."""
 
 _LONGEST_FIELD = 8_192
+_SCHEME = b"mailto:"
 _QUOTED_TOKEN = rb'(?P<quoted>"' + QUOTED_TEXT + rb'")|'
 _COMMENT_TOKEN = rb"(?P<comment>" + COMMENT + rb")|"
 _OTHER_TOKEN = (
@@ -44,6 +45,9 @@ _TOKENS = {
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _WHITE = re.compile(rb"(" + QUOTED + rb")|\s+", re.DOTALL)
 """White space, but for what a quoted local part holds (RFC 5322 §3.4.1)."""
+_QUOTED_WHOLE = re.compile(rb'"' + QUOTED_TEXT + rb'"', re.DOTALL)
+_BRACKETED = re.compile(rb"\[([^\[\]\s]+@[^\[\]\s]+)\]|\xef\xbc\x9c(.+)\xef\xbc\x9e")
+"""An address in brackets of another kind."""
 _ROUTE = re.compile(rb"@[^:<>]*+:")
 
 
@@ -75,7 +79,9 @@ def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
     The address is in lower case: it is shown and compared, and nobody writes to it from here.
     `hint` is the charset to try for raw 8-bit names that are not UTF-8.
     """
-    raw = raw[:_LONGEST_FIELD]
+    raw = raw[:_LONGEST_FIELD].strip()
+    if _QUOTED_WHOLE.fullmatch(raw):
+        raw = _ESCAPE.sub(rb"\1", raw[1:-1])
     phrase, address = _read(raw)
     if words.holds(raw) and b"@" not in words.outside(raw):  # perhaps a whole mailbox in encoded-words
         within = words.decode(raw, hint=hint).encode("utf-8", "replace")
@@ -108,7 +114,7 @@ def _split(raw: bytes) -> list[_Mailbox]:
             break
         elif kind == "comment":
             current.comment.append(_ESCAPE.sub(rb"\1", value[1:-1]))
-        elif kind == "angle" and (current.angle is None or current.ajar):
+        elif kind == "angle" and (current.angle is None or current.ajar or b"@" not in current.angle):
             _open(current, value)
             addressed = True
         elif kind == "quoted":
@@ -167,6 +173,7 @@ def _parts(mailbox: _Mailbox) -> tuple[bytes, bytes]:
     comment = b"".join(mailbox.comment).strip()
     if mailbox.angle is not None:
         address = without_comments(_ROUTE.sub(b"", mailbox.angle, count=1))
+        address = address[len(_SCHEME) :] if address[: len(_SCHEME)].lower() == _SCHEME else address
         return phrase or comment, _WHITE.sub(rb"\1", address)
     bare = b"".join(mailbox.bare).strip()
     candidates = [part for part in bare.split() if b"@" in part]
@@ -178,7 +185,9 @@ def _parts(mailbox: _Mailbox) -> tuple[bytes, bytes]:
         return comment, b"".join(bare.split())
     if b'"' in candidates[0]:  # a quoted local part may hold spaces
         return comment, bare
-    return phrase.replace(candidates[0], b"", 1).strip() or comment, candidates[0]
+    bracketed = _BRACKETED.fullmatch(candidates[0])
+    address = (bracketed[1] or bracketed[2]) if bracketed else candidates[0]
+    return phrase.replace(candidates[0], b"", 1).strip() or comment, address
 
 
 def _unquoted(name: str) -> str:

@@ -99,6 +99,13 @@ def test_one_character_of_two_bytes_may_be_utf8_by_chance():
     assert charsets.decode("我".encode(), "gb2312") == "我"
 
 
+@pytest.mark.parametrize(
+    "declared", ["", "us-ascii", "utf-8", "iso-8859-1", "shift_jis", "euc-jp", "windows-1252", "x-nonsense"]
+)
+def test_iso_2022_jp_is_known_by_its_escapes(declared):
+    assert charsets.decode("会議①".encode("iso2022_jp_2004").replace(b"$(Q", b"$B"), declared) == "会議①"
+
+
 def test_what_would_be_a_control_in_utf8_is_none():
     assert charsets.decode("Â€".encode("cp1250"), "windows-1250") == "Â€"
 
