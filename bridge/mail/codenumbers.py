@@ -16,7 +16,7 @@ WRITTEN = (
     r"|(?P<spaced>\d(?:[ \n]{1,4}\d){3,7})|[A-Z]{1,3}-(?P<tagged>\d{4,8})"
     r"|(?P<mixed>(?=[A-Z]{0,7}\d)(?=\d{0,7}[A-Z])[A-Z0-9]{4,8}"
     r"|(?=[A-Z-]{0,8}\d)(?=[\d-]{0,8}[A-Z])[A-Z0-9]{3,4}-[A-Z0-9]{3,4}))"
-    r"(?![A-Za-z0-9%@_€$£₹₽₺₩/]|-[\w]|[.,:]\d| ?[%€]| \d)"
+    r"(?![A-Za-z0-9#%@_€$£₹₽₺₩/]|-[\w]|[.,:]\d| ?[%€]| \d)"
 )
 _WRITTEN = re.compile(WRITTEN)
 _BLANKS = str.maketrans(
@@ -56,7 +56,8 @@ _NUMBER_OF = (
     r"|flug|vol|рейс|id|build|version|release|rfc|port|bug|issue|pr|serial\w*|lot|model\w*"
 )
 _PLACE = (
-    r"user|benutzer|account|konto\w*|compte|cuenta|conta|conto|счет\w*|счёт\w*|аккаунт\w*|hesa[pb]\w*|حساب|帐号|帳號|账号"
+    r"user|benutzer|account|konto\w*|compte|cuenta|conta|conto|счет\w*|счёт\w*|аккаунт\w*|hesa[pb]\w*|حساب|帐号"
+    r"|帳號|账号"
     r"|계좌|계정"
 )
 _MARK = (
@@ -81,7 +82,8 @@ _ELSEWHOSE = re.compile(
 _MEASURED = re.compile(
     r" ?(?:[元円원฿₫]|EUR|USD|GBP|CHF|PLN|UAH|RUB|RON|HUF|CZK|SEK|NOK|DKK|TRY|TL|INR|IDR|VND|JPY|KRW|CNY|TWD|BRL"
     r"|euros?|dollars?|zł|kr\b|руб|р\.|грн"
-    r"|Ft\b|Kč|лв|lei\b|ریال|ريال|تومان|درهم|دينار|جنيه|ש\"ח|บาท|đồng|रुपये|bytes?|(?-i:[kKMGT]i?B)\b|kWh|km\b|kg\b|mAh"
+    r"|Ft\b|Kč|лв|lei\b|ریال|ريال|تومان|درهم|دينار|جنيه|ש\"ח|บาท|đồng|रुपये|bytes?|(?-i:[kKMGT]i?B)\b|kWh|km\b|kg\b"
+    r"|mAh"
     r"|min|sec\b|sek|мин|хв|сек|分|秒|분\b|초|분간|דק|دقي|دقیقه|मिनट|phút|นาที|λεπτ|perc\b|hours?|stunden|heures"
     r"|horas|часов"
     r"|numaralı|nolu|sayılı|számú|[号號番](?!码|碼)|번 )",

@@ -53,8 +53,10 @@ _OF = re.compile(r"(?:d[eiou]|da|del|della|dell|des|d|der|von|van|of|af|av)\b['�
 _BREAK = re.compile(r"[\d,;|·()\n、，：:。।.–—]")
 _QUALIFIED = re.compile(r"[^\d:\uff1a,;(]*")
 _DISCOUNT = re.compile(r"\d ?[%٪]|\b(?:off|rabatt|discount)\b", re.IGNORECASE)
-_MEETING = re.compile(r"\bID\s?:\s?\d{2,4}(?: \d{2,4}){2,3}\b", re.IGNORECASE)
-"""Above the password of a meeting on the web."""
+_NO_CODES = re.compile(
+    r"\bID\s?:\s?\d{2,4}(?: \d{2,4}){2,3}\b|^(?:diff |@@ -|index [0-9a-f]{7,40}\.\.)", re.IGNORECASE | re.MULTILINE
+)
+"""What stands above the password of a meeting on the web, and in a patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def find(subject: str, *texts: str) -> str:
     written = [unicodedata.normalize("NFC", _QUOTED_LINE.sub("", text[:_SEARCHED])) for text in (subject, *texts)]
     read = [codenumbers.readable(text) for text in written]
     words = [list(_words(text)) for text in read]
-    if not any(words) or any(map(_MEETING.search, read)):
+    if not any(words) or any(map(_NO_CODES.search, read)):
         return ""
     search = _Search(read, words)
     best, code = 0, ""

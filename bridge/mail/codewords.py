@@ -61,7 +61,8 @@ OPENING = re.compile(
     r"|monouso"
     r"|jednor[aá]z|одноразов|єдноразов|еднократ|kertakäyt|tek kullan|egyszer|μιας χρήσ|μίας χρήσ|vienkart"
     r"|sekali pakai"
-    r"|temporary|tempor[aä]r|провероч|перевіроч|временн|тимчасов|сеансов|activ|aktiv|актив|etkinle|do[ğg]rula|onay"
+    r"|valid(?:er|ar|at|ez|ier)|temporary|tempor[aä]r|провероч|перевіроч|временн|тимчасов|сеансов|activ|aktiv|актив"
+    r"|etkinle|do[ğg]rula|onay"
     r"|pengesah|verifikasi|keamanan|masuk|xác (?:minh|thực|nhận)|đăng nhập|bảo mật|ยืนยัน|เข้าสู่ระบบ|ความปลอดภัย"
     r"|ใช้ครั้งเดียว"
     r"|تحقق|ت[أا]كيد|دخول|[أا]مان|تفعيل|لمرة واحدة|ت[اأ]یید|ورود|فعال|یک ?بار|یک‌بار|پویا|امنیت|تصدیق|لاگ"
@@ -87,7 +88,8 @@ YOURS = re.compile(
 """Whose it is: a code that is yours, or that follows, is no other one."""
 
 OTHER = re.compile(
-    r"promo|промо|プロモ|프로모|प्रोमो|disc?ount|d?escuent|descont|rabat|gutschein|[ck]upon|coupon|cupom|купон"
+    r"promo|event|alarm|fault|störung|ereignis|trouble|device|model|serial|function|batch|товар|промо|プロモ|프로모"
+    r"|प्रोमो|disc?ount|d?escuent|descont|rabat|gutschein|[ck]upon|coupon|cupom|купон"
     r"|coupon|voucher"
     r"|ваучер|gift|regalo|cadeau|geschenk|подароч|referral|parrain|empfehl|invit(?:e|ación) a|zip\b|zip-?code"
     r"|post(?:al|leit|\b|n(?:um|r)|i?[ck]od)"
