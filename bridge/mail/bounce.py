@@ -33,6 +33,15 @@ _CODE = re.compile(
 )
 _FAILED_CODE = re.compile(r"(?<![\w.-])(?:5\d\d[- ](?=\D|5\.)|5\.\d{1,3}\.\d{1,3}(?![\w.]))")
 _WAITING_CODE = re.compile(r"(?<![\w.-])(?:4\d\d[- ](?=\D|4\.)|4\.\d{1,3}\.\d{1,3}(?![\w.]))")
+_WAITS = re.compile(
+    r"\bdelayed\b|\b(?:not yet been|still not|could not yet be) delivered|\bstill being retried"
+    r"|\bwill (?:keep trying|continue)"
+    r"|verzögert|en attente|retard[ée]|aplazad|retrasad|atrasad|ritardat|задерж|opóźnion|försena|forsink"
+    r"|遅延|延迟|延遲|지연",
+    re.IGNORECASE,
+)
+"""What a server says that has not given up."""
+_NOTHING = re.compile(r"[(\[<]\s*#?\s*(?:[)\]>]|\Z)")
 _ADDRESS = r"[^\s<>@,;:\"()]{1,64}@[^\s<>@,;:\"()]{1,255}"
 _OWN_LINE = re.compile(rf"^[ \t]*<?({_ADDRESS})>?:?[ \t]*\r?$", re.MULTILINE)
 _BLANK = re.compile(r"\n\s*\n|\n--")
@@ -112,7 +121,7 @@ def _reason(said: str, address: str) -> str:
     said = " ".join(said.split()).strip("() ")
     code = _CODE.match(said)
     words_said = _CODE.sub("", said).replace(f"<{address}>", "").replace(address, "").strip(" :;,-.")
-    words_said = re.sub(r"\s{2,}", " ", words_said)
+    words_said = re.sub(r"\s{2,}", " ", _NOTHING.sub("", words_said)).strip(" :;,-.")
     if not any(map(str.isalpha, words_said)):
         return ""
     sentence = re.match(r".{15,}?[.!?](?=\s[A-Z])", words_said)
@@ -131,8 +140,16 @@ def _from_words(raw: Raw, top: Fields, walk: Walk) -> Report:
     address = named or (own[1] if own else "")
     failed = _FAILED_CODE.search(letter)
     if failed is None:
-        waits = "x-failed-recipients" not in top and _WAITING_CODE.search(letter) is not None
-        return Report(((named, ""),) if named else (), waits=waits)
-    end = _BLANK.search(letter, failed.start())
-    said = letter[failed.start() : end.start() if end else failed.start() + 2 * _LONGEST_REASON]
-    return Report(((address, _reason(said.partition("\nGiving up")[0], address)),))
+        late = _WAITING_CODE.search(letter) or _WAITS.search(f"{_text(top.first('subject'))}\n{letter}")
+        return Report(((named, ""),) if named else (), waits="x-failed-recipients" not in top and late is not None)
+    reason = _reason(_paragraph(letter, failed.start()), address)
+    if own and not reason:
+        reason = _reason(_paragraph(letter, own.end()), address)
+    return Report(((address, reason),))
+
+
+def _paragraph(letter: str, start: int) -> str:
+    """What stands there, up to a blank line."""
+    letter = letter[start : start + 4 * _LONGEST_REASON].lstrip()
+    end = _BLANK.search(letter)
+    return letter[: end.start() if end else None].partition("\nGiving up")[0]

@@ -151,7 +151,8 @@ def _report(top: Fields, kind: Parameterized, parts: tuple[Part, ...], sender: s
     named = kind.text("report-type").lower() if kind.value == "multipart/report" else ""
     null_return = "return-path" in top and not top.first("return-path").strip(b"<> \t")
     local = sender.partition("@")[0]
-    delivery = named == "delivery-status" or types & bounce.STATUS or "x-failed-recipients" in top
+    by_server = null_return or local == "postmaster" or "auto-submitted" in top or kind.value == "multipart/report"
+    delivery = named == "delivery-status" or (types & bounce.STATUS and by_server) or "x-failed-recipients" in top
     if delivery or local == "mailer-daemon" or (local == "postmaster" and null_return):
         failed = bool(report.missed) if report.told else not report.waits
         return Flag.BOUNCE | Flag.AUTOMATIC if failed else Flag.AUTOMATIC

@@ -133,7 +133,26 @@ def test_a_letter_alone_says_it_as_well():
     assert (found.flags, found.snippet) == (BOUNCE, "per@example.net: 550 No such person")
 
 
+def test_a_letter_without_a_code_before_its_reason():
+    text = "<per@example.net>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n--- Below is a copy.\n"
+    found = read(letter(text))
+    assert (found.flags, found.snippet) == (BOUNCE, "per@example.net: Sorry, no mailbox here by that name")
+
+
+def test_a_report_that_a_person_passes_on_is_no_bounce():
+    raw = report(recipient("failed", "smtp; 550 no")).replace(
+        b"multipart/report; report-type=delivery-status", b"multipart/mixed"
+    )
+    person = raw.replace(b"Mail Delivery System <MAILER-DAEMON@example.net>", b"Nora <nora@example.org>")
+    assert Flag.BOUNCE not in read(person).flags
+    assert read(person).snippet == "I am sorry."
+    assert Flag.BOUNCE in read(raw).flags
+
+
 def test_a_letter_about_a_delay_is_no_bounce():
+    late = "A message that you sent has not yet been delivered after more than 24 hours.\n\n  per@example.net\n"
+    assert read(letter(late, subject="Warning: message delayed 24 hours")).flags == Flag.AUTOMATIC
+    assert read(letter("x", subject="Zustellung verzögert")).flags == Flag.AUTOMATIC
     waits = "The message has not been delivered yet.\n\n  per@example.net\n    451 4.3.0 try again later\n"
     assert read(letter(waits, subject="Warning: delayed")).flags == Flag.AUTOMATIC
     assert read(letter("We could not reach anybody.")).flags == BOUNCE
