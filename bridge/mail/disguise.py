@@ -18,11 +18,11 @@ _TAGS = (
     "|input|label|li|link|main|meta|nav|o:p|ol|p|pre|s|section|small|span|strike|strong|style|sub|sup|svg|table|tbody|td"
     "|tfoot|th|thead|title|tr|tt|u|ul|xml"
 )
-_BEGINS = re.compile(rf"[\s\ufeff\u200b]*+<(?:!doctype\b|\?xml\b|(?:{_TAGS})(?=[\s/>]))", re.IGNORECASE)
+_BEGINS = re.compile(rf"[\s\ufeff\u200b]*+<(!doctype\b|\?xml\b|(?:{_TAGS})(?=[\s/>]))", re.IGNORECASE)
 _DOCUMENT = re.compile(r"<(?:!doctype html|html|body|/body|/html)\b", re.IGNORECASE)
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]{{0,2000}})?\s?/?>", re.IGNORECASE)
 _PATCH = re.compile(r"^(?:[+-]{3} |@@ |diff |```)", re.MULTILINE)
-_FEW_TAGS = 3
+_FEW_TAGS, _PAIR = 3, 2
 _MOST_TAGS = 400
 _DENSE = 25
 """In a hundred characters: of a text with more tags than that nobody was the writer."""
@@ -53,9 +53,14 @@ _MOST_RULES = 400
 
 
 def disguised(text: str) -> bool:
-    """Whether a plain text is markup, or has some in it that no person wrote."""
+    """Whether a plain text beside a page is markup, or has some in it that no person wrote.
+
+    There a tag at its beginning is enough: the page says the same.
+    """
     text = text[:_LONGEST]
-    return _is_page(text) or _escaped(text) or _behind_rules(text) > 0
+    return (
+        _BEGINS.match(_COMMENT.sub("", text)) is not None or _is_page(text) or _escaped(text) or _behind_rules(text) > 0
+    )
 
 
 def revealed(text: str) -> str:
@@ -70,7 +75,7 @@ def revealed(text: str) -> str:
 
 def _is_page(text: str) -> bool:
     bare = _COMMENT.sub("", text)
-    begins = _BEGINS.match(bare) is not None
+    begins = _BEGINS.match(bare)
     if begins and _DOCUMENT.search(bare):
         return True
     if not begins and _PATCH.search(bare):
@@ -81,7 +86,9 @@ def _is_page(text: str) -> bool:
         if tags == _MOST_TAGS:
             break
     dense = length * 100 >= _DENSE * len(bare.strip())
-    return tags >= _FEW_TAGS and (begins or dense)
+    if begins and tags >= _PAIR and begins[1].lower() != "a":
+        return True
+    return tags >= _FEW_TAGS and (begins is not None or dense)
 
 
 def _escaped(text: str) -> bool:

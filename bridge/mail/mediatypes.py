@@ -29,6 +29,7 @@ _KNOWN = frozenset(
     ]
 )
 _RUN_TOGETHER = re.compile(r"text[^a-z0-9]?(plain|html)")
+_CALLED_TEXT = re.compile(r"(?:x-)?(?:plain|text|txt|ascii)-?(?:plain|text)?")
 _TEXTS = frozenset({"text", "txt", "plain", "ascii", "plaintext"})
 _PAGES = frozenset({"html", "htm", "xhtml", "html5", "x-html"})
 _NEARLY_TEXT = frozenset({"txt", "test", "tex", "texte", "ext", "textt", "tekst", "texto", "teext", "tet", "tezt"})
@@ -64,7 +65,7 @@ def _meant(kind: str, subtype: str) -> str:
         return "text/html"
     if kind in _TEXTS and (not subtype or subtype in _TEXTS or kind != "text"):
         return "text/plain"
-    if kind == "application" and subtype in _TEXTS:
+    if kind in {"application", "message"} and _CALLED_TEXT.fullmatch(subtype):
         return "text/plain"
     known = subtype and (kind in _KNOWN or kind.startswith("x-"))
     return f"{kind}/{subtype}" if known else ""

@@ -33,6 +33,8 @@ from tests.unit.bridge.mail.clean import read
         ("text-plain; charset=x", "text/plain"),
         ("textplain charset=x", "text/plain"),
         ("application/text; charset=x", "text/plain"),
+        ("application/plain-text; charset=x", "text/plain"),
+        ("message/plain; charset=x", "text/plain"),
         ("html; charset=x", "text/html"),
         ("text_html; charset=x", "text/html"),
         ("html/text; charset=x", "text/html"),
