@@ -47,6 +47,8 @@ _LETTERS = re.compile(
     r"[\W_]{0,3}[:\uff1a]\s{1,8}([A-Z]{5,10}|[A-Z]{3,4}-[A-Z]{3,4}|(?=[a-z]{0,7}\d)(?=\d{0,7}[a-z])[a-z0-9]{5,8})"
     r"[.\s]{0,3}(?:$|\n)"
 )
+_ON = re.compile(r"\bon\s\Z", re.IGNORECASE)
+"""Before a date in English, where a Finn would say that it is something."""
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\U0010ffff]")
 """Scripts that put no blanks between words, or none before particles."""
 _OF = re.compile(r"(?:d[eiou]|da|del|della|dell|des|d|der|von|van|of|af|av)\b['’]?\s?", re.IGNORECASE)
@@ -54,7 +56,9 @@ _BREAK = re.compile(r"[\d,;|·()\n、，：:。।.–—]")
 _QUALIFIED = re.compile(r"[^\d:\uff1a,;(]*")
 _DISCOUNT = re.compile(r"\d ?[%٪]|\b(?:off|rabatt|discount)\b", re.IGNORECASE)
 _NO_CODES = re.compile(
-    r"\bID\s?:\s?\d{2,4}(?: \d{2,4}){2,3}\b|^(?:diff |@@ -|index [0-9a-f]{7,40}\.\.)", re.IGNORECASE | re.MULTILINE
+    r"\bID\s?:\s?\d{2,4}(?: \d{2,4}){2,3}\b|\bmeeting number\b|^(?:diff |@@ -"
+    r"|index [0-9a-f]{7,40}\.\.)",
+    re.IGNORECASE | re.MULTILINE,
 )
 """What stands above the password of a meeting on the web, and in a patch."""
 
@@ -123,7 +127,7 @@ class _Search:
             best = max(best, _ALONE)
         if not best and self._bid(at, number):
             best = _LONE + (_LONE if number.sturdy else 0) + (_SURE if self._only else 0)
-        if number.dated and best < _SAID:
+        if number.dated and (best < _SAID or _ON.search(text, 0, number.start)):
             return 0
         return best + (_STURDY if number.sturdy else 0) if best else 0
 
@@ -172,10 +176,11 @@ class _Search:
 
     def _stands_below(self, at: int, number: Number, far: int) -> bool:
         """Whether a word for a code stands above a number, not too far; of words nearby only such as are sure."""
+        nearest = _BEFORE if far > _AFTER else 0
         return any(
             word.sure or far > _AFTER
             for word in self._words[at]
-            if word.start < number.start and number.start - word.end < (_BEFORE if word.password else far)
+            if word.start < number.start and number.start - word.end < (nearest if word.password else far)
         )
 
 

@@ -88,7 +88,8 @@ YOURS = re.compile(
 """Whose it is: a code that is yours, or that follows, is no other one."""
 
 OTHER = re.compile(
-    r"promo|event|alarm|fault|störung|ereignis|trouble|device|model|serial|function|batch|товар|промо|プロモ|프로모"
+    r"promo|arbitrary|malicious|execut|event|alarm|fault|störung|ereignis|trouble|device|model|serial|function"
+    r"|batch|товар|промо|プロモ|프로모"
     r"|प्रोमो|disc?ount|d?escuent|descont|rabat|gutschein|[ck]upon|coupon|cupom|купон"
     r"|coupon|voucher"
     r"|ваучер|gift|regalo|cadeau|geschenk|подароч|referral|parrain|empfehl|invit(?:e|ación) a|zip\b|zip-?code"
