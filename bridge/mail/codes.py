@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.mail import codenumbers, codewords
+from bridge.mail import announced, codenumbers, codewords
+from bridge.mail.announced import SENTENCE_END
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from bridge.mail.announced import Word
     from bridge.mail.codenumbers import Number
 
 _SEARCHED = 2_000
 _SHORT = 600
 """Characters of a mail that says little else: there a number next to the word is enough."""
-_MOST_WORDS = 8
-_MOST_STEMS = 60
-_BESIDE = 40
 _LAST = 24
-_LONGEST_WORD = 40
 _AFTER = 120
 _BEFORE = 60
 _FAR = 500
@@ -39,7 +34,6 @@ _SECOND = 5
 _STURDY = 3
 
 _QUOTED_LINE = re.compile(r"^[ ]*>.*$", re.MULTILINE)
-_SENTENCE_END = re.compile(r"[.!?](?:\s+(?!\d)|\s*\n)|[。！？।۔؟။។]|\n\s*\n")
 _SAYING = re.compile(rf"(?:{codewords.COLON}|\s[–—-]|\s?{codewords.IS})[\W_]{{0,8}}\Z", re.IGNORECASE)
 _SAYING_SO = re.compile(rf"[^\w\n]{{0,3}}(?:[–—=-]|{codewords.IS})", re.IGNORECASE)
 _LETTERS = re.compile(
@@ -49,31 +43,13 @@ _LETTERS = re.compile(
 )
 _ON = re.compile(r"\bon\s\Z", re.IGNORECASE)
 """Before a date in English, where a Finn would say that it is something."""
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\U0010ffff]")
-"""Scripts that put no blanks between words, or none before particles."""
-_OF = re.compile(r"(?:d[eiou]|da|del|della|dell|des|d|der|von|van|of|af|av)\b['’]?\s?", re.IGNORECASE)
 _BREAK = re.compile(r"[\d,;|·()\n、，：:。।.–—]")
-_QUALIFIED = re.compile(r"[^\d:\uff1a,;(]*")
-_DISCOUNT = re.compile(r"\d ?[%٪]|\b(?:off|rabatt|discount)\b", re.IGNORECASE)
 _NO_CODES = re.compile(
     r"\bID\s?:\s?\d{2,4}(?: \d{2,4}){2,3}\b|\bmeeting number\b|^(?:diff |@@ -"
     r"|index [0-9a-f]{7,40}\.\.)",
     re.IGNORECASE | re.MULTILINE,
 )
 """What stands above the password of a meeting on the web, and in a patch."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A word for a code: where it stands, and whether all about it says that it is one that opens something.
-
-    A password is none of these until a number is said to be it.
-    """
-
-    start: int
-    end: int
-    sure: bool
-    password: bool
 
 
 def find(subject: str, *texts: str) -> str:
@@ -83,7 +59,7 @@ def find(subject: str, *texts: str) -> str:
     """
     written = [unicodedata.normalize("NFC", _QUOTED_LINE.sub("", text[:_SEARCHED])) for text in (subject, *texts)]
     read = [codenumbers.readable(text) for text in written]
-    words = [list(_words(text)) for text in read]
+    words = [list(announced.words(text)) for text in read]
     if not any(words) or any(map(_NO_CODES.search, read)):
         return ""
     search = _Search(read, words)
@@ -99,7 +75,7 @@ def find(subject: str, *texts: str) -> str:
 class _Search:
     """How sure it is of each number that it is the code."""
 
-    def __init__(self, texts: list[str], words: list[list[_Word]]) -> None:
+    def __init__(self, texts: list[str], words: list[list[Word]]) -> None:
         self._texts = texts
         self._words = words
         self._subject = any(word.sure and not word.password for word in words[0])
@@ -131,11 +107,11 @@ class _Search:
             return 0
         return best + (_STURDY if number.sturdy else 0) if best else 0
 
-    def _relation(self, text: str, word: _Word, number: Number) -> int:
+    def _relation(self, text: str, word: Word, number: Number) -> int:
         """What a word says of a number in its sentence."""
         follows = number.start >= word.end
         between = text[word.end : number.start] if follows else text[number.end : word.start]
-        if len(between) > (_AFTER if follows else _BEFORE) or _SENTENCE_END.search(between.rstrip()):
+        if len(between) > (_AFTER if follows else _BEFORE) or SENTENCE_END.search(between.rstrip()):
             return 0
         points = (_SURE if word.sure else 0) - (0 if follows else _SECOND)
         if (word.sure or len(between) <= _BEFORE) and not (number.mixed and not self._context):
@@ -189,66 +165,7 @@ def _runs_on(between: str) -> bool:
     return len(between) <= _BEFORE and not _BREAK.search(between)
 
 
-def _words(text: str) -> Iterator[_Word]:
-    """The words for a code that may be one that opens something."""
-    found, stems, end = 0, 0, -1
-    for match in codewords.ANNOUNCING.finditer(text):
-        if match.end() <= end:
-            continue
-        stems += 1
-        if found == _MOST_WORDS or stems > _MOST_STEMS:
-            return
-        start, end = _whole(text, *match.span())
-        certain = match["certain"] is not None
-        before, behind = _beside(text, start, end)
-        if not certain and (
-            codewords.NO_WORD.fullmatch(text, start, end) or _is_other(text[start:end], before, behind)
-        ):
-            continue
-        yield _Word(start, end, certain or _opens(text[start:end], before, behind), match["password"] is not None)
-        found += 1
-
-
-def _whole(text: str, start: int, end: int) -> tuple[int, int]:
-    """The whole word around a stem, where words have blanks between them."""
-    first, last = max(start - _LONGEST_WORD, 0), min(end + _LONGEST_WORD, len(text))
-    while start > first and _joins(text[start - 1]):
-        start -= 1
-    while end < last and _joins(text[end]):
-        end += 1
-    return start, end
-
-
-def _joins(character: str) -> bool:
-    return character.isalpha() and not _UNSPACED.match(character)
-
-
-def _beside(text: str, start: int, end: int) -> tuple[str, str]:
-    """What stands before and behind a word in its sentence."""
-    before, behind = text[max(start - _BESIDE, 0) : start], text[end : end + _BESIDE]
-    cut = max((stop.end() for stop in _SENTENCE_END.finditer(before)), default=0)
-    stop = _SENTENCE_END.search(behind)
-    return before[cut:], behind[: stop.start() if stop else len(behind)]
-
-
-def _opens(word: str, before: str, behind: str) -> bool:
-    """Whether a code opens something, or is yours."""
-    return bool(
-        codewords.OPENING.search(f"{before}{word}{behind}") or codewords.YOURS.search(f"{before}{word}{behind[:20]}")
-    )
-
-
-def _is_other(word: str, before: str, behind: str) -> bool:
-    """Whether a code is one of the others, by its qualifier: the two words before it, or the one behind."""
-    if codewords.OTHER_USES.match(behind) or _DISCOUNT.search(before + behind):
-        return True
-    last = " ".join(before[before.rfind("\n") + 1 :].split()[-2:])
-    qualified = _QUALIFIED.match(behind)
-    following = _OF.sub("", qualified[0].strip() if qualified else "", count=1).split()
-    return codewords.OTHER.search(f"{last} {word}|{''.join(following[:1])}") is not None
-
-
-def _letters(text: str, words: list[_Word]) -> str:
+def _letters(text: str, words: list[Word]) -> str:
     """A code of nothing but letters, or of small ones and digits: only behind a colon, at the end of a line."""
     for word in words:
         match = _LETTERS.match(text, word.end)
