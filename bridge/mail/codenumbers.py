@@ -21,7 +21,9 @@ WRITTEN = (
 _WRITTEN = re.compile(WRITTEN)
 _BLANKS = str.maketrans(
     dict.fromkeys("\u00a0\u2000\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000", " ")
-    | dict.fromkeys("\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c\u200b\ufeff\r", " ")
+    | dict.fromkeys(
+        "\ufdd0\ufdd1\ufdd2\ufdd3\ufdd4\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c\u200b\ufeff\r", " "
+    )
     | {"\t": "\n"}
 )
 _DIGIT = re.compile(r"\d")

@@ -33,7 +33,8 @@ _SURE = 20
 _SECOND = 5
 _STURDY = 3
 
-_QUOTED_LINE = re.compile(r"^[ ]*>.*$", re.MULTILINE)
+_QUOTED = re.compile("^[ ]*>[^\n]*|\ufdd3[^\0]*|\ufdd0[^\ufdd2]*", re.MULTILINE)
+"""What is quoted, by its sign or by the marks that are left in the text of a page where its quotes begin and end."""
 _SAYING = re.compile(rf"(?:{codewords.COLON}|\s[–—-]|\s?{codewords.IS})[\W_]{{0,8}}\Z", re.IGNORECASE)
 _SAYING_SO = re.compile(rf"[^\w\n]{{0,3}}(?:[–—=-]|{codewords.IS})", re.IGNORECASE)
 _LETTERS = re.compile(
@@ -57,7 +58,7 @@ def find(subject: str, *texts: str) -> str:
 
     Of several numbers that may be it the one is taken that is said to be it most clearly, and of equals the first.
     """
-    written = [unicodedata.normalize("NFC", _QUOTED_LINE.sub("", text[:_SEARCHED])) for text in (subject, *texts)]
+    written = [unicodedata.normalize("NFC", _QUOTED.sub("", text[:_SEARCHED])) for text in (subject, *texts)]
     read = [codenumbers.readable(text) for text in written]
     words = [list(announced.words(text)) for text in read]
     if not any(words) or any(map(_NO_CODES.search, read)):

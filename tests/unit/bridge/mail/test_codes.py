@@ -78,6 +78,12 @@ def test_the_form_of_a_code(written, found):
     assert " ".join(code("x", f"Your code is: {written}").split()) == " ".join(found.split())
 
 
+def test_what_is_quoted_has_no_code():
+    for quoted in ("> Your code is 735206", "\ufdd0Your code is 735206\n\ufdd2", "\ufdd3Your code is 735206"):
+        assert codes.find("Re: login", "It never came.", f"It never came.\n{quoted}\n") == ""
+    assert codes.find("Re: login", "", "\ufdd0Your code is 735206\n\ufdd2My code is 4711") == "4711"
+
+
 def test_the_numbers_of_lines_are_no_code():
     assert codes.find("x", "", "Your code:\n1\n2\n3\n4\n5") == ""
 
