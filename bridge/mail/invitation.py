@@ -29,6 +29,7 @@ _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z?))?", re.IGN
 _DURATION = re.compile(
     r"\+?P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?\s*\Z", re.IGNORECASE
 )
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 _RULE = re.compile(r"(?:^|;)(FREQ|INTERVAL)=(\w{1,10})", re.IGNORECASE)
 _OFTEN = {
     "HOURLY": ("hourly", "hours"),
@@ -99,9 +100,9 @@ def _end(event: dict[str, tuple[str, str]], start: datetime) -> datetime | None:
     lasts = _DURATION.match(event.get("DURATION", ("", ""))[1].strip())
     if lasts is None:
         return None
-    weeks, days, hours, minutes, seconds = (int(part or 0) for part in lasts.groups())
+    span = dict(zip(_UNITS, (int(part or 0) for part in lasts.groups()), strict=True))
     try:
-        return start + timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return start + timedelta(**span)
     except OverflowError:
         return None
 
