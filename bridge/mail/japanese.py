@@ -45,8 +45,8 @@ def _pieces(data: bytes) -> list[str]:
 
 def _piece(shift: bytes, text: bytes) -> str:
     if shift in _ROWS:
-        lines = text.split(b"\n")  # a line end shifts back to ASCII (RFC 1468)
-        return "\n".join([_rows(lines[0]), *(line.decode("ascii", "replace") for line in lines[1:])])
+        rows, line_end, plain = text.partition(b"\n")  # a line end shifts back to ASCII (RFC 1468)
+        return _rows(rows) + (line_end + plain).decode("ascii", "replace")
     if shift in _KANA:
         return text.translate(_HIGH).decode("cp932", "replace") if text.isascii() else text.decode("cp932", "replace")
     if shift in {b"\x1b(B", b"\x1b(J", b"\x1b(H", b"\x0f", b""}:
