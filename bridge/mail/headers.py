@@ -36,6 +36,7 @@ _LONGEST_PLAIN = 49_152
 _LONGEST_HTML = 196_608
 _LONGEST_ARMOUR = 256
 _MOST_TEXTS = 4
+_PGP_MESSAGE, _VERSION = b"-----BEGIN PGP MESSAGE-----", b"Version: 1"
 _LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
 _RECEIVED = re.compile(rb"\nreceived[ \t]*+:", re.IGNORECASE)
 _PREFIX = re.compile(
@@ -84,6 +85,11 @@ def extract(
         head, walk = inside, mime.walk(inside)
         found = found & ~Flag.ENCRYPTED | Flag.SIGNED | flags.within(walk, shown=content.shown(head, walk.parts))
     found |= _armour(head, walk)
+    sealed = _sealed(head, walk)
+    if sealed:
+        found |= Flag.ENCRYPTED
+        if flags.attached(walk.parts) == sealed:
+            found &= ~Flag.ATTACHMENT
     return Extract(
         from_name=name,
         from_address=address,
@@ -135,9 +141,23 @@ def _armour(head: bytes, walk: mime.Walk) -> Flag:
     """Text that is PGP in itself (RFC 9580 §6.2), without MIME saying so."""
     start = next((content.decoded(head, part, limit=_LONGEST_ARMOUR) for part in walk.parts if part.inline_text), b"")
     start = start.lstrip()
-    if start.startswith(b"-----BEGIN PGP MESSAGE-----"):
+    if start.startswith(_PGP_MESSAGE):
         return Flag.ENCRYPTED
     return Flag.SIGNED if start.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----") else Flag(0)
+
+
+def _sealed(head: bytes, walk: mime.Walk) -> list[mime.Part]:
+    """Files that are PGP, in a mail without any text: PGP/MIME of which a server on the way has changed all types."""
+
+    def start(part: mime.Part) -> bytes:
+        return content.decoded(head, part, limit=_LONGEST_ARMOUR).strip()
+
+    if any(start(part) for part in walk.parts[:_MOST_TEXTS] if part.inline_text):
+        return []
+    files = [
+        part for part in flags.attached(walk.parts)[:_MOST_TEXTS] if start(part).startswith((_PGP_MESSAGE, _VERSION))
+    ]
+    return files if any(start(part).startswith(_PGP_MESSAGE) for part in files) else []
 
 
 def _message_id(top: Fields) -> str:
@@ -163,9 +183,10 @@ def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
             said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
             if said:
                 return text.prose(said, limit=snippet.LONGEST)
-    if Flag.ENCRYPTED in found and not any(part.inline_text for part in walk.parts):
-        return ""
-    return _words(head, walk, subject) or _without_text(head, walk)
+    said = _words(head, walk, subject)
+    if said or (Flag.ENCRYPTED in found and Flag.ATTACHMENT not in found):
+        return said
+    return _without_text(head, walk)
 
 
 def _words(head: bytes, walk: mime.Walk, subject: str) -> str:

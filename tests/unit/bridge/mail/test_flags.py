@@ -6,6 +6,7 @@ import pytest
 
 from bridge.mail.headers import extract
 from bridge.model import Flag
+from tests.unit.bridge.mail.clean import read
 
 NONE = Flag(0)
 SPAM_HEADERS = ("X-Spam-Flag", "X-Spam-Status", "X-Spam", "X-Spamd-Result")
@@ -129,8 +130,24 @@ def test_pgp_that_was_rewritten_on_the_way_is_encrypted():
         assert flags(field, body=body) == Flag.ENCRYPTED
     field, body = parts("mixed", TEXT, SEALED)
     assert flags(field, body=body) == Flag.ATTACHMENT
-    field, body = parts("mixed", version, SEALED, SEALED)
+    field, body = parts("mixed", version, SEALED, "Content-Type: application/pdf; name=a.pdf\r\n\r\nx")
     assert flags(field, body=body) == Flag.ENCRYPTED | Flag.ATTACHMENT
+
+
+def test_pgp_of_which_all_types_were_changed_is_encrypted():
+    version = "Content-Type: application/octet-stream; name=version.txt\r\n\r\nVersion: 1"
+    empty = "Content-Type: text/plain\r\n\r\n\r\n"
+    for children in ((empty, version, SEALED), (version, SEALED), (SEALED,)):
+        field, body = parts("mixed", *children)
+        assert flags(field, body=body) == Flag.ENCRYPTED
+        assert read(f"{field}\r\n\r\n{body}".encode()).snippet == ""
+    pdf = "Content-Type: application/pdf; name=a.pdf\r\n\r\nx"
+    field, body = parts("mixed", empty, SEALED, pdf)
+    assert flags(field, body=body) == Flag.ENCRYPTED | Flag.ATTACHMENT
+    field, body = parts("mixed", TEXT, version, SEALED)
+    assert flags(field, body=body) == Flag.ATTACHMENT
+    field, body = parts("mixed", empty, version)
+    assert flags(field, body=body) == Flag.ATTACHMENT
 
 
 def test_a_report_says_its_kind_even_when_its_parts_are_cut():
