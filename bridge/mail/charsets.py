@@ -129,12 +129,14 @@ def decode(data: bytes, charset: str, *, hint: str = "") -> str:
 
 
 def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
-    """Undeclared bytes as text: ISO-2022-JP by its escapes, UTF-8, the hinted charset, cp1252.
+    """Undeclared bytes as text: ISO-2022-JP by its escapes, UTF-16 by its mark, UTF-8, the hinted charset, cp1252.
 
     `utf8` says that UTF-8 was declared: then a few broken characters do not speak against it.
     """
     if b"\x1b$" in data and data.isascii():
         return japanese.decode(data)
+    if data.startswith(_MARKS[:2]) and b"\0" in data[:_LOOKED_AT]:
+        return data.decode("utf-16", "replace")
     valid = _utf8(data)
     if valid is not None:
         return valid

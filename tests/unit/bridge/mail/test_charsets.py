@@ -115,6 +115,7 @@ def test_text_that_can_be_read_is_not_utf16():
     assert charsets.decode("Grüße aus Köln".encode(), "unicode") == "Grüße aus Köln"
     assert charsets.decode("All is well".encode("utf-16"), "utf-16") == "All is well"
     assert charsets.decode("All is well".encode("utf-16-le"), "utf-16le") == "All is well"
+    assert charsets.decode("All is well".encode("utf-16"), "") == "All is well"
     assert charsets.decode("中国的语言".encode("utf-16-be"), "utf-16be") == "中国的语言"
     assert charsets.decode("中".encode("utf-16-be"), "utf-16be") == "中"
 
