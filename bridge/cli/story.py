@@ -39,7 +39,7 @@ _NOT_NOTED = "was not noted: it was kept by an earlier version"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Happening:
     """What happened, and when (Unix milliseconds) where that is known."""
 
     at_ms: int | None
@@ -101,19 +101,19 @@ class Story:
         yield f"{self.mail_id} for {mail.user}: {mail.header.subject or '(no subject)'}, from {sender}"
         yield from map(str, self._happened())
         for device, delivery in self.devices:
-            yield str(Line(None, _device(device, delivery)))
+            yield str(Happening(None, _device(device, delivery)))
 
-    def _happened(self) -> Iterator[Line]:
+    def _happened(self) -> Iterator[Happening]:
         mail, received_ms = self.mail, ids.received_ms(self.mail.number)
-        yield Line(received_ms, _arrived(mail))
-        yield Line(received_ms, f"kept, {mail.size} bytes, answered 250; {_known_as(mail)}")
-        yield Line(None, _decided(mail))
+        yield Happening(received_ms, _arrived(mail))
+        yield Happening(received_ms, f"kept, {mail.size} bytes, answered 250; {_known_as(mail)}")
+        yield Happening(None, _decided(mail))
         if mail.told_ms is not None:
-            yield Line(mail.told_ms, "the broker has its header")
+            yield Happening(mail.told_ms, "the broker has its header")
         if mail.seen and mail.alert != Alert.SUPPRESSED:
             on = f"on {mail.user}.{mail.seen_by}" if mail.seen_by else "; where was not noted"
-            yield Line(mail.seen_ms, f"seen {on}".replace(" ;", ";"))
-        yield Line(None, _now(mail))
+            yield Happening(mail.seen_ms, f"seen {on}".replace(" ;", ";"))
+        yield Happening(None, _now(mail))
 
 
 def moment(unix_ms: int | None) -> str | None:
