@@ -39,7 +39,7 @@ def own(page, subject="Re: Keys"):
         f"<div style='border:none;border-top:solid #E1E1E1 1.0pt'>Per</div>{QUOTE}",
         f'<p id="reply-intro">Per</p>{QUOTE}',
         f'<blockquote id="isReplyContent">{QUOTE}</blockquote>',
-        f"<div>On 11-Apr-2025, at 6:54 PM, Per <per@example.net> wrote:</div>{QUOTE}",
+        f"<div>On 3-Jun-2025, at 7:12 AM, Per <per@example.net> wrote:</div>{QUOTE}",
         f"<div>11 Apr 2025, Per &lt;per@example.net&gt;:</div><blockquote>{QUOTE}</blockquote>",
         f"<blockquote><div>11 Apr 2025, Per &lt;per@example.net&gt;:</div>{QUOTE}</blockquote>",
     ],
@@ -72,7 +72,7 @@ def test_the_rest_of_a_page_is_its_author_s(page, said):
 
 def test_addresses_behind_names_make_a_header_block():
     block = (
-        "<b>От:</b>&nbsp;<a href='mailto:p@example.net'>Per</a><br><b>Отправлено:</b> 26 июня 2014 г. 15:05<br>"
+        "<b>От:</b>&nbsp;<a href='mailto:p@example.net'>Per</a><br><b>Отправлено:</b> 3 июня 2025 г. 09:41<br>"
         '<b>Кому:</b>&nbsp;<a target="x" href="mailto:n@example.org">Nora</a><br>'
     )
     assert own(f"<div>At five.</div><div>{block}</div>{QUOTE}") == "At five."
