@@ -12,7 +12,7 @@ from bridge.mail.codewords import COLON, IS
 _ELSE = "[A-Za-z0-9#$€£₹¥₽₺₩@_+/\\\\]"
 WRITTEN = (
     rf"(?<!{_ELSE})(?<!{_ELSE}[-.])(?<!\d[ .,:/])"
-    r"(?:(?P<plain>\d{4,8})|(?P<groups>\d{3}[ -]\d{3}|\d{4}[ -]\d{4}|\d\d(?:[ -]\d\d){2,3})"
+    r"(?:(?P<plain>\d{4,10})|(?P<groups>\d{3}[ -]\d{3}|\d{4}[ -]\d{4}|\d\d(?:[ -]\d\d){2,3})"
     r"|(?P<spaced>\d(?:[ \n]{1,4}\d){3,7})|[A-Z]{1,3}-(?P<tagged>\d{4,8})"
     r"|(?P<mixed>(?=[A-Z]{0,7}\d)(?=\d{0,7}[A-Z])[A-Z0-9]{4,8}"
     r"|(?=[A-Z-]{0,8}\d)(?=[\d-]{0,8}[A-Z])[A-Z0-9]{3,4}-[A-Z0-9]{3,4}))"
@@ -29,6 +29,7 @@ _BLANKS = str.maketrans(
 _DIGIT = re.compile(r"\d")
 _CLAIM = 48
 _LONG = 5
+_USUAL = 8
 _MOST = 24
 _DATE = re.compile(r"(?:19|20)\d\d(?:[01]\d[0-3]\d)?|[0-3]\d[ -](?:0\d|1[0-2])[ -]\d\d")
 _NUMBER_OF = (
@@ -77,7 +78,8 @@ _ELSEWHOSE = re.compile(
     rf"(?:(?:(?:{_NOUN})[\s.:#\uff1a-]{{0,3}})?(?:{_MARKED})(?:{_SAYS})?{_GAP}|(?:{_NOUN})(?P<loose>{_SAYS})?{_GAP}"
     rf"|(?:(?<!\w)(?:{_PLACE})|帐号|帳號|账号){_GAP}|^\W*(?:{_PLACE}){_SAYS}{_GAP}"
     rf"|(?:{_NOUN}|{_MARKED})[^\n\d.,;!?:\uff1a]{{1,14}}{COLON}{_GAP}"
-    r"|\b(?:until|by|at|seit|since) |\+[\d ()-]{0,12}|\(\d{1,5}\)[ -]?|(?:[$€£₹¥₽₺₩]|\b(?:USD|EUR|GBP|CHF|INR|Rs|Rp"
+    r"|\b(?:until|by|at|seit|since|sent to|gesendet an|envoyée? au|enviado (?:al?|para)|inviato al?"
+    r"|отправлен\w? на) |\+[\d ()-]{0,12}|\(\d{1,5}\)[ -]?|(?:[$€£₹¥₽₺₩]|\b(?:USD|EUR|GBP|CHF|INR|Rs|Rp"
     r"|kr|TWD|HKD|CNY|JPY)\.?) ?)\Z",
     re.IGNORECASE,
 )
@@ -99,8 +101,8 @@ class Number:
 
     `claimed` is where the words begin that make it the number of something else, `loosely` says that only a colon or
     an "is" stands between it and that thing, `measured` that a unit stands behind it, `dated` that it could be a year
-    or a day, `sturdy` that it has the form that most codes have, `mixed` that there are letters in it, `alone` that
-    nothing else stands on its line.
+    or a day, `long` that it has more digits than most codes and as many as telephones, `sturdy` that it has the form
+    of most codes, `mixed` that there are letters in it, `alone` that nothing else stands on its line.
     """
 
     start: int
@@ -109,6 +111,7 @@ class Number:
     loosely: bool
     measured: bool
     dated: bool
+    long: bool
     sturdy: bool
     mixed: bool
     alone: bool
@@ -143,6 +146,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
         loosely=claim is not None and claim["loose"] is not None,
         measured=_MEASURED.match(text, end) is not None,
         dated=_DATE.fullmatch(match[0]) is not None,
+        long=match["plain"] is not None and len(match["plain"]) > _USUAL,
         sturdy=match["mixed"] is None and (len(match[0]) == 6 or match["plain"] is None),
         mixed=match["mixed"] is not None,
         alone=not any(map(str.isalnum, around)),

@@ -92,7 +92,7 @@ class _Search:
             texts[at][number.start : number.end]
             for at, several in enumerate(self.numbers)
             for number in several
-            if not number.dated
+            if not (number.dated or number.long)
         }
         self._only = len(different) == 1
 
@@ -104,6 +104,8 @@ class _Search:
             best = max(best, _ALONE)
         if not best and self._bid(at, number):
             best = _LONE + (_LONE if number.sturdy else 0) + (_SURE if self._only else 0)
+        if number.long and best < _NEXT:
+            return 0
         if number.dated and (best < _SAID or _ON.search(text, 0, number.start)):
             return 0
         return best + (_STURDY if number.sturdy else 0) if best else 0
@@ -113,6 +115,8 @@ class _Search:
         follows = number.start >= word.end
         between = text[word.end : number.start] if follows else text[number.end : word.start]
         if len(between) > (_AFTER if follows else _BEFORE) or SENTENCE_END.search(between.rstrip()):
+            return 0
+        if number.long and not word.sure:
             return 0
         points = (_SURE if word.sure else 0) - (0 if follows else _SECOND)
         if (word.sure or len(between) <= _BEFORE) and not (number.mixed and not self._context):
