@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bridge.mail.codewords import COLON, IS
+from bridge.mail.quotes.lines import BEGIN, END, HERE, LOOSE, SIGNED
 
 _ELSE = "[A-Za-z0-9#$€£₹¥₽₺₩@_+/\\\\]"
 WRITTEN = (
@@ -22,7 +23,8 @@ _WRITTEN = re.compile(WRITTEN)
 _BLANKS = str.maketrans(
     dict.fromkeys("\u00a0\u2000\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000", " ")
     | dict.fromkeys(
-        "\ufdd0\ufdd1\ufdd2\ufdd3\ufdd4\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c\u200b\ufeff\r", " "
+        f"{BEGIN}{LOOSE}{END}{HERE}{SIGNED}\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c\u200b\ufeff\r",
+        " ",
     )
     | {"\t": "\n"}
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.mail import announced, codenumbers, codewords
 from bridge.mail.announced import SENTENCE_END
+from bridge.mail.quotes.lines import BEGIN, END, HERE
 
 if TYPE_CHECKING:
     from bridge.mail.announced import Word
@@ -33,7 +34,7 @@ _SURE = 20
 _SECOND = 5
 _STURDY = 3
 
-_QUOTED = re.compile("^[ ]*>[^\n]*|\ufdd3[^\0]*|\ufdd0[^\ufdd2]*", re.MULTILINE)
+_QUOTED = re.compile(f"^[ ]*>[^\n]*|{HERE}[^\0]*|{BEGIN}[^{END}]*", re.MULTILINE)
 """What is quoted, by its sign or by the marks that are left in the text of a page where its quotes begin and end."""
 _SAYING = re.compile(rf"(?:{codewords.COLON}|\s[–—-]|\s?{codewords.IS})[\W_]{{0,8}}\Z", re.IGNORECASE)
 _SAYING_SO = re.compile(rf"[^\w\n]{{0,3}}(?:[–—=-]|{codewords.IS})", re.IGNORECASE)
