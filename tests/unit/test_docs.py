@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 import pytest
@@ -21,6 +22,7 @@ SKIPPED = {"docs/map.md", "CHANGELOG.md"}
 """The map is compared with the docstrings as a whole; what was released is told as it was then."""
 
 
+@functools.cache
 def known():
     files = [path.relative_to(ROOT) for folder in FOLDERS[3:-1].split("|") for path in (ROOT / folder).rglob("*")]
     files += [path.relative_to(ROOT) for path in ROOT.iterdir()]

@@ -23,7 +23,7 @@ def no_collection() -> Iterator[None]:
 
 
 PARSERS = {"resiliparse": extract_plain_text, "justhtml": page.extract_plain_text}
-BY_BOTH = {"test_correspondence", "test_hostile", "test_markup", "test_messages", "test_snippet"}
+BY_BOTH = {"test_hostile", "test_markup", "test_messages", "test_snippet"}
 """Modules whose tests are done with either reader of pages."""
 
 
