@@ -29,6 +29,7 @@ EXAMPLES = {
     "FILE": "some.tar",
     "FILE|DIR": "some-folder",
     "ID": "00t64ks8n",
+    "BYTES": "192",
 }
 """What may stand for an argument that a command cannot do without, by what its help calls it."""
 FURTHER: dict[tuple[str, ...], list[str]] = {("user", "change"): ["--address", "bob@example.org"]}
