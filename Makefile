@@ -10,7 +10,8 @@ TOOLS := $(VENV)/.tools-$(VERSION)
 BUILDER := $(VENV)/.builder
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := --numprocesses 2 --dist loadfile
+# Most tests wait for processes, so three of them keep two cores busy.
+PARALLEL := --numprocesses 3 --dist loadfile
 
 .PHONY: setup tools run test test-unit check map coverage test-crash soak fuzz bench wheel deb test-install lock update outdated audit hooks clean
 
