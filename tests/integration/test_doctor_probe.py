@@ -25,6 +25,7 @@ from tests.support.waiting import until
 COUNTERS = {"sqlite_sequence", "revision"}
 """Tables of numbers that only grow."""
 PROBES = "SELECT count(*) FROM user WHERE name LIKE 'postbell-doctor-%'"
+ALWAYS = {"mail-bridge/main/status", *(f"mail/alice/{view}" for view in ("box", "last", "text", "unread"))}
 MAIL = b"From: Carol <carol@example.net>\nSubject: Real\n\nHello\n"
 
 
@@ -56,9 +57,15 @@ class Listener:
 
 
 def retained(system, admin):
-    """What the broker has retained; the bridge's own status tells that it is complete."""
+    """What the broker has retained: complete when what has to be there is, and nothing came between two looks."""
+    looked = [-1]
+
+    def complete():
+        before, looked[0] = looked[0], len(listener.heard)
+        return before == looked[0] and {topic for topic, _ in listener.heard} >= ALWAYS
+
     with Listener(system.mqtt_port(), admin, "#") as listener:
-        until(lambda: any(topic == "mail-bridge/main/status" for topic, _ in listener.heard), what="the retained set")
+        until(complete, what="the retained set")
         return sorted(each for each in listener.heard if not each[0].startswith("$"))
 
 
