@@ -161,8 +161,10 @@ def bootstrapped(folder: Path, suite: str, *packages: str) -> Path:
     hasty = made / "etc/dpkg/dpkg.cfg.d/hasty"
     hasty.parent.mkdir(parents=True)
     hasty.write_text("force-unsafe-io\n")  # what a crash would cost is made anew
+    alone = ["unshare", "--mount"]  # what it mounts there is gone with it, also when it is killed
+    wanted = ["--variant=minbase", f"--include={','.join(packages)}"]
     done = subprocess.run(
-        [need("debootstrap"), "--variant=minbase", f"--include={','.join(packages)}", suite, made, _mirror()],
+        [*alone, need("debootstrap"), *wanted, suite, made, _mirror()],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
