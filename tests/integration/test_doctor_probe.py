@@ -96,8 +96,8 @@ def silent():
 
 
 @contextmanager
-def answering(*replies):
-    """Somebody at a port who speaks LMTP, and knows what to say."""
+def serving(each):
+    """Somebody at a port who does the same with each connection."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -108,18 +108,28 @@ def answering(*replies):
                     connection, _ = listening.accept()
                 except OSError:
                     return
-                with connection, connection.makefile("rwb") as lines:
-                    for reply in replies:
-                        lines.write(reply)
-                        lines.flush()
-                        if not lines.readline():
-                            break
+                with connection:
+                    each(connection)
 
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"127.0.0.1:{listening.getsockname()[1]}"
         listening.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+def answering(*replies):
+    """Somebody at a port who speaks LMTP, and knows what to say."""
+
+    def say(connection):
+        with connection.makefile("rwb") as lines:
+            for reply in replies:
+                lines.write(reply)
+                lines.flush()
+                if not lines.readline():
+                    break
+
+    return serving(say)
 
 
 @pytest.fixture(scope="module")
@@ -233,27 +243,9 @@ def test_who_may_not_hand_in_mail_here_is_no_fault(system):
     assert findings["way.accepted"]["ok"] is None
 
 
-@contextmanager
 def hanging_up(then):
     """Somebody at a port who hangs up on whoever comes, and does something else first."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-
-        def serve():
-            while True:
-                try:
-                    connection, _ = listening.accept()
-                except OSError:
-                    return
-                then()
-                connection.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
+    return serving(lambda _: then())
 
 
 @pytest.mark.usefixtures("as_before")
