@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _WINDOW_S = 60.0  # for which what an address did is counted
 _ADDRESSES = 10_000  # of which something is counted; beyond, the oldest is forgotten
+_TOLD = 64  # connections over a bound that are told so; each holds a file descriptor until it has taken its CONNACK
 _LINES = 10  # of the log that those who are turned away from one address fill in that time
 
 
@@ -58,13 +59,20 @@ class Admission:
         self._per_address = clients_per_address
         self._allowed_failures = login_failures
 
-    def enter(self, address: str) -> str | None:
-        """Count a connection in; `leave` must follow. Returns why it must be refused, or None."""
+    def enter(self, address: str, *, bounded: bool = True) -> str | None:
+        """Count a connection in; `leave` must follow. Returns why it must be refused, or None.
+
+        An address that is not `bounded` is a proxy's, which speaks for many.
+        """
         self._total += 1
         self._present[address] += 1
         if self._total > self._clients:
             return "too_many_clients"
-        return "too_many_from_address" if self._present[address] > self._per_address else None
+        return "too_many_from_address" if bounded and self._present[address] > self._per_address else None
+
+    def may_tell(self, address: str) -> bool:
+        """Whether one who has entered over a bound may stay for its answer, or there are enough of them already."""
+        return self._total <= self._clients + _TOLD and self._present[address] <= self._per_address + _TOLD
 
     def leave(self, address: str) -> None:
         """Count a connection out."""

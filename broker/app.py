@@ -110,6 +110,8 @@ class Parts:
             ports=run_file.ports(),
             tls=certificates.context if certificates else None,
             limits=settings.limits,
+            proxies=settings.broker.proxies,
+            origins=settings.broker.origins,
             session_s=settings.broker.session_days * DAY_S,
             reception=self.reception,
             router=self.router,
@@ -126,7 +128,12 @@ class Parts:
             self.certificates.use(newer.broker)
         self.reception.use(newer.limits)
         self.router.use(**_bounds(newer.limits))
-        self.broker.use(limits=newer.limits, session_s=newer.broker.session_days * DAY_S)
+        self.broker.use(
+            limits=newer.limits,
+            proxies=newer.broker.proxies,
+            origins=newer.broker.origins,
+            session_s=newer.broker.session_days * DAY_S,
+        )
         logs.configure(level=newer.log.level, style=self._log_style)
 
     def followed(self) -> dict[str, Work]:

@@ -64,4 +64,6 @@ def _plain(value: object) -> object:
     """As JSON and TOML have it; nothing is an empty text."""
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return [str(each) for each in value]
     return str(value) if isinstance(value, Address | Path) else value

@@ -23,8 +23,8 @@ from amqtt.mqtt.connack import (
     ConnackPacket,
 )
 
-from broker import codec
-from broker.errors import LoginsUnavailableError, ProtocolError
+from broker import codec, proxy
+from broker.errors import HandshakeError, LoginsUnavailableError, ProtocolError
 from broker.frames import Frame, Packets
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from broker.codec import Connect
     from broker.settings import BrokerLimits
     from broker.statistics import Statistics
-    from broker.transport import Link
+    from broker.transport import Arriving, Link
     from broker.turns import Turns
 
 _CONNECT_SIZE = 16_384  # bytes that a stranger may make the broker keep
@@ -89,30 +89,39 @@ class Reception:
             login_failures=limits.login_failures,
         )
 
-    async def receive(self, link: Link, address: str) -> Arrival | None:
-        """Read CONNECT and judge it. Who is refused has been told so when this returns None."""
-        refused = self._admission.enter(address)
+    def enter(self, address: str, *, bounded: bool = True) -> str | None:
+        """Count a connection in; `leave` must follow. Returns why there is no room for it, or None: see Admission."""
         self._statistics.connections += 1
-        if refused is not None:
-            self._turned_away("connection_refused", address, reason=refused)
+        return self._admission.enter(address, bounded=bounded)
+
+    def may_tell(self, address: str) -> bool:
+        """Whether one for whom there is no room may wait for its answer."""
+        return self._admission.may_tell(address)
+
+    async def receive(self, link: Arriving) -> Arrival | None:
+        """Read CONNECT and judge it. Who is refused has been told so when this returns None."""
         packets = Packets(min(self._limits.packet, _CONNECT_SIZE))
         try:
-            async with asyncio.timeout(self._limits.connect_timeout if refused is None else _LINGER_S):
+            async with asyncio.timeout(_LINGER_S if link.excess else self._limits.connect_timeout):
                 frame = await self._first_frame(link, packets)
                 if frame is None:
-                    self._lost(link, address)
+                    self._lost(link)
                     return None
                 connect = codec.connect(frame)
-                answer = _Refusal(SERVER_UNAVAILABLE) if refused else await self._judge(connect, address)
+                full = _Refusal(SERVER_UNAVAILABLE, link.excess) if link.excess else None
+                answer = full or await self._judge(connect, link.address)
         except TimeoutError:
-            self._lost(link, address, otherwise="no_connect")
+            self._lost(link, otherwise="no_connect")
+            return None
+        except HandshakeError as error:
+            self.turn_away(link.address, reason=str(error))
             return None
         except ProtocolError as error:
-            self._turned_away("protocol_error", address, error=str(error))
+            self._turned_away("protocol_error", link.address, error=str(error))
             return None
         if isinstance(answer, _Refusal):
             if answer.reason:
-                self._turned_away("connection_refused", address, reason=answer.reason, protocol_level=connect.level)
+                self.turn_away(link.address, reason=answer.reason, protocol_level=connect.level)
             await self._refuse(link, answer.code)
             return None
         link.known = True
@@ -146,9 +155,9 @@ class Reception:
             return grant
         self._statistics.drop("wrong_password")
         if self._admission.failed(address, now):
-            self._log.warning("too_many_login_failures", address=address)
+            self._log.warning("too_many_login_failures", address=address, protocol_level=connect.level)
         elif not barred:
-            self._log.warning("login_failed", address=address)
+            self._log.warning("login_failed", address=address, protocol_level=connect.level)
         return _Refusal(BAD_USERNAME_PASSWORD)
 
     async def _refuse(self, link: Link, code: int) -> None:
@@ -163,21 +172,32 @@ class Reception:
                     await self._turns.wait(_CHUNK)
 
     async def _first_frame(self, link: Link, packets: Packets) -> Frame | None:
-        """The first packet, a chunk in a turn; None when the stream ends. Raises what `Packets.next` raises."""
+        """The first packet, a chunk in a turn; None when the stream ends.
+
+        Raises what `Packets.next` raises, and HandshakeError for the header of a proxy that is not listed.
+        """
+        begun = False
         while (frame := packets.next()) is None:
             chunk = await link.chunk()
             if not chunk:
                 return None
             await self._turns.wait(_CHUNK)
+            if not begun and proxy.begins(chunk):  # the header of a listed proxy has been taken before
+                raise HandshakeError("proxy_not_listed")
+            begun = True
             packets.feed(chunk)
         return frame
 
-    def _lost(self, link: Link, address: str, *, otherwise: str | None = None) -> None:
+    def _lost(self, link: Arriving, *, otherwise: str | None = None) -> None:
         """The stream has ended, or is ended, without a packet. Who left by himself leaves no line."""
-        if link.refusal is not None:
-            self._turned_away("connection_refused", address, reason=link.refusal)
+        if reason := link.refusal or link.excess:
+            self.turn_away(link.address, reason=reason)
         elif reason := link.fault or otherwise:
-            self._turned_away("connection_ended", address, reason=reason)
+            self._turned_away("connection_ended", link.address, reason=reason)
+
+    def turn_away(self, address: str, **what: str | int) -> None:
+        """Count and log somebody who is not let in, with the `reason`."""
+        self._turned_away("connection_refused", address, **what)
 
     def _turned_away(self, event: str, address: str, **what: str | int) -> None:
         """Count it, and log it unless the address has filled its share of lines: strangers must not fill the log."""

@@ -16,6 +16,7 @@ from amqtt.errors import BrokerError as AmqttBrokerError
 from broker.acl import Role
 from broker.address import Address
 from broker.attendance import Visit
+from broker.door import Doors
 from broker.handler import DeviceHandler
 from broker.listeners import UnavailableError, bind, delay_s
 from broker.outgoing import HIGH_WATER
@@ -25,10 +26,11 @@ from broker.websocket import SocketLink
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from broker.attendance import Attendance
     from broker.listeners import Listener
+    from broker.networks import Networks
     from broker.reception import Arrival, Reception
     from broker.router import Router
     from broker.sessions import SessionStore
@@ -57,6 +59,8 @@ class DeviceBroker(Broker):
         ports: dict[str, int],
         tls: ssl.SSLContext | None,
         limits: BrokerLimits,
+        proxies: Networks,
+        origins: Sequence[str],
         session_s: float,
         reception: Reception,
         router: Router,
@@ -72,8 +76,8 @@ class DeviceBroker(Broker):
         """Why each listener that is not open is not, by its name; it is tried again."""
         self._listeners = listeners
         self._ports = ports
-        self._tls = tls
         self._limits = limits
+        self._origins = origins
         self._session_s = session_s
         self._reception = reception
         self._router = router
@@ -86,10 +90,20 @@ class DeviceBroker(Broker):
         self._serving: set[DeviceHandler] = set()
         self._log = structlog.get_logger()
         self._begun_at = self._loop.time()
+        self._doors = Doors(
+            desk=reception,
+            turns=turns,
+            tls=tls,
+            proxies=proxies,
+            timeout_s=limits.handshake_timeout,
+            link=self._link,
+        )
 
-    def use(self, *, limits: BrokerLimits, session_s: float) -> None:
-        """Have these hold: limits for clients that come from now on."""
+    def use(self, *, limits: BrokerLimits, proxies: Networks, origins: Sequence[str], session_s: float) -> None:
+        """Have these hold: for clients that come from now on, what does not hold for sessions."""
+        self._doors.use(proxies=proxies, timeout_s=limits.handshake_timeout)
         self._limits = limits
+        self._origins = origins
         self._session_s = session_s
 
     async def start(self) -> None:
@@ -116,7 +130,7 @@ class DeviceBroker(Broker):
         def serve() -> int:
             if not transport.is_closing():
                 _bound_send_buffer(transport.get_extra_info("socket"))
-            task = self._loop.create_task(self._serve(link, _address(transport)), name="serve-client")
+            task = self._loop.create_task(self._serve(link), name="serve-client")
             self._receiving.add(task)
             task.add_done_callback(self._receiving.discard)
             return _ARRIVAL
@@ -169,32 +183,35 @@ class DeviceBroker(Broker):
 
     async def _listen(self, listener: Listener, port: int) -> asyncio.Server:
         return await self._loop.create_server(
-            self._socket_link if listener.websocket else partial(TcpLink, self.accepted),
-            listener.address.host,
-            port,
-            ssl=self._tls if listener.tls else None,
-            ssl_handshake_timeout=self._limits.connect_timeout if listener.tls else None,
-            backlog=_BACKLOG,
+            partial(self._doors.door, listener), listener.address.host, port, backlog=_BACKLOG
         )
 
-    def _socket_link(self) -> SocketLink:
+    def _link(self, listener: Listener) -> StreamLink:
+        if not listener.websocket:
+            return TcpLink(self.accepted)
         limits = self._limits
-        most_unsent = HIGH_WATER + limits.packet + limits.write_buffer
-        return SocketLink(self.accepted, turns=self._turns, max_size=limits.packet, most_unsent=most_unsent)
+        return SocketLink(
+            self.accepted,
+            turns=self._turns,
+            max_size=limits.packet,
+            most_unsent=HIGH_WATER + limits.packet + limits.write_buffer,
+            origins=self._origins,
+            asked=self._doors.asked,
+        )
 
-    async def _serve(self, link: StreamLink, address: str) -> None:
+    async def _serve(self, link: StreamLink) -> None:
         """From the first byte to a handler that goes on by itself, or to the end."""
         arrival = None
         try:
-            arrival = await self._reception.receive(link, address)
+            arrival = await self._reception.receive(link)
         finally:
             if arrival is None:
-                self._reception.leave(address)
+                self._reception.leave(link.address)
                 link.abort()
         if arrival is not None:
-            self._admit(arrival, link, address)
+            self._admit(arrival, link)
 
-    def _admit(self, arrival: Arrival, link: StreamLink, address: str) -> None:
+    def _admit(self, arrival: Arrival, link: StreamLink) -> None:
         """Give the client its session and its handler. Nothing comes between the two."""
         grant, connect = arrival.grant, arrival.connect
         session, present = self._router.open(grant.who, grant.credential, clean=connect.clean_session)
@@ -211,7 +228,7 @@ class DeviceBroker(Broker):
             limits=self._limits,
             statistics=self._statistics,
             turns=self._turns,
-            address=address,
+            address=link.address,
             gone=self._leave,
         )
         self._serving.add(handler)
@@ -219,7 +236,7 @@ class DeviceBroker(Broker):
         if grant.who.role is Role.DEVICE:
             transport = "websocket" if isinstance(link, SocketLink) else "tcp"
             self._attendance.arrived(
-                Visit(grant.who.username, address, connect.client_id, connect.level, transport, link.encrypted)
+                Visit(grant.who.username, link.address, connect.client_id, connect.level, transport, link.encrypted)
             )
 
     def _leave(self, handler: DeviceHandler) -> None:
@@ -262,8 +279,3 @@ class DeviceBroker(Broker):
 
 def _bound_send_buffer(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-
-
-def _address(transport: asyncio.BaseTransport) -> str:
-    """The client's address without its port; empty when it is gone already."""
-    return str((transport.get_extra_info("peername") or ("",))[0])

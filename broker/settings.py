@@ -5,6 +5,7 @@ How it is found and judged: broker/loading.py.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from broker.address import Address
 from broker.errors import ConfigurationError
+from broker.networks import Network, parse_network
 
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^\s/:?#@A-Z\[\]]+)(:\d{1,5})?")
+_USUAL_PORTS = {"http": ":80", "https": ":443"}  # which browsers leave out
 
 
 def _address(value: object) -> Address | None:
@@ -43,6 +47,45 @@ def _size(value: object) -> object:
     return int(match[1]) * _FACTOR[match[2].lower()] if match else value
 
 
+def _several(value: object) -> list[object]:
+    """A list may be one text: a variable of the environment holds `a, b`, or a list as JSON writes it."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    elif isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise ValueError('not a list; write this, that, or ["this", "that"]')  # noqa: TRY004 - pydantic wants it so
+    return list(value)
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    return tuple(each if isinstance(each, Network) else _network(each) for each in _several(value))
+
+
+def _network(value: object) -> Network:
+    try:
+        return parse_network(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise ValueError(f"not a network; {error}") from None
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    return tuple(_origin(each) for each in _several(value))
+
+
+def _origin(value: object) -> str:
+    """As browsers write it (RFC 6454 §6.2), since it is compared with what they send."""
+    text = value if isinstance(value, str) else ""
+    if _ORIGIN.fullmatch(text) is None:
+        raise ValueError("not an origin; write https://host or https://host:port in small letters, without a path")
+    if text.endswith(_USUAL_PORTS.get(text.partition(":")[0], " ")):
+        raise ValueError("not an origin as browsers write it; leave out the port, which is the usual one")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What the type of a key is called where it is explained."""
@@ -60,6 +103,14 @@ Listen = Annotated[
 ]
 File = Annotated[Path | None, BeforeValidator(_file), Kind("file")]
 Size = Annotated[int, BeforeValidator(_size), Kind("size")]
+Networks = Annotated[
+    tuple[Network, ...],
+    NoDecode,
+    BeforeValidator(_networks),
+    PlainSerializer(lambda value: [str(each) for each in value]),
+    Kind("list of networks"),
+]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins), Kind("list of origins")]
 
 
 class Section(BaseModel):
@@ -89,6 +140,14 @@ class Broker(Section):
         False,
         description="Whether to listen without TLS for other machines: passwords and mail then travel in the clear.",
     )
+    proxies: Networks = Field(
+        (),
+        description="Proxies and load balancers that name the real client: in a PROXY header, with which their "
+        "connections begin, or in X-Forwarded-For or Forwarded of a WebSocket.",
+    )
+    origins: Origins = Field(
+        (), description="Whose web pages may connect over WebSocket, by their origin; `[]` lets in everybody's."
+    )
     session_days: float = Field(
         30, gt=0, le=3650, description="How many days the broker keeps what waits for a device that stays away."
     )
@@ -101,6 +160,9 @@ class BrokerLimits(Section):
     clients: int = Field(20_000, ge=1, description="Connections of devices in all.")
     clients_per_address: int = Field(1000, ge=1, description="Connections of devices from one address.")
     connect_timeout: float = Field(10, gt=0, description="Seconds within which a connection has to log in.")
+    handshake_timeout: float = Field(
+        8, gt=0, description="Seconds within which a connection has to be through with TLS, and with a PROXY header."
+    )
     login_failures: int = Field(
         30,
         ge=1,

@@ -56,6 +56,16 @@ class Link(Protocol):
         """Say that nothing follows, after all is sent."""
 
 
+class Arriving(Link, Protocol):
+    """What is known of a connection before its client is."""
+
+    address: str
+    """The client's address without its port: of whom a listed proxy speaks for, once it has said so."""
+
+    excess: str | None
+    """Why there is no room for the client; it is told so in answer to its CONNECT."""
+
+
 class StreamLink(asyncio.BaseProtocol):
     """What TCP and WebSocket share: both directions in one object; asyncio's streams are five, four times as large.
 
@@ -63,11 +73,14 @@ class StreamLink(asyncio.BaseProtocol):
     """
 
     __slots__ = (
-        "_accepted", "_drained", "_ended", "_loop", "_reading", "_transport", "_unread", "fault", "known", "refusal",
+        "_accepted", "_drained", "_ended", "_loop", "_reading", "_transport", "_unread", "address", "excess", "fault",
+        "known", "refusal",
     )  # fmt: skip
 
     def __init__(self, accepted: Callable[[StreamLink, asyncio.Transport], None]) -> None:
         self.known = False
+        self.address = ""
+        self.excess: str | None = None
         self.fault: str | None = None
         self.refusal: str | None = None
         self._accepted = accepted

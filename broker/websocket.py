@@ -8,19 +8,22 @@ whether anybody reads the answers, so one stranger could keep the loop from ever
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from broker.errors import HandshakeError
 from broker.handshake import Handshake
 from broker.transport import GoneTransport, StreamLink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from websockets.datastructures import Headers
 
     from broker.turns import Turns
 
@@ -32,6 +35,7 @@ _FRAMES_OF_A_STRANGER = 1024  # until the password was right
 _SIZE_OF_A_STRANGER = 32_768  # bytes of one frame, until then
 _MOST_THROWN_AWAY = 65_536  # bytes that somebody may still send who was turned away
 _FRAGMENTS = 1024  # frames of one message
+_SUBPROTOCOLS = [Subprotocol("mqtt"), Subprotocol("mqttv3.1")]  # the latter is asked for by clients older than 3.1.1
 _CLOSE_S = 2.0  # in which a client must take the close, and go
 
 
@@ -40,11 +44,13 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
 
     At most 16 KiB are read from the network, and nothing while some of what came waits for its turn. What is written in
     one step of the loop goes out as one frame. `most_unsent` bytes that the client does not take end the connection.
+    Of browsers only pages of `origins` are let in, of all if there are none (RFC 6455 §10.2). `asked` is told of the
+    header lines of the request, and may refuse it (handshake.py).
     """
 
     __slots__ = (
-        "_closing", "_fragments", "_frames", "_full", "_handshake", "_late", "_most_unsent", "_over", "_pending",
-        "_pending_size", "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",
+        "_asked", "_closing", "_fragments", "_frames", "_full", "_handshake", "_late", "_most_unsent", "_over",
+        "_pending", "_pending_size", "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",
     )  # fmt: skip
 
     def __init__(
@@ -54,12 +60,19 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         turns: Turns,
         max_size: int,
         most_unsent: int,
+        origins: Sequence[str] = (),
+        asked: Callable[[SocketLink, Headers], None] = lambda _link, _headers: None,
     ) -> None:
         super().__init__(accepted)
-        # Without the subprotocol `mqtt` the library refuses the handshake [MQTT-6.0.0-3]. No compression: it
+        # Without one of the subprotocols the library refuses the handshake [MQTT-6.0.0-3]. No compression: it
         # costs memory for each connection, and small payloads hardly shrink.
-        self._websocket = ServerProtocol(subprotocols=[Subprotocol("mqtt")], max_size=max_size)
+        self._websocket = ServerProtocol(
+            subprotocols=_SUBPROTOCOLS,
+            max_size=max_size,
+            origins=[*cast("Sequence[Origin]", origins), None] if origins else None,  # None is no browser
+        )
         self._handshake: Handshake | None = Handshake(self._websocket)
+        self._asked = asked
         self._turns = turns
         self._most_unsent = most_unsent
         self._late = bytearray()  # what came, and has not had its turn
@@ -183,7 +196,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
 
     def _shake_hands(self, handshake: Handshake, piece: bytes) -> int:
         try:
-            rest = handshake.feed(piece)
+            rest = handshake.feed(piece, partial(self._asked, self))
         except HandshakeError as error:
             self.refusal = str(error)
             if not self._websocket.close_expected():  # there is no answer to wait for

@@ -11,6 +11,8 @@ BROKERS_KEYS = {
             "tls_key",
             "tls_client_ca",
             "insecure",
+            "proxies",
+            "origins",
             "session_days",
         }
     ),
@@ -20,6 +22,7 @@ BROKERS_KEYS = {
             "clients",
             "clients_per_address",
             "connect_timeout",
+            "handshake_timeout",
             "login_failures",
             "queue",
             "queue_bytes",

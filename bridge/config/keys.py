@@ -26,6 +26,7 @@ KINDS: Final = {
     "directory": "the whole path of a directory, in quotes",
     "file": 'the whole path of a file, in quotes; `""` is none',
     "list of networks": '`["10.0.0.0/8", "fd00::/8", "192.0.2.1"]`, in a variable also with commas alone; `[]` is none',
+    "list of origins": '`["https://host", "https://host:port"]`, in a variable also with commas alone; `[]` is none',
     "list of texts": '`["this", "that"]`, in a variable also with commas alone; `[]` is none',
     "mode": 'three octal digits in quotes, as `"0660"`',
     "name": "1 to 32 of `a-z 0-9 _ -` in quotes, a letter or digit first",

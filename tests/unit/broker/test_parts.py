@@ -24,6 +24,22 @@ def test_connections_are_counted_in_all_and_by_address():
     assert admission.enter("a") is None
 
 
+def test_a_proxy_that_speaks_for_many_counts_in_the_total_alone():
+    admission = Admission(clients=3, clients_per_address=1, login_failures=9)
+    assert [admission.enter("a", bounded=False) for _ in range(4)] == [None, None, None, "too_many_clients"]
+
+
+def test_so_many_are_told_that_they_are_too_many():
+    by_address = Admission(clients=10**6, clients_per_address=1, login_failures=9)
+    in_all = Admission(clients=1, clients_per_address=10**6, login_failures=9)
+    for admission in (by_address, in_all):
+        assert [admission.enter("a") for _ in range(65)][1:] == [admission.enter("a")] * 64
+        assert not admission.may_tell("a")
+        admission.leave("a")
+        assert admission.may_tell("a")
+    assert by_address.may_tell("b")
+
+
 def test_failed_logins_bar_for_a_minute():
     admission = Admission(clients=1, clients_per_address=1, login_failures=2)
     assert [admission.failed("a", 0), admission.barred("a", 1), admission.failed("a", 1)] == [False, False, True]

@@ -28,6 +28,8 @@ class Said:
     def __init__(self, *chunks, fault=None, refusal=None):
         self._chunks = list(chunks)
         self.known = False
+        self.address = "192.0.2.1"
+        self.excess = None
         self.fault = fault
         self.refusal = refusal
         self.written = b""
@@ -69,7 +71,10 @@ def receive(*links, logins=None, **limits):
         )
         turns = Turns(asyncio.get_running_loop().call_soon)
         reception = Reception(admission=admission, logins=knows, limits=bounds, statistics=statistics, turns=turns)
-        arrivals = [await reception.receive(link, "192.0.2.1") for link in links]
+        arrivals = []
+        for link in links:
+            link.excess = reception.enter(link.address)
+            arrivals.append(await reception.receive(link))
         assert statistics.connections == len(links)
         for _ in links:
             reception.leave("192.0.2.1")
@@ -137,6 +142,8 @@ def test_logins_that_cannot_be_read_are_a_reason_as_well():
         (Said(b"\x10\xff\xff\x7f"), "protocol_error", "protocol_error"),
         (Said(fault="too_many_frames"), "connection_ended", "too_many_frames"),
         (Said(refusal="no_subprotocol"), "connection_refused", "no_subprotocol"),
+        (Said(b"PROXY TCP4 192.0.2.9 192.0.2.1 50000 1883\r\n" + RIGHT), "connection_refused", "proxy_not_listed"),
+        (Said(b"\r\n\r\n\0\r\nQUIT\n\x21\x11"), "connection_refused", "proxy_not_listed"),
     ],
 )
 def test_who_does_not_even_get_an_answer_leaves_a_line(link, event, reason):
@@ -162,8 +169,26 @@ def test_who_is_one_too_many_is_told_so():
     arrivals, [line], dropped = receive(Said(RIGHT), link, clients_per_address=1)
     assert arrivals[1] is None
     assert link.written[3] == 3
-    assert line["reason"] == "too_many_from_address"
+    assert (line["reason"], line["protocol_level"]) == ("too_many_from_address", 4)
     assert dropped == {"too_many_from_address": 1}
+
+
+def test_who_is_one_too_many_and_says_nothing_leaves_a_line_as_well():
+    _, [line], dropped = receive(Said(RIGHT), Said(), clients_per_address=1)
+    assert (line["event"], line["reason"]) == ("connection_refused", "too_many_from_address")
+    assert dropped == {"too_many_from_address": 1}
+
+
+def test_a_wrong_password_says_which_version_was_spoken():
+    _, [line], dropped = receive(Said(mqtt.connect(username="alice.phone", password="wrong")))
+    assert (line["event"], line["protocol_level"], dropped) == ("login_failed", 4, {"wrong_password": 1})
+
+
+def test_a_chunk_that_begins_like_a_proxys_header_inside_a_packet_is_none():
+    hello = mqtt.connect("PROXY ", username="alice.phone", password="right")
+    at = hello.index(b"PROXY ")
+    [arrival], lines, _ = receive(Said(hello[:at], hello[at:]))
+    assert (arrival.connect.client_id, lines) == ("PROXY ", [])
 
 
 class Endless(Said):
@@ -206,7 +231,7 @@ def test_a_stranger_who_sends_byte_by_byte_waits_for_a_turn_each_time(hello):
 
         rest = [b"x"] * 50 if hello is not RIGHT else []
         links: list[Any] = [Crumbs(*(bytes([octet]) for octet in hello), *rest) for _ in range(500)]
-        crowd = [asyncio.create_task(reception.receive(link, "192.0.2.1")) for link in links]
+        crowd = [asyncio.create_task(reception.receive(link)) for link in links]
         await asyncio.sleep(0)  # all have begun
         most = 0
         while not all(task.done() for task in crowd):

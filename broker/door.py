@@ -1,0 +1,305 @@
+"""From accept to the link on which MQTT begins: who comes is counted, named by his proxy, and only then given TLS.
+
+The order is the protection, as it is behind it (reception.py): a connection costs its address a place from the first
+moment on, so that handshakes that are never finished are bounded; whoever comes through a listed proxy is counted as
+the address that the PROXY header names; and the work of a TLS handshake, the most that a stranger can ask for, has its
+turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, cast
+
+from broker import forwarded, proxy
+from broker.errors import HandshakeError
+from broker.networks import is_loopback, within
+from broker.transport import GoneTransport
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from websockets.datastructures import Headers
+
+    from broker.listeners import Listener
+    from broker.networks import Networks
+    from broker.transport import StreamLink
+    from broker.turns import Turns
+    from broker.websocket import SocketLink
+
+_GONE = GoneTransport()
+_READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
+_SECURING = 96  # units of work (turns.py) that a TLS handshake costs
+_TLS_BEGINS = b"\x16"  # a record of the kind handshake (RFC 8446 §5.1)
+
+
+class Desk(Protocol):
+    """Where those who come are counted, and those who are turned away are told of: see broker.reception.Reception."""
+
+    def enter(self, address: str, *, bounded: bool) -> str | None:
+        """Count a connection in, by its address as well if `bounded`; why there is no room for it, or None."""
+
+    def leave(self, address: str) -> None:
+        """Count it out."""
+
+    def may_tell(self, address: str) -> bool:
+        """Whether one for whom there is no room may wait to be told so."""
+
+    def turn_away(self, address: str, **what: str | int) -> None:
+        """Log and count somebody who is not let in."""
+
+
+class Door(asyncio.BufferedProtocol):
+    """One connection before its link is there. What came is kept, one read of the network at a time."""
+
+    __slots__ = (
+        "_came",
+        "_changed",
+        "_early",
+        "_ended",
+        "_loop",
+        "address",
+        "excess",
+        "listener",
+        "opened",
+        "transport",
+    )
+
+    def __init__(self, listener: Listener, came: Callable[[Door], None]) -> None:
+        self.listener = listener
+        self.address = ""
+        self.excess: str | None = None
+        self.opened = False  # it belongs to its link
+        self._came = came
+        self._loop = asyncio.get_running_loop()
+        self._early = b""
+        self._ended = False
+        self._changed: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.BaseProtocol."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        self._came(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See asyncio.BufferedProtocol."""
+        del sizehint
+        return _READ
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio.BufferedProtocol."""
+        self._early += _READ[:nbytes]
+        self.transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """See asyncio.BufferedProtocol: who sends nothing more cannot come in."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.BaseProtocol."""
+        del exc
+        self._ended = True
+        self.transport = _GONE
+        self._wake()
+
+    async def early(self, *, at_least: int = 1) -> bytes:
+        """What came so far, waiting for so many bytes. Raises EOFError when they do not come any more."""
+        while len(self._early) < at_least:
+            if self._ended:
+                raise EOFError
+            self._changed = self._loop.create_future()
+            self.transport.resume_reading()
+            await self._changed
+        return self._early
+
+    def drop(self, count: int) -> None:
+        """So many bytes have been read."""
+        self._early = self._early[count:]
+
+    def pass_on(self, protocol: asyncio.BaseProtocol) -> None:
+        """Give another protocol what came, in its place from now on; it has the transport already."""
+        early, self._early = memoryview(self._early), b""
+        if isinstance(protocol, asyncio.Protocol):
+            if early:
+                protocol.data_received(bytes(early))
+            return
+        buffered = cast("asyncio.BufferedProtocol", protocol)  # uvloop's TLS is one without saying so
+        while early:
+            room = cast("memoryview", buffered.get_buffer(len(early)))
+            count = min(len(room), len(early))
+            room[:count] = early[:count]
+            buffered.buffer_updated(count)
+            early = early[count:]
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+
+class Doors:
+    """Opens the doors of all listeners. `link` makes the link of a listener, to which a connection then belongs.
+
+    A connection is counted in at the desk with its first moment; with its link whoever serves that has to count it out.
+    """
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        turns: Turns,
+        tls: ssl.SSLContext | None,
+        proxies: Networks,
+        timeout_s: float,
+        link: Callable[[Listener], StreamLink],
+    ) -> None:
+        self._desk = desk
+        self._turns = turns
+        self._tls = tls
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._opening: set[asyncio.Task[None]] = set()  # the loop itself keeps its tasks only weakly
+        self.use(proxies=proxies, timeout_s=timeout_s)
+
+    def use(self, *, proxies: Networks, timeout_s: float) -> None:
+        """Have these hold for connections that come from now on."""
+        self._proxies = proxies
+        self._timeout_s = timeout_s
+
+    def door(self, listener: Listener) -> Door:
+        """The protocol of a connection that has come in at a listener."""
+        return Door(listener, self._came)
+
+    def asked(self, link: SocketLink, headers: Headers) -> None:
+        """A WebSocket was asked for: its client is whom a listed proxy speaks for. Raises HandshakeError."""
+        if within(link.address, self._proxies):
+            address = forwarded.client(
+                link.address,
+                forwarded_for=headers.get_all("X-Forwarded-For"),
+                forwarded=headers.get_all("Forwarded"),
+                proxies=self._proxies,
+            )
+            self._name(link, address)
+            if link.excess is not None:
+                raise HandshakeError(link.excess)
+
+    def _came(self, door: Door) -> None:
+        door.address = _peer(door.transport)
+        by_proxy = within(door.address, self._proxies)
+        door.excess = self._desk.enter(door.address, bounded=not by_proxy)
+        if not self._has_room(door):
+            self._refuse(door, reason=str(door.excess))
+        elif by_proxy or door.listener.tls:
+            task = self._loop.create_task(self._open(door, by_proxy=by_proxy), name="open-door")
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+        else:
+            self._hand_over(door)
+
+    def _has_room(self, door: Door) -> bool:
+        """Whether it may go on: one too many only where it can be told so, and there are not too many of those."""
+        return door.excess is None or (not door.listener.tls and self._desk.may_tell(door.address))
+
+    def _refuse(self, door: Door, **what: str) -> None:
+        self._desk.turn_away(door.address, **what)
+        self._close(door)
+
+    def _close(self, door: Door) -> None:
+        self._desk.leave(door.address)
+        door.transport.abort()
+
+    async def _open(self, door: Door, *, by_proxy: bool) -> None:
+        late = "tls_timeout"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                if by_proxy:
+                    late = "no_proxy_header"
+                    await self._hear_proxy(door)
+                    late = "tls_timeout"
+                if door.listener.tls:
+                    await self._secure(door)
+                else:
+                    self._hand_over(door)
+        except EOFError:
+            self._close(door)  # whoever leaves by himself leaves no line
+        except HandshakeError as error:
+            self._refuse(door, reason=str(error))
+        except TimeoutError:
+            if not door.opened:
+                self._refuse(door, reason=late)
+        except OSError as error:
+            self._refuse(door, reason="tls_failed", error=str(getattr(error, "reason", "")) or "ended by the client")
+        except asyncio.CancelledError:
+            if not door.opened:
+                self._close(door)
+            raise
+
+    async def _hear_proxy(self, door: Door) -> None:
+        """Read the header of a listed proxy; raises HandshakeError.
+
+        On this machine others than the proxy connect as well, the bridge above all, so there it is not asked for; nor
+        of a WebSocket, whose request may name the client instead.
+        """
+        data = await door.early()
+        if not proxy.begins(data):
+            if door.listener.websocket or is_loopback(door.address):
+                return
+            raise HandshakeError("no_proxy_header")
+        while (header := proxy.read(data)) is None:
+            data = await door.early(at_least=len(data) + 1)
+        door.drop(header.size)
+        if header.address is not None:
+            self._name(door, header.address)
+            if not self._has_room(door):
+                raise HandshakeError(str(door.excess))
+
+    def _name(self, who: Door | StreamLink, address: str) -> None:
+        """Count somebody as the address that his proxy names."""
+        self._desk.leave(who.address)
+        who.address = address
+        who.excess = self._desk.enter(address, bounded=not within(address, self._proxies))
+
+    async def _secure(self, door: Door) -> None:
+        """Hand over with TLS; raises HandshakeError, EOFError, and OSError as TLS has it."""
+        data = await door.early()
+        if not data.startswith(_TLS_BEGINS):
+            raise HandshakeError("proxy_not_listed" if proxy.begins(data) else "not_tls")
+        await self._turns.wait(_SECURING)
+        if door.transport.is_closing():
+            raise EOFError
+        securing = self._loop.create_task(self._start_tls(door), name="tls-handshake")
+        # Behind that task's first step, in which TLS takes the place of the door, and before more is read.
+        self._loop.call_soon(self._loop.call_soon, self._pass_on_to_tls, door)
+        await securing
+
+    async def _start_tls(self, door: Door) -> None:
+        assert self._tls is not None
+        link = self._link_for(door)
+        secured = await self._loop.start_tls(door.transport, link, self._tls, server_side=True)
+        if secured is None or secured.is_closing():
+            raise ConnectionResetError
+        door.opened = True
+        link.connection_made(secured)
+
+    def _pass_on_to_tls(self, door: Door) -> None:
+        if not door.transport.is_closing():
+            door.pass_on(door.transport.get_protocol())
+
+    def _hand_over(self, door: Door) -> None:
+        link = self._link_for(door)
+        door.opened = True
+        door.transport.set_protocol(link)
+        link.connection_made(door.transport)
+        door.pass_on(link)
+        door.transport.resume_reading()
+
+    def _link_for(self, door: Door) -> StreamLink:
+        link = self._link(door.listener)
+        link.address, link.excess = door.address, door.excess
+        return link
+
+
+def _peer(transport: asyncio.Transport) -> str:
+    """The peer's address without its port; empty when it is gone already."""
+    return str((transport.get_extra_info("peername") or ("",))[0])
