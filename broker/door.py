@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from broker import forwarded, proxy
 from broker.errors import HandshakeError
 from broker.networks import is_loopback, within
-from broker.transport import GoneTransport
+from broker.transport import GONE
 
 if TYPE_CHECKING:
     import ssl
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from broker.turns import Turns
     from broker.websocket import SocketLink
 
-_GONE = GoneTransport()
 _READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
 _SECURING = 96  # units of work (turns.py) that a TLS handshake costs
 _TLS_BEGINS = b"\x16"  # a record of the kind handshake (RFC 8446 §5.1)
@@ -46,11 +45,11 @@ class Desk(Protocol):
     def may_tell(self, address: str) -> bool:
         """Whether one for whom there is no room may wait to be told so."""
 
-    def turn_away(self, address: str, **what: str | int) -> None:
+    def turn_away(self, address: str, *, reason: str, error: str = "") -> None:
         """Log and count somebody who is not let in."""
 
 
-class Door(asyncio.BufferedProtocol):
+class Doorstep(asyncio.BufferedProtocol):
     """One connection before its link is there. What came is kept, one read of the network at a time."""
 
     __slots__ = (
@@ -66,7 +65,7 @@ class Door(asyncio.BufferedProtocol):
         "transport",
     )
 
-    def __init__(self, listener: Listener, came: Callable[[Door], None]) -> None:
+    def __init__(self, listener: Listener, came: Callable[[Doorstep], None]) -> None:
         self.listener = listener
         self.address = ""
         self.excess: str | None = None
@@ -101,7 +100,7 @@ class Door(asyncio.BufferedProtocol):
         """See asyncio.BaseProtocol."""
         del exc
         self._ended = True
-        self.transport = _GONE
+        self.transport = GONE
         self._wake()
 
     async def early(self, *, at_least: int = 1) -> bytes:
@@ -167,9 +166,9 @@ class Doors:
         self._proxies = proxies
         self._timeout_s = timeout_s
 
-    def door(self, listener: Listener) -> Door:
+    def door(self, listener: Listener) -> Doorstep:
         """The protocol of a connection that has come in at a listener."""
-        return Door(listener, self._came)
+        return Doorstep(listener, self._came)
 
     def asked(self, link: SocketLink, headers: Headers) -> None:
         """A WebSocket was asked for: its client is whom a listed proxy speaks for. Raises HandshakeError."""
@@ -184,7 +183,7 @@ class Doors:
             if link.excess is not None:
                 raise HandshakeError(link.excess)
 
-    def _came(self, door: Door) -> None:
+    def _came(self, door: Doorstep) -> None:
         door.address = _peer(door.transport)
         by_proxy = within(door.address, self._proxies)
         door.excess = self._desk.enter(door.address, bounded=not by_proxy)
@@ -197,19 +196,19 @@ class Doors:
         else:
             self._hand_over(door)
 
-    def _has_room(self, door: Door) -> bool:
+    def _has_room(self, door: Doorstep) -> bool:
         """Whether it may go on: one too many only where it can be told so, and there are not too many of those."""
         return door.excess is None or (not door.listener.tls and self._desk.may_tell(door.address))
 
-    def _refuse(self, door: Door, **what: str) -> None:
-        self._desk.turn_away(door.address, **what)
+    def _refuse(self, door: Doorstep, *, reason: str, error: str = "") -> None:
+        self._desk.turn_away(door.address, reason=reason, error=error)
         self._close(door)
 
-    def _close(self, door: Door) -> None:
+    def _close(self, door: Doorstep) -> None:
         self._desk.leave(door.address)
         door.transport.abort()
 
-    async def _open(self, door: Door, *, by_proxy: bool) -> None:
+    async def _open(self, door: Doorstep, *, by_proxy: bool) -> None:
         late = "tls_timeout"
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -235,7 +234,7 @@ class Doors:
                 self._close(door)
             raise
 
-    async def _hear_proxy(self, door: Door) -> None:
+    async def _hear_proxy(self, door: Doorstep) -> None:
         """Read the header of a listed proxy; raises HandshakeError.
 
         On this machine others than the proxy connect as well, the bridge above all, so there it is not asked for; nor
@@ -254,13 +253,13 @@ class Doors:
             if not self._has_room(door):
                 raise HandshakeError(str(door.excess))
 
-    def _name(self, who: Door | StreamLink, address: str) -> None:
+    def _name(self, who: Doorstep | StreamLink, address: str) -> None:
         """Count somebody as the address that his proxy names."""
         self._desk.leave(who.address)
         who.address = address
         who.excess = self._desk.enter(address, bounded=not within(address, self._proxies))
 
-    async def _secure(self, door: Door) -> None:
+    async def _secure(self, door: Doorstep) -> None:
         """Hand over with TLS; raises HandshakeError, EOFError, and OSError as TLS has it."""
         data = await door.early()
         if not data.startswith(_TLS_BEGINS):
@@ -273,7 +272,7 @@ class Doors:
         self._loop.call_soon(self._loop.call_soon, self._pass_on_to_tls, door)
         await securing
 
-    async def _start_tls(self, door: Door) -> None:
+    async def _start_tls(self, door: Doorstep) -> None:
         assert self._tls is not None
         link = self._link_for(door)
         secured = await self._loop.start_tls(door.transport, link, self._tls, server_side=True)
@@ -282,11 +281,11 @@ class Doors:
         door.opened = True
         link.connection_made(secured)
 
-    def _pass_on_to_tls(self, door: Door) -> None:
+    def _pass_on_to_tls(self, door: Doorstep) -> None:
         if not door.transport.is_closing():
             door.pass_on(door.transport.get_protocol())
 
-    def _hand_over(self, door: Door) -> None:
+    def _hand_over(self, door: Doorstep) -> None:
         link = self._link_for(door)
         door.opened = True
         door.transport.set_protocol(link)
@@ -294,7 +293,7 @@ class Doors:
         door.pass_on(link)
         door.transport.resume_reading()
 
-    def _link_for(self, door: Door) -> StreamLink:
+    def _link_for(self, door: Doorstep) -> StreamLink:
         link = self._link(door.listener)
         link.address, link.excess = door.address, door.excess
         return link

@@ -121,7 +121,8 @@ class Reception:
             return None
         if isinstance(answer, _Refusal):
             if answer.reason:
-                self.turn_away(link.address, reason=answer.reason, protocol_level=connect.level)
+                level = connect.level
+                self._turned_away("connection_refused", link.address, reason=answer.reason, protocol_level=level)
             await self._refuse(link, answer.code)
             return None
         link.known = True
@@ -195,9 +196,12 @@ class Reception:
         elif reason := link.fault or otherwise:
             self._turned_away("connection_ended", link.address, reason=reason)
 
-    def turn_away(self, address: str, **what: str | int) -> None:
-        """Count and log somebody who is not let in, with the `reason`."""
-        self._turned_away("connection_refused", address, **what)
+    def turn_away(self, address: str, *, reason: str, error: str = "") -> None:
+        """Count and log somebody who is not let in."""
+        if error:
+            self._turned_away("connection_refused", address, reason=reason, error=error)
+        else:
+            self._turned_away("connection_refused", address, reason=reason)
 
     def _turned_away(self, event: str, address: str, **what: str | int) -> None:
         """Count it, and log it unless the address has filled its share of lines: strangers must not fill the log."""

@@ -66,6 +66,34 @@ class Arriving(Link, Protocol):
     """Why there is no room for the client; it is told so in answer to its CONNECT."""
 
 
+class GoneTransport(asyncio.Transport):
+    """In place of a transport that is lost, so that link and transport do not hold one another until a collection.
+
+    With TLS that would be half a megabyte a connection.
+    """
+
+    def is_closing(self) -> bool:
+        """See asyncio.BaseTransport."""
+        return True
+
+    def close(self) -> None:
+        """See asyncio.BaseTransport."""
+
+    def abort(self) -> None:
+        """See asyncio.WriteTransport."""
+
+    def can_write_eof(self) -> bool:
+        """See asyncio.WriteTransport."""
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        """See asyncio.WriteTransport."""
+        return 0
+
+
+GONE = GoneTransport()
+
+
 class StreamLink(asyncio.BaseProtocol):
     """What TCP and WebSocket share: both directions in one object; asyncio's streams are five, four times as large.
 
@@ -84,6 +112,7 @@ class StreamLink(asyncio.BaseProtocol):
         self.fault: str | None = None
         self.refusal: str | None = None
         self._accepted = accepted
+        self._transport: asyncio.Transport = GONE  # until it is there: TLS that fails tells of the loss alone
         self._loop = asyncio.get_running_loop()  # to ask each time would cost a system call
         self._unread = b""
         self._ended = False
@@ -198,31 +227,6 @@ class TcpLink(StreamLink, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol. What nobody waits for is kept, and soon no more is taken from the network."""
         self._deliver(data)
-
-
-class GoneTransport(asyncio.Transport):
-    """In place of a transport that is lost, so that link and transport do not hold one another until a collection.
-
-    With TLS that would be half a megabyte a connection.
-    """
-
-    def is_closing(self) -> bool:
-        """See asyncio.BaseTransport."""
-        return True
-
-    def close(self) -> None:
-        """See asyncio.BaseTransport."""
-
-    def abort(self) -> None:
-        """See asyncio.WriteTransport."""
-
-    def can_write_eof(self) -> bool:
-        """See asyncio.WriteTransport."""
-        return False
-
-    def get_write_buffer_size(self) -> int:
-        """See asyncio.WriteTransport."""
-        return 0
 
 
 def _ready(transport: asyncio.Transport, direction: int) -> bool:

@@ -18,7 +18,7 @@ from websockets.typing import Origin, Subprotocol
 
 from broker.errors import HandshakeError
 from broker.handshake import Handshake
-from broker.transport import GoneTransport, StreamLink
+from broker.transport import GONE, StreamLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from broker.turns import Turns
 
-_GONE = GoneTransport()
 _READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
 _SLICE = 1024  # bytes looked at in one turn: at most 170 frames
 _ANSWER = 32  # units of work (turns.py) that a request costs, beside its lines
@@ -112,7 +111,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         self._go_on()
         self._drop_tracebacks()
         self.resume_writing()
-        self._transport = _GONE  # uvloop's transport under TLS keeps its protocol's methods
+        self._transport = GONE  # uvloop's transport under TLS keeps its protocol's methods
 
     @property
     def idle(self) -> bool:
