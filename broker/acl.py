@@ -2,14 +2,14 @@
 
 | role   | reads                                                | writes                             |
 |--------|------------------------------------------------------|------------------------------------|
-| device | `<root>/<user>/#` without the `re` of other devices, | `<root>/<user>/do/<device>`        |
-|        | `mail-bridge/+/status`                               |                                    |
+| device | `<root>/<user>/#` without the `do` and `re` of other | `<root>/<user>/do/<device>`,        |
+|        | devices, `mail-bridge/+/status`                      | 16 KiB                             |
 | bridge | `<root>/#`, `mail-bridge/#`, `$SYS/#`                | `<root>/#`, `mail-bridge/#`        |
 | admin  | `<root>/#`, `mail-bridge/#`, `$SYS/#`                | nothing                            |
 
 A filter is granted when it lies inside what the login may read. One exception for each side of
-convenience: a device may subscribe to its whole tree although replies to its siblings lie in it,
-and an administrator may subscribe to `#`; what they may not read is left out at delivery.
+convenience: a device may subscribe to its whole tree although what its siblings ask and are answered lies
+in it, and an administrator may subscribe to `#`; what they may not read is left out at delivery.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 STATUS_ROOT = "mail-bridge"
+REQUEST_SIZE = 16_384
+"""Bytes of a request at most, as the contract has it (docs/protocol.md, "Requests"): the bridge reads no larger one."""
 
 
 class Role(StrEnum):
@@ -57,7 +59,7 @@ class Rules:
         if who.role is not Role.DEVICE:
             return self._within_any(topic_filter) or (who.role is Role.ADMIN and not topic_filter.startswith("$"))
         if _within(topic_filter, f"{self.root}/{who.user}"):
-            return not self._replies_to_another(who, topic_filter)
+            return not self._is_of_another(who, topic_filter)
         return _is_status(topic_filter)
 
     def may_read(self, who: Identity, topic: str) -> bool:
@@ -65,7 +67,7 @@ class Rules:
         if who.role is not Role.DEVICE:
             return self._within_any(topic)
         if _within(topic, f"{self.root}/{who.user}"):
-            return not self._replies_to_another(who, topic)
+            return not self._is_of_another(who, topic)
         return _is_status(topic)
 
     def may_write(self, who: Identity, topic: str) -> bool:
@@ -74,6 +76,12 @@ class Rules:
             return topic == f"{self.root}/{who.user}/do/{who.device}"
         return who.role is Role.BRIDGE and (_within(topic, self.root) or _within(topic, STATUS_ROOT))
 
+    def refuses(self, who: Identity, topic: str, size: int) -> str | None:
+        """Why a message of so many bytes on this topic, or a will, is not accepted; None when it is."""
+        if not self.may_write(who, topic):
+            return "not_allowed"
+        return "too_large_request" if who.role is Role.DEVICE and size > REQUEST_SIZE else None
+
     def may_retain(self, who: Identity) -> bool:
         """Whether the RETAIN flag counts: a retained request would be asked again at every reconnection."""
         return who.role is Role.BRIDGE
@@ -81,10 +89,10 @@ class Rules:
     def _within_any(self, topic: str) -> bool:
         return _within(topic, self.root) or _within(topic, STATUS_ROOT) or _within(topic, "$SYS")
 
-    def _replies_to_another(self, who: Identity, topic: str) -> bool:
-        """Whether it names what lies under `re` for a sibling. `re/#` and `re/+` name the own as well."""
+    def _is_of_another(self, who: Identity, topic: str) -> bool:
+        """Whether it names what lies under `do` or `re` for a sibling. `re/#` and `re/+` name the own as well."""
         branch, _, rest = topic[len(self.root) + len(who.user) + 2 :].partition("/")
-        return branch == "re" and rest.partition("/")[0] not in (who.device, "+", "#", "")
+        return branch in ("do", "re") and rest.partition("/")[0] not in (who.device, "+", "#", "")
 
 
 def _within(topic: str, tree: str) -> bool:

@@ -153,8 +153,8 @@ class Router:
         """A client's PUBLISH. One that is not allowed is acknowledged and dropped [MQTT-3.3.5-2]."""
         who = session.who
         self._statistics.received += 1
-        if not self._rules.may_write(who, message.topic):
-            self._refuse(session, "publish_refused", topic=message.topic, reason="not_allowed")
+        if reason := self._rules.refuses(who, message.topic, len(message.payload)):
+            self._refuse(session, "publish_refused", topic=message.topic, reason=reason)
             return 0
         return self.publish(message, retain=retain and self._rules.may_retain(who))
 

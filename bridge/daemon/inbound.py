@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import structlog
@@ -43,6 +44,7 @@ class Inbound:
         self._heard = heard
         self._figures = figures
         self._replay = replay
+        self._root = root
         self._filter = topics.request_filter(root)
         self._log = structlog.get_logger()
 
@@ -59,13 +61,33 @@ class Inbound:
             else:
                 return
 
+    async def clear_retained(self, connection: BrokerConnection) -> None:
+        """Clear requests that a device had the broker retain, each when it is replayed, until the connection is lost.
+
+        Ours retains none; mosquitto and NATS cannot be told so. It was answered when it came, and is not again.
+        """
+        loop = asyncio.get_running_loop()
+        replayed: asyncio.Queue[str] = asyncio.Queue()
+
+        def remember(topic: str, payload: bytes) -> None:  # in paho's thread
+            if payload and topics.parse_request(self._root, topic) is not None:
+                loop.call_soon_threadsafe(replayed.put_nowait, topic)
+
+        with connection.retained(remember), contextlib.suppress(LinkDownError):
+            while True:
+                topic = await replayed.get()
+                await connection.publish(topic, b"", retain=True)
+                sender = topics.parse_request(self._root, topic)
+                assert sender is not None
+                self._log.info("retained_request_cleared", user=sender.user, device=sender.device)
+
     async def take(self, message: Incoming) -> None:
         """One message; it is acknowledged when this returns."""
         if message.topic == self._replay.marker_topic:
             self._replay.marker_received(message.payload)
         elif message.topic.startswith(SYSTEM):
             self._figures(message.topic, message.payload)
-        else:
+        elif message.payload:  # without, it clears what was retained: see below
             self._heard(message.topic)
             await self._requests.handle(
                 message.topic,

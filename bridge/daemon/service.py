@@ -46,6 +46,7 @@ class Service:
                 ready, self._ready = self._ready, lambda: None
                 ready()
                 async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._inbound.clear_retained(connection), name="retained-requests")
                     tasks.create_task(self._inbound.listen(connection), name="requests")
                     tasks.create_task(self._replay.keep(connection), name="reconcile")
                     tasks.create_task(self._outbox.run(connection), name="outbox")

@@ -88,7 +88,7 @@ def _rules(login: MqttLogin, root: str) -> list[str]:
             rights = [
                 f"read {tree}/+",
                 f"read {tree}/msg/+",
-                f"read {tree}/do/+",
+                f"read {tree}/do/{login.device}",
                 f"read {tree}/re/{login.device}",
                 f"read {STATUS_ROOT}/+/status",
                 f"write {tree}/do/{login.device}",

@@ -105,7 +105,8 @@ def _user(login: MqttLogin, root: str, devices: Mapping[str, list[str]]) -> dict
     match login.role:
         case "device":
             tree = f"{root}.{login.user}"
-            others = [f"{tree}.re.{device}" for device in devices[login.user] if device != login.device]
+            siblings = [device for device in devices[login.user] if device != login.device]
+            others = [f"{tree}.{branch}.{device}" for branch in ("do", "re") for device in siblings]
             read = {"allow": [tree, f"{tree}.>", f"{STATUS_ROOT}.*.status", DELIVERIES]}
             read |= {"deny": others} if others else {}
             write = {"allow": [f"{tree}.do.{login.device}"]}

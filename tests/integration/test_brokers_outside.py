@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from bridge.contract.packing import pack
 from bridge.store import offline
 from tests.support import mqtt_client as mqtt
 from tests.support.outside import KINDS, OutsideSystem
@@ -114,6 +115,29 @@ def test_one_user_never_hears_of_another(system):
         system.send(mail("a secret of alice too"), "alice@example.org")
         payload = heard(other, topic="mail/alice/msg/", having=b"too")
         assert b"forged" not in payload
+
+
+def test_a_request_that_a_device_retains_is_answered_once(system):
+    """Neither broker can be told that a device may not."""
+    broker, log = system.broker, system.directory / "bridge.log"
+    bridge = system.start("bridge")
+    system.wait_connected()
+    with broker.admitted(system.asked("device", "add", "bob", "phone")) as phone:
+        assert phone.subscribe("mail/bob/re/phone") == [1]
+        phone.send(mqtt.publish("mail/bob/do/phone", pack([1, 7, "recent", 1]), qos=1, retain=True))
+        assert b"\x01\x07" in heard(phone, topic="mail/bob/re/phone")
+        system.stop(bridge)
+        bridge = system.start("bridge")
+        until(lambda: '"retained_request_cleared"' in log.read_text(), what="the request to be cleared")
+        phone.send(mqtt.publish("mail/bob/do/phone", pack([1, 8, "recent", 1]), qos=1))
+        assert b"\x01\x08" in heard(phone, topic="mail/bob/re/phone"), "and nothing before it"
+        until(lambda: log.read_text().count('"request_answered"') == 2, what="both in the log")
+        assert '"request_refused"' not in log.read_text(), "what clears it is no request"
+    system.stop(bridge)
+    own = {"username": "bridge", "password": (system.state_dir / "mqtt.password").read_text().strip()}
+    with broker.admitted(own) as looking:
+        looking.subscribe("mail/+/do/+")
+        assert [one.payload for one in looking.flush() if one.kind == mqtt.PUBLISH] == []
 
 
 def test_the_bridge_gets_a_new_password_and_no_mail_is_lost(system):

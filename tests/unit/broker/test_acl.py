@@ -22,6 +22,9 @@ ADMIN = Identity("root", Role.ADMIN)
         "mail/alice/+/tablet",
         "mail/alice/re/phone",
         "mail/alice/re/+",
+        "mail/alice/do/phone",
+        "mail/alice/do/+",
+        "mail/alice/do/#",
         "mail/alice/re/#",
         "mail-bridge/+/status",
         "mail-bridge/main/status",
@@ -45,6 +48,8 @@ def test_a_device_is_granted(granted):
         "mail/alic/#",
         "mail/alice/re/tablet",
         "mail/alice/re/tablet/#",
+        "mail/alice/do/tablet",
+        "mail/alice/do/tablet/#",
         "+/alice/#",
         "$SYS/#",
         "$SYS/broker/uptime",
@@ -67,7 +72,10 @@ def test_a_device_is_refused(refused):
         ("mail/alice/re/phone", True),
         ("mail/alice/re/tablet", False),
         ("mail/alice/re", True),
-        ("mail/alice/do/tablet", True),
+        ("mail/alice/do/tablet", False),
+        ("mail/alice/do/phone", True),
+        ("mail/alice/do", True),
+        ("mail/alice/dos/tablet", True),
         ("mail/alicia/msg/0", False),
         ("mail/bob/msg/0", False),
         ("mail-bridge/main/status", True),
@@ -111,6 +119,13 @@ def test_an_administrator_reads_all(topic_filter):
 )
 def test_the_bridge_reads_its_trees(topic_filter, granted):
     assert RULES.may_subscribe(BRIDGE, topic_filter) is granted
+
+
+def test_a_request_is_as_large_as_the_bridge_reads_it_and_nothing_else_is_bounded():
+    own = "mail/alice/do/phone"
+    assert [RULES.refuses(PHONE, own, size) for size in (16_384, 16_385)] == [None, "too_large_request"]
+    assert RULES.refuses(PHONE, "mail/bob/do/phone", 1) == "not_allowed"
+    assert RULES.refuses(BRIDGE, "mail/alice/re/phone", 10**6) is None
 
 
 def test_only_the_bridge_retains():

@@ -38,11 +38,17 @@ class _Connection:
 
     def __init__(self, *answers):
         self.answers, self.filters, self.published = [*answers], [], []
+        self.replayed = lambda _topic, _payload: None
 
     async def subscribe(self, filters, *, qos):
         self.filters.append((filters, qos))
         if self.answers and (trouble := self.answers.pop(0)):
             raise trouble
+
+    @contextlib.contextmanager
+    def retained(self, callback):
+        self.replayed = callback
+        yield
 
     def publish(self, topic, payload, *, retain, correlation=None):
         self.published.append((topic, payload, retain, correlation))
@@ -129,6 +135,36 @@ def test_a_marker_goes_to_the_replay_and_everything_else_is_a_request():
     assert asked == [
         (("mail/alice/do/phone", b"ask"), {"response_topic": "mail/alice/re/phone/1", "correlation": b"7"})
     ]
+
+
+def test_what_clears_a_request_is_none():
+    heard = []
+    inbound = Inbound(requests=NOBODY, replay=Replay(), heard=heard.append, root="mail")
+    asyncio.run(inbound.take(Incoming("mail/alice/do/phone", b"")))
+    assert heard == []
+
+
+def test_requests_that_are_replayed_are_cleared_and_nothing_else():
+    async def story():
+        inbound, connection = Inbound(requests=NOBODY, replay=Replay(), heard=print, root="mail"), Connection()
+        clearing = asyncio.create_task(inbound.clear_retained(connection))
+        await asyncio.sleep(0)
+        for topic, payload in (
+            ("mail/alice/msg/00t64ks8n", b"x"),
+            ("mail/alice/do/phone", b""),
+            ("mail/alice/do/phone", b"x"),
+            ("mail/alice/do/a/b", b"x"),
+        ):
+            await asyncio.to_thread(connection.replayed, topic, payload)
+        await until_on_loop(lambda: connection.published, what="the request to be cleared")
+        clearing.cancel()
+        await asyncio.wait({clearing})
+        assert connection.published == [("mail/alice/do/phone", b"", True, None)]
+
+    with capture_logs() as logs:
+        asyncio.run(story())
+    [told] = logs
+    assert (told["event"], told["user"], told["device"]) == ("retained_request_cleared", "alice", "phone")
 
 
 # --- one connection -------------------------------------------------------------------------------

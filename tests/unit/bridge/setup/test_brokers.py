@@ -40,9 +40,14 @@ def with_tls(url, **listen):
 
 def test_mosquitto_s_rules():
     assert of(mosquitto)["acl"].splitlines() == [
-        *("user alice.phone", "topic read mail/alice/+", "topic read mail/alice/msg/+", "topic read mail/alice/do/+"),
+        *(
+            "user alice.phone",
+            "topic read mail/alice/+",
+            "topic read mail/alice/msg/+",
+            "topic read mail/alice/do/phone",
+        ),
         *("topic read mail/alice/re/phone", "topic read mail-bridge/+/status", "topic write mail/alice/do/phone", ""),
-        *("user alice.tab", "topic read mail/alice/+", "topic read mail/alice/msg/+", "topic read mail/alice/do/+"),
+        *("user alice.tab", "topic read mail/alice/+", "topic read mail/alice/msg/+", "topic read mail/alice/do/tab"),
         *("topic read mail/alice/re/tab", "topic read mail-bridge/+/status", "topic write mail/alice/do/tab", ""),
         *("user bridge", "topic readwrite mail/#", "topic readwrite mail-bridge/#", "topic read $SYS/#", ""),
         *("user boss", "topic read mail/#", "topic read mail-bridge/#", "topic read $SYS/#"),
@@ -67,7 +72,7 @@ def test_nats_users():
             "publish": {"allow": ["home.mail.alice.do.phone"]},
             "subscribe": {
                 "allow": ["home.mail.alice", "home.mail.alice.>", "mail-bridge.*.status", "$MQTT.sub.>"],
-                "deny": ["home.mail.alice.re.tab"],
+                "deny": ["home.mail.alice.do.tab", "home.mail.alice.re.tab"],
             },
         },
         "allowed_connection_types": ["MQTT", "MQTT_WS"],
