@@ -110,6 +110,23 @@ def test_replies_to_a_sibling_are_left_out(running, bridge):
         assert phone.flush() == []  # nor from the retained ones
 
 
+def test_requests_of_a_sibling_are_left_out_and_large_ones_refused(running):
+    with (
+        running.client("boss") as boss,
+        running.client("alice.phone") as phone,
+        running.client("alice.tablet") as tablet,
+    ):
+        assert boss.subscribe("mail/alice/do/+") == [1]
+        assert phone.subscribe("mail/alice/#", "mail/alice/do/tablet") == [1, 0x80]
+        phone.flush()
+        for size in (16_384, 16_385, 3):
+            tablet.send(mqtt.publish("mail/alice/do/tablet", b"x" * size, qos=1))
+            tablet.expect(mqtt.PUBACK)
+        assert [len(got.payload) for got in boss.flush()] == [16_384, 3]
+        assert phone.flush() == []
+    assert '"reason": "too_large_request"' in running.logged()
+
+
 @pytest.mark.parametrize(
     "topic",
     ["mail/alice/msg/1", "mail/bob/msg/1", "mail/alice/do/phone", "mail-bridge/main/status", "$SYS/broker/uptime", "x"],

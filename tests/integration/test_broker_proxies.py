@@ -83,7 +83,7 @@ class Behind:
         request = [
             *(
                 "GET /mqtt HTTP/1.1",
-                "Host: x",
+                "Host: localhost",
                 "Upgrade: websocket",
                 "Connection: Upgrade",
                 "Sec-WebSocket-Version: 13",

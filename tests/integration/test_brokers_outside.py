@@ -115,6 +115,12 @@ def test_one_user_never_hears_of_another(system):
         system.send(mail("a secret of alice too"), "alice@example.org")
         payload = heard(other, topic="mail/alice/msg/", having=b"too")
         assert b"forged" not in payload
+        with broker.admitted(alice) as phone:
+            phone.subscribe("mail/alice/re/phone")
+            phone.send(mqtt.publish("mail/alice/do/phone", pack([1, 9, "recent", 1]), qos=1))
+            heard(phone, topic="mail/alice/re/phone")
+        topics = [one.topic for one in other.flush() if one.kind == mqtt.PUBLISH]
+        assert not [topic for topic in topics if topic.endswith("/phone")], "what a sibling asks, and is answered"
 
 
 def test_a_request_that_a_device_retains_is_answered_once(system):
