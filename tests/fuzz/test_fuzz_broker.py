@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from broker import codec
-from broker.errors import ProtocolError
+from broker import codec, forwarded, proxy
+from broker.errors import HandshakeError, ProtocolError
 from broker.frames import Packets
+from broker.networks import parse_network, plain
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of
+from tests.support.proxies import SIGNATURE, binary, line
 
 pytestmark = pytest.mark.fuzz
 
@@ -95,6 +97,78 @@ def test_any_bytes_are_a_packet_or_a_protocol_error(rounds):
             raise AssertionError(f"--fuzz-seed {seed}: {stream.hex()}") from error
 
 
+ADDRESSES = ["192.0.2.7", "127.0.0.1", "10.0.0.1", "2001:db8::7", "::1", "::ffff:192.0.2.7"]
+
+
+def a_header(dice):
+    """What a proxy writes, of either version, mostly right."""
+    source = dice.choice(ADDRESSES)
+    return dice.choice(
+        [
+            lambda: line("TCP6" if ":" in source else "TCP4", source, dice.choice(ADDRESSES)),
+            lambda: b"PROXY UNKNOWN" + bytes(dice.randrange(32, 127) for _ in range(dice.randrange(100))) + b"\r\n",
+            lambda: binary(source, more=dice.randbytes(dice.randrange(40))),
+            lambda: binary(source, command=dice.choice([0x20, 0x20, 0x21, dice.randrange(256)])),
+            lambda: SIGNATURE + dice.randbytes(4) + dice.randbytes(dice.randrange(300)),
+        ]
+    )()
+
+
+def test_any_bytes_are_a_proxys_header_or_refused(rounds):
+    """However it is cut it is the same header, an address is one, and no more is taken than was there."""
+    for seed, dice in rounds(0.1):
+        data = spoil(dice, a_header(dice))
+        try:
+            whole = first_of(data, range(len(data), len(data) + 1))
+            assert first_of(data, range(1, len(data) + 1)) == whole
+        except Exception as error:
+            raise AssertionError(f"--fuzz-seed {seed}: {data.hex()}") from error
+
+
+def first_of(data, cuts):
+    """What a header is read as when it comes so; None where it is none, or not all of it."""
+    try:
+        for cut in cuts:
+            if cut and (header := proxy.read(data[:cut])) is not None:
+                assert header.size <= min(cut, proxy.LONGEST)
+                assert header.address is None or plain(header.address) == header.address
+                return header
+    except HandshakeError:
+        return None
+    return None
+
+
+def test_whoever_is_named_in_a_request_is_an_address_or_the_proxy(rounds):
+    proxies = (parse_network("10.0.0.0/8"), parse_network("127.0.0.1"))
+    parts = [
+        *ADDRESSES,
+        "for=",
+        ", ",
+        ",",
+        ";",
+        '"',
+        "\\",
+        "[",
+        "]:1",
+        ":80",
+        "proto=https",
+        "unknown",
+        "_x",
+        " ",
+        "=",
+        "ü",
+    ]
+    for seed, dice in rounds(0.1):
+        values = ["".join(dice.choices(parts, k=dice.randrange(20))) for _ in range(dice.randrange(3))]
+        try:
+            for pair in ((values, ()), ((), values), (values, values)):
+                with contextlib.suppress(HandshakeError):
+                    found = forwarded.client("10.0.0.9", forwarded_for=pair[0], forwarded=pair[1], proxies=proxies)
+                    assert plain(found) == found
+        except Exception as error:
+            raise AssertionError(f"--fuzz-seed {seed}: {values}") from error
+
+
 def resident(pid):
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -103,6 +177,7 @@ def test_hostile_connections_harm_nobody_else(rounds, tmp_path):
     """No crash, no hang, no growth; a neighbour is served after each attack."""
     config = (
         "[limits]\nqueue = 100\nlogin_failures = 100000\n[log]\nlevel = 'error'\n[broker]\nwebsocket = '127.0.0.1:0'\n"
+        "proxies = ['127.0.0.1']\n"
     )
     with EmbeddedBroker(tmp_path, config=config) as broker:
         broker.logins.add("bridge", "bridge")
@@ -131,6 +206,8 @@ def attack(broker, dice):
     attacker = mqtt.Raw(broker.address())
     attacker.socket.settimeout(0.01)
     with contextlib.suppress(OSError):
+        if dice.random() < 0.3:
+            attacker.send(spoil(dice, a_header(dice)))
         if dice.random() < 0.7:
             attacker.send(mqtt.connect("x", username="alice.phone", password=password_of("alice.phone")))
         for _ in range(dice.randrange(1, 8)):
@@ -159,6 +236,8 @@ def attack_by_websocket(broker, dice):
     """The same inside WebSocket frames, some of them text, some spoilt, or no WebSocket at all."""
     attacker = mqtt.Raw(broker.address("websocket"))
     with contextlib.suppress(OSError):
+        if dice.random() < 0.2:
+            attacker.send(spoil(dice, a_header(dice)))
         attacker.send(UPGRADE if dice.random() < 0.8 else spoil(dice, UPGRADE))
         attacker.send(
             websocket_frame(2, mqtt.connect("x", username="alice.phone", password=password_of("alice.phone")))
@@ -189,10 +268,10 @@ def some_filter(dice):
 
 
 def may_see(device, topic, payload):
-    """The rule, once more and in other words: own tree, own replies, and only what a rightful writer wrote."""
+    """The rule, once more and in other words: own tree, own do and re, and only what a rightful writer wrote."""
     user, _, name = device.partition(".")
     levels = topic.split("/")
-    readable = levels[:2] == ["mail", user] and (levels[2:3] != ["re"] or levels[3:] == [name])
+    readable = levels[:2] == ["mail", user] and (levels[2:3] not in (["do"], ["re"]) or levels[3:] == [name])
     readable = readable or (levels[0] == "mail-bridge" and levels[2:] == ["status"])
     writers = {b"bridge " + topic.encode()}
     if levels[2:3] == ["do"]:
