@@ -22,7 +22,7 @@ from broker.topics import valid_name
 
 if TYPE_CHECKING:
     from broker.delivery import Entry
-    from broker.frames import Frame
+    from broker.wire.frames import Frame
 
 PINGRESP = b"\xd0\x00"
 MOST_FILTERS = 1024

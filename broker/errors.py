@@ -20,11 +20,16 @@ class SessionFileError(BrokerError):
 
 
 class ProtocolError(BrokerError):
-    """A client broke the protocol; its connection must be closed. `clause` is the violated statement."""
+    """A client broke the protocol; its connection must be closed.
 
-    def __init__(self, clause: str, text: str) -> None:
+    `clause` is the violated statement, by its name in the client's version of the standard; `code` is the reason code
+    that a client of MQTT 5 is told (`broker.wire.reasons.Reason`), a protocol error where nothing else is said.
+    """
+
+    def __init__(self, clause: str, text: str, code: int = 0x82) -> None:
         super().__init__(f"{text} [{clause}]")
         self.clause = clause
+        self.code = code
 
 
 class HandshakeError(BrokerError):

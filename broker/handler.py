@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.codec import Connect
-    from broker.frames import Frame, Packets
     from broker.router import Router
     from broker.session import DeviceSession
     from broker.sessions import SessionStore
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from broker.statistics import Statistics
     from broker.transport import Link
     from broker.turns import Turns
+    from broker.wire.frames import Frame, Packets
 
 _TURN = 64  # packets that are handled until others get a turn
 _LOOK_AGAIN_S = 0.5  # at a client that is not silent, since what it sent waits

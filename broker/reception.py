@@ -25,7 +25,7 @@ from amqtt.mqtt.connack import (
 
 from broker import codec, proxy
 from broker.errors import HandshakeError, LoginsUnavailableError, ProtocolError
-from broker.frames import Frame, Packets
+from broker.wire.frames import Frame, Packets
 
 if TYPE_CHECKING:
     from broker.admission import Admission

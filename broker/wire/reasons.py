@@ -40,7 +40,7 @@ class Reason(IntEnum):
     CONNECTION_RATE_EXCEEDED = 0x9F
 
 
-CONNACK_3: Final = {
+CONNACK_3: Final[dict[int, int]] = {
     Reason.SUCCESS: 0,
     Reason.UNSUPPORTED_VERSION: 1,
     Reason.CLIENT_ID_NOT_VALID: 2,

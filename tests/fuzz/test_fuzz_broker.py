@@ -16,7 +16,7 @@ import pytest
 
 from broker import codec, forwarded, proxy
 from broker.errors import HandshakeError, ProtocolError
-from broker.frames import Packets
+from broker.wire.frames import Packets
 from broker.networks import parse_network, plain
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.frames import Packets
+from broker.wire.frames import Packets
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
 from tests.support.processor import processor_ms

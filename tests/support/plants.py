@@ -49,7 +49,7 @@ PLANTS = (
     Plant("bridge/store/desired.py", "import time", "names time"),
     Plant("broker/acl.py", "def f():\n    import time\n    return time.time()", "names time"),
     Plant("broker/delivery.py", "import asyncio\nX = asyncio.Event()", "names asyncio"),
-    Plant("broker/frames.py", "import threading\nX = threading.Lock()", "names threading"),
+    Plant("broker/wire/frames.py", "import threading\nX = threading.Lock()", "names threading"),
     Plant("clients/seen.py", "import random\nX = random.random()", "names random"),
     Plant("clients/backoff.py", "import secrets\nX = secrets.randbelow(3)", "names secrets"),
     Plant("clients/download.py", "import os\nX = os.open('x', 0)", "names os"),

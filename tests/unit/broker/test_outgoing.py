@@ -8,12 +8,12 @@ import functools
 import pytest
 
 from broker.delivery import Bounds, Delivery
-from broker.frames import Packets
 from broker.outgoing import HIGH_WATER, Outgoing
 from broker.retained import Message
 from broker.settings import BrokerLimits
 from broker.statistics import Statistics
 from broker.turns import Turns
+from broker.wire.frames import Packets
 from tests.support import mqtt_client as mqtt
 from tests.support.waiting import until_on_loop
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broker.errors import ProtocolError
+from broker.wire.reasons import Reason
 
-_PUBLISH = 3
-_FLAGS_OF_TWO = (6, 8, 10)  # PUBREL, SUBSCRIBE, UNSUBSCRIBE [MQTT-2.2.2-2]
+_FLAGS_FREE = (1, 3)  # PUBLISH, and CONNECT in MQTT 3.1 alone
+_FLAGS_OF_TWO = (6, 8, 10)  # PUBREL, SUBSCRIBE, UNSUBSCRIBE [MQTT-2.2.2-2]; 10 is theirs in MQTT 3.1 alone (DUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Packets:
     def next(self) -> Frame | None:
         """The next packet if all of it is here.
 
-        Raises ProtocolError on a length that is malformed or over the limit, and on reserved flag bits.
+        Raises ProtocolError on a length that is malformed or over the limit, and on reserved flag bits. Type 15
+        (AUTH, MQTT 5) is cut like any other: that it has no place is for those to say who know the version.
         """
         buffer = self._buffer
         length = shift = 0
@@ -47,13 +49,14 @@ class Packets:
             shift += 7
         else:
             if len(buffer) >= 5:
-                raise ProtocolError("MQTT-2.2.3", "the remaining length has more than four bytes")
+                raise ProtocolError("MQTT-2.2.3", "the remaining length has more than four bytes", Reason.MALFORMED)
             return None
         kind, flags = buffer[0] >> 4, buffer[0] & 0x0F
-        if kind in (0, 15) or (kind != _PUBLISH and flags != (2 if kind in _FLAGS_OF_TWO else 0)):
-            raise ProtocolError("MQTT-2.2.2-2", f"packet type {kind} with flags {flags}")
+        if kind not in _FLAGS_FREE and (flags & 7 != 2 if kind in _FLAGS_OF_TWO else flags or not kind):
+            raise ProtocolError("MQTT-2.2.2-2", f"packet type {kind} with flags {flags}", Reason.MALFORMED)
         if length > self.limit:
-            raise ProtocolError("limits.packet", f"a packet of {length} bytes, allowed are {self.limit}")
+            said = f"a packet of {length} bytes, allowed are {self.limit}"
+            raise ProtocolError("limits.packet", said, Reason.PACKET_TOO_LARGE)
         end = start + 1 + length
         if len(buffer) < end:
             return None

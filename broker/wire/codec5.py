@@ -1,0 +1,375 @@
+"""MQTT 5: packets in and out, as bytes. Pure; a codec keeps what both sides of one connection have agreed on."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from broker.errors import ProtocolError
+from broker.wire import properties as props
+from broker.wire.fields import BodyReader5, packet, varint
+from broker.wire.message import Message
+from broker.wire.names import valid_name, well_formed
+from broker.wire.packets import (
+    NO_LOCAL,
+    QOS,
+    RETAIN_HANDLING,
+    V5,
+    Answer,
+    Connect,
+    Disconnect,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+    Wanted,
+    Will,
+)
+from broker.wire.properties import Bearer
+from broker.wire.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broker.wire.frames import Frame
+    from broker.wire.packets import Outbound, Terms
+    from broker.wire.properties import Properties
+
+MOST_ALIASES: Final = 32
+"""Topics of one connection that are sent by a number: a device has five views, `event`, and its replies."""
+
+ALIAS_OCTETS: Final = 65_536
+"""Characters of all topics that a client may give numbers to: each of its numbers holds memory until it goes."""
+
+_VIEWS = frozenset({"box", "last", "text", "unread", "event"})
+_RESERVED = 0xC0  # bits of a subscription's options
+_FOR_ANSWERS = {
+    4: frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99}),  # PUBACK §3.4.2.1
+    5: frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99}),  # PUBREC §3.5.2.1
+    6: frozenset({0x00, 0x92}),  # PUBREL §3.6.2.1
+    7: frozenset({0x00, 0x92}),  # PUBCOMP §3.7.2.1
+}
+_FOR_GOODBYES = frozenset({0, 4, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99})  # §3.14.2.1
+
+
+def connect(frame: Frame, *, at: int) -> Connect:
+    """The CONNECT of a client of MQTT 5, whose connect flags are at a place. Raises ProtocolError."""
+    if frame.flags:
+        raise ProtocolError("MQTT-2.1.3-1", f"CONNECT with flags {frame.flags}", Reason.MALFORMED)
+    reader = BodyReader5(frame.body, at)
+    flags, keep_alive = reader.octet(), reader.word()
+    if flags & 1:
+        raise ProtocolError("MQTT-3.1.2-3", "the reserved flag is set", Reason.MALFORMED)
+    said = props.read(reader, Bearer.CONNECT).values
+    if props.AUTHENTICATION_DATA in said and props.AUTHENTICATION_METHOD not in said:
+        raise ProtocolError("MQTT-3.1.2.11.10", "authentication data without a method")
+    client_id = reader.text()
+    will = _will(reader, flags)
+    username = reader.text() if flags & 0x80 else None
+    password = reader.binary() if flags & 0x40 else None
+    reader.finish()
+    return Connect(
+        level=V5,
+        client_id=client_id,
+        clean_start=bool(flags & 2),
+        keep_alive=keep_alive,
+        username=username,
+        password=password,
+        will=will,
+        session_s=said.get(props.SESSION_EXPIRY, 0),
+        receive_maximum=said.get(props.RECEIVE_MAXIMUM, 65_535),
+        packet_maximum=said.get(props.PACKET_MAXIMUM, 0),
+        alias_maximum=said.get(props.ALIAS_MAXIMUM, 0),
+        wants_problems=bool(said.get(props.REQUEST_PROBLEMS, 1)),
+        authentication=said.get(props.AUTHENTICATION_METHOD),
+    )
+
+
+def _will(reader: BodyReader5, flags: int) -> Will | None:
+    qos = flags >> 3 & 3
+    if not flags & 4:
+        if flags & 0x18:
+            raise ProtocolError("MQTT-3.1.2-11", "will QoS without a will", Reason.MALFORMED)
+        if flags & 0x20:
+            raise ProtocolError("MQTT-3.1.2-13", "will retain without a will", Reason.MALFORMED)
+        return None
+    if qos == 3:
+        raise ProtocolError("MQTT-3.1.2-12", "will QoS 3", Reason.MALFORMED)
+    about = props.read(reader, Bearer.WILL)
+    topic, payload = reader.text(), reader.binary()
+    if not valid_name(topic):
+        raise ProtocolError("MQTT-3.3.2-2", "the will's topic is not a topic name", Reason.MALFORMED)
+    return Will(
+        Message(topic, payload, qos, about.forwarded),
+        bool(flags & 0x20),
+        about.values.get(props.WILL_DELAY, 0),
+        about.values.get(props.MESSAGE_EXPIRY),
+    )
+
+
+class Codec5:
+    """What a connection of MQTT 5 needs of its version. See `broker.wire.codec.Codec`.
+
+    `alias_maximum` is what the CONNACK promises the client: numbers that it may give to topics.
+    """
+
+    __slots__ = (
+        "_alias_maximum", "_alias_octets", "_fleeting", "_given", "_gives", "_packet_maximum", "_taken", "level",
+    )  # fmt: skip
+
+    def __init__(self, connect: Connect, *, alias_maximum: int) -> None:
+        self.level = V5
+        self._packet_maximum = connect.packet_maximum
+        self._fleeting = not connect.session_s
+        self._alias_maximum = alias_maximum
+        self._alias_octets = 0
+        self._taken: dict[int, str] = {}  # what the client gave numbers to
+        self._given: dict[str, int] = {}  # what it was told
+        self._gives = min(connect.alias_maximum, MOST_ALIASES)
+
+    def publish(self, frame: Frame) -> Publish:
+        """A PUBLISH."""
+        flags, body = frame.flags, frame.body
+        qos = flags >> 1 & 3
+        if qos == 3:
+            raise ProtocolError("MQTT-3.3.1-4", "QoS 3", Reason.MALFORMED)
+        size = len(body)
+        end = 2 + (body[0] << 8 | body[1]) if size > 2 else size
+        at = end + 2 if qos else end
+        if at >= size:
+            raise ProtocolError("MQTT-4.13.1-1", "malformed packet: it ends inside its header", Reason.MALFORMED)
+        try:
+            topic = body[2:end].decode()
+        except UnicodeDecodeError:
+            raise ProtocolError("MQTT-1.5.4-1", "the topic is not UTF-8", Reason.MALFORMED) from None
+        packet_id = 0
+        if qos:
+            packet_id = body[end] << 8 | body[end + 1]
+            if not packet_id:
+                raise ProtocolError("MQTT-2.2.1-3", "packet id 0")
+        elif flags & 8:
+            raise ProtocolError("MQTT-3.3.1-2", "DUP with QoS 0", Reason.MALFORMED)
+        if not body[at] and topic:  # no properties: the usual case
+            if not valid_name(topic):
+                raise ProtocolError("MQTT-3.3.2-2", "not a topic name", Reason.MALFORMED)
+            return Publish(Message(topic, body[at + 1 :], qos), bool(flags & 1), packet_id, None, bool(flags & 8))
+        reader = BodyReader5(body, at)
+        about = props.read(reader, Bearer.PUBLISH)
+        message = Message(self._topic(topic, about), body[reader.at :], qos, about.forwarded)
+        expiry_s = about.values.get(props.MESSAGE_EXPIRY)
+        return Publish(message, bool(flags & 1), packet_id, expiry_s, bool(flags & 8))
+
+    def subscribe(self, frame: Frame, *, most: int) -> Subscribe:
+        """A SUBSCRIBE of at most so many filters."""
+        reader, packet_id = _begin(frame)
+        identifier = props.read(reader, Bearer.SUBSCRIBE).values.get(props.SUBSCRIPTION_ID, 0)
+        wanted: list[Wanted] = []
+        while reader.at < reader.end:
+            topic_filter = _filter(reader, room=len(wanted) < most)
+            wanted.append(Wanted(topic_filter, _options(reader, topic_filter), identifier))
+        if not wanted:
+            raise ProtocolError("MQTT-3.8.3-2", "SUBSCRIBE without a filter")
+        return Subscribe(packet_id, tuple(wanted))
+
+    def unsubscribe(self, frame: Frame, *, most: int) -> Unsubscribe:
+        """An UNSUBSCRIBE of at most so many filters."""
+        reader, packet_id = _begin(frame)
+        props.read(reader, Bearer.UNSUBSCRIBE)
+        filters: list[str] = []
+        while reader.at < reader.end:
+            filters.append(_filter(reader, room=len(filters) < most))
+        if not filters:
+            raise ProtocolError("MQTT-3.10.3-2", "UNSUBSCRIBE without a filter")
+        return Unsubscribe(packet_id, tuple(filters))
+
+    def answer(self, frame: Frame) -> Answer:
+        """A PUBACK, PUBREC, PUBREL or PUBCOMP."""
+        reader, packet_id = _begin(frame)
+        if reader.at == reader.end:
+            return Answer(packet_id)
+        code = reader.octet()
+        if code not in _FOR_ANSWERS[frame.kind]:
+            raise ProtocolError("MQTT-2.4", f"reason code {code:#04x} in an acknowledgement")
+        if reader.at < reader.end:
+            props.read(reader, Bearer.ANSWER)
+            reader.finish()
+        return Answer(packet_id, code)
+
+    def disconnect(self, frame: Frame) -> Disconnect:
+        """A DISCONNECT. A session that was to end with the connection cannot be made to last (§3.14.2.2.2)."""
+        if not frame.body:
+            return Disconnect()
+        reader = BodyReader5(frame.body)
+        code, session_s = reader.octet(), None
+        if code not in _FOR_GOODBYES:
+            raise ProtocolError("MQTT-3.14.2-1", f"reason code {code:#04x} in a client's DISCONNECT")
+        if reader.at < reader.end:
+            session_s = props.read(reader, Bearer.DISCONNECT).values.get(props.SESSION_EXPIRY)
+            reader.finish()
+        if session_s and self._fleeting:
+            raise ProtocolError("MQTT-3.14.2.2.2", "a session expiry, where CONNECT had none")
+        return Disconnect(code, session_s)
+
+    def ping(self, frame: Frame) -> None:
+        """A PINGREQ."""
+        if frame.body:
+            raise ProtocolError("MQTT-4.13.1-1", "malformed packet: PINGREQ with a body", Reason.MALFORMED)
+
+    def encode_publish(self, entry: Outbound, *, now: float) -> bytes:
+        """A PUBLISH to the client; nothing if it is larger than the client takes [MQTT-3.1.2-24]."""
+        message, qos = entry.message, entry.qos
+        about = message.properties
+        if message.expires_at:
+            left_s = min(max(ceil(message.expires_at - now), 1), 0xFFFF_FFFF)
+            about += b"\x02" + left_s.to_bytes(4, "big")
+        for identifier in entry.ids:
+            about += b"\x0b" + varint(identifier)
+        name, alias, fresh = message.topic, 0, False
+        if self._gives:
+            name, alias, fresh = self._named(name)
+            if alias:
+                about += b"\x23" + alias.to_bytes(2, "big")
+        topic, payload = name.encode(), message.payload
+        size = len(topic)
+        head = bytes((size >> 8, size & 255)) + topic
+        first = 0x31 if entry.retain else 0x30
+        if qos:
+            first |= qos << 1 | (8 if entry.sent else 0)  # DUP [MQTT-3.3.1-1]
+            head += entry.packet_id.to_bytes(2, "big")
+        head += varint(len(about)) + about if about else b"\0"
+        data = b"".join((bytes((first,)), varint(len(head) + len(payload)), head, payload))
+        if 0 < self._packet_maximum < len(data):
+            return b""
+        if fresh:
+            self._given[name] = alias
+        return data
+
+    def encode_puback(self, packet_id: int, code: int = 0) -> bytes:
+        """A PUBACK."""
+        return self._answer(0x40, packet_id, code)
+
+    def encode_pubrec(self, packet_id: int, code: int = 0) -> bytes:
+        """A PUBREC."""
+        return self._answer(0x50, packet_id, code)
+
+    def encode_pubcomp(self, packet_id: int, code: int = 0) -> bytes:
+        """A PUBCOMP."""
+        return self._answer(0x70, packet_id, code)
+
+    def encode_suback(self, packet_id: int, codes: Sequence[int]) -> bytes:
+        """A SUBACK: one code for each filter, in order [MQTT-3.8.4-6]."""
+        return self._fitting(packet(0x90, packet_id.to_bytes(2, "big") + b"\0" + bytes(codes)))
+
+    def encode_unsuback(self, packet_id: int, codes: Sequence[int]) -> bytes:
+        """An UNSUBACK: one code for each filter, in order [MQTT-3.11.3-1]."""
+        return self._fitting(packet(0xB0, packet_id.to_bytes(2, "big") + b"\0" + bytes(codes)))
+
+    def encode_disconnect(self, code: int, text: str = "") -> bytes:
+        """A DISCONNECT, with a text for people if there is room for it [MQTT-3.14.2-3]."""
+        if text:
+            said = props.encode(props.REASON_STRING, text)
+            if data := self._fitting(packet(0xE0, bytes((code,)) + varint(len(said)) + said)):
+                return data
+        return self._fitting(bytes((0xE0, 1, code)))
+
+    def encode_connack(self, code: int, *, present: bool, terms: Terms, text: str = "") -> bytes:
+        """A CONNACK, with a text for people if there is room for it [MQTT-3.2.2-19]."""
+        about = b""
+        if code == Reason.SUCCESS:
+            about = _told(terms)
+        head = bytes((int(present and code == Reason.SUCCESS), code))
+        if text:
+            said = about + props.encode(props.REASON_STRING, text)
+            if data := self._fitting(packet(0x20, head + varint(len(said)) + said)):
+                return data
+        return self._fitting(packet(0x20, head + varint(len(about)) + about))
+
+    def _topic(self, topic: str, about: Properties) -> str:
+        """The topic of a PUBLISH, which may be a number that stands for it (§3.3.2.3.4)."""
+        alias = about.values.get(props.TOPIC_ALIAS)
+        if alias is None:
+            if not topic:
+                raise ProtocolError("MQTT-3.3.2.1", "neither a topic nor a topic alias")
+        elif not 0 < alias <= self._alias_maximum:
+            clause = "MQTT-3.3.2-9" if alias else "MQTT-3.3.2-8"
+            raise ProtocolError(clause, f"topic alias {alias}", Reason.TOPIC_ALIAS_INVALID)
+        elif not topic:
+            known = self._taken.get(alias)
+            if known is None:
+                raise ProtocolError("MQTT-3.3.2.3.4", f"topic alias {alias} stands for nothing")
+            return known
+        if not valid_name(topic):
+            raise ProtocolError("MQTT-3.3.2-2", "not a topic name", Reason.MALFORMED)
+        if alias is not None:
+            self._alias_octets += len(topic) - len(self._taken.get(alias, ""))
+            if self._alias_octets > ALIAS_OCTETS:
+                raise ProtocolError("limits.packet", "topics too long to be kept for aliases", Reason.QUOTA_EXCEEDED)
+            self._taken[alias] = topic
+        return topic
+
+    def _named(self, topic: str) -> tuple[str, int, bool]:
+        """How a topic is to be sent: its name, its number, and whether the client has not heard the two together.
+
+        Topics that come again and again have numbers, first come first served; a mail's topic comes once or twice.
+        """
+        alias = self._given.get(topic, 0)
+        if alias:
+            return "", alias, False
+        if len(self._given) < self._gives:
+            above, _, last = topic.rpartition("/")
+            if last in _VIEWS or above.endswith("/re"):
+                return topic, len(self._given) + 1, True
+        return topic, 0, False
+
+    def _answer(self, first: int, packet_id: int, code: int) -> bytes:
+        number = packet_id.to_bytes(2, "big")
+        return self._fitting(bytes((first, 3)) + number + bytes((code,)) if code else bytes((first, 2)) + number)
+
+    def _fitting(self, data: bytes) -> bytes:
+        return b"" if 0 < self._packet_maximum < len(data) else data
+
+
+def _told(terms: Terms) -> bytes:
+    """The properties of a CONNACK that lets a client in. Shared subscriptions are not served."""
+    values: tuple[tuple[int, int | str | None], ...] = (
+        (props.SESSION_EXPIRY, terms.session_s),
+        (props.RECEIVE_MAXIMUM, terms.receive_maximum),
+        (props.PACKET_MAXIMUM, terms.packet_maximum),
+        (props.ALIAS_MAXIMUM, terms.alias_maximum),
+        (props.ASSIGNED_CLIENT_ID, terms.client_id),
+        (props.SERVER_KEEP_ALIVE, terms.keep_alive),
+        (props.SHARED_AVAILABLE, 0),
+    )
+    return b"".join(props.encode(number, value) for number, value in values if value is not None)
+
+
+def _begin(frame: Frame) -> tuple[BodyReader5, int]:
+    if frame.flags & 8:
+        raise ProtocolError("MQTT-2.1.3-1", f"packet type {frame.kind} with flags {frame.flags}", Reason.MALFORMED)
+    reader = BodyReader5(frame.body)
+    packet_id = reader.word()
+    if not packet_id:
+        raise ProtocolError("MQTT-2.2.1-3", "packet id 0", Reason.MALFORMED)
+    return reader, packet_id
+
+
+def _filter(reader: BodyReader5, *, room: bool) -> str:
+    if not room:
+        raise ProtocolError("limits.subscriptions", "more filters than a packet may have", Reason.QUOTA_EXCEEDED)
+    topic_filter = reader.text()
+    if not well_formed(topic_filter):
+        raise ProtocolError("MQTT-4.7.1-2", "no topic filter: empty, or a wildcard in a wrong place", Reason.MALFORMED)
+    return topic_filter
+
+
+def _options(reader: BodyReader5, topic_filter: str) -> int:
+    """The options of a filter (§3.8.3.1)."""
+    options = reader.octet()
+    if options & _RESERVED:
+        raise ProtocolError("MQTT-3.8.3-5", "reserved bits of a subscription's options are set", Reason.MALFORMED)
+    if options & QOS == QOS:
+        raise ProtocolError("MQTT-3.8.3.1", "a QoS of 3")
+    if options & RETAIN_HANDLING == RETAIN_HANDLING:
+        raise ProtocolError("MQTT-3.8.3.1", "a retain handling of 3")
+    if options & NO_LOCAL and topic_filter.startswith("$share/"):
+        raise ProtocolError("MQTT-3.8.3-4", "no local on a shared subscription")
+    return options
