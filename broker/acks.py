@@ -1,4 +1,4 @@
-"""PUBACKs that one client is owed: sent in the order of its PUBLISHes, each once its message is safe."""
+"""Acknowledgements that one client is owed: sent in the order in which it earned them, each once it is safe."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from broker import codec
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.sessions import SessionStore
 
 _TOGETHER = 16  # in one write; more would make the publisher idle until they come
-_MOST = 4096  # PUBLISHes of one client that may wait for the disk
+_MOST = 4096  # acknowledgements of one client that may wait for the disk
 
 
 class Acks:
-    """What is owed, until `end`. A message is safe when the store has committed its ticket [MQTT-4.6.0-2]."""
+    """What is owed, until `end`. It is safe when the store has committed its ticket [MQTT-4.6.0-2].
 
-    __slots__ = ("_ended", "_owed", "_room", "_send", "_store")
+    `open` counts the messages with a QoS of 1 or 2 whose last acknowledgement was not sent (§4.9).
+    """
+
+    __slots__ = ("_ended", "_owed", "_room", "_send", "_store", "open")
 
     def __init__(self, *, store: SessionStore, send: Callable[[bytes], None]) -> None:
+        self.open = 0
         self._store = store
         self._send = send
-        self._owed: deque[tuple[int, int]] = deque()
+        self._owed: deque[tuple[int, bytes, bool]] = deque()
         self._room: asyncio.Future[None] | None = None
         self._ended = False
 
-    async def owe(self, ticket: int, packet_id: int) -> None:
-        """Note a PUBLISH, and wait while too many are owed."""
-        self._owed.append((ticket, packet_id))
+    async def owe(self, ticket: int, data: bytes, *, last: bool) -> None:
+        """Note an acknowledgement, whether it is the last of its message, and wait while too many are owed."""
+        self._owed.append((ticket, data, last))
         if len(self._owed) >= _TOGETHER:
             self.release()
         if len(self._owed) >= _MOST and not self._ended:
@@ -39,10 +41,13 @@ class Acks:
             await self._room
 
     def release(self) -> None:
-        """Send the PUBACKs of all messages that are safe by now, and the rest when the store commits."""
-        owed, sent = self._owed, bytearray()
-        while owed and owed[0][0] <= self._store.committed:
-            sent += codec.encode_puback(owed.popleft()[1])
+        """Send those that are safe by now, and the rest when the store commits."""
+        owed, sent, committed = self._owed, bytearray(), self._store.committed
+        while owed and owed[0][0] <= committed:
+            _, data, last = owed.popleft()
+            sent += data
+            if last and self.open:
+                self.open -= 1
         if sent:
             self._send(bytes(sent))
         if owed and not self._ended:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,19 @@ from broker.admission import Admission
 from broker.attendance import Attendance
 from broker.auth import LoginReader, Logins
 from broker.certificates import Certificates
-from broker.delivery import Bounds
+from broker.entries import Bounds
+from broker.holding import Holding
 from broker.listeners import configured
 from broker.notify import Supervisor
 from broker.reception import Reception
 from broker.reload import Reload
+from broker.restoring import Restoring
+from broker.rounds import Rounds
 from broker.router import Router
 from broker.runfile import RunFile
 from broker.server import DeviceBroker
 from broker.sessions import SessionStore
+from broker.shared import Shared
 from broker.statistics import Statistics
 from broker.turns import Turns
 from broker.vitals import Vitals
@@ -38,7 +43,6 @@ if TYPE_CHECKING:
 
     from broker.auth import LoginTable
     from broker.listeners import Listener
-    from broker.sessions import SavedSession
     from broker.settings import BrokerLimits, Settings
 
     Work = Callable[[], Coroutine[Any, Any, None]]
@@ -100,6 +104,10 @@ class Parts:
         self.vitals = Vitals()
         statistics, turns = Statistics(), Turns(asyncio.get_running_loop().call_soon)
         self.router = _router(settings, self.store, statistics)
+        self.shared = Shared(self.router, self.store, settings.limits, statistics, turns, time.time)
+        self.restoring = Restoring(
+            router=self.router, store=self.store, turns=turns, root=settings.mqtt.root, clock=time.time
+        )
         self.attendance = Attendance(self.store, statistics=statistics, clock=time.time)
         self._waiting = {session.username: session for session in self.store.load()}
         self.router.restore_retained()
@@ -109,17 +117,14 @@ class Parts:
             listeners=listeners,
             ports=run_file.ports(),
             tls=certificates.context if certificates else None,
-            limits=settings.limits,
             proxies=settings.broker.proxies,
             origins=settings.broker.origins,
-            session_s=settings.broker.session_days * DAY_S,
+            keep_alive=settings.broker.keep_alive,
             reception=self.reception,
-            router=self.router,
-            store=self.store,
-            statistics=statistics,
-            vitals=self.vitals,
+            restoring=self.restoring,
+            shared=self.shared,
+            rounds=Rounds(self.shared, self.vitals),
             attendance=self.attendance,
-            turns=turns,
         )
 
     def use(self, newer: Settings) -> None:
@@ -127,12 +132,13 @@ class Parts:
         if self.certificates is not None:
             self.certificates.use(newer.broker)
         self.reception.use(newer.limits)
-        self.router.use(**_bounds(newer.limits))
+        self.router.use(holding=_holding(newer), subscriptions=newer.limits.subscriptions)
+        self.shared = replace(self.shared, limits=newer.limits)
         self.broker.use(
-            limits=newer.limits,
+            shared=self.shared,
             proxies=newer.broker.proxies,
             origins=newer.broker.origins,
-            session_s=newer.broker.session_days * DAY_S,
+            keep_alive=newer.broker.keep_alive,
         )
         logs.configure(level=newer.log.level, style=self._log_style)
 
@@ -142,6 +148,7 @@ class Parts:
             "listeners": partial(self.broker.listen, opened=self.run_file.write, jitter=random.random),
             "logins": self.logins.follow,
             "sessions": self.store.watch,
+            "restoring": self.restoring.follow,
             "attendance": self.attendance.follow,
             "vitals": self.vitals.watch,
         }
@@ -150,9 +157,23 @@ class Parts:
         return work
 
     def _logins_changed(self, table: LoginTable) -> None:
-        _restore(self.router, self.store, self._waiting, table)
-        self.router.revoke(table)
+        self._restore(table)
+        self.router.roster.revoke(table)
         self.attendance.forget_others({who.username for who in table.identities()})
+
+    def _restore(self, table: LoginTable) -> None:
+        """Put back the sessions of the last process, once the logins are known; not those of revoked logins."""
+        for username, saved in self._waiting.items():
+            saved.credential = table.heir(username, saved.credential)
+            who = table.find(username, saved.credential)
+            if who is None:
+                self.store.forget(username)
+            else:
+                self.restoring.add(self.router.roster.restore(who, saved))
+        if self._waiting:
+            sessions, queued = len(self.router.roster.sessions), sum(each.queued for each in self._waiting.values())
+            structlog.get_logger().info("sessions_restored", sessions=sessions, read=len(self._waiting), queued=queued)
+        self._waiting.clear()
 
 
 async def _work(followed: Mapping[str, Work], stop: asyncio.Event) -> None:
@@ -167,19 +188,21 @@ async def _work(followed: Mapping[str, Work], stop: asyncio.Event) -> None:
 def _router(settings: Settings, store: SessionStore, statistics: Statistics) -> Router:
     return Router(
         rules=Rules(settings.mqtt.root),
+        holding=_holding(settings),
+        subscriptions=settings.limits.subscriptions,
         store=store,
         statistics=statistics,
         clock=time.time,
-        **_bounds(settings.limits),
     )
 
 
-def _bounds(limits: BrokerLimits) -> dict[str, Any]:
-    """The router's, of the limits."""
-    return {
-        "bounds": Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
-        "subscriptions": limits.subscriptions,
-    }
+def _holding(settings: Settings) -> Holding:
+    limits = settings.limits
+    return Holding(
+        bounds=Bounds(window=limits.inflight, messages=limits.queue, octets=limits.queue_bytes),
+        total=limits.queue_total,
+        session_s=settings.broker.session_days * DAY_S,
+    )
 
 
 def _reception(limits: BrokerLimits, logins: Logins, statistics: Statistics, turns: Turns) -> Reception:
@@ -189,20 +212,6 @@ def _reception(limits: BrokerLimits, logins: Logins, statistics: Statistics, tur
         login_failures=limits.login_failures,
     )
     return Reception(admission=admission, logins=logins, limits=limits, statistics=statistics, turns=turns)
-
-
-def _restore(router: Router, store: SessionStore, waiting: dict[str, SavedSession], table: LoginTable) -> None:
-    """Put back the sessions of the last process, once the logins are known; not those of revoked logins."""
-    for username, saved in waiting.items():
-        saved.credential = table.heir(username, saved.credential)
-        who = table.find(username, saved.credential)
-        if who is None:
-            store.forget(username)
-        else:
-            router.restore(who, saved)
-    if waiting:
-        structlog.get_logger().info("sessions_restored", sessions=len(router.sessions), read=len(waiting))
-    waiting.clear()
 
 
 def _stop_on_signal(stop: asyncio.Event) -> None:

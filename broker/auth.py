@@ -226,6 +226,10 @@ class Logins:
             raise LoginsUnavailableError("the table of logins has not been read yet")
         return grant
 
+    def stands(self, grant: Grant) -> bool:
+        """Whether a grant of before is still one."""
+        return self.table is not None and self.table.find(grant.who.username, grant.credential) == grant.who
+
     async def _look_again(self) -> None:
         """Wait for a look that begins after this call. All who wait share it; `follow` must be running."""
         self._wanted.set()

@@ -2,8 +2,8 @@
 
 Entries leave in the order in which they came [MQTT-4.6.0-6]. At most `window` QoS 1 messages are
 sent and not acknowledged; after a reconnection these come first, in order, with DUP and their old
-packet ids [MQTT-4.4.0-1]. The packet id follows from the entry's sequence number when it is queued,
-so a queue that was read back from disk has the same ids as before the crash.
+packet ids [MQTT-4.4.0-1], again at most `window` at a time. The packet id follows from the entry's sequence number
+when it is queued, so a queue that was read back from disk has the same ids as before the crash.
 
 The retained messages of a new subscription wait in the same queue, but as one `Replay` that looks for
 them when its turn comes, so many at a time: a hundred thousand topics cost no list and no standstill,
@@ -13,67 +13,44 @@ a filter that is subscribed to a thousand times costs one look, and each topic's
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from broker.entries import Bounds, Entry, Replay, size
+from broker.quota import EACH
 
-    from broker.retained import Message
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broker.wire.message import Message
 
 _PACKET_IDS = 65_535
 _LOOKS = 64  # retained topics that `take` looks at before it lets others go on
 
 
-@dataclass(slots=True)
-class Entry:
-    """One message for one session. `seq` orders them; `packet_id` is 0 for QoS 0."""
-
-    seq: int
-    message: Message
-    qos: int
-    retain: bool = False
-    state: bool = False
-    packet_id: int = 0
-    sent: bool = False
-
-
-@dataclass(slots=True)
-class Replay:
-    """The retained messages that a SUBSCRIBE asked for, not yet sent; `found` has None where none matched."""
-
-    topic_filter: str
-    qos: int
-    found: Iterator[Message | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much one session may hold: messages in flight, messages and payload bytes waiting."""
-
-    window: int
-    messages: int
-    octets: int
-
-
 class Delivery:
     """The delivery state of one session.
 
-    Invariants: `octets` is the sum of waiting payloads; a packet id belongs to at most one entry,
+    Invariants: `octets` is the sum of waiting payloads and properties; a packet id belongs to at most one entry,
     waiting or in flight; what is in flight never exceeds the window. `looking` says why `take` gave nothing:
-    it has looked at its share of the retained messages, and goes on when it is asked again.
+    it has looked at its share of the retained messages, and goes on when it is asked again. `unread` is how many
+    messages of an earlier process are still on disk alone: until they are here nothing may be taken.
     """
 
     __slots__ = (
-        "_bounds", "_ids", "_in_flight", "_newest_state", "_next_seq", "_octets", "_replays", "_waiting", "looking",
+        "_again", "_bounds", "_ids", "_in_flight", "_may_be_sent", "_newest_state", "_next_seq", "_octets", "_replays",
+        "_waiting", "looking", "unread", "window",
     )  # fmt: skip
 
-    def __init__(self, bounds: Bounds, *, next_seq: int = 1) -> None:
+    def __init__(self, bounds: Bounds, *, next_seq: int = 1, unread: int = 0) -> None:
         self.looking = False
+        self.unread = unread
+        self.window = bounds.window
         self._bounds = bounds
+        self._may_be_sent = bounds.window  # of those that come from disk
         self._next_seq = next_seq
         self._waiting: OrderedDict[int, Entry | Replay] = OrderedDict()
         self._in_flight: dict[int, Entry] = {}
+        self._again: dict[int, Entry] | None = None  # was in flight on the connection before
         self._ids: set[int] = set()
         self._newest_state: dict[str, int] = {}
         self._replays: dict[str, int] = {}
@@ -81,9 +58,22 @@ class Delivery:
 
     def __len__(self) -> int:
         """How many messages wait or are in flight; a replay counts as none."""
-        return len(self._waiting) - len(self._replays) + len(self._in_flight)
+        return len(self._waiting) - len(self._replays) + len(self._in_flight) + len(self._again or ()) + self.unread
 
-    def offer(self, message: Message, *, qos: int, state: bool) -> tuple[Entry, list[Entry]]:
+    @property
+    def next_seq(self) -> int:
+        """The sequence number of whatever comes next."""
+        return self._next_seq
+
+    @property
+    def weight(self) -> int:
+        """The bytes of memory that all of them take, about; not those that are unread."""
+        flying = (*self._in_flight.values(), *(self._again or {}).values())
+        return self._octets + sum(size(entry.message) for entry in flying) + (len(self) - self.unread) * EACH
+
+    def offer(
+        self, message: Message, *, qos: int, state: bool, retain: bool = False, ids: tuple[int, ...] = ()
+    ) -> tuple[Entry, list[Entry]]:
         """Queue a message. Returns its entry and those that were dropped to make room for it.
 
         A waiting older value of the same state topic is always dropped: only the newest matters. Over
@@ -92,35 +82,76 @@ class Delivery:
         dropped = []
         if state and (older := self._newest_state.get(message.topic)) is not None:
             dropped.append(self._drop(older))
-        entry = Entry(self._take_seq(), message, qos, state=state)
+        entry = Entry(self._take_seq(), message, qos, retain, state, ids)
         if qos:
             entry.packet_id = self._take_id(entry.seq)
         self._waiting[entry.seq] = entry
-        self._octets += len(message.payload)
+        self._octets += size(message)
         if state:
             self._newest_state[message.topic] = entry.seq
-        while self._over():
-            dropped.append(self._drop(self._victim()))
+        if self._over():
+            dropped += self.trim()
         return entry, dropped
 
-    def restore(self, seq: int, message: Message, *, state: bool) -> None:
-        """Put back an entry that outlived the broker. The first ones may have been sent: they get DUP."""
-        may_be_sent = len(self._waiting) < self._bounds.window
-        entry = Entry(seq, message, 1, state=state, packet_id=self._take_id(seq), sent=may_be_sent)
+    def trim(self) -> list[Entry]:
+        """Drop what is over the bounds."""
+        dropped = []
+        while self._over():
+            dropped.append(self._drop(self._victim()))
+        return dropped
+
+    def give_up(self) -> Entry | None:
+        """Drop one message though the bounds are kept, because all sessions together hold too much.
+
+        Of a client that is away; what may have been sent to it goes last. None when there is nothing, or not yet.
+        """
+        if self.unread:
+            return None
+        if len(self._waiting) > len(self._replays):
+            return self._drop(self._victim())
+        for flying in (self._again, self._in_flight):
+            if flying:
+                return self.acknowledge(next(iter(flying)))
+        return None
+
+    def restore(
+        self, seq: int, message: Message, *, state: bool, retain: bool = False, ids: tuple[int, ...] = ()
+    ) -> bool:
+        """Put back an entry that outlived the broker, in their order; False when a newer state has come meanwhile.
+
+        The first ones may have been sent: they get DUP.
+        """
+        if state and self._newest_state.get(message.topic, 0) > seq:
+            return False
+        entry = Entry(seq, message, 1, retain, state, ids, self._take_id(seq), self._may_be_sent > 0)
+        self._may_be_sent -= 1
         self._waiting[seq] = entry
-        self._octets += len(message.payload)
+        self._octets += size(message)
         if state:
             self._newest_state[message.topic] = seq
         self._next_seq = max(self._next_seq, seq + 1)
+        return True
 
-    def replay(self, topic_filter: str, *, qos: int, found: Iterable[Message | None]) -> None:
+    def restored(self, before: int) -> list[Entry]:
+        """All entries are here whose sequence number is below this one; what came meanwhile goes behind them.
+
+        Returns what was over the bounds.
+        """
+        self.unread = 0
+        for seq in [seq for seq in self._waiting if seq >= before]:
+            self._waiting.move_to_end(seq)
+        return self.trim()
+
+    def replay(
+        self, topic_filter: str, *, qos: int, found: Iterable[Message | None], ids: tuple[int, ...] = ()
+    ) -> None:
         """Queue the retained messages of a subscription; one still waiting for this filter is replaced.
 
         `found` is read only as far as messages are sent.
         """
         self.drop_replay(topic_filter)
         seq = self._take_seq()
-        self._waiting[seq] = Replay(topic_filter, qos, iter(found))
+        self._waiting[seq] = Replay(topic_filter, qos, iter(found), ids)
         self._replays[topic_filter] = seq
 
     def drop_replay(self, topic_filter: str) -> None:
@@ -128,25 +159,34 @@ class Delivery:
         if (seq := self._replays.pop(topic_filter, None)) is not None:
             del self._waiting[seq]
 
-    def resume(self) -> list[Entry]:
-        """A new connection: what was in flight on the old one, to be sent again in order with DUP."""
-        return list(self._in_flight.values())
+    def resume(self, window: int) -> None:
+        """A new connection with this window: what was in flight on the old one comes first, in order, with DUP."""
+        self.window = window
+        if self._in_flight or self._again:
+            self._again = {**self._in_flight, **(self._again or {})}
+            self._in_flight = {}
 
     def take(self) -> Entry | None:
         """The next entry to send now, or None: nothing waits, the window is full, or it is still `looking`."""
         self.looking = False
-        while self._waiting and len(self._in_flight) < self._bounds.window:
+        while len(self._in_flight) < self.window:
+            if self._again:
+                packet_id = next(iter(self._again))
+                entry = self._in_flight[packet_id] = self._again.pop(packet_id)
+                return entry
+            if not self._waiting:
+                return None
             seq, head = next(iter(self._waiting.items()))
             if isinstance(head, Entry):
                 self._forget(seq, head)
             else:
-                entry = self._from(head)
+                found = self._from(head)
                 if self.looking:
                     return None
-                if entry is None:
+                if found is None:
                     del self._waiting[seq], self._replays[head.topic_filter]
                     continue
-                head = entry
+                head = found
             if head.qos:
                 self._in_flight[head.packet_id] = head
             return head
@@ -155,6 +195,8 @@ class Delivery:
     def acknowledge(self, packet_id: int) -> Entry | None:
         """A PUBACK: the entry is done. None when it acknowledges nothing."""
         entry = self._in_flight.pop(packet_id, None)
+        if entry is None and self._again:
+            entry = self._again.pop(packet_id, None)
         if entry is not None:
             self._ids.discard(packet_id)
         return entry
@@ -162,7 +204,8 @@ class Delivery:
     def _from(self, replay: Replay) -> Entry | None:
         for looks, message in enumerate(replay.found):
             if message is not None:
-                entry = Entry(self._take_seq(), message, min(replay.qos, message.qos), retain=True)
+                qos = min(replay.qos, message.qos)
+                entry = Entry(self._take_seq(), message, qos, retain=True, ids=replay.ids, replayed=True)
                 if entry.qos:
                     entry.packet_id = self._take_id(entry.seq)
                 return entry
@@ -184,7 +227,8 @@ class Delivery:
 
     def _over(self) -> bool:
         waiting = len(self._waiting) - len(self._replays)
-        return waiting > self._bounds.messages or (waiting > 1 and self._octets > self._bounds.octets)
+        over = waiting > self._bounds.messages or (waiting > 1 and self._octets > self._bounds.octets)
+        return over and not self.unread  # the oldest are not here yet
 
     def _victim(self) -> int:
         if self._newest_state:
@@ -200,6 +244,6 @@ class Delivery:
 
     def _forget(self, seq: int, entry: Entry) -> None:
         del self._waiting[seq]
-        self._octets -= len(entry.message.payload)
+        self._octets -= size(entry.message)
         if entry.state and self._newest_state.get(entry.message.topic) == seq:
             del self._newest_state[entry.message.topic]

@@ -3,7 +3,7 @@
 In place of amqtt's handler: packets are handled in order, one after the other; silence ends the
 connection after 1.5 keepalives; nothing in flight is ever given up; what the client does not read is
 bounded; who asks for much waits for a turn. What amqtt's keeps for each connection (two queues, four
-tables of waiters, a lock) is not needed.
+tables of waiters, a lock) is not needed. It knows no version of MQTT: that is its codec's affair.
 """
 
 from __future__ import annotations
@@ -12,27 +12,25 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
-from amqtt.mqtt.packet import DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, UNSUBSCRIBE
 
-from broker import codec
-from broker.acks import Acks
-from broker.acl import Role
+from broker import asking
 from broker.errors import ProtocolError
 from broker.outgoing import Outgoing
-from broker.pace import Pace
+from broker.receiving import Receiving
+from broker.wire.codec import PINGRESP
+from broker.wire.kinds import DISCONNECT, PINGREQ, PUBACK, PUBLISH, PUBREL, SUBSCRIBE, UNSUBSCRIBE
+from broker.wire.reasons import ENDED, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.codec import Connect
-    from broker.router import Router
+    from broker.entries import Entry
     from broker.session import DeviceSession
-    from broker.sessions import SessionStore
-    from broker.settings import BrokerLimits
-    from broker.statistics import Statistics
+    from broker.shared import Shared
     from broker.transport import Link
-    from broker.turns import Turns
+    from broker.wire.codec import Codec
     from broker.wire.frames import Frame, Packets
+    from broker.wire.packets import Connect
 
 _TURN = 64  # packets that are handled until others get a turn
 _LOOK_AGAIN_S = 0.5  # at a client that is not silent, since what it sent waits
@@ -43,13 +41,13 @@ _log = structlog.get_logger()  # one for all: a logger of its own would cost eac
 class DeviceHandler:
     """The protocol from CONNACK to the end. `start` is called once; `evict` and `pump` at any time.
 
-    `address` is the client's; `gone` is called when the connection has ended, whatever ended it.
+    `keep_alive_s` is the silence that is agreed upon, 0 any; `address` is the client's; `gone` is called when the
+    connection has ended, whatever ended it.
     """
 
     __slots__ = (  # in one piece of memory: of ten thousand connections none is in the processor's cache
-        "_acks", "_ended", "_gone", "_heard_at", "_limits", "_link", "_loop", "_out",
-        "_pace", "_packets", "_patience_s", "_router", "_statistics", "_store",
-        "_task", "_timer", "_turns", "_will", "address", "owner",
+        "_codec", "_ended", "_gone", "_heard_at", "_link", "_loop", "_out", "_packets", "_patience_s", "_receiving",
+        "_shared", "_task", "_timer", "_will", "_window", "address", "owner",
     )  # fmt: skip
 
     def __init__(
@@ -57,13 +55,11 @@ class DeviceHandler:
         *,
         session: DeviceSession,
         connect: Connect,
+        codec: Codec,
         packets: Packets,
         link: Link,
-        router: Router,
-        store: SessionStore,
-        limits: BrokerLimits,
-        statistics: Statistics,
-        turns: Turns,
+        shared: Shared,
+        keep_alive_s: int,
         address: str,
         gone: Callable[[DeviceHandler], None],
     ) -> None:
@@ -72,20 +68,24 @@ class DeviceHandler:
         self.owner = session
         self.address = address
         self._gone = gone
+        self._codec = codec
         self._packets = packets
         self._link = link
         self._will = connect.will
-        self._patience_s = connect.keep_alive * 1.5
-        self._router = router
-        self._store = store
-        self._limits = limits
-        self._statistics = statistics
-        self._turns = turns
+        self._window = min(shared.limits.inflight, connect.receive_maximum)
+        self._patience_s = keep_alive_s * 1.5
+        self._shared = shared
         self._out = Outgoing(
-            link=link, delivery=session.delivery, limits=limits, statistics=statistics, turns=turns, evict=self.evict
+            link=link,
+            delivery=session.delivery,
+            codec=codec,
+            limits=shared.limits,
+            statistics=shared.statistics,
+            turns=shared.turns,
+            client=self,
+            clock=shared.clock,
         )
-        self._acks: Acks | None = None  # made when needed: most devices never publish
-        self._pace: Pace | None = None  # the same
+        self._receiving: Receiving | None = None  # made when needed: most devices never publish
         self._timer: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
         self._ended = False
@@ -97,30 +97,23 @@ class DeviceHandler:
         self._heard_at = self._loop.time()
         if self._patience_s:
             self._timer = self._loop.call_later(self._patience_s, self._check_silence)
-        self._out.resume()
+        self._out.resume(self._window)
         self._task = self._loop.create_task(self._read(), name="read-client")
 
-    def evict(self, reason: str | None) -> None:
-        """End the connection and free the session; the will is sent unless the client said goodbye.
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What serves the client; it ends some time after `evict`, when the client has taken its last words."""
+        return self._task
 
-        `reason` is logged; None when the connection ended by itself.
+    def evict(self, reason: str | None) -> None:
+        """End the connection and leave the session; the will is sent unless the client said goodbye.
+
+        `reason` is logged, and told to a client that understands it; None when the connection ended by itself.
         """
-        if self._ended:
-            return
-        self._ended = True
-        if reason is not None:
-            self._statistics.drop(reason)
+        if reason is not None and not self._ended:
+            self._shared.statistics.drop(reason)
             _log.info("connection_ended", username=self.owner.who.username, reason=reason)
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._acks is not None:
-            self._acks.end()
-        if self.owner.handler is self:
-            self.owner.handler = None
-        self._out.close()
-        if self._will is not None:
-            will, self._will = self._will, None
-            self._router.send_will(self.owner, will)
+        self._end(ENDED.get(reason or "", Reason.SUCCESS))
 
     def discard_will(self) -> None:
         """Send no will when the connection ends [MQTT-3.14.4-3]."""
@@ -130,8 +123,26 @@ class DeviceHandler:
         """Send what waits in the session's queue."""
         self._out.pump()
 
+    def pass_over(self, entry: Entry, reason: str) -> None:
+        """A message is not sent though it is its turn."""
+        self._shared.router.losses.pass_over(self.owner, entry, reason)
+
+    def _end(self, code: int, text: str = "") -> None:
+        if self._ended:
+            return
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._receiving is not None:
+            self._receiving.acks.end()
+        self._out.close(self._codec.encode_disconnect(code, text) if code else b"")
+        if self.owner.handler is self:
+            self.owner.handler = None
+            will, self._will = self._will, None
+            self._shared.router.roster.leave(self.owner, will)
+
     def _check_silence(self) -> None:
-        """Nothing came for a while: end the connection [MQTT-3.1.2-24], or look again when it would be time.
+        """Nothing came for a while: end the connection [MQTT-3.1.2-22], or look again when it would be time.
 
         A loop or a machine that stood still finds all timers due at once: what came meanwhile is read first.
         """
@@ -158,92 +169,62 @@ class DeviceHandler:
                     continue
                 if frame.kind == DISCONNECT:
                     self._release()
-                    self.discard_will()
+                    self._part(frame)
                     return
                 await self._handle(frame)
                 handled += 1
                 if handled % _TURN == 0:
                     self._release()
-                    await self._turns.wait(_TURN)
+                    await self._shared.turns.wait(_TURN)
         except ProtocolError as error:
-            self._statistics.drop("protocol_error")
-            _log.warning("protocol_error", username=self.owner.who.username, error=str(error))
+            if not self._ended:
+                self._shared.statistics.drop("protocol_error")
+                _log.warning("protocol_error", username=self.owner.who.username, error=str(error))
+            self._end(error.code, str(error))
         finally:
             self.evict(None)
             self._gone(self)
 
+    def _part(self, frame: Frame) -> None:
+        """The client says goodbye, or wants its will to be sent all the same."""
+        goodbye = self._codec.disconnect(frame)
+        roster, expiry_s = self._shared.router.roster, goodbye.session_s
+        if expiry_s is not None and not roster.change_expiry(self.owner, expiry_s):
+            raise ProtocolError("MQTT-3.14.2-2", "a session that ends with its connection cannot last longer")
+        if goodbye.code == Reason.SUCCESS:
+            self.discard_will()
+
     async def _handle(self, frame: Frame) -> None:
-        session = self.owner
-        if frame.kind == PUBLISH:
-            await self._receive(frame)
-        elif frame.kind == PUBACK:
-            self._router.acknowledge(session, codec.packet_id(frame))
+        kind, codec = frame.kind, self._codec
+        if kind == PUBLISH:
+            if await self._receiver().publish(codec.publish(frame)):
+                self._heard_at = self._loop.time()
+        elif kind == PUBACK:
+            self._shared.router.acknowledge(self.owner, codec.answer(frame).packet_id)
             self._out.pump()
-        elif frame.kind == PINGREQ:
-            self._out.send(codec.PINGRESP)
-        elif frame.kind == SUBSCRIBE:
-            await self._subscribe(frame)
-        elif frame.kind == UNSUBSCRIBE:
-            await self._unsubscribe(frame)
+        elif kind == PINGREQ:
+            codec.ping(frame)
+            self._out.send(PINGRESP)
+        elif kind == SUBSCRIBE:
+            self._out.send(await asking.subscribe(frame, session=self.owner, codec=codec, shared=self._shared))
+            self._out.pump()
+        elif kind == UNSUBSCRIBE:
+            self._out.send(await asking.unsubscribe(frame, session=self.owner, codec=codec, shared=self._shared))
+        elif kind == PUBREL:
+            await self._receiver().release(codec.answer(frame))
         else:
-            raise ProtocolError("MQTT-3.1.0-2", f"packet type {frame.kind} has no place here")
+            raise ProtocolError("MQTT-3.1.0-2", f"packet type {kind} has no place here")
 
-    async def _subscribe(self, frame: Frame) -> None:
-        packet_id, wanted = codec.subscribe(frame, most=self._most_filters)
-        await self._turns.wait(len(wanted) + _TURN)
-        if self._ended:
-            return
-        codes = self._router.subscribe(self.owner, wanted)
-        await self._on_disk()
-        self._out.send(codec.encode_suback(packet_id, codes))
-        self._out.pump()
-
-    async def _unsubscribe(self, frame: Frame) -> None:
-        packet_id, filters = codec.unsubscribe(frame, most=self._most_filters)
-        await self._turns.wait(len(filters))
-        if self._ended:
-            return
-        self._router.unsubscribe(self.owner, filters)
-        await self._on_disk()
-        self._out.send(codec.encode_unsuback(packet_id))
-
-    @property
-    def _most_filters(self) -> int:
-        return max(codec.MOST_FILTERS, self._limits.subscriptions)
-
-    async def _on_disk(self) -> None:
-        """Wait until the subscriptions are: a device that has its SUBACK does not ask again."""
-        ticket, committed = self._store.ticket, asyncio.Event()
-        while self.owner.durable and self._store.committed < ticket and not self._ended:
-            committed.clear()
-            self._store.call_on_commit(committed.set)
-            await committed.wait()
-
-    async def _receive(self, frame: Frame) -> None:
-        publish = codec.publish(frame)
-        if publish.message.qos == 2:
-            raise ProtocolError("docs/decisions/0006", "QoS 2 is not served")
-        ticket = self._router.receive(self.owner, publish.message, retain=publish.retain)
-        if publish.message.qos:
-            if self._acks is None:
-                self._acks = Acks(store=self._store, send=self._out.send)
-            await self._acks.owe(ticket, publish.packet_id)
-        if self.owner.who.role is Role.DEVICE:
-            await self._wait_for_pace()
+    def _receiver(self) -> Receiving:
+        if self._receiving is None:
+            self._receiving = Receiving(
+                session=self.owner,
+                codec=self._codec,
+                shared=self._shared,
+                send=self._out.send,
+            )
+        return self._receiving
 
     def _release(self) -> None:
-        if self._acks is not None:
-            self._acks.release()
-
-    async def _wait_for_pace(self) -> None:
-        """Make a device wait that publishes faster than it may; what it sends meanwhile waits in its socket."""
-        if self._pace is None:
-            self._pace = Pace(self._limits.publish_rate)
-        wait_s = self._pace.wait_s(self._loop.time())
-        if wait_s > 0:
-            if not self._pace.told:
-                self._pace.told = True
-                _log.warning("publish_slowed", username=self.owner.who.username, reason="publish_rate")
-            self._release()
-            await asyncio.sleep(wait_s)
-            self._heard_at = self._loop.time()
+        if self._receiving is not None:
+            self._receiving.acks.release()

@@ -13,28 +13,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from amqtt.mqtt.connack import (
-    BAD_USERNAME_PASSWORD,
-    CONNECTION_ACCEPTED,
-    IDENTIFIER_REJECTED,
-    NOT_AUTHORIZED,
-    SERVER_UNAVAILABLE,
-    UNACCEPTABLE_PROTOCOL_VERSION,
-    ConnackPacket,
-)
 
-from broker import codec, proxy
+from broker import proxy
 from broker.errors import HandshakeError, LoginsUnavailableError, ProtocolError
+from broker.terms import ALIAS_MAXIMUM
+from broker.wire import codec
 from broker.wire.frames import Frame, Packets
+from broker.wire.packets import V5, V31, V311, Terms
+from broker.wire.reasons import Reason
 
 if TYPE_CHECKING:
     from broker.admission import Admission
     from broker.auth import Grant
-    from broker.codec import Connect
     from broker.settings import BrokerLimits
     from broker.statistics import Statistics
     from broker.transport import Arriving, Link
     from broker.turns import Turns
+    from broker.wire.codec import Codec
+    from broker.wire.packets import Connect
 
 _CONNECT_SIZE = 16_384  # bytes that a stranger may make the broker keep
 _CHUNK = 2  # units of work (turns.py) that a chunk of a stranger costs
@@ -44,18 +40,19 @@ _LINGER_SIZE = 65_536  # bytes that it may send meanwhile
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A client that may come in: what it said, who it is, and the packets it has sent since."""
+    """A client that may come in: what it said in which version, who it is, and the packets it has sent since."""
 
     connect: Connect
+    codec: Codec
     grant: Grant
     packets: Packets
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """A CONNACK code, and why; empty where the reason is logged already."""
+    """What CONNACK says, and why; empty where the reason is logged already."""
 
-    code: int
+    code: Reason
     reason: str = ""
 
 
@@ -63,6 +60,9 @@ class Passwords(Protocol):
     """Who knows whether a password is right."""
 
     async def check(self, username: str, password: str, *, barred: bool) -> Grant | None:
+        """See broker.auth.Logins."""
+
+    def stands(self, grant: Grant) -> bool:
         """See broker.auth.Logins."""
 
 
@@ -100,7 +100,7 @@ class Reception:
 
     async def receive(self, link: Arriving) -> Arrival | None:
         """Read CONNECT and judge it. Who is refused has been told so when this returns None."""
-        packets = Packets(min(self._limits.packet, _CONNECT_SIZE))
+        packets, frame = Packets(min(self._limits.packet, _CONNECT_SIZE)), None
         try:
             async with asyncio.timeout(_LINGER_S if link.excess else self._limits.connect_timeout):
                 frame = await self._first_frame(link, packets)
@@ -108,7 +108,8 @@ class Reception:
                     self._lost(link)
                     return None
                 connect = codec.connect(frame)
-                full = _Refusal(SERVER_UNAVAILABLE, link.excess) if link.excess else None
+                speaks = codec.speaking(connect, alias_maximum=ALIAS_MAXIMUM)
+                full = _Refusal(Reason.QUOTA_EXCEEDED, link.excess) if link.excess else None
                 answer = full or await self._judge(connect, link.address)
         except TimeoutError:
             self._lost(link, otherwise="no_connect")
@@ -118,20 +119,26 @@ class Reception:
             return None
         except ProtocolError as error:
             self._turned_away("protocol_error", link.address, error=str(error))
+            if frame is not None and (connack := codec.refusal(frame, error)):
+                await self._refuse(link, connack)
             return None
         if isinstance(answer, _Refusal):
             if answer.reason:
                 level = connect.level
                 self._turned_away("connection_refused", link.address, reason=answer.reason, protocol_level=level)
-            await self._refuse(link, answer.code)
+            await self._refuse(link, speaks.encode_connack(answer.code, present=False, terms=Terms()))
             return None
         link.known = True
         packets.limit = self._limits.packet
-        return Arrival(connect, answer, packets)
+        return Arrival(connect, speaks, answer, packets)
 
-    def welcome(self, link: Link, *, present: bool) -> None:
-        """Tell the client that it is in, and whether it has a session [MQTT-3.2.2-2]."""
-        link.write(ConnackPacket.build(int(present), CONNECTION_ACCEPTED).to_bytes())
+    def welcome(self, link: Link, codec: Codec, terms: Terms, *, present: bool) -> None:
+        """Tell the client that it is in, on which terms, and whether it has a session [MQTT-3.2.2-2]."""
+        link.write(codec.encode_connack(Reason.SUCCESS, present=present, terms=terms))
+
+    def stands(self, arrival: Arrival) -> bool:
+        """Whether a client that had to wait may still come in."""
+        return self._logins.stands(arrival.grant)
 
     def leave(self, address: str) -> None:
         """A connection that was received has ended."""
@@ -140,18 +147,17 @@ class Reception:
 
     async def _judge(self, connect: Connect, address: str) -> Grant | _Refusal:
         """Whether a CONNECT is acceptable. Nothing is changed yet."""
-        if connect.level != 4:
-            return _Refusal(UNACCEPTABLE_PROTOCOL_VERSION, "protocol_version")  # [MQTT-3.1.2-2]
-        if not connect.client_id and not connect.clean_session:
-            return _Refusal(IDENTIFIER_REJECTED, "no_client_id")  # [MQTT-3.1.3-8]
-        if connect.username is None or connect.password is None:
-            return _Refusal(NOT_AUTHORIZED, "no_login")
+        if (refusal := _unacceptable(connect)) is not None:
+            return refusal
+        username, password = connect.username, _text(connect.password)
+        if username is None or connect.password is None:
+            return _Refusal(Reason.NOT_AUTHORIZED, "no_login")
         now = self._loop.time()
         barred = self._admission.barred(address, now)
         try:
-            grant = await self._logins.check(connect.username, connect.password, barred=barred)
+            grant = None if password is None else await self._logins.check(username, password, barred=barred)
         except LoginsUnavailableError:
-            return _Refusal(SERVER_UNAVAILABLE, "logins_unavailable")
+            return _Refusal(Reason.SERVER_UNAVAILABLE, "logins_unavailable")
         if grant is not None:
             return grant
         self._statistics.drop("wrong_password")
@@ -159,11 +165,11 @@ class Reception:
             self._log.warning("too_many_login_failures", address=address, protocol_level=connect.level)
         elif not barred:
             self._log.warning("login_failed", address=address, protocol_level=connect.level)
-        return _Refusal(BAD_USERNAME_PASSWORD)
+        return _Refusal(Reason.BAD_LOGIN)
 
-    async def _refuse(self, link: Link, code: int) -> None:
+    async def _refuse(self, link: Link, connack: bytes) -> None:
         """Send the CONNACK, and wait until the client has seen it and gone, or for a short while."""
-        link.write(ConnackPacket.build(0, code).to_bytes())  # [MQTT-3.2.2-4]
+        link.write(connack)
         link.finish()
         left = _LINGER_SIZE
         with contextlib.suppress(TimeoutError):
@@ -208,3 +214,22 @@ class Reception:
         self._statistics.drop(str(what.get("reason", event)))
         if self._admission.may_log(address, self._loop.time()):
             self._log.warning(event, address=address, **what)
+
+
+def _unacceptable(connect: Connect) -> _Refusal | None:
+    """What of a CONNECT is refused, whoever sends it."""
+    if connect.level not in {V31, V311, V5}:
+        return _Refusal(Reason.UNSUPPORTED_VERSION, "protocol_version")  # [MQTT-3.1.2-2]
+    if connect.authentication is not None:
+        return _Refusal(Reason.BAD_AUTHENTICATION_METHOD, "authentication_method")  # [MQTT-4.12.0-1]
+    if not connect.client_id and not connect.clean_start and connect.level < V5:
+        return _Refusal(Reason.CLIENT_ID_NOT_VALID, "no_client_id")  # [MQTT-3.1.3-8]
+    return None
+
+
+def _text(password: bytes | None) -> str | None:
+    """A password as the logins have it; None for bytes that are no text, and so nobody's password."""
+    try:
+        return None if password is None else password.decode()
+    except UnicodeDecodeError:
+        return None

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 LIVE: Final = frozenset(
     {
         *(f"limits.{key}" for key in BrokerLimits.model_fields),
-        *("broker.session_days", "broker.tls_cert", "broker.tls_key", "broker.proxies", "broker.origins", "log.level"),
+        *("broker.session_days", "broker.keep_alive", "broker.tls_cert", "broker.tls_key"),
+        *("broker.proxies", "broker.origins", "log.level"),
     }
 )
 """Dotted keys. What is not among them holds from the next start on."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from broker.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """An application message on its way: a publish, a will, a retained value."""
-
-    topic: str
-    payload: bytes
-    qos: int
+    from broker.wire.message import Message
 
 
 class _Node:
@@ -36,6 +30,7 @@ class Retained:
     def __init__(self) -> None:
         self._root = _Node()
         self._count = 0
+        self._ending = Deadlines()
 
     def __len__(self) -> int:
         return self._count
@@ -50,6 +45,8 @@ class Retained:
             node = node.children.setdefault(level, _Node())
         self._count += node.message is None
         node.message = message
+        if message.expires_at:
+            self._ending.set(message.topic, message.expires_at)
 
     def get(self, topic: str) -> Message | None:
         """What is retained on a topic at this moment."""
@@ -60,6 +57,20 @@ class Retained:
                 return None
             node = below
         return node.message
+
+    def expire(self, now: float) -> list[str]:
+        """Remove what is worth nothing any more (epoch seconds) [MQTT-3.3.2-5]; its topics."""
+        gone = []
+        for topic in self._ending.due(now):
+            message = self.get(topic)
+            if message is None or not message.expires_at:
+                continue
+            if message.expires_at > now:  # it was replaced by one that lasts longer
+                self._ending.set(topic, message.expires_at)
+                continue
+            self._remove(topic)
+            gone.append(topic)
+        return gone
 
     def walk(self, topic_filter: str) -> Iterator[Message | None]:
         """Look for what a new subscription to this filter gets [MQTT-3.3.1-6], parents first.

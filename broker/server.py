@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from broker.door import Doors
 from broker.handler import DeviceHandler
 from broker.listeners import UnavailableError, bind, delay_s
 from broker.outgoing import HIGH_WATER
-from broker.retained import Message
+from broker.terms import agreed, keep_alive_s
 from broker.transport import TcpLink
 from broker.websocket import SocketLink
 
@@ -32,21 +31,18 @@ if TYPE_CHECKING:
     from broker.listeners import Listener
     from broker.networks import Networks
     from broker.reception import Arrival, Reception
-    from broker.router import Router
-    from broker.sessions import SessionStore
-    from broker.settings import BrokerLimits
-    from broker.statistics import Statistics
+    from broker.restoring import Restoring
+    from broker.rounds import Rounds
+    from broker.shared import Shared
     from broker.transport import StreamLink
-    from broker.turns import Turns
 
     Opened = Callable[[Mapping[str, str], Mapping[str, str]], None]
     """Is told the addresses of all listeners by their names, and why others have none."""
-    from broker.vitals import Vitals
 
 _BACKLOG = 1024
 _SEND_BUFFER = 131_072  # bytes; the kernel would keep megabytes for a client that does not read
 _ARRIVAL = 16  # units of work (turns.py) that a new connection costs until its CONNECT is judged
-_REPORT_S = 10.0  # between two rounds of $SYS and of looking for expired sessions
+_FAREWELL_S = 1.5  # in which clients take the word that the broker goes
 
 
 class DeviceBroker(Broker):
@@ -58,17 +54,14 @@ class DeviceBroker(Broker):
         listeners: list[Listener],
         ports: dict[str, int],
         tls: ssl.SSLContext | None,
-        limits: BrokerLimits,
         proxies: Networks,
         origins: Sequence[str],
-        session_s: float,
+        keep_alive: int,
         reception: Reception,
-        router: Router,
-        store: SessionStore,
-        statistics: Statistics,
-        vitals: Vitals,
+        restoring: Restoring,
+        shared: Shared,
+        rounds: Rounds,
         attendance: Attendance,
-        turns: Turns,
     ) -> None:
         super().__init__(BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins={}))
         self.addresses: dict[str, str] = {}
@@ -76,35 +69,31 @@ class DeviceBroker(Broker):
         """Why each listener that is not open is not, by its name; it is tried again."""
         self._listeners = listeners
         self._ports = ports
-        self._limits = limits
         self._origins = origins
-        self._session_s = session_s
+        self._keep_alive = keep_alive
         self._reception = reception
-        self._router = router
-        self._store = store
-        self._statistics = statistics
-        self._vitals = vitals
+        self._restoring = restoring
+        self._shared = shared
+        self._rounds = rounds
         self._attendance = attendance
-        self._turns = turns
         self._receiving: set[asyncio.Task[None]] = set()  # the loop itself keeps its tasks only weakly
         self._serving: set[DeviceHandler] = set()
         self._log = structlog.get_logger()
-        self._begun_at = self._loop.time()
         self._doors = Doors(
             desk=reception,
-            turns=turns,
+            turns=shared.turns,
             tls=tls,
             proxies=proxies,
-            timeout_s=limits.handshake_timeout,
+            timeout_s=shared.limits.handshake_timeout,
             link=self._link,
         )
 
-    def use(self, *, limits: BrokerLimits, proxies: Networks, origins: Sequence[str], session_s: float) -> None:
-        """Have these hold: for clients that come from now on, what does not hold for sessions."""
-        self._doors.use(proxies=proxies, timeout_s=limits.handshake_timeout)
-        self._limits = limits
+    def use(self, *, shared: Shared, proxies: Networks, origins: Sequence[str], keep_alive: int) -> None:
+        """Have these hold for clients that come from now on."""
+        self._doors.use(proxies=proxies, timeout_s=shared.limits.handshake_timeout)
+        self._shared = shared
         self._origins = origins
-        self._session_s = session_s
+        self._keep_alive = keep_alive
 
     async def start(self) -> None:
         """Listen where that can be done now. Raises ConfigurationError for what only a person can mend."""
@@ -117,11 +106,13 @@ class DeviceBroker(Broker):
         """Stop listening and end all connections. Wills are not sent: the broker goes, not the clients."""
         for server in self._servers.values():
             server.instance.close()
-        for handler in self._serving:
-            self._router.touch(handler.owner)
+        ending = [handler.task for handler in self._serving if handler.task is not None]
+        for handler in list(self._serving):
             self._attendance.left(handler.owner.who.username)
             handler.discard_will()
             handler.evict("shutdown")
+        if ending:
+            await asyncio.wait(ending, timeout=_FAREWELL_S)
         await super().shutdown()
 
     def accepted(self, link: StreamLink, transport: asyncio.Transport) -> None:
@@ -135,7 +126,7 @@ class DeviceBroker(Broker):
             task.add_done_callback(self._receiving.discard)
             return _ARRIVAL
 
-        self._turns.ask(serve)
+        self._shared.turns.ask(serve)
 
     async def _start_listeners(self) -> None:
         for listener in self._listeners:
@@ -189,10 +180,10 @@ class DeviceBroker(Broker):
     def _link(self, listener: Listener) -> StreamLink:
         if not listener.websocket:
             return TcpLink(self.accepted)
-        limits = self._limits
+        limits = self._shared.limits
         return SocketLink(
             self.accepted,
-            turns=self._turns,
+            turns=self._shared.turns,
             max_size=limits.packet,
             most_unsent=HIGH_WATER + limits.packet + limits.write_buffer,
             origins=self._origins,
@@ -204,6 +195,10 @@ class DeviceBroker(Broker):
         arrival = None
         try:
             arrival = await self._reception.receive(link)
+            if arrival is not None and not arrival.connect.clean_start:
+                await self._restoring.ready(arrival.grant.who.username)
+            if arrival is not None and not self._reception.stands(arrival):
+                arrival = None
         finally:
             if arrival is None:
                 self._reception.leave(link.address)
@@ -213,68 +208,61 @@ class DeviceBroker(Broker):
 
     def _admit(self, arrival: Arrival, link: StreamLink) -> None:
         """Give the client its session and its handler. Nothing comes between the two."""
-        grant, connect = arrival.grant, arrival.connect
-        session, present = self._router.open(grant.who, grant.credential, clean=connect.clean_session)
-        self._statistics.accepted += 1
-        self._log.info("client_connected", username=grant.who.username, session_present=present)
-        self._reception.welcome(link, present=present)
+        connect, who = arrival.connect, arrival.grant.who
+        roster = self._shared.router.roster
+        session, present = roster.open(
+            who,
+            arrival.grant.credential,
+            clean=connect.clean_start,
+            expiry_s=connect.session_s,
+            bridge=connect.bridge,
+        )
+        keep_alive = keep_alive_s(connect, who, least=self._keep_alive)
+        terms = agreed(
+            connect,
+            who,
+            keep_alive=keep_alive,
+            session_s=roster.lifetime_s(connect.session_s),
+            packet=self._shared.limits.packet,
+        )
+        self._shared.statistics.accepted += 1
+        self._log.info("client_connected", username=who.username, session_present=present, protocol=connect.level)
+        self._reception.welcome(link, arrival.codec, terms, present=present)
         handler = DeviceHandler(
             session=session,
             connect=connect,
+            codec=arrival.codec,
             packets=arrival.packets,
             link=link,
-            router=self._router,
-            store=self._store,
-            limits=self._limits,
-            statistics=self._statistics,
-            turns=self._turns,
+            shared=self._shared,
+            keep_alive_s=keep_alive,
             address=link.address,
             gone=self._leave,
         )
         self._serving.add(handler)
         handler.start()
-        if grant.who.role is Role.DEVICE:
+        if who.role is Role.DEVICE:
             transport = "websocket" if isinstance(link, SocketLink) else "tcp"
             self._attendance.arrived(
-                Visit(grant.who.username, link.address, connect.client_id, connect.level, transport, link.encrypted)
+                Visit(who.username, link.address, connect.client_id, connect.level, transport, link.encrypted)
             )
 
     def _leave(self, handler: DeviceHandler) -> None:
-        """A connection has ended. Its session stays if it is durable, unless another connection has it."""
+        """A connection has ended; its session has been left, or ended, or another connection has it."""
         self._serving.discard(handler)
         self._reception.leave(handler.address)
-        session = handler.owner
-        now = self._router.sessions.get(session.who.username)
+        username = handler.owner.who.username
+        now = self._shared.router.roster.sessions.get(username)
         if now is None or now.handler is None:
-            self._attendance.left(session.who.username)
-        if session.handler is not None or now is not session:
-            return
-        self._log.info("client_gone", username=session.who.username)
-        if session.durable:
-            self._router.touch(session)
-        else:
-            self._router.drop(session)
+            self._attendance.left(username)
+            self._log.info("client_gone", username=username)
 
     async def _broadcast_loop(self) -> None:
         """Nothing to loop over: a publish is delivered by the call that received it."""
         await self._broadcast_shutdown_waiter
 
     async def _session_monitor(self) -> None:
-        while True:
-            self._router.expire(time.time() - self._session_s)
-            for topic, value in self._figures().items():
-                self._router.publish(Message(topic, value.encode(), 0), retain=True)
-            await asyncio.sleep(_REPORT_S)
-
-    def _figures(self) -> dict[str, str]:
-        return self._statistics.topics(
-            sessions=len(self._router.sessions),
-            subscriptions=len(self._router.subscriptions),
-            retained=len(self._router.retained),
-            queued=sum(len(session.delivery) for session in self._router.sessions.values()),
-            uptime_s=self._loop.time() - self._begun_at,
-            vitals=self._vitals.figures(),
-        )
+        await self._rounds.run()
 
 
 def _bound_send_buffer(connection: socket.socket) -> None:

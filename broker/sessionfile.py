@@ -38,6 +38,21 @@ SCHEMAS = (
         tls INTEGER NOT NULL, shared REAL) WITHOUT ROWID;
     CREATE TABLE beat (one INTEGER PRIMARY KEY, at REAL NOT NULL);
     """,
+    # 4; what MQTT 5 adds: a session's expiry in seconds (4294967295: none but ours), options of subscriptions as they
+    # stand in a packet, what goes with a message (`expires` in epoch seconds, 0: never; `ids` with blanks between), and
+    # packet ids of QoS 2 that were received and not released
+    """
+    ALTER TABLE session ADD COLUMN expiry INTEGER NOT NULL DEFAULT 4294967295;
+    ALTER TABLE filter RENAME COLUMN qos TO options;
+    ALTER TABLE filter ADD COLUMN identifier INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE queued ADD COLUMN properties BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE queued ADD COLUMN expires REAL NOT NULL DEFAULT 0;
+    ALTER TABLE queued ADD COLUMN retain INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE queued ADD COLUMN ids TEXT NOT NULL DEFAULT '';
+    ALTER TABLE retained ADD COLUMN properties BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE retained ADD COLUMN expires REAL NOT NULL DEFAULT 0;
+    CREATE TABLE received (username TEXT, packet_id INTEGER, PRIMARY KEY (username, packet_id)) WITHOUT ROWID;
+    """,
 )
 """What takes the file from one schema to the next; `PRAGMA user_version` counts them."""
 

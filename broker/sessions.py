@@ -1,4 +1,4 @@
-"""What outlives the broker, in its own SQLite file: subscriptions, undelivered QoS 1 messages, and what is retained.
+"""What outlives the broker, in its own SQLite file: sessions with undelivered messages, and what is retained.
 
 Everything is group-committed by one thread. `queue` gives a ticket; once `committed` has reached it,
 the message survives `kill -9`, and only then does its publisher get a PUBACK. An entry that its
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,39 +21,31 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from broker import sessionfile
+from broker import saved, sessionfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from broker.saved import SavedEntry, SavedSession
+    from broker.wire.message import Message
+
 _GATHER_S = 0.002  # that a batch stays open for more, and for acknowledgements that make it smaller
 _QUIET_S = 5.0  # without a write, after which the log is emptied
 _RETRY_S = 1.0  # until a batch that could not be written is tried again
 
-_INSERT = "INSERT OR REPLACE INTO queued VALUES (?, ?, ?, ?)"
+_INSERT = "INSERT OR REPLACE INTO queued VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE = "DELETE FROM queued WHERE username = ? AND seq = ?"
-_RETAIN = "INSERT OR REPLACE INTO retained VALUES (?, ?, ?)"
+_RETAIN = "INSERT OR REPLACE INTO retained VALUES (?, ?, ?, ?, ?)"
 _CLEAR = "DELETE FROM retained WHERE topic = ?"
-
-
-@dataclass(slots=True)
-class SavedSession:
-    """A session as the last broker process left it. `queued` is in order of delivery: seq, topic, payload."""
-
-    username: str
-    credential: bytes
-    seen_s: float
-    filters: dict[str, int] = field(default_factory=dict)
-    queued: list[tuple[int, str, bytes]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Batch:
     number: int
     changes: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
-    entries: dict[tuple[str, int], tuple[str, bytes] | None] = field(default_factory=dict)
-    retained: dict[str, tuple[bytes, int] | None] = field(default_factory=dict)
+    entries: dict[tuple[str, int], tuple[str, bytes, bytes, float, bool, str] | None] = field(default_factory=dict)
+    retained: dict[str, tuple[bytes, int, bytes, float] | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -76,28 +69,24 @@ class SessionStore:
         self._in_log = False
 
     def load(self) -> list[SavedSession]:
-        """All sessions on disk; called once, before `start`."""
-        saved = {row[0]: SavedSession(*row) for row in self._database.execute("SELECT * FROM session")}
-        for username, topic_filter, qos in self._database.execute("SELECT * FROM filter"):
-            saved[username].filters[topic_filter] = qos
-        for username, seq, topic, payload in self._database.execute("SELECT * FROM queued ORDER BY username, seq"):
-            saved[username].queued.append((seq, topic, payload))
-        return list(saved.values())
+        """All sessions on disk, their queues as figures; called once, before `start`."""
+        return saved.sessions(self._database)
 
-    def load_retained(self, prefix: str) -> Iterator[tuple[str, bytes, int]]:
-        """Topic, payload and QoS of what is retained below a prefix; called once, before `start`.
+    async def queue_of(self, username: str, *, after: int, before: int) -> list[SavedEntry]:
+        """Some of what waited for a login when the last process ended, in order; none when that was all of it.
 
-        What lies elsewhere is forgotten: it was published below a root that is not ours any more.
+        Those whose sequence numbers lie between `after` and `before`. It is read by the thread that writes.
         """
-        self._database.execute("DELETE FROM retained WHERE substr(topic, 1, ?) <> ?", (len(prefix), prefix))
-        yield from self._database.execute("SELECT * FROM retained")
+        read = functools.partial(saved.queue, self._database, username, after=after, before=before)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+
+    def load_retained(self, prefix: str) -> Iterator[Message]:
+        """What is retained below a prefix; called once, before `start`."""
+        return saved.retained(self._database, prefix)
 
     def load_visitors(self) -> set[str]:
         """Those of whom it is known when they were here; called once, before `start`. Nobody is any more."""
-        self._database.execute(
-            "UPDATE visit SET online = 0, seen = max(seen, coalesce((SELECT at FROM beat), 0)) WHERE online"
-        )
-        return {username for (username,) in self._database.execute("SELECT username FROM visit")}
+        return saved.visitors(self._database)
 
     def start(self) -> None:
         """Begin to write."""
@@ -123,13 +112,13 @@ class SessionStore:
         await loop.run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
 
-    def remember(self, username: str, credential: bytes, seen_s: float) -> None:
-        """Create or refresh a session: who opened it last, and when it was last connected (epoch)."""
-        self.change("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", username, credential, seen_s)
+    def remember(self, username: str, credential: bytes, seen_s: float, expiry_s: int) -> None:
+        """Create or refresh a session: who opened it last, when it was last connected (epoch), when it ends then."""
+        self.change("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?)", username, credential, seen_s, expiry_s)
 
-    def subscribe(self, username: str, topic_filter: str, qos: int) -> None:
+    def subscribe(self, username: str, topic_filter: str, options: int, identifier: int = 0) -> None:
         """Keep a subscription."""
-        self.change("INSERT OR REPLACE INTO filter VALUES (?, ?, ?)", username, topic_filter, qos)
+        self.change("INSERT OR REPLACE INTO filter VALUES (?, ?, ?, ?)", username, topic_filter, options, identifier)
 
     def unsubscribe(self, username: str, topic_filter: str) -> None:
         """Drop a subscription."""
@@ -140,12 +129,27 @@ class SessionStore:
         entries = self._batch.entries
         for key in [key for key in entries if key[0] == username]:
             del entries[key]
-        for table in ("session", "filter", "queued"):
-            self.change(f"DELETE FROM {table} WHERE username = ?", username)  # noqa: S608  (three fixed names)
+        for table in ("session", "filter", "queued", "received"):
+            self.change(f"DELETE FROM {table} WHERE username = ?", username)  # noqa: S608  (four fixed names)
 
-    def queue(self, username: str, seq: int, topic: str, payload: bytes) -> int:
+    def take_in(self, username: str, packet_id: int) -> int:
+        """Remember that a PUBLISH of QoS 2 was taken. Returns the ticket, as `queue` does [MQTT-4.3.3-8]."""
+        self.change("INSERT OR REPLACE INTO received VALUES (?, ?)", username, packet_id)
+        return self._batch.number
+
+    def release(self, username: str, packet_id: int) -> int:
+        """Its PUBREL came: the packet id may come anew once the ticket is safe."""
+        self.change("DELETE FROM received WHERE username = ? AND packet_id = ?", username, packet_id)
+        return self._batch.number
+
+    def queue(
+        self, username: str, seq: int, message: Message, *, retain: bool = False, ids: tuple[int, ...] = ()
+    ) -> int:
         """Keep a message until `done`. Returns the ticket that says when it is safe."""
-        self._batch.entries[username, seq] = (topic, payload)
+        told = " ".join(map(str, ids)) if ids else ""
+        self._batch.entries[username, seq] = (
+            message.topic, message.payload, message.properties, message.expires_at, retain, told,
+        )  # fmt: skip
         self._dirty.set()
         return self._batch.number
 
@@ -155,9 +159,10 @@ class SessionStore:
             self._batch.entries[username, seq] = None
             self._dirty.set()
 
-    def retain(self, topic: str, payload: bytes, qos: int) -> int:
+    def retain(self, message: Message) -> int:
         """Keep a topic's retained message, or clear it with an empty payload. Returns the ticket, as `queue` does."""
-        self._batch.retained[topic] = (payload, qos) if payload else None
+        kept = (message.payload, message.qos, message.properties, message.expires_at) if message.payload else None
+        self._batch.retained[message.topic] = kept
         self._dirty.set()
         return self._batch.number
 

@@ -151,6 +151,15 @@ class Broker(Section):
     session_days: float = Field(
         30, gt=0, le=3650, description="How many days the broker keeps what waits for a device that stays away."
     )
+    keep_alive: int = Field(
+        900,
+        ge=0,
+        le=14_400,
+        description=(
+            "Seconds of silence that a device of MQTT 5 is told to keep, if it would say something more often, which "
+            "spares its battery; 0 leaves it to the devices."
+        ),
+    )
 
 
 class BrokerLimits(Section):
@@ -170,6 +179,11 @@ class BrokerLimits(Section):
     )
     queue: int = Field(10_000, ge=1, le=50_000, description="Messages that wait for a device that is away.")
     queue_bytes: Size = Field(8 * 2**20, ge=1024, description="How large they may be together.")
+    queue_total: Size = Field(
+        256 * 2**20,
+        ge=2**20,
+        description="How much memory all that waits for devices that are away may take; whoever has most loses first.",
+    )
     inflight: int = Field(64, ge=1, le=10_000, description="Messages on their way to a device without its PUBACK.")
     subscriptions: int = Field(64, ge=1, description="Filters that a device may subscribe to.")
     publish_rate: float = Field(100, gt=0, description="Publishes of a device in a second; beyond, it is made to wait.")

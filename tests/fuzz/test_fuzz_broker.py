@@ -6,21 +6,28 @@ Seeded by --fuzz-seed, bounded by --fuzz-seconds; what goes wrong names the seed
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from broker import codec, forwarded, proxy
+from broker import forwarded, proxy
 from broker.errors import HandshakeError, ProtocolError
-from broker.wire.frames import Packets
 from broker.networks import parse_network, plain
+from broker.wire import codec
+from broker.wire.codec3 import CODEC_311
+from broker.wire.frames import Frame, Packets
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of
 from tests.support.proxies import SIGNATURE, binary, line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.fuzz
 
@@ -77,7 +84,14 @@ def spoil(dice, data):
 
 def decode_all(dice, data, limit):
     packets = Packets(limit)
-    decoders = {1: codec.connect, 3: codec.publish, 4: codec.packet_id, 8: codec.subscribe, 10: codec.unsubscribe}
+    decoders: dict[int, Callable[[Frame], object]] = {
+        mqtt.CONNECT: codec.connect,
+        mqtt.PUBLISH: CODEC_311.publish,
+        mqtt.PUBACK: CODEC_311.answer,
+        mqtt.PUBREL: CODEC_311.answer,
+        mqtt.SUBSCRIBE: functools.partial(CODEC_311.subscribe, most=1024),
+        mqtt.UNSUBSCRIBE: functools.partial(CODEC_311.unsubscribe, most=1024),
+    }
     with contextlib.suppress(ProtocolError):
         while data:
             cut = dice.randrange(1, 400)

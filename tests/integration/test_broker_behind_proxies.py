@@ -28,7 +28,9 @@ PROGRAMS = ["nginx", "haproxy", "caddy"]
 
 def recipe(name):
     """The configuration that the page has for a program."""
-    return re.search(rf"```{name}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    found = re.search(rf"```{name}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 class Front:

@@ -96,7 +96,7 @@ PLANTS = (
     Plant("bridge/setup/nats.py", "from json import tool\nX = tool.main()", "names json.tool.main()"),
     Plant("clients/box/inbox.py", "from json import tool\nX = tool.main()", "names json.tool.main()"),
     Plant("clients/errors.py", "from functools import RLock\nX = RLock()", "names functools.RLock()"),
-    Plant("broker/codec.py", "from amqtt.client import MQTTClient", "names amqtt.client.MQTTClient"),
+    Plant("broker/wire/codec.py", "from amqtt.client import MQTTClient", "names amqtt.client.MQTTClient"),
     Plant("bridge/intake.py", "X = asyncio.open_connection('x', 25)", "names asyncio.open_connection()"),
     Plant("bridge/publish/replay.py", "X = asyncio.get_running_loop().time()", "names ….time"),
     Plant(

@@ -40,11 +40,13 @@ def test_an_unknown_protocol_name_is_not_served(broker):
     assert refused(client)
 
 
-def test_an_unknown_protocol_level_is_answered_with_code_1(broker):
-    """[MQTT-3.1.2-2]"""
+@pytest.mark.parametrize("level", [2, 99])
+def test_an_unknown_protocol_level_is_told_so(broker, level):
+    """[MQTT-3.1.2-2], in the words of the newest version that the client may speak: 1, or from MQTT 5 on 0x84"""
     client = broker.raw()
-    client.send(broker.connect(level=99))
-    assert refused(client, 1)
+    client.send(broker.connect(level=level))
+    [told] = client.until_closed()
+    assert (told.kind, told.body[0], told.body[1] in (1, 0x84)) == (mqtt.CONNACK, 0, True)
 
 
 def test_the_reserved_flag_must_be_zero(broker):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.delivery import Bounds, Delivery
-from broker.retained import Message
+from broker.delivery import Delivery
+from broker.entries import Bounds
+from broker.wire.message import Message
 
 
 def delivery(window=2, messages=5, octets=1000):
@@ -37,8 +38,10 @@ def test_the_window_bounds_what_is_in_flight():
     assert queue.acknowledge(first.packet_id) is first
     assert queue.take().message.topic == "c"
     assert queue.acknowledge(first.packet_id) is None
-    assert [entry.message.topic for entry in queue.resume()] == ["b", "c"]
-    assert second in queue.resume()
+    queue.resume(2)
+    assert [entry.message.topic for entry in drain(queue)] == ["b", "c"]
+    queue.resume(1)
+    assert drain(queue) == [second]
 
 
 def test_qos_0_takes_no_place_in_the_window():
@@ -174,7 +177,7 @@ def test_packet_ids_in_use_never_collide_and_accounts_add_up(steps, window):
         assert all(1 <= one <= 65535 for one in ids)
         assert queue._octets == sum(len(entry.message.payload) for entry in waiting)
         assert len(waiting) <= 6
-        assert len(queue.resume()) <= window
+        assert len(queue._in_flight) <= window
 
 
 def test_packet_ids_wrap_around_what_is_still_in_flight():
@@ -189,3 +192,48 @@ def test_packet_ids_wrap_around_what_is_still_in_flight():
         queue.acknowledge(entry.packet_id)
     assert stuck.packet_id not in seen
     assert seen == set(range(1, 65536)) - {stuck.packet_id}
+
+
+def test_what_was_in_flight_comes_again_within_the_window_of_the_new_connection():
+    """[MQTT-3.3.4-9] [MQTT-4.4.0-1]"""
+    queue = delivery(window=4, messages=10)
+    for topic in "abcdef":
+        offer(queue, topic)
+    before = drain(queue)
+    assert len(before) == 4
+    queue.resume(2)
+    assert len(queue) == 6
+    assert queue.acknowledge(before[3].packet_id) is before[3], "it had come, and its PUBACK is late"
+    again = drain(queue)
+    assert again == before[:2]
+    queue.acknowledge(again[0].packet_id)
+    assert drain(queue) == [before[2]]
+    queue.resume(10)
+    assert [entry.message.topic for entry in drain(queue)] == ["b", "c", "e", "f"]
+
+
+def test_giving_up_takes_the_oldest_and_last_what_may_have_been_sent():
+    queue = delivery(window=1)
+    for topic, state in (("a", False), ("b", False), ("s", True)):
+        offer(queue, topic, state=state)
+    queue.replay("#", qos=1, found=[])
+    queue.take()
+    weight = queue.weight
+    given = [queue.give_up().message.topic for _ in range(3)]
+    assert given == ["s", "b", "a"]
+    assert (queue.give_up(), queue.weight, len(queue), weight) == (None, 0, 0, 3 * 513)
+
+
+def test_what_comes_back_from_disk_is_trimmed_when_all_of_it_is_here():
+    queue = Delivery(Bounds(2, 3, 1000), next_seq=10, unread=3)
+    offer(queue, "new")
+    assert (len(queue), queue.give_up()) == (4, None)
+    for seq in (2, 5, 9):
+        assert queue.restore(seq, message(f"old{seq}"), state=False)
+    assert [entry.message.topic for entry in queue.restored(10)] == ["old2"]
+    queue.window = 10
+    assert [(entry.message.topic, entry.sent) for entry in drain(queue)] == [
+        ("old5", True),
+        ("old9", False),
+        ("new", False),
+    ]

@@ -7,13 +7,17 @@ import functools
 
 import pytest
 
-from broker.delivery import Bounds, Delivery
+from broker import outgoing
+from broker.delivery import Delivery
+from broker.entries import Bounds
 from broker.outgoing import HIGH_WATER, Outgoing
-from broker.retained import Message
 from broker.settings import BrokerLimits
 from broker.statistics import Statistics
 from broker.turns import Turns
+from broker.wire import codec, codec3
 from broker.wire.frames import Packets
+from broker.wire.message import Message
+from broker.wire.packets import Connect
 from tests.support import mqtt_client as mqtt
 from tests.support.waiting import until_on_loop
 
@@ -54,7 +58,7 @@ class Wire:
 
 class Stage:
     def __init__(self, *, stall_timeout=30.0):
-        self.wire, self.evicted = Wire(), []
+        self.wire, self.evicted, self.passed, self.now = Wire(), [], [], 1000.0
         self.delivery = Delivery(Bounds(window=1000, messages=1000, octets=10**6))
         self.out = Outgoing(
             link=self.wire,
@@ -62,8 +66,17 @@ class Stage:
             limits=BrokerLimits(stall_timeout=stall_timeout),
             statistics=Statistics(),
             turns=Turns(asyncio.get_running_loop().call_soon),
-            evict=self.evicted.append,
+            codec=codec3.CODEC_311,
+            client=self,
+            clock=lambda: self.now,
         )
+
+    def evict(self, reason):
+        self.evicted.append(reason)
+
+    def pass_over(self, entry, reason):
+        self.passed.append((entry.message.topic, reason))
+        self.delivery.acknowledge(entry.packet_id)
 
     def queue(self, *topics, qos=0):
         for topic in topics:
@@ -151,3 +164,51 @@ async def test_nothing_follows_the_end():
     await asyncio.sleep(0.01)
     assert stage.wire.aborted
     assert len(stage.wire.topics()) == 64
+
+
+@story
+async def test_what_has_expired_is_passed_over():
+    """[MQTT-3.3.2-5]"""
+    stage = Stage()
+    for topic, expires_at in (("gone", 1000.0), ("left", 1000.5), ("never", 0.0)):
+        stage.delivery.offer(Message(topic, b"x", 1, b"", expires_at), qos=1, state=False)
+    stage.out.pump()
+    assert stage.wire.topics() == ["left", "never"]
+    stage.now = 1001.0
+    stage.out.resume(10)
+    assert stage.passed == [("gone", "message_expired"), ("left", "message_expired")]
+    assert stage.wire.topics() == ["left", "never", "never"]
+
+
+@story
+async def test_what_a_client_cannot_take_is_passed_over():
+    """[MQTT-3.1.2-24] [MQTT-3.1.2-25]"""
+    stage = Stage()
+    stage.out._codec = codec.speaking(Connect(5, "c", True, 0, packet_maximum=20), alias_maximum=0)
+    for size in (30, 3):
+        stage.delivery.offer(Message("t", b"x" * size, 1), qos=1, state=False)
+    stage.out.pump()
+    assert (stage.passed, stage.wire.topics()) == ([("t", "message_too_large")], ["t"])
+
+
+@story
+async def test_no_more_is_in_flight_than_the_client_takes():
+    """[MQTT-3.3.4-9]"""
+    stage = Stage()
+    stage.queue(*"abc", qos=1)
+    stage.out.resume(2)
+    assert stage.wire.topics() == ["a", "b"]
+    stage.out.resume(1)
+    assert stage.wire.topics() == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("unsent", [0, HIGH_WATER, HIGH_WATER + 1])
+@story
+async def test_last_words_are_for_who_has_read_most(unsent, monkeypatch):
+    monkeypatch.setattr(outgoing, "_LINGER_S", 0.01)
+    stage = Stage()
+    stage.wire.unsent = unsent
+    stage.out.close(b"taken over")
+    heard = unsent <= HIGH_WATER
+    assert (bytes(stage.wire.sent), stage.wire.aborted) == (b"taken over" * heard, not heard)
+    await until_on_loop(lambda: stage.wire.aborted, what="the end, whether it was read or not")

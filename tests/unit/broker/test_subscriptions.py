@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.retained import Message, Retained
+from broker.retained import Retained
 from broker.subscriptions import Subscriptions
 from broker.topics import is_state, valid_filter, valid_name
+from broker.wire.message import Message
 
 LEVELS = st.sampled_from(["a", "b", "", "$SYS", "mail"])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join).filter(bool)

@@ -24,10 +24,14 @@ def test_how_far_a_topic_has_come_to_each_device(tmp_path):
     assert set(deliveries(path, TOPIC, names).values()) == {DeliveryState.NO_SESSION}
     database = sessionfile.open_file(path)
     for name in names[:-1]:
-        database.execute("INSERT INTO session VALUES (?, x'', 0)", (name,))
-        database.execute("INSERT INTO filter VALUES (?, ?, 1)", (name, "mail/alice/msg/+" if name != "other" else "x"))
+        database.execute("INSERT INTO session VALUES (?, x'', 0, 60)", (name,))
+        database.execute(
+            "INSERT INTO filter VALUES (?, ?, 1, 0)", (name, "mail/alice/msg/+" if name != "other" else "x")
+        )
     queued = [("all", 1, "mail/alice/box", b"x"), ("waits", 1, TOPIC, b"x"), ("cleared", 1, TOPIC, b"x")]
-    database.executemany("INSERT INTO queued VALUES (?, ?, ?, ?)", [*queued, ("cleared", 2, TOPIC, b"")])
+    database.executemany(
+        "INSERT INTO queued (username, seq, topic, payload) VALUES (?, ?, ?, ?)", [*queued, ("cleared", 2, TOPIC, b"")]
+    )
     database.commit()
     wanted = dict(zip(names, ["acknowledged", "waiting", "clearing", "unsubscribed", "no_session"], strict=True))
     assert deliveries(path, TOPIC, names) == wanted

@@ -21,7 +21,7 @@ def directory():
     made = Path(tempfile.mkdtemp(prefix="postbell-sessions-"))
     made.chmod(0o755)
     with closing(sessionfile.open_file(made / "sessions.db")) as connection:
-        connection.execute("INSERT INTO session VALUES ('alice.phone', x'00', 0)")
+        connection.execute("INSERT INTO session VALUES ('alice.phone', x'00', 0, 60)")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     yield made
     shutil.rmtree(made)

@@ -1,0 +1,52 @@
+"""What is due by the clock: wills and sessions of those who are away, retained messages that expire, `$SYS`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from broker.wire.message import Message
+
+if TYPE_CHECKING:
+    from broker.shared import Shared
+    from broker.vitals import Vitals
+
+_REPORT_S = 10.0  # between two rounds of $SYS
+_LOOK_S = 1.0  # between two looks whether a session has to end, or a will to be sent, if nothing is due earlier
+_LEAST_S = 0.01
+
+
+class Rounds:
+    """Made when the broker begins; `run` goes on until it is cancelled."""
+
+    def __init__(self, shared: Shared, vitals: Vitals) -> None:
+        self._shared = shared
+        self._vitals = vitals
+        self._loop = asyncio.get_running_loop()
+        self._begun_at = self._loop.time()
+
+    async def run(self) -> None:
+        """Look again and again."""
+        shared, report_at = self._shared, self._begun_at
+        while True:
+            now, router = shared.clock(), shared.router
+            router.roster.look_after(now)
+            if self._loop.time() >= report_at:
+                report_at = self._loop.time() + _REPORT_S
+                self._report(now)
+            due_at = router.roster.next_at
+            await asyncio.sleep(_LOOK_S if due_at is None else min(max(due_at - now, _LEAST_S), _LOOK_S))
+
+    def _report(self, now: float) -> None:
+        router = self._shared.router
+        router.expire_retained(now)
+        figures = self._shared.statistics.topics(
+            sessions=len(router.roster.sessions),
+            subscriptions=len(router.roster.subscriptions),
+            retained=len(router.retained),
+            queued=sum(len(session.delivery) for session in router.roster.sessions.values()),
+            uptime_s=self._loop.time() - self._begun_at,
+            vitals=self._vitals.figures(),
+        )
+        for topic, value in figures.items():
+            router.publish(Message(topic, value.encode(), 0), retain=True)
