@@ -188,7 +188,8 @@ class Doors:
         by_proxy = within(door.address, self._proxies)
         door.excess = self._desk.enter(door.address, bounded=not by_proxy)
         if not self._has_room(door):
-            self._refuse(door, reason=str(door.excess))
+            self._desk.turn_away(door.address, reason=str(door.excess))
+            self._close(door)
         elif by_proxy or door.listener.tls:
             task = self._loop.create_task(self._open(door, by_proxy=by_proxy), name="open-door")
             self._opening.add(task)
@@ -199,10 +200,6 @@ class Doors:
     def _has_room(self, door: Doorstep) -> bool:
         """Whether it may go on: one too many only where it can be told so, and there are not too many of those."""
         return door.excess is None or (not door.listener.tls and self._desk.may_tell(door.address))
-
-    def _refuse(self, door: Doorstep, *, reason: str, error: str = "") -> None:
-        self._desk.turn_away(door.address, reason=reason, error=error)
-        self._close(door)
 
     def _close(self, door: Doorstep) -> None:
         self._desk.leave(door.address)
@@ -221,18 +218,18 @@ class Doors:
                 else:
                     self._hand_over(door)
         except EOFError:
-            self._close(door)  # whoever leaves by himself leaves no line
+            pass  # whoever leaves by himself leaves no line
         except HandshakeError as error:
-            self._refuse(door, reason=str(error))
+            self._desk.turn_away(door.address, reason=str(error))
         except TimeoutError:
             if not door.opened:
-                self._refuse(door, reason=late)
+                self._desk.turn_away(door.address, reason=late)
         except OSError as error:
-            self._refuse(door, reason="tls_failed", error=str(getattr(error, "reason", "")) or "ended by the client")
-        except asyncio.CancelledError:
+            why = getattr(error, "reason", None) or "ended by the client"
+            self._desk.turn_away(door.address, reason="tls_failed", error=why)
+        finally:
             if not door.opened:
                 self._close(door)
-            raise
 
     async def _hear_proxy(self, door: Doorstep) -> None:
         """Read the header of a listed proxy; raises HandshakeError.
@@ -263,7 +260,7 @@ class Doors:
         """Hand over with TLS; raises HandshakeError, EOFError, and OSError as TLS has it."""
         data = await door.early()
         if not data.startswith(_TLS_BEGINS):
-            raise HandshakeError("proxy_not_listed" if proxy.begins(data) else "not_tls")
+            raise HandshakeError("proxy_not_listed" if proxy.shows(data) else "not_tls")
         await self._turns.wait(_SECURING)
         if door.transport.is_closing():
             raise EOFError

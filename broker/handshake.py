@@ -47,7 +47,7 @@ class Handshake:
         looked_at = max(0, len(self._head) - len(_END) + 1)
         self._head += piece
         if not self._head.startswith(_BEGIN[: len(self._head)]):
-            raise HandshakeError("proxy_not_listed" if proxy.begins(bytes(self._head)) else "not_a_websocket")
+            raise HandshakeError("proxy_not_listed" if proxy.shows(bytes(self._head)) else "not_a_websocket")
         end = self._head.find(_END, looked_at)
         size = len(self._head) if end < 0 else end + len(_END)
         self._lines = self._lines + piece.count(b"\n") if end < 0 else self._head.count(b"\n", 0, size)

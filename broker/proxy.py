@@ -16,6 +16,7 @@ LONGEST = 2048
 """Bytes of a header of version 2 with all it says beside the addresses; of version 1 it is 107."""
 
 _WORD, _SIGNATURE = b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n"
+_TELLING = 5  # bytes by which either is told from a request and from an empty line
 _LONGEST_LINE = 107
 _FIXED = 16  # bytes of version 2 until its addresses
 _LOCAL, _PROXIED = 0x20, 0x21
@@ -35,6 +36,11 @@ class ProxyHeader:
 def begins(data: bytes) -> bool:
     """Whether what came, at least a byte, is a header or the beginning of one."""
     return data.startswith((_WORD[: len(data)], _SIGNATURE[: len(data)]))
+
+
+def shows(data: bytes) -> bool:
+    """Whether what came first, from somebody of whom no header is taken, can be nothing but one."""
+    return len(data) >= _TELLING and begins(data)
 
 
 def read(data: bytes) -> ProxyHeader | None:

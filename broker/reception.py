@@ -189,7 +189,7 @@ class Reception:
             if not chunk:
                 return None
             await self._turns.wait(_CHUNK)
-            if not begun and proxy.begins(chunk):  # the header of a listed proxy has been taken before
+            if not begun and proxy.shows(chunk):  # the header of a listed proxy has been taken before
                 raise HandshakeError("proxy_not_listed")
             begun = True
             packets.feed(chunk)

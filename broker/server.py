@@ -87,6 +87,7 @@ class DeviceBroker(Broker):
             timeout_s=shared.limits.handshake_timeout,
             link=self._link,
         )
+        self._asked = self._doors.asked  # one for all: each time it is looked up it is another object
 
     def use(self, *, shared: Shared, proxies: Networks, origins: Sequence[str], keep_alive: int) -> None:
         """Have these hold for clients that come from now on."""
@@ -187,7 +188,7 @@ class DeviceBroker(Broker):
             max_size=limits.packet,
             most_unsent=HIGH_WATER + limits.packet + limits.write_buffer,
             origins=self._origins,
-            asked=self._doors.asked,
+            asked=self._asked,
         )
 
     async def _serve(self, link: StreamLink) -> None:

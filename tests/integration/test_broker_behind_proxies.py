@@ -29,7 +29,7 @@ PROGRAMS = ["nginx", "haproxy", "caddy"]
 def recipe(name):
     """The configuration that the page has for a program."""
     found = re.search(rf"```{name}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
+    assert found is not None, name
     return found[1]
 
 

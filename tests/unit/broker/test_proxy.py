@@ -76,6 +76,12 @@ def test_what_is_none_is_refused(header):
         proxy.read(header)
 
 
+def test_from_somebody_else_it_is_told_from_requests_and_empty_lines():
+    assert [proxy.shows(data) for data in (b"PROXY", SIGNATURE[:5], b"P", b"POST ", b"\r\n\r\n", b"\x10")] == [
+        *(True, True, False, False, False, False),
+    ]
+
+
 def test_the_longest_line_is_107_bytes():
     assert proxy.read(b"PROXY UNKNOWN " + b"x" * 91 + b"\r\n") == proxy.ProxyHeader(107, None)
 
