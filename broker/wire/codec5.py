@@ -40,7 +40,7 @@ MOST_ALIASES: Final = 32
 ALIAS_OCTETS: Final = 65_536
 """Characters of all topics that a client may give numbers to: each of its numbers holds memory until it goes."""
 
-_VIEWS = frozenset({"box", "last", "text", "unread", "event"})
+_VIEWS = ("/box", "/last", "/text", "/unread", "/event")  # and replies, on re/<device>
 _RESERVED = 0xC0  # bits of a subscription's options
 _FOR_ANSWERS = {
     4: frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99}),  # PUBACK §3.4.2.1
@@ -123,7 +123,7 @@ class Codec5:
         self._alias_maximum = alias_maximum
         self._alias_octets = 0
         self._taken: dict[int, str] = {}  # what the client gave numbers to
-        self._given: dict[str, int] = {}  # what it was told
+        self._given: dict[str, bytes] = {}  # what it was told, as the property
         self._gives = min(connect.alias_maximum, MOST_ALIASES)
 
     def publish(self, frame: Frame) -> Publish:
@@ -223,11 +223,14 @@ class Codec5:
             about += b"\x02" + left_s.to_bytes(4, "big")
         for identifier in entry.ids:
             about += b"\x0b" + varint(identifier)
-        name, alias, fresh = message.topic, 0, False
+        name, alias = message.topic, None
         if self._gives:
-            name, alias, fresh = self._named(name)
-            if alias:
-                about += b"\x23" + alias.to_bytes(2, "big")
+            known = self._given.get(name)
+            if known is not None:
+                about += known
+                name = ""
+            elif (alias := self._next_alias(name)) is not None:
+                about += alias
         topic, payload = name.encode(), message.payload
         size = len(topic)
         head = bytes((size >> 8, size & 255)) + topic
@@ -239,7 +242,7 @@ class Codec5:
         data = b"".join((bytes((first,)), varint(len(head) + len(payload)), head, payload))
         if 0 < self._packet_maximum < len(data):
             return b""
-        if fresh:
+        if alias is not None:
             self._given[name] = alias
         return data
 
@@ -306,19 +309,14 @@ class Codec5:
             self._taken[alias] = topic
         return topic
 
-    def _named(self, topic: str) -> tuple[str, int, bool]:
-        """How a topic is to be sent: its name, its number, and whether the client has not heard the two together.
+    def _next_alias(self, topic: str) -> bytes | None:
+        """A number for a topic that comes again and again, as the property; first come, first served.
 
-        Topics that come again and again have numbers, first come first served; a mail's topic comes once or twice.
+        A mail's own topic comes once or twice, and has none.
         """
-        alias = self._given.get(topic, 0)
-        if alias:
-            return "", alias, False
-        if len(self._given) < self._gives:
-            above, _, last = topic.rpartition("/")
-            if last in _VIEWS or above.endswith("/re"):
-                return topic, len(self._given) + 1, True
-        return topic, 0, False
+        if len(self._given) < self._gives and (topic.endswith(_VIEWS) or "/re/" in topic):
+            return b"\x23" + (len(self._given) + 1).to_bytes(2, "big")
+        return None
 
     def _answer(self, first: int, packet_id: int, code: int) -> bytes:
         number = packet_id.to_bytes(2, "big")

@@ -15,6 +15,10 @@ MAX_LEVELS: Final = 16
 _LAST_OF_PLANES = "".join(chr(plane | 0xFFFE) + chr(plane | 0xFFFF) for plane in range(0, 0x110000, 0x10000))
 _ODD = re.compile(f"[\0-\x1f\x7f-\x9f\ufdd0-\ufdef{_LAST_OF_PLANES}]")
 
+_MISPLACED = re.compile(
+    r"[^/]\+|\+[^/]|#.|[^/]#"
+)  # a wildcard that is not all of its level, or a # that is not the last
+
 
 def plain(text: str) -> bool:
     """Whether a text has only characters that are taken."""
@@ -37,11 +41,4 @@ def well_formed(topic_filter: str) -> bool:
 
     In MQTT 5 these are [MQTT-4.7.1-1], [MQTT-4.7.1-2] and [MQTT-4.7.3-1].
     """
-    if "#" in topic_filter:
-        if topic_filter == "#":
-            return True
-        if not topic_filter.endswith("/#") or topic_filter.count("#") > 1:
-            return False
-    if "+" in topic_filter:
-        return all(level == "+" or "+" not in level for level in topic_filter.split("/"))
-    return topic_filter != ""
+    return topic_filter != "" and _MISPLACED.search(topic_filter) is None
