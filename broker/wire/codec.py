@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from broker.errors import ProtocolError
 from broker.wire import codec3, codec5
+from broker.wire.connects import connect3, connect5
 from broker.wire.fields import BodyReader
 from broker.wire.packets import V5, V31, V311, Connect, Terms
 from broker.wire.reasons import Reason
@@ -100,9 +101,9 @@ def connect(frame: Frame) -> Connect:
         raise ProtocolError("MQTT-3.1.2-1", "unknown protocol name", Reason.UNSUPPORTED_VERSION)
     plain, bridge = level & ~_BRIDGE, bool(level & _BRIDGE)
     if plain == V5 and V5 in levels and not bridge:
-        return codec5.connect(frame, at=at)
+        return connect5(frame, at=at)
     if plain in levels and plain != V5:
-        return codec3.connect(frame, level=plain, bridge=bridge, at=at)
+        return connect3(frame, level=plain, bridge=bridge, at=at)
     return Connect(0 if level in {V31, V311, V5} else level, "", clean_start=True, keep_alive=0)
 
 

@@ -1,7 +1,6 @@
 """MQTT 3.1 and 3.1.1: packets in and out, as bytes. Pure.
 
-3.1 is the older text; where it allows what 3.1.1 does not, its clients may do so still: a SUBSCRIBE with DUP, flags
-in the CONNECT's first byte, the CONNECT that ends before the login that its flags announce.
+In 3.1 a SUBSCRIBE, an UNSUBSCRIBE and a PUBREL may come again with DUP; else they are the same.
 """
 
 from __future__ import annotations
@@ -14,18 +13,15 @@ from broker.wire.message import Message
 from broker.wire.names import valid_name, well_formed
 from broker.wire.packets import (
     AS_PUBLISHED,
-    NEVER,
     NO_LOCAL,
     V31,
     V311,
     Answer,
-    Connect,
     Disconnect,
     Publish,
     Subscribe,
     Unsubscribe,
     Wanted,
-    Will,
 )
 from broker.wire.reasons import CONNACK_3, Reason
 
@@ -35,52 +31,7 @@ if TYPE_CHECKING:
     from broker.wire.frames import Frame
     from broker.wire.packets import Outbound, Terms
 
-_REFUSED: Final = 0x80
-
-
-def connect(frame: Frame, *, level: int, bridge: bool, at: int) -> Connect:
-    """The CONNECT of a client of 3.1 or 3.1.1, whose connect flags are at a place. Raises ProtocolError."""
-    if frame.flags and level != V31:
-        raise ProtocolError("MQTT-2.2.2-2", f"CONNECT with flags {frame.flags}", Reason.MALFORMED)
-    reader = BodyReader(frame.body, at)
-    flags, keep_alive = reader.octet(), reader.word()
-    if flags & 1 and level != V31:
-        raise ProtocolError("MQTT-3.1.2-3", "the reserved flag is set", Reason.MALFORMED)
-    if flags & 0xC0 == 0x40:
-        raise ProtocolError("MQTT-3.1.2-22", "a password without a username", Reason.MALFORMED)
-    client_id = reader.text()
-    will = _will(reader, flags)
-    username = password = None
-    if flags & 0x80 and not (level == V31 and reader.at == reader.end):
-        username = reader.text()
-    if flags & 0x40 and not (level == V31 and reader.at == reader.end):
-        password = reader.binary()
-    reader.finish()
-    return Connect(
-        level=level,
-        client_id=client_id,
-        clean_start=bool(flags & 2),
-        keep_alive=keep_alive,
-        username=username,
-        password=password,
-        will=will,
-        bridge=bridge,
-        session_s=0 if flags & 2 else NEVER,
-    )
-
-
-def _will(reader: BodyReader, flags: int) -> Will | None:
-    qos = flags >> 3 & 3
-    if not flags & 4:
-        if flags & 0x38:
-            raise ProtocolError("MQTT-3.1.2-13", "will QoS or will retain without a will", Reason.MALFORMED)
-        return None
-    if qos == 3:
-        raise ProtocolError("MQTT-3.1.2-14", "will QoS 3", Reason.MALFORMED)
-    topic, payload = reader.text(), reader.binary()
-    if not valid_name(topic):
-        raise ProtocolError("MQTT-3.3.2-2", "the will's topic is not a topic name", Reason.MALFORMED)
-    return Will(Message(topic, payload, qos), bool(flags & 0x20))
+_TOLD: Final = bytes(min(code, 0x80) for code in range(256))  # there is one code for all refusals
 
 
 class Codec3:
@@ -195,9 +146,8 @@ class Codec3:
         return b"\x70\x02" + packet_id.to_bytes(2, "big")
 
     def encode_suback(self, packet_id: int, codes: Sequence[int]) -> bytes:
-        """A SUBACK: one code for each filter, in order [MQTT-3.9.3-1]; there is one for all refusals."""
-        told = bytes(min(_REFUSED, code) for code in codes)
-        return packet(0x90, packet_id.to_bytes(2, "big") + told)
+        """A SUBACK: one code for each filter, in order [MQTT-3.9.3-1]."""
+        return packet(0x90, packet_id.to_bytes(2, "big") + bytes(codes).translate(_TOLD))
 
     def encode_unsuback(self, packet_id: int, codes: Sequence[int]) -> bytes:  # noqa: ARG002 - there are no codes
         """An UNSUBACK."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from broker.errors import ProtocolError
 from broker.wire import properties as props
+from broker.wire.aliases import BrokerAliases, ClientAliases
 from broker.wire.fields import BodyReader5, packet, varint
 from broker.wire.message import Message
 from broker.wire.names import valid_name, well_formed
@@ -22,7 +23,6 @@ from broker.wire.packets import (
     Subscribe,
     Unsubscribe,
     Wanted,
-    Will,
 )
 from broker.wire.properties import Bearer
 from broker.wire.reasons import Reason
@@ -32,15 +32,7 @@ if TYPE_CHECKING:
 
     from broker.wire.frames import Frame
     from broker.wire.packets import Outbound, Terms
-    from broker.wire.properties import Properties
 
-MOST_ALIASES: Final = 32
-"""Topics of one connection that are sent by a number: a device has five views, `event`, and its replies."""
-
-ALIAS_OCTETS: Final = 65_536
-"""Characters of all topics that a client may give numbers to: each of its numbers holds memory until it goes."""
-
-_VIEWS = ("/box", "/last", "/text", "/unread", "/event")  # and replies, on re/<device>
 _RESERVED = 0xC0  # bits of a subscription's options
 _FOR_ANSWERS = {
     4: frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99}),  # PUBACK §3.4.2.1
@@ -51,80 +43,22 @@ _FOR_ANSWERS = {
 _FOR_GOODBYES = frozenset({0, 4, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99})  # §3.14.2.1
 
 
-def connect(frame: Frame, *, at: int) -> Connect:
-    """The CONNECT of a client of MQTT 5, whose connect flags are at a place. Raises ProtocolError."""
-    if frame.flags:
-        raise ProtocolError("MQTT-2.1.3-1", f"CONNECT with flags {frame.flags}", Reason.MALFORMED)
-    reader = BodyReader5(frame.body, at)
-    flags, keep_alive = reader.octet(), reader.word()
-    if flags & 1:
-        raise ProtocolError("MQTT-3.1.2-3", "the reserved flag is set", Reason.MALFORMED)
-    said = props.read(reader, Bearer.CONNECT).values
-    if props.AUTHENTICATION_DATA in said and props.AUTHENTICATION_METHOD not in said:
-        raise ProtocolError("MQTT-3.1.2.11.10", "authentication data without a method")
-    client_id = reader.text()
-    will = _will(reader, flags)
-    username = reader.text() if flags & 0x80 else None
-    password = reader.binary() if flags & 0x40 else None
-    reader.finish()
-    return Connect(
-        level=V5,
-        client_id=client_id,
-        clean_start=bool(flags & 2),
-        keep_alive=keep_alive,
-        username=username,
-        password=password,
-        will=will,
-        session_s=said.get(props.SESSION_EXPIRY, 0),
-        receive_maximum=said.get(props.RECEIVE_MAXIMUM, 65_535),
-        packet_maximum=said.get(props.PACKET_MAXIMUM, 0),
-        alias_maximum=said.get(props.ALIAS_MAXIMUM, 0),
-        wants_problems=bool(said.get(props.REQUEST_PROBLEMS, 1)),
-        authentication=said.get(props.AUTHENTICATION_METHOD),
-    )
-
-
-def _will(reader: BodyReader5, flags: int) -> Will | None:
-    qos = flags >> 3 & 3
-    if not flags & 4:
-        if flags & 0x18:
-            raise ProtocolError("MQTT-3.1.2-11", "will QoS without a will", Reason.MALFORMED)
-        if flags & 0x20:
-            raise ProtocolError("MQTT-3.1.2-13", "will retain without a will", Reason.MALFORMED)
-        return None
-    if qos == 3:
-        raise ProtocolError("MQTT-3.1.2-12", "will QoS 3", Reason.MALFORMED)
-    about = props.read(reader, Bearer.WILL)
-    topic, payload = reader.text(), reader.binary()
-    if not valid_name(topic):
-        raise ProtocolError("MQTT-3.3.2-2", "the will's topic is not a topic name", Reason.MALFORMED)
-    return Will(
-        Message(topic, payload, qos, about.forwarded),
-        bool(flags & 0x20),
-        about.values.get(props.WILL_DELAY, 0),
-        about.values.get(props.MESSAGE_EXPIRY),
-    )
-
-
 class Codec5:
     """What a connection of MQTT 5 needs of its version. See `broker.wire.codec.Codec`.
 
     `alias_maximum` is what the CONNACK promises the client: numbers that it may give to topics.
     """
 
-    __slots__ = (
-        "_alias_maximum", "_alias_octets", "_fleeting", "_given", "_gives", "_packet_maximum", "_taken", "level",
-    )  # fmt: skip
+    __slots__ = ("_fleeting", "_given", "_gives", "_packet_maximum", "_taken", "_takes", "level")
 
     def __init__(self, connect: Connect, *, alias_maximum: int) -> None:
         self.level = V5
         self._packet_maximum = connect.packet_maximum
         self._fleeting = not connect.session_s
-        self._alias_maximum = alias_maximum
-        self._alias_octets = 0
-        self._taken: dict[int, str] = {}  # what the client gave numbers to
-        self._given: dict[str, bytes] = {}  # what it was told, as the property
-        self._gives = min(connect.alias_maximum, MOST_ALIASES)
+        self._takes = alias_maximum
+        self._taken: ClientAliases | None = None  # made when needed, as the other: an idle connection is small
+        self._gives = connect.alias_maximum
+        self._given: BrokerAliases | None = None
 
     def publish(self, frame: Frame) -> Publish:
         """A PUBLISH."""
@@ -154,7 +88,10 @@ class Codec5:
             return Publish(Message(topic, body[at + 1 :], qos), bool(flags & 1), packet_id, None, bool(flags & 8))
         reader = BodyReader5(body, at)
         about = props.read(reader, Bearer.PUBLISH)
-        message = Message(self._topic(topic, about), body[reader.at :], qos, about.forwarded)
+        if self._taken is None:
+            self._taken = ClientAliases(self._takes)
+        topic = self._taken.topic(topic, about.values.get(props.TOPIC_ALIAS))
+        message = Message(topic, body[reader.at :], qos, about.forwarded)
         expiry_s = about.values.get(props.MESSAGE_EXPIRY)
         return Publish(message, bool(flags & 1), packet_id, expiry_s, bool(flags & 8))
 
@@ -216,35 +153,25 @@ class Codec5:
 
     def encode_publish(self, entry: Outbound, *, now: float) -> bytes:
         """A PUBLISH to the client; nothing if it is larger than the client takes [MQTT-3.1.2-24]."""
-        message, qos = entry.message, entry.qos
-        about = message.properties
+        message = entry.message
+        about, name = message.properties, message.topic
         if message.expires_at:
             left_s = min(max(ceil(message.expires_at - now), 1), 0xFFFF_FFFF)
             about += b"\x02" + left_s.to_bytes(4, "big")
         for identifier in entry.ids:
             about += b"\x0b" + varint(identifier)
-        name, alias = message.topic, None
         if self._gives:
-            known = self._given.get(name)
-            if known is not None:
-                about += known
-                name = ""
-            elif (alias := self._next_alias(name)) is not None:
-                about += alias
-        topic, payload = name.encode(), message.payload
-        size = len(topic)
-        head = bytes((size >> 8, size & 255)) + topic
-        first = 0x31 if entry.retain else 0x30
-        if qos:
-            first |= qos << 1 | (8 if entry.sent else 0)  # DUP [MQTT-3.3.1-1]
-            head += entry.packet_id.to_bytes(2, "big")
-        head += varint(len(about)) + about if about else b"\0"
-        data = b"".join((bytes((first,)), varint(len(head) + len(payload)), head, payload))
-        if 0 < self._packet_maximum < len(data):
-            return b""
-        if alias is not None:
-            self._given[name] = alias
-        return data
+            given = self._given
+            if given is None:
+                given = self._given = BrokerAliases(self._gives)
+            if (alias := given.known.get(name)) is not None:
+                return self._fitting(_publish(entry, "", about + alias))
+            if (alias := given.next(name)) is not None and (
+                data := self._fitting(_publish(entry, name, about + alias))
+            ):
+                given.known[name] = alias
+                return data
+        return self._fitting(_publish(entry, name, about))
 
     def encode_puback(self, packet_id: int, code: int = 0) -> bytes:
         """A PUBACK."""
@@ -286,44 +213,25 @@ class Codec5:
                 return data
         return self._fitting(packet(0x20, head + varint(len(about)) + about))
 
-    def _topic(self, topic: str, about: Properties) -> str:
-        """The topic of a PUBLISH, which may be a number that stands for it (§3.3.2.3.4)."""
-        alias = about.values.get(props.TOPIC_ALIAS)
-        if alias is None:
-            if not topic:
-                raise ProtocolError("MQTT-3.3.2.1", "neither a topic nor a topic alias")
-        elif not 0 < alias <= self._alias_maximum:
-            clause = "MQTT-3.3.2-9" if alias else "MQTT-3.3.2-8"
-            raise ProtocolError(clause, f"topic alias {alias}", Reason.TOPIC_ALIAS_INVALID)
-        elif not topic:
-            known = self._taken.get(alias)
-            if known is None:
-                raise ProtocolError("MQTT-3.3.2.3.4", f"topic alias {alias} stands for nothing")
-            return known
-        if not valid_name(topic):
-            raise ProtocolError("MQTT-3.3.2-2", "not a topic name", Reason.MALFORMED)
-        if alias is not None:
-            self._alias_octets += len(topic) - len(self._taken.get(alias, ""))
-            if self._alias_octets > ALIAS_OCTETS:
-                raise ProtocolError("limits.packet", "topics too long to be kept for aliases", Reason.QUOTA_EXCEEDED)
-            self._taken[alias] = topic
-        return topic
-
-    def _next_alias(self, topic: str) -> bytes | None:
-        """A number for a topic that comes again and again, as the property; first come, first served.
-
-        A mail's own topic comes once or twice, and has none.
-        """
-        if len(self._given) < self._gives and (topic.endswith(_VIEWS) or "/re/" in topic):
-            return b"\x23" + (len(self._given) + 1).to_bytes(2, "big")
-        return None
-
     def _answer(self, first: int, packet_id: int, code: int) -> bytes:
         number = packet_id.to_bytes(2, "big")
         return self._fitting(bytes((first, 3)) + number + bytes((code,)) if code else bytes((first, 2)) + number)
 
     def _fitting(self, data: bytes) -> bytes:
         return b"" if 0 < self._packet_maximum < len(data) else data
+
+
+def _publish(entry: Outbound, name: str, about: bytes) -> bytes:
+    """A PUBLISH of an entry, by this name of its topic and with these properties."""
+    topic, payload, qos = name.encode(), entry.message.payload, entry.qos
+    size = len(topic)
+    head = bytes((size >> 8, size & 255)) + topic
+    first = 0x31 if entry.retain else 0x30
+    if qos:
+        first |= qos << 1 | (8 if entry.sent else 0)  # DUP [MQTT-3.3.1-1]
+        head += entry.packet_id.to_bytes(2, "big")
+    head += varint(len(about)) + about if about else b"\0"
+    return b"".join((bytes((first,)), varint(len(head) + len(payload)), head, payload))
 
 
 def _told(terms: Terms) -> bytes:

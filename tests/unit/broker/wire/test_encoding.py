@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from broker.wire import codec
+from broker.wire.aliases import MOST_ALIASES
 from broker.wire.codec3 import CODEC_31, CODEC_311
-from broker.wire.codec5 import MOST_ALIASES
 from broker.wire.message import Message
 from broker.wire.packets import V5, V31, Connect, Terms
 from broker.wire.reasons import CONNACK_3, Reason
@@ -107,6 +107,15 @@ def test_a_number_that_was_not_sent_is_not_used():
     speaks = codec.speaking(_accepting(10, packet_maximum=60), alias_maximum=0)
     assert sent(speaks, Message("mail/a/box", b"x" * 100, 0)) == b""
     assert sent(speaks, Message("mail/a/box", b"1", 0)) == publish5(b"\x23\0\1", topic="mail/a/box", payload=b"1")
+
+
+def test_a_topic_has_no_number_where_that_makes_its_message_too_large():
+    plain = publish5(topic="mail/a/box", payload=b"1")
+    speaks = codec.speaking(_accepting(10, packet_maximum=len(plain) + 2), alias_maximum=0)
+    for _ in range(2):
+        assert sent(speaks, Message("mail/a/box", b"1", 0)) == plain
+    numbered = publish5(b"\x23\0\1", topic="mail/a/box", payload=b"")
+    assert sent(speaks, Message("mail/a/box", b"", 0)) == numbered
 
 
 def _accepting(aliases, **more):

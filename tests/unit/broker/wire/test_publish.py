@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from broker.wire.aliases import ALIAS_CHARACTERS
 from broker.wire.codec3 import CODEC_31, CODEC_311
-from broker.wire.codec5 import ALIAS_OCTETS
 from broker.wire.message import Message
 from broker.wire.names import MAX_LEVELS
 from broker.wire.packets import Publish
@@ -142,5 +142,5 @@ def test_numbers_belong_to_their_connection():
 def test_topics_with_numbers_hold_a_bounded_memory():
     speaks = of_five(alias_maximum=9)
     for _ in range(5):
-        read(publish5(alias(1), topic="a" * (ALIAS_OCTETS - 1)), speaks)
+        read(publish5(alias(1), topic="a" * (ALIAS_CHARACTERS - 1)), speaks)
     assert refused(publish5(alias(2), topic="bb"), speaks) == ("limits.packet", 0x97)
