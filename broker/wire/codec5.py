@@ -40,7 +40,7 @@ _FOR_ANSWERS = {
     6: frozenset({0x00, 0x92}),  # PUBREL §3.6.2.1
     7: frozenset({0x00, 0x92}),  # PUBCOMP §3.7.2.1
 }
-_FOR_GOODBYES = frozenset({0, 4, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99})  # §3.14.2.1
+_OF_PROGRAMS = frozenset({Reason.MALFORMED, Reason.PROTOCOL_ERROR, Reason.TOPIC_ALIAS_INVALID})
 
 
 class Codec5:
@@ -132,13 +132,14 @@ class Codec5:
         return Answer(packet_id, code)
 
     def disconnect(self, frame: Frame) -> Disconnect:
-        """A DISCONNECT. A session that was to end with the connection cannot be made to last (§3.14.2.2.2)."""
+        """A DISCONNECT, whatever code it has: who leaves is not held up over words that are a server's.
+
+        A session that was to end with the connection cannot be made to last (§3.14.2.2.2).
+        """
         if not frame.body:
             return Disconnect()
         reader = BodyReader5(frame.body)
         code, session_s = reader.octet(), None
-        if code not in _FOR_GOODBYES:
-            raise ProtocolError("MQTT-3.14.2-1", f"reason code {code:#04x} in a client's DISCONNECT")
         if reader.at < reader.end:
             session_s = props.read(reader, Bearer.DISCONNECT).values.get(props.SESSION_EXPIRY)
             reader.finish()
@@ -194,8 +195,11 @@ class Codec5:
         return self._fitting(packet(0xB0, packet_id.to_bytes(2, "big") + b"\0" + bytes(codes)))
 
     def encode_disconnect(self, code: int, text: str = "") -> bytes:
-        """A DISCONNECT, with a text for people if there is room for it [MQTT-3.14.2-3]."""
-        if text:
+        """A DISCONNECT, with a text for people if there is room for it [MQTT-3.14.2-3].
+
+        Errors of a program have none: who mends it finds the clause in the broker's log.
+        """
+        if text and code not in _OF_PROGRAMS:
             said = props.encode(props.REASON_STRING, text)
             if data := self._fitting(packet(0xE0, bytes((code,)) + varint(len(said)) + said)):
                 return data

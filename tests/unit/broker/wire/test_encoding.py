@@ -182,6 +182,11 @@ def test_a_goodbye_of_the_broker():
     assert of_five().encode_disconnect(0x8E, "why") == b"\xe0\x08\x8e\6\x1f\0\3why"
 
 
+@pytest.mark.parametrize("code", [0x81, 0x82, 0x94])
+def test_an_error_of_a_program_has_no_text(code):
+    assert of_five().encode_disconnect(code, "why") == bytes((0xE0, 1, code))
+
+
 @pytest.mark.parametrize("text", ["", "w" * 10, "w" * 100])
 def test_a_text_is_left_out_where_there_is_no_room(text):
     """[MQTT-3.2.2-19] [MQTT-3.14.2-3]"""
