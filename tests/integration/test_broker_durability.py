@@ -9,9 +9,12 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.support import mqtt5_client as mqtt5
 from tests.support import mqtt_client as mqtt
+from tests.support.mqtt5_client import Client5
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
 from tests.support.mqtt_link import BadLink
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -206,3 +209,88 @@ def test_a_damaged_session_file_is_put_aside(running):
     assert not running.client("alice.phone", clean=False).present
     assert "sessions_damaged" in running.logged()
     assert (running.state / "sessions.damaged").exists()
+
+
+@pytest.mark.parametrize("ending", ["kill", "stop"])
+def test_what_mqtt_5_adds_survives_the_end_of_the_broker(running, ending):
+    """Expiry of the session, options and identifiers of its subscriptions, and all that goes with what waits."""
+    lasting = {"clean": False, "session_expiry": 3600}
+    about = {"message_expiry": 1000, "content_type": "a/b", "user": [("k", "v"), ("k", "w")]}
+    with Client5(running, "alice.phone", **lasting) as phone:
+        phone.subscribed(("mail/alice/#", 1), subscription_id=1)
+        phone.subscribed(("mail/alice/msg/+", 1 | 8), subscription_id=268_435_455)
+    with Client5(running, "bob.phone", clean=False, session_expiry=1) as soon:
+        soon.subscribed(("mail/bob/#", 1))
+    with Client5(running, "bridge") as bridge:
+        bridge.send(mqtt5.publish("mail/alice/msg/1", b"x", qos=1, retain=True, **about))
+        bridge.expect(mqtt.PUBACK)
+        getattr(running, ending)()
+    running.start()
+    with Client5(running, "alice.phone", **lasting) as phone:
+        assert phone.present
+        [got] = phone.flush()
+        told = mqtt5.about(got)
+        assert (mqtt5.payload(got), got.retain, sorted(told.pop("subscription_id"))) == (b"x", True, [1, 268_435_455])
+        kept = {"content_type": b"a/b", "user": [(b"k", b"v"), (b"k", b"w")]}
+        assert 900 < told.pop("message_expiry") < 1000
+        assert told == kept
+        phone.send(mqtt5.unsubscribe("mail/alice/#", "mail/alice/msg/+") + mqtt5.subscribe(("mail/alice/msg/1", 1)))
+        answers = [phone.receive() for _ in range(3)]
+        replayed = next(packet for packet in answers if packet.kind == mqtt.PUBLISH)
+        told = mqtt5.about(replayed)
+        assert 900 < told.pop("message_expiry") < 1000
+        assert (told, replayed.retain) == (kept, True), "the retained one has it as well"
+    until(lambda: '"session_expired"' in running.logged(), what="the other session to end")
+    assert not running.client("bob.phone", clean=False).present
+
+
+def test_a_message_of_qos_2_is_taken_once_over_a_kill(running):
+    """PUBREC seen: neither lost nor taken again; PUBCOMP seen: the packet id is free."""
+    running.client("alice.tablet", clean=False).subscribe("mail/alice/do/+")
+    phone = running.client("alice.phone", clean=False)
+    for number in (1, 2):
+        phone.send(mqtt.publish("mail/alice/do/phone", b"%d" % number, qos=2, packet_id=number))
+        assert phone.expect(mqtt.PUBREC).packet_id == number
+    phone.send(mqtt5.answer(mqtt.PUBREL, 1))
+    phone.expect(mqtt.PUBCOMP)
+    running.restart()
+    phone = running.client("alice.phone", clean=False)
+    phone.send(mqtt.publish("mail/alice/do/phone", b"2", qos=2, packet_id=2, dup=True))
+    phone.expect(mqtt.PUBREC)
+    phone.send(mqtt5.answer(mqtt.PUBREL, 2))
+    phone.expect(mqtt.PUBCOMP)
+    for number in (1, 2):
+        phone.send(mqtt.publish("mail/alice/do/phone", b"new %d" % number, qos=2, packet_id=number))
+        phone.expect(mqtt.PUBREC)
+    got = running.client("alice.tablet", clean=False).flush()
+    assert [packet.payload for packet in got] == [b"1", b"2", b"new 1", b"new 2"]
+
+
+def test_it_listens_before_all_that_waits_is_read(tmp_path):
+    """A device that comes early has its own first, and all of it; what comes meanwhile is behind it."""
+    broker = EmbeddedBroker(tmp_path, config="[limits]\ninflight = 1000\n")
+    broker.logins.add("bridge", "bridge")
+    users = [f"user{number}.phone" for number in range(30)]
+    for username in users:
+        broker.logins.add(username)
+    with broker:
+        for username in users:
+            user = username.partition(".")[0]
+            broker.client(username, clean=False).subscribe(f"mail/{user}/#")
+        with broker.client("bridge") as bridge:
+            for number in range(200):
+                for username in users:
+                    user = username.partition(".")[0]
+                    bridge.send(mqtt.publish(f"mail/{user}/msg/{number}", b"%d" % number, qos=1, packet_id=1))
+            acknowledged = [bridge.expect(mqtt.PUBACK) for _ in range(200 * len(users))]
+            assert len(acknowledged) == 6000
+        broker.restart()
+        last = broker.client(users[-1], clean=False)
+        assert last.present
+        with broker.client("bridge") as bridge:
+            say(bridge, "mail/user5/msg/new", b"new")
+        assert [packet.payload for packet in last.flush()] == [b"%d" % number for number in range(200)]
+        got = broker.client(users[5], clean=False).flush()
+        assert [packet.payload for packet in got] == [*(b"%d" % number for number in range(200)), b"new"]
+        until(lambda: '"queues_restored"' in broker.logged(), what="all queues")
+        assert '"messages": 6000' in broker.logged()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import mqtt5_client as mqtt5
 from tests.support import mqtt_client as mqtt
+from tests.support.mqtt5_client import Client5
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
+from tests.support.waiting import until
 
 SECRET = b"for alice only"
 
@@ -170,3 +173,78 @@ def test_figures_are_under_sys_for_administrators(running):
         figures = {got.topic: float(got.payload) for got in boss.flush()}
     assert figures["$SYS/broker/clients/connected"] >= 0
     assert figures["$SYS/broker/retained messages/count"] >= 0
+
+
+@pytest.mark.parametrize("options", [1, 1 | 4, 1 | 8, 1 | 0x10, 1 | 0x20])
+def test_no_option_opens_a_filter(running, bridge, options):
+    say(bridge, "mail/alice/msg/1", retain=True)
+    with Client5(running, "bob.phone") as bob:
+        shared = [] if options & 4 else [f"$share/bob/{topic_filter}" for topic_filter in FILTERS]
+        wanted = [(topic_filter, options) for topic_filter in (*FILTERS, *shared)]
+        assert bob.subscribed(*wanted, subscription_id=7) == [0x87] * len(FILTERS) + [0x9E] * len(shared)
+        say(bridge, "mail/alice/msg/2")
+        assert bob.flush() == []
+
+
+def test_a_number_for_a_topic_is_one_connection_s_and_gives_no_right(running):
+    """Topic aliases: neither a sibling's, nor those of the connection before; and a forbidden topic stays forbidden."""
+    own, foreign = "mail/bob/do/phone", "mail/alice/do/phone"
+    with running.client("boss") as boss, Client5(running, "bob.phone") as bob:
+        boss.subscribe("mail/+/do/+")
+        bob.send(mqtt5.publish(own, b"1", qos=1, alias=1) + mqtt5.publish(foreign, b"2", qos=1, alias=2))
+        bob.send(mqtt5.publish("", b"3", qos=1, alias=1) + mqtt5.publish("", b"4", qos=1, alias=2))
+        assert [mqtt5.code(bob.expect(mqtt.PUBACK)) for _ in range(4)] == [0, 0x87, 0, 0x87]
+        for username in ("alice.phone", "bob.phone"):
+            with Client5(running, username) as other:
+                other.send(mqtt5.publish("", b"5", qos=1, alias=1))
+                assert mqtt5.code(other.expect(mqtt.DISCONNECT)) in (0x82, 0x94)
+        assert [(got.topic, got.payload) for got in boss.flush()] == [(own, b"1"), (own, b"3")]
+
+
+def test_identifiers_are_told_to_who_gave_them(running, bridge):
+    with Client5(running, "alice.phone") as phone, Client5(running, "alice.tablet") as tablet:
+        phone.subscribed(("mail/alice/#", 1), subscription_id=11)
+        phone.subscribed(("mail/alice/event", 1), subscription_id=12)
+        tablet.subscribed(("mail/alice/+", 1), subscription_id=21)
+        phone.flush()
+        tablet.flush()
+        say(bridge, "mail/alice/event")
+        told = [mqtt5.about(client.flush()[-1])["subscription_id"] for client in (phone, tablet)]
+    assert [sorted(each) for each in told] == [[11, 12], [21]]
+
+
+def test_where_an_answer_is_to_go_is_only_told(running, bridge):
+    """A response topic is data: it lets nothing through that its sender could not publish himself."""
+    bridge.subscribe("mail/bob/do/phone")
+    with Client5(running, "alice.phone") as alice, Client5(running, "bob.phone") as bob:
+        alice.subscribed(("mail/alice/#", 1))
+        alice.flush()
+        told = {"response_topic": "mail/alice/event", "correlation_data": b"forged"}
+        bob.send(mqtt5.publish("mail/bob/do/phone", b"request", qos=1, **told))
+        assert mqtt5.code(bob.expect(mqtt.PUBACK)) == 0
+        assert [got.payload for got in bridge.flush()] == [b"request"]
+        assert alice.flush() == bob.flush() == []
+
+
+@pytest.mark.parametrize("ending", ["expired", "clean", "revoked"])
+def test_a_will_that_waited_has_the_rights_of_its_owner(running, ending):
+    """Whatever sends it: its delay, the end of its session; and of a login that is revoked none is sent."""
+    running.logins.add("eve.phone")
+    delay_s, expiry_s = (1, 1) if ending == "expired" else (99, 99)
+    how = {"clean": False, "session_expiry": expiry_s, "will_properties": {"will_delay": delay_s}}
+    with running.client("boss") as boss:
+        boss.subscribe("mail/+/do/+", "mail/alice/msg/+")
+        boss.flush()
+        for topic, payload in (("mail/alice/msg/9", b"forged"), ("mail/eve/do/phone", b"mine")):
+            with Client5(running, "eve.phone", will=(topic, payload, 2, True), **how):
+                pass
+            if ending == "clean":
+                running.client("eve.phone").close()
+        if ending == "revoked":
+            before = running.logged().count('"logins_read"')
+            running.logins.remove("eve.phone")
+            until(lambda: running.logged().count('"logins_read"') > before, what="the end of the login")
+            assert boss.flush() == []
+        else:
+            assert boss.expect(mqtt.PUBLISH, timeout=10).payload == b"mine"
+            assert boss.flush() == []
