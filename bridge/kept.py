@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from bridge.contract import ids
 from bridge.rules.alert import Alert
+
+if TYPE_CHECKING:
+    from bridge.model import Header, Storm, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +63,88 @@ class MqttLogin:
     def device(self) -> str:
         """The device's own name."""
         return self.username.partition(".")[2]
+
+
+class PushState(StrEnum):
+    """How ringing a device by Web Push goes."""
+
+    NEW = "new"
+    """There was nothing to tell it yet."""
+    OK = "ok"
+    FAILING = "failing"
+    """Its push service takes nothing since a while; it is tried again."""
+    FORGOTTEN = "forgotten"
+    """Its push service said that it is gone: the device has to subscribe again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushStanding:
+    """A device's subscription and how it goes: since when, and why not. Times are Unix milliseconds.
+
+    `skew_s` is how far the push service's clock was ahead of ours, None before it ever answered.
+    """
+
+    subscription: Subscription
+    state: PushState
+    since_ms: int
+    ok_ms: int | None
+    trouble: str
+    waiting: int = 0
+    skew_s: int | None = None
+
+
+class PushResult(StrEnum):
+    """What became of telling one device of one message."""
+
+    SENT = "sent"
+    """The push service took it."""
+    SEEN = "seen"
+    """It was seen, or newer mail took its place, before it could be sent."""
+    AWAKE = "awake"
+    """The device had it from the broker already."""
+    EXPIRED = "expired"
+    """It could not be sent within `push.ttl`."""
+    REFUSED = "refused"
+    """The push service takes no such message, not a short one either."""
+    FORGOTTEN = "forgotten"
+    """The subscription is gone."""
+    OFF = "off"
+    """`push.enabled` is false."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One device that has to be told of one message, or of a storm by the number of its first.
+
+    `failures` is how many times in a row its push service took nothing; `told` that the broker has the message's
+    header; `unread` counts all unseen messages of the user. `gone` says that nothing is left to tell.
+    """
+
+    user_id: int
+    user: str
+    device: str
+    number: int
+    created_ms: int
+    failures: int
+    subscription: Subscription
+    header: Header | None = None
+    storm: Storm | None = None
+    told: bool = False
+    unread: int = 0
+    gone: bool = False
+
+    @property
+    def mail_id(self) -> str:
+        """The id under which devices know it."""
+        return ids.encode(self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What came of it: `result`, or None when it has to be tried again, not before `retry_ms`, because of `trouble`."""
+
+    waiting: Waiting
+    result: PushResult | None = None
+    retry_ms: int = 0
+    trouble: str = ""
+    skew_s: int | None = None

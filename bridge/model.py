@@ -73,6 +73,20 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """Where a device is rung by Web Push, as it said itself: an https URL, and its keys (RFC 8291 §3.1, §3.2).
+
+    `p256dh` is an uncompressed point of P-256, 65 bytes; `auth` is a secret of 16 bytes. Whoever knows the endpoint can
+    reach the device, so it is in no log.
+    """
+
+    endpoint: str
+    host: str
+    p256dh: bytes
+    auth: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """A recipient's address as RCPT gave it, whose it is, and the part after `+` (RFC 5233 §1 calls it the detail)."""
 

@@ -74,6 +74,8 @@ class Tally:
     replies_dropped: int = 0
     bodies_dropped: int = 0
     """Bodies and old headers that went by age, quota or total."""
+    pushes: Counter[str] = field(default_factory=Counter)
+    """What became of telling devices by push: results, and `again` for each try that push services did not take."""
     pages: Counter[int] = field(default_factory=Counter)
     """Answers over HTTP, by status."""
     _committed_at_s: dict[tuple[int, int], float] = field(default_factory=dict)

@@ -23,8 +23,11 @@ SIZE: Final = "size"
 KINDS: Final = {
     "address": '`"host:port"` or `"[IPv6]:port"`, port 0 for any that is free; `""` is off',
     "address or socket": 'an address, or `"unix:/path"` for a UNIX socket; `""` is off',
+    "contact": '`"mailto:you@example.org"` or `"https://…"`; `""` is none',
     "directory": "the whole path of a directory, in quotes",
     "file": 'the whole path of a file, in quotes; `""` is none',
+    "list of hosts and networks": '`["push.example.org", "192.168.0.0/16"]`, in a variable also with commas alone; '
+    "`[]` is none",
     "list of networks": '`["10.0.0.0/8", "fd00::/8", "192.0.2.1"]`, in a variable also with commas alone; `[]` is none',
     "list of origins": '`["https://host", "https://host:port"]`, in a variable also with commas alone; `[]` is none',
     "list of texts": '`["this", "that"]`, in a variable also with commas alone; `[]` is none',

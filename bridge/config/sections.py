@@ -12,7 +12,9 @@ from bridge.config.endpoints import LOOPBACK, TcpAddress
 from bridge.config.permissions import OURS, OWNER_AND_GROUP
 from bridge.config.values import (
     Address,
+    Contact,
     File,
+    Hosts,
     Listen,
     LogFormat,
     LoginsFor,
@@ -22,6 +24,7 @@ from bridge.config.values import (
     Networks,
     Owner,
     PublicUrl,
+    PushContent,
     Root,
     Size,
     Texts,
@@ -168,6 +171,29 @@ class Http(Section):
     )
     tls_key: File = Field(None, description="The private key of `http.tls_cert`, as a PEM file without a passphrase.")
     public_url: PublicUrl = Field(None, description="Where browsers reach it, maybe through a proxy.")
+
+
+class Push(Section):
+    """How devices that sleep are rung: by Web Push, for pages and apps that have asked for it."""
+
+    enabled: bool = Field(True, description="Whether it is done at all.")
+    subject: Contact = Field(
+        "",
+        description="Whom a push service may write to: a `mailto:` or `https:` URL. Apple takes nothing without. "
+        '`""` for `http.public_url`.',
+    )
+    content: PushContent = Field(
+        "full",
+        description="What is told, sealed so that only the device reads it: `full`, sender, subject and how the mail "
+        "begins; `sender`; `none`, that there is mail.",
+    )
+    ttl: int = Field(
+        86_400, ge=60, le=2_419_200, description="How many seconds a ring is tried, and kept for a device that is off."
+    )
+    allow: Hosts = Field(
+        (),
+        description="Push services that are not in the world and yet meant: their hosts, or networks of addresses.",
+    )
 
 
 class Log(Section):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.config.sections import Body, BridgeLimits, Broker, Http, Lmtp, Log, Mqtt, Retain, Smtp, Spam
+from bridge.config.sections import Body, BridgeLimits, Broker, Http, Lmtp, Log, Mqtt, Push, Retain, Smtp, Spam
 from bridge.config.values import Directory, Name
 from bridge.contract import topics
 from bridge.errors import ConfigurationError
@@ -50,6 +50,7 @@ class Settings(BaseModel):
     retain: Retain = Retain()
     body: Body = Body()
     http: Http = Http()
+    push: Push = Push()
     log: Log = Log()
     limits: BridgeLimits = BridgeLimits()
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
+_CONTACT = re.compile(r"mailto:[^\s@<>]+@[^\s@<>]+|https://[^\s<>]+")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -136,6 +138,24 @@ def _root(value: str) -> str:
     return value
 
 
+def _contact(value: str) -> str:
+    if value and not _CONTACT.fullmatch(value):
+        raise ValueError("nobody to write to; write mailto:you@example.org or https://example.org/contact")
+    return value
+
+
+def _host(value: object) -> Network | str:
+    if isinstance(value, Network):
+        return value
+    text = _text(value)
+    try:
+        return parse_network(text)
+    except ValueError:
+        if _HOST.fullmatch(text.lower()):
+            return text.lower()
+        raise ValueError("no host and no network; write push.example.org, 192.168.1.7 or 192.168.0.0/16") from None
+
+
 def _several(value: object) -> object:
     """A list may be one text: a variable of the environment holds `a, b`, or a list as JSON writes it."""
     if not isinstance(value, str):
@@ -170,6 +190,13 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_several), Kind("list of text
 Networks = Annotated[
     tuple[Annotated[Network, PlainValidator(_network)], ...], BeforeValidator(_several), Kind("list of networks")
 ]
+Hosts = Annotated[
+    tuple[Annotated[Network | str, PlainValidator(_host)], ...],
+    BeforeValidator(_several),
+    Kind("list of hosts and networks"),
+]
+Contact = Annotated[str, AfterValidator(_contact), Kind("contact")]
+PushContent = Literal["full", "sender", "none"]
 LoginsFor = Literal["", "mosquitto", "nats"]
 MqttVersion = Literal["3.1.1", "5"]
 LogLevel = Literal["debug", "info", "warning", "error"]

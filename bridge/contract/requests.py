@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from binascii import a2b_base64
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
@@ -11,10 +13,20 @@ import msgpack
 from bridge.contract import ids
 from bridge.contract.packing import VERSION, pack, unpack
 from bridge.errors import BadRequestError
+from bridge.model import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ENDPOINT_CHARACTERS = 1024
+POINT_BYTES, UNCOMPRESSED = 65, 4
+"""A point of P-256 as it stands in a subscription (SEC 1 §2.3.3)."""
+SECRET_BYTES = 16
+_PLAIN_BASE64 = str.maketrans("-_", "+/")
+_ENDPOINT = re.compile(
+    r"https://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
+)
 REQUEST_BYTES = 16_384
 """A request larger than this is refused unread: the longest useful one names a few hundred ids."""
 
@@ -33,6 +45,8 @@ class Status(IntEnum):
     """More requests than the device's rate allows: later, waiting longer each time."""
     TEMPORARY = 6
     """The same, for a failure of ours."""
+    NO_PUSH = 7
+    """Push is switched off here, or does not go to such an address."""
 
 
 class Operation(StrEnum):
@@ -52,6 +66,8 @@ class Operation(StrEnum):
     """`id`: the list of its parts."""
     PART = "part"
     """`id [index [offset [limit]]]`: one part, decoded."""
+    PUSH = "push"
+    """`[endpoint [p256dh auth]]`: where to ring it by Web Push, "" for nowhere; without any, how that goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,35 @@ def numbers_or(defaults: Sequence[int], arguments: Sequence[Any]) -> tuple[int, 
     return given + tuple(defaults[len(given) :])
 
 
+def subscription(arguments: Sequence[Any]) -> Subscription | None:
+    """Where a device wants to be rung: `endpoint p256dh auth` as browsers give them, or None for an empty endpoint.
+
+    Of the endpoint nothing is taken but what every reader of URLs reads alike: https, a host of plain letters or an
+    address, a port, a path. Raises BadRequestError.
+    """
+    match arguments:
+        case ["", *_]:
+            return None
+        case [str(endpoint), str(p256dh), str(auth), *_]:
+            pass
+        case _:
+            raise BadRequestError(Status.BAD_REQUEST, "push takes an endpoint, p256dh and auth")
+    found = _ENDPOINT.fullmatch(endpoint)
+    if len(endpoint) > ENDPOINT_CHARACTERS or found is None or not 0 < int(found["port"] or 443) < 2**16:
+        raise BadRequestError(Status.BAD_REQUEST, "the endpoint is no https URL of a push service")
+    key, secret = _from_base64url(p256dh), _from_base64url(auth)
+    if len(key) != POINT_BYTES or key[0] != UNCOMPRESSED or len(secret) != SECRET_BYTES:
+        raise BadRequestError(Status.BAD_REQUEST, "these are no keys of a subscription (RFC 8291)")
+    return Subscription(endpoint, found["host"].strip("[]"), key, secret)
+
+
+def _from_base64url(text: str) -> bytes:
+    try:
+        return a2b_base64(text.translate(_PLAIN_BASE64) + "=" * (-len(text) % 4), strict_mode=True)
+    except ValueError:
+        return b""
+
+
 def window(arguments: Sequence[Any], *, total: int, most: int) -> tuple[int, int]:
     """Where in an answer of `total` bytes to begin, and how many bytes to send, at most `most`.
 
@@ -136,6 +181,11 @@ def pack_refusal(request_id: int, *, status: int, text: str) -> bytes:
 def pack_recent(messages: Sequence[tuple[int, bytes]]) -> bytes:
     """The answer to `recent`: an array of `[id, header array]`, of numbers and header payloads."""
     return pack([[ids.encode(number), unpack(header)] for number, header in messages])
+
+
+def pack_push(key: str, *, endpoint: str = "", state: str = "", reason: str = "") -> bytes:
+    """The answer to `push`: `[key, endpoint, state, reason]`, the latter three empty where the device is not rung."""
+    return pack([key, endpoint, state, reason])
 
 
 def pack_parts(parts: Sequence[tuple[int, str, str, int]]) -> bytes:

@@ -12,6 +12,7 @@ from bridge.config import judging
 from bridge.daemon import runfile
 from bridge.daemon.access import Access
 from bridge.daemon.actions import Actions
+from bridge.daemon.attendance import EmbeddedAttendance, UnknownAttendance
 from bridge.daemon.bodies import Bodies
 from bridge.daemon.brokers_reload import reload_broker
 from bridge.daemon.clock import wall_ms
@@ -27,8 +28,10 @@ from bridge.daemon.logs import Verbosity
 from bridge.daemon.moving import moving
 from bridge.daemon.notify import Supervisor
 from bridge.daemon.outside import Outside
+from bridge.daemon.posting import Posting
 from bridge.daemon.presence import Presence
 from bridge.daemon.reload import Reload
+from bridge.daemon.ringing import Ringing
 from bridge.daemon.service import Service
 from bridge.ingress import Ingress
 from bridge.intake import Intake
@@ -37,10 +40,11 @@ from bridge.publish.backoff import Backoff
 from bridge.publish.link import Link
 from bridge.publish.outbox import Outbox
 from bridge.publish.replay import Replay
+from bridge.push.delivery import Delivery
 from bridge.requests.requests import Requests
 from bridge.spool import Spool
 from bridge.store import logins, people
-from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
+from bridge.store.adapters import Course, Mailbox, NotificationRows, OutboxRows, StoredTruth
 from bridge.store.store import Store
 from bridge.tally import Tally
 
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
     from bridge.ingress import HandedSockets
 
+SESSIONS = "sessions.db"
+"""The embedded broker's own file in the state directory."""
 LISTEN_S = 5.0
 """The longest wait between two tries to listen at an address that is in use or not there."""
 
@@ -85,6 +91,10 @@ class Bridge:
         self.spool = Spool(settings.spool_dir)
         self.outbox_rows = OutboxRows(self.store, days=given.retention.days, now_ms=wall_ms)
         self.outbox = self._make_outbox()
+        self.notification_rows = NotificationRows(self.store, days=given.retention.days, now_ms=wall_ms)
+        self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
+        self.delivery = self._make_delivery(given)
+        self.ringing = Ringing(self.store, enabled=given.manner.enabled, allowed=given.push_allowed)
         self.directory = DirectoryCache(store=self.store, changed=self.outbox.wake)
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
@@ -120,16 +130,20 @@ class Bridge:
         self.settings = settings
         self.store.retention = given.retention
         self.mailbox.terms = given.terms
-        self.outbox_rows.days = self.course.days = given.retention.days
+        self.outbox_rows.days = self.course.days = self.notification_rows.days = given.retention.days
         self.replay.use(count=given.retention.count, days=given.retention.days)
         self.intake.beliefs = given.beliefs
         self.lifetimes.keeping, self.lifetimes.most_messages = given.keeping, given.most_messages
         self.lifetimes.review()
+        self.delivery.manner, self.ringing.enabled = given.manner, given.manner.enabled
+        self.ringing.allowed = given.push_allowed
+        self.posting.use(subject=given.push_subject, allowed=given.push_allowed)
         self.requests.use(chunk=given.chunk, rate=given.request_rate)
         self._verbosity.set(given.log_level)
 
     def _committed(self) -> None:
         self.outbox.wake()  # made behind the store, whose rows it publishes
+        self.delivery.wake()
 
     def _make_outside(self) -> Outside | None:
         """What keeps another broker's logins, where that is wanted."""
@@ -154,6 +168,22 @@ class Bridge:
             root=self.settings.mqtt.root,
             window=self.settings.mqtt.window,
             monotonic=time.monotonic,
+            tally=self.tally,
+        )
+
+    def _make_delivery(self, given: Adjustable) -> Delivery:
+        settings = self.settings
+        watching = EmbeddedAttendance(
+            settings.state_dir / SESSIONS, run_dir=settings.run_dir, root=settings.mqtt.root, now_ms=wall_ms
+        )
+        return Delivery(
+            rows=self.notification_rows,
+            carrier=self.posting,
+            writing=self.posting,
+            watching=watching if settings.broker.embedded else UnknownAttendance(),
+            manner=given.manner,
+            now_s=time.time,
+            jitter=random.random,
             tally=self.tally,
         )
 
@@ -216,6 +246,7 @@ class Bridge:
     def _make_requests(self, given: Adjustable) -> Requests:
         return Requests(
             store=self.mailbox,
+            ringing=self.ringing,
             directory=self.directory.current,
             load=Bodies(self.spool).load,
             reply=self.connected.reply,

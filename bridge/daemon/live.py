@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.config.sections import Body, BridgeLimits, Retain, Smtp, Spam
+from bridge.config.sections import Body, BridgeLimits, Push, Retain, Smtp, Spam
 from bridge.daemon.listening import ingress_settings
 from bridge.intake import Beliefs
+from bridge.push.allowing import Allowed
+from bridge.push.delivery import Manner
+from bridge.push.saying import Content
 from bridge.store.bodies import Keeping
 from bridge.store.live import Retention
 from bridge.store.messages import Terms
@@ -21,6 +24,7 @@ KEYS: Final = frozenset(
         *(f"retain.{key}" for key in Retain.model_fields),
         *(f"body.{key}" for key in Body.model_fields),
         *(f"spam.{key}" for key in Spam.model_fields),
+        *(f"push.{key}" for key in Push.model_fields),
         *(f"limits.{key}" for key in BridgeLimits.model_fields),
         *(f"smtp.{key}" for key in Smtp.model_fields if key not in {"listen", "tls_listen"}),
         *("http.networks", "http.tls_cert", "http.tls_key"),
@@ -43,12 +47,15 @@ class Adjustable:
     chunk: int
     request_rate: float
     ingress: IngressSettings
+    manner: Manner
+    push_allowed: Allowed
+    push_subject: str
     log_level: str
 
     @classmethod
     def of(cls, settings: Settings) -> Adjustable:
         """The values of these settings."""
-        body, limits = settings.body, settings.limits
+        body, limits, web = settings.body, settings.limits, _web(settings)
         return cls(
             retention=Retention(settings.retain.count, settings.retain.days),
             terms=Terms(limits.payload, settings.spam.action),
@@ -58,5 +65,26 @@ class Adjustable:
             chunk=limits.chunk,
             request_rate=limits.request_rate,
             ingress=ingress_settings(settings),
+            manner=_manner(settings),
+            push_allowed=allowed(settings),
+            push_subject=settings.push.subject or (web if web.startswith("https:") else ""),
             log_level=settings.log.level,
         )
+
+
+def allowed(settings: Settings) -> Allowed:
+    """To which push services it may go."""
+    listed = settings.push.allow
+    hosts = frozenset(each for each in listed if isinstance(each, str))
+    return Allowed(hosts, tuple(each for each in listed if not isinstance(each, str)))
+
+
+def _manner(settings: Settings) -> Manner:
+    push = settings.push
+    return Manner(enabled=push.enabled, content=Content(push.content), ttl_s=push.ttl, web=_web(settings))
+
+
+def _web(settings: Settings) -> str:
+    """The origin of our page, where browsers see it."""
+    url = settings.http.public_url
+    return "" if url is None else str(url)

@@ -113,6 +113,7 @@ async def run(bridge: Bridge) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bridge.store.close)
         stack.callback(bridge.spool.close)
+        stack.push_async_callback(bridge.posting.close)
         await bridge.spool.sweep(await bridge.store.read(messages.spooled_files))
         await bridge.store.write(live.review_all)
         await bridge.directory.look()
@@ -130,6 +131,7 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.directory.run(), name="directory")
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
             tasks.create_task(bridge.hearing.run(), name="hearing")
+            tasks.create_task(bridge.delivery.run(), name="push")
             tasks.create_task(bridge.ingress.listen(), name="listeners")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
             tasks.create_task(bridge.reload.run(), name="reload")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -26,24 +26,12 @@ if TYPE_CHECKING:
     from bridge.contract.topics import RequestTopic
     from bridge.directory import Directory
     from bridge.kept import StoredBody
+    from bridge.requests.needs import Messages, Ringing
 
 CHUNKS_PER_REQUEST = 32
 RECENT_AT_MOST = 500
 AT_ONCE = 8
 _OPERATIONS = frozenset(operation.value for operation in Operation)
-
-
-class Messages(Protocol):
-    """What requests need of the store; each method raises StoreUnavailableError."""
-
-    async def set_seen(self, user_id: int, numbers: Sequence[int], *, seen: bool, by: str) -> int:
-        """Mark messages, seen on the device `by`; how many changed."""
-
-    async def recent(self, user_id: int, limit: int) -> list[tuple[int, bytes]]:
-        """Number and header payload of the newest messages, newest first."""
-
-    async def body(self, user_id: int, number: int) -> StoredBody | None:
-        """Where a message's bytes are; None when the user has no such message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,7 @@ class ReturnPath:
 class Requests:
     """Answers requests.
 
-    `directory` gives the users as they are now. `load` reads a stored body: None when it is gone,
+    `directory` gives the users as they are now; `ringing` is push. `load` reads a stored body: None when it is gone,
     StoreUnavailableError when the disk does not give it. `reply` publishes a reply or raises
     LinkDownError. A reply has chunks of at most `chunk` bytes; `rate` are requests per second and
     device, `monotonic` gives seconds.
@@ -67,6 +55,7 @@ class Requests:
         self,
         *,
         store: Messages,
+        ringing: Ringing,
         directory: Callable[[], Directory],
         load: Callable[[StoredBody], Awaitable[bytes | None]],
         reply: Callable[[ReturnPath, bytes], Awaitable[None]],
@@ -77,6 +66,7 @@ class Requests:
         tally: Tally | None = None,
     ) -> None:
         self._store = store
+        self._ringing = ringing
         self._directory = directory
         self._load = load
         self._reply = reply
@@ -153,10 +143,8 @@ class Requests:
         """What an operation answers; raises BadRequestError or StoreUnavailableError."""
         arguments = request.arguments
         match request.operation:
-            case Operation.SEEN:
-                return await self._mark(user_id, arguments, seen=True, by=device)
-            case Operation.UNSEEN:
-                return await self._mark(user_id, arguments, seen=False, by=device)
+            case Operation.SEEN | Operation.UNSEEN as operation:
+                return await self._mark(user_id, arguments, seen=operation == Operation.SEEN, by=device)
             case Operation.RECENT:
                 return await self._recent(user_id, arguments)
             case Operation.PARTS:
@@ -169,6 +157,8 @@ class Requests:
                 mail_id, rest = _mail_id(arguments)
                 (index,) = requests.numbers_or((0,), rest[:1])
                 return Answer(await self._read(user_id, mail_id, Operation.PART, index), rest[1:])
+            case Operation.PUSH:
+                return await self._push(user_id, device, arguments)
             case _:
                 raise _unanswerable()
 
@@ -186,6 +176,22 @@ class Requests:
             raise _unanswerable()
         newest = await self._store.recent(user_id, min(count, RECENT_AT_MOST))
         return Answer(requests.pack_recent(newest), arguments[1:])
+
+    async def _push(self, user_id: int, device: str, arguments: Sequence[Any]) -> Answer:
+        """Where a device is rung while it sleeps: how that goes, another place, or none."""
+        if not arguments:
+            key, standing = await self._ringing.key(), await self._ringing.standing(user_id, device)
+            if standing is None:
+                return Answer(requests.pack_push(key), whole=True)
+            where = standing.subscription.endpoint
+            told = requests.pack_push(key, endpoint=where, state=standing.state, reason=standing.trouble)
+            return Answer(told, whole=True)
+        subscription = requests.subscription(arguments)
+        if subscription is None:
+            await self._ringing.end(user_id, device)
+        else:
+            await self._ringing.ring(user_id, device, subscription)
+        return Answer()
 
     async def _read(self, user_id: int, mail_id: str, operation: Operation, index: int = 0) -> bytes:
         """What an operation gives of a message, from a small cache, for it is asked for in pieces."""

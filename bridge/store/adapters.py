@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.store import live, messages, outbox, people, repair, storms
+from bridge.store import live, messages, notifications, outbox, people, repair, storms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Collection, Container
 
     from bridge.contract.publication import Publication
-    from bridge.kept import Kept
+    from bridge.kept import Kept, PushResult, Waiting
     from bridge.model import Envelope, Header
     from bridge.reconcile import Observed, Repair
     from bridge.store.messages import Terms
@@ -56,6 +56,34 @@ class OutboxRows:
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
         """Waiting views with their newest values."""
         return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days)
+
+
+class NotificationRows:
+    """Which devices are to be rung, for delivery. `days` is how long an unseen message counts as unread."""
+
+    def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self.days = days
+        self._now_ms = now_ms
+        self.sweep_all = store.writing(notifications.sweep_all)
+        self.settle = store.writing(notifications.settle)
+        self.any_waiting = store.reading(notifications.any_waiting)
+
+    async def take(self, *, limit: int, without: Collection[str], ttl_s: float) -> list[Waiting]:
+        """For each device the message whose turn it is."""
+        return await self._store.read(
+            notifications.take,
+            now_ms=self._now_ms(),
+            ttl_ms=int(ttl_s * 1000),
+            limit=limit,
+            without=without,
+            days=self.days,
+        )
+
+    async def sweep(self, waiting: Waiting, *, ttl_s: float) -> dict[PushResult, int]:
+        """Let go of what its device need not be told any more."""
+        whose = (waiting.user_id, waiting.device)
+        return await self._store.write(notifications.sweep, *whose, ttl_ms=int(ttl_s * 1000))
 
 
 class StoredTruth:

@@ -14,7 +14,7 @@ from bridge.contract import ids
 from bridge.contract.header import pack_header, sender_date
 from bridge.kept import Kept, StoredBody
 from bridge.rules.alert import Alert, SpamAction
-from bridge.store import marks, rules
+from bridge.store import marks, notifications, rules
 from bridge.store.live import DAY_MS
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def keep(
 
     What is on disk for one message after COMMIT: in `body` its raw bytes, or the name of its spool file;
     for each user a row of `message` with the header as it is published, the new `user.last_number`, rows
-    of `outbox` for the header, the event and each view (`marks.py`), and for a user with a rate that it
-    rang, or its part in the storm.
+    of `outbox` for the header, the event and each view (`marks.py`), if it rings one of `notification` for each
+    device that is rung by push, and for a user with a rate that it rang, or its part in the storm.
     """
     by_user: dict[int, Recipient] = {}
     for recipient in envelope.recipients:
@@ -107,6 +107,8 @@ def _insert_message(
     marks.messages(connection, user_id, recipient.user, [number])
     if judged.alert is not Alert.STORM:
         marks.event(connection, user_id, recipient.user, number)
+    if not judged.alert.silent:
+        notifications.note(transaction, user_id, number)
     transaction.grown.add(user_id)
 
 

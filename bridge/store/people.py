@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from bridge.contract import topics
 from bridge.directory import PROBE_DOMAIN, PROBES, Directory, User, normalise
 from bridge.errors import MalformedNameError, PostbellError
-from bridge.store import logins, marks, payloads, views
+from bridge.store import logins, marks, payloads, subscriptions, views
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
+    from bridge.kept import PushStanding
     from bridge.store.writer import Transaction
 
 
@@ -33,7 +34,7 @@ class DeviceListing:
     """One device as the command line shows it.
 
     `heard_ms` is when it last asked for something, to the minute; `payload` how many bytes of a header it takes, None
-    for whatever there is.
+    for whatever there is. `push` is how ringing it goes, None where it is not rung.
     """
 
     user: str
@@ -42,6 +43,7 @@ class DeviceListing:
     created_ms: int
     heard_ms: int | None
     payload: int | None = None
+    push: PushStanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +285,12 @@ def add_device(transaction: Transaction, user: str, device: str, *, payload: int
 
 
 def renew_device(transaction: Transaction, user: str, device: str) -> str:
-    """A new password for a device; connections with the old one end, its session goes on."""
+    """A new password for a device; connections with the old one end, its session goes on.
+
+    Where it is rung by push is forgotten: whoever had the old password may have said so, and the device says it anew.
+    """
     require_device(transaction.connection, user, device)
+    subscriptions.end(transaction, _user_id(transaction.connection, user), device)
     return logins.replace(transaction, username(user, device), label="device", role="device")
 
 
@@ -330,4 +336,8 @@ def list_devices(connection: sqlite3.Connection, user: str | None) -> list[Devic
         " WHERE ?1 IS NULL OR u.name = ?1 ORDER BY u.name, d.name",
         (user,),
     )
-    return [DeviceListing(owner, device, username(owner, device), *rest) for owner, device, *rest in rows]
+    rung = subscriptions.standings(connection)
+    return [
+        DeviceListing(owner, device, username(owner, device), created, heard, payload, rung.get((owner, device)))
+        for owner, device, created, heard, payload in rows
+    ]

@@ -2,7 +2,7 @@
 
 All of a storm is in the database, so a restart neither forgets one nor tells it twice. A user has
 at most one that is open; when its window has passed it is closed, and that marks its event and the
-`text` view.
+`text` view, and has devices rung once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.model import Storm
-from bridge.store import marks
+from bridge.store import marks, notifications
 
 if TYPE_CHECKING:
     import sqlite3
@@ -82,6 +82,7 @@ def close(transaction: Transaction, user_id: int | None = None) -> int:
         connection.execute("UPDATE storm SET open = 0 WHERE user_id = ? AND first = ?", (owner, first))
         marks.event(connection, owner, name, first)
         marks.view(connection, owner, name, "text")
+        notifications.note(transaction, owner, first)
     return len(over)
 
 

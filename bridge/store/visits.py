@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 PATIENCE_S = 1.0
@@ -39,8 +40,8 @@ class NotedVisit:
     shared_ms: int | None
 
 
-def read(path: Path, *, running: bool) -> dict[str, NotedVisit] | None:
-    """The visits by username; None when they cannot be read. Makes no file.
+def read(path: Path, *, running: bool, of: Collection[str] | None = None) -> dict[str, NotedVisit] | None:
+    """The visits by username, of all or of some; None when they cannot be read. Makes no file.
 
     While the broker does not run nobody is online, and who was when it ended was so until its last beat.
     """
@@ -51,7 +52,10 @@ def read(path: Path, *, running: bool) -> dict[str, NotedVisit] | None:
     try:
         uri = f"{path.resolve().as_uri()}?{how}"
         with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE_S)) as database:
-            return {row[0]: _visit(row, running=running) for row in database.execute(_QUERY)}
+            some = (
+                (_QUERY, ()) if of is None else (f"{_QUERY} WHERE username IN ({', '.join('?' * len(of))})", tuple(of))
+            )
+            return {row[0]: _visit(row, running=running) for row in database.execute(*some)}
     except sqlite3.Error as error:
         # A file from before these tables, which a broker of this version has not opened yet.
         return {} if "no such table" in str(error) else None

@@ -14,6 +14,7 @@ from bridge.contract.requests import Status
 from bridge.errors import LinkDownError, StoreUnavailableError
 from bridge.requests.allowance import BURST_S
 from bridge.requests.requests import CHUNKS_PER_REQUEST, Requests
+from tests.support.rung import RingsNobody
 from tests.support.stored import Clock, add_user, header, mail, storing, to
 
 CHUNK = 1000
@@ -78,6 +79,7 @@ def calling(path, story, *, rate=1000.0):
 
             requests = Requests(
                 store=store,
+                ringing=RingsNobody(),
                 directory=lambda: directory,
                 load=load,
                 reply=reply,

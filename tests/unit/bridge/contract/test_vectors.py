@@ -18,6 +18,7 @@ from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header
 from bridge.requests.requests import Requests, ReturnPath
+from tests.support.rung import RingsNobody
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
@@ -126,6 +127,7 @@ def answer(payload):
     async def ask():
         requests = Requests(
             store=OneMessage(),
+            ringing=RingsNobody(),
             directory=lambda: Directory.of([User(1, "alice")], []),
             load=load,
             reply=reply,

@@ -14,6 +14,7 @@ from bridge.directory import Directory, User
 from bridge.requests.requests import Requests
 from tests.support import UNUSED
 from tests.support.mappings import NeverWalked
+from tests.support.rung import RingsNobody
 
 DIRECTORY = Directory.of([User(number, f"user{number}") for number in range(1, 100)], [])
 
@@ -40,6 +41,7 @@ def answers(topic, *request, directory=DIRECTORY):
     async def ask():
         answering = Requests(
             store=Empty(),
+            ringing=RingsNobody(),
             directory=lambda: directory,
             load=UNUSED,
             reply=reply,
@@ -65,7 +67,7 @@ def test_who_asks_is_looked_up_and_not_searched():
     assert not answers("mail/stranger/do/phone", "seen", "00t64ks8n", directory=watched)
 
 
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("operation", [each for each in Operation if each is not Operation.PUSH])
 def test_every_operation_is_known_and_refused_without_arguments(operation):
     [(_, [_, request_id, status, _, _, text])] = answers("mail/user1/do/phone", operation.value)
     assert (request_id, status) == (7, Status.BAD_REQUEST)

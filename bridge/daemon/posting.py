@@ -1,0 +1,70 @@
+"""How a ring is written and carried. What it needs is imported when the first one is due: most bridges ring nobody."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bridge.store import subscriptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.kept import Waiting
+    from bridge.push.allowing import Allowed
+    from bridge.push.courier import Courier
+    from bridge.push.judging import Answer
+    from bridge.push.letter import Letter
+    from bridge.push.writing import Letters
+    from bridge.store.store import Store
+
+
+class Posting:
+    """Writes and carries. `subject` is whom the operator of a push service may write to, `now_s` is Unix time."""
+
+    def __init__(self, store: Store, *, subject: str, allowed: Allowed, now_s: Callable[[], float]) -> None:
+        self._store = store
+        self._subject = subject
+        self._allowed = allowed
+        self._now_s = now_s
+        self._letters: Letters | None = None
+        self._courier: Courier | None = None
+
+    def use(self, *, subject: str, allowed: Allowed) -> None:
+        """Do it so from the next letter on."""
+        self._subject, self._allowed = subject, allowed
+        if self._letters is not None:
+            self._letters.subject = subject
+        if self._courier is not None:
+            self._courier.allowed = allowed
+
+    async def letter(self, waiting: Waiting, text: bytes, *, ttl_s: int) -> Letter:
+        """A letter to a device; raises StoreUnavailableError, or ValueError for keys that are none."""
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - the head of this module
+
+        from bridge.push import sealing, writing  # noqa: PLC0415 - as above
+
+        if self._letters is None:
+            self._letters = writing.Letters(
+                subject=self._subject,
+                salt=lambda: os.urandom(sealing.SALT_BYTES),
+                fresh_key=lambda: ec.generate_private_key(ec.SECP256R1()),
+                now_s=self._now_s,
+            )
+        key = await self._store.read(subscriptions.read_key)
+        if key is None:
+            key = await self._store.write(subscriptions.key, writing.fresh_number)
+        return self._letters.write(waiting, text, ttl_s=ttl_s, key=key)
+
+    async def post(self, letter: Letter) -> Answer:
+        """What the push service answers; raises UndeliveredError."""
+        from bridge.push.courier import Courier  # noqa: PLC0415 - the head of this module
+
+        if self._courier is None:
+            self._courier = Courier(allowed=self._allowed)
+        return await self._courier.post(letter)
+
+    async def close(self) -> None:
+        """End what goes on."""
+        if self._courier is not None:
+            await self._courier.close()

@@ -1,0 +1,23 @@
+"""Push for tests: a bridge that rings nobody, keys of devices, and what waits for one."""
+
+from __future__ import annotations
+
+from bridge.contract.requests import Status
+from bridge.errors import BadRequestError
+
+
+class RingsNobody:
+    """What requests ask about push, where that is switched off."""
+
+    async def key(self):
+        raise BadRequestError(Status.NO_PUSH, "push is switched off here")
+
+    async def standing(self, user_id, device):
+        del user_id, device
+
+    async def ring(self, user_id, device, subscription):
+        del user_id, device, subscription
+        raise BadRequestError(Status.NO_PUSH, "push is switched off here")
+
+    async def end(self, user_id, device):
+        del user_id, device
