@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.contract import ids
 from bridge.contract.views import describe
+from bridge.kept import PushResult
 from bridge.rules.alert import Alert
 from bridge.store.queues import DeliveryState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bridge.cli.whereabouts import Whereabouts
+    from bridge.store.notifications import Rung
     from bridge.store.trace import Traced
 
 VERDICTS: Final = {
@@ -34,6 +37,15 @@ DELIVERIES: Final = {
     DeliveryState.UNSUBSCRIBED: "has not subscribed to it",
     DeliveryState.NO_SESSION: "has no session at the broker: what it got while it was connected nobody noted",
     DeliveryState.UNKNOWN: "only its broker knows",
+}
+PUSHES: Final = {
+    PushResult.SENT: "was rung by push",
+    PushResult.SEEN: "was not rung by push: before that it was seen, or newer mail took its place",
+    PushResult.AWAKE: "was not rung by push: it was awake, and had it from the broker",
+    PushResult.EXPIRED: "was not rung by push: its push service took nothing within push.ttl",
+    PushResult.REFUSED: "was not rung by push: its push service does not take it",
+    PushResult.FORGOTTEN: "was not rung by push: its push service said that the subscription is gone",
+    PushResult.OFF: "was not rung by push: that was switched off (push.enabled)",
 }
 _NOT_NOTED = "was not noted: it was kept by an earlier version"
 
@@ -55,6 +67,8 @@ class Story:
 
     mail: Traced
     devices: tuple[tuple[Whereabouts, DeliveryState], ...]
+    pushes: Mapping[str, Rung] = MappingProxyType({})
+    """What became of ringing devices by push, by their names."""
 
     @property
     def mail_id(self) -> str:
@@ -89,6 +103,7 @@ class Story:
                     "online": device.online,
                     "last_seen": moment(device.last_seen_ms),
                     "delivery": delivery.value,
+                    "push": _push(self.pushes.get(device.listing.device)),
                 }
                 for device, delivery in self.devices
             ],
@@ -102,6 +117,9 @@ class Story:
         yield from map(str, self._happened())
         for device, delivery in self.devices:
             yield str(Happening(None, _device(device, delivery)))
+            rung = self.pushes.get(device.listing.device)
+            if rung is not None:
+                yield str(Happening(rung.at_ms, f"{device.listing.username} {_rung(rung)}"))
 
     def _happened(self) -> Iterator[Happening]:
         mail, received_ms = self.mail, ids.received_ms(self.mail.number)
@@ -161,6 +179,17 @@ def _device(device: Whereabouts, delivery: DeliveryState) -> str:
         return f"{name} has never been here"
     presence = "online" if device.online else f"last seen {last}" if last else "not known where"
     return f"{name} ({presence}) {DELIVERIES[delivery]}"
+
+
+def _push(rung: Rung | None) -> dict[str, Any] | None:
+    if rung is None:
+        return None
+    return {"result": rung.result.value if rung.result else "waiting", "at": moment(rung.at_ms), "tries": rung.tries}
+
+
+def _rung(rung: Rung) -> str:
+    tries = f" (tries: {rung.tries})" if rung.tries > 1 or (rung.tries and rung.result is None) else ""
+    return (PUSHES[rung.result] if rung.result else "is to be rung by push, and that waits") + tries
 
 
 def _plain(text: str) -> str:

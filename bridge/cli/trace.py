@@ -10,7 +10,7 @@ from bridge.cli import devices, opening, options, output, whereabouts
 from bridge.cli.story import Story
 from bridge.contract import ids, topics
 from bridge.errors import PostbellError
-from bridge.store import people, queues
+from bridge.store import notifications, people, queues
 from bridge.store import trace as tracing
 from bridge.store.queues import DeliveryState
 
@@ -38,6 +38,7 @@ def trace(
     with opening.reading(context, config) as (settings, connection):
         found = tracing.find(connection, sought, user=user)
         listings = {mail.user: people.list_devices(connection, mail.user) for mail in found}
+        rung = [notifications.of_message(connection, mail.user, mail.number) for mail in found]
     if not found:
         whose = f"{user} has no" if user else "nobody has a"
         raise NothingToTraceError(
@@ -45,7 +46,7 @@ def trace(
             "and what is older than body.headers_days is forgotten"
         )
     noted = devices.noted_visits(settings)
-    for mail in found:
+    for mail, pushes in zip(found, rung, strict=True):
         known = whereabouts.known(listings[mail.user], noted, now_ms=opening.now_ms())
         names = [device.listing.username for device in known]
         topic = f"{settings.mqtt.root}/{topics.message(mail.user, ids.encode(mail.number))}"
@@ -53,7 +54,7 @@ def trace(
         if settings.broker.embedded:
             with opening.acting(settings):
                 deliveries = queues.deliveries(settings.state_dir / devices.SESSIONS, topic, names)
-        story = Story(mail, tuple((device, deliveries[device.listing.username]) for device in known))
+        story = Story(mail, tuple((device, deliveries[device.listing.username]) for device in known), pushes)
         if as_json:
             output.print_json(story.as_json())
         else:

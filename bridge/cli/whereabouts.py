@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import output
+from bridge.kept import PushState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from bridge.kept import PushStanding
     from bridge.store.people import DeviceListing
     from bridge.store.visits import NotedVisit
 
@@ -20,6 +22,10 @@ OF_ANOTHER_BROKER = (
     "Whether a device is online only its broker knows, and that is not Postbell's own; "
     "last seen is its last request, if it made any."
 )
+FORSAKEN = {
+    PushState.FORGOTTEN: "no longer knows it. Open the page or the app there once, and it rings again.",
+    PushState.FAILING: "takes nothing, and is tried again. What is wrong: postbell doctor",
+}
 UNREADABLE = "What the broker noted of devices cannot be read now (sessions.db)."
 
 
@@ -70,7 +76,7 @@ class Whereabouts:
             "address": visit.address if visit else None,
             "client": client,
             "payload": listing.payload,
-            "push": None,  # Web Push: no device can have one yet
+            "push": _push(listing.push),
             "shared": moment(visit.shared_ms) if visit else None,
         }
 
@@ -82,7 +88,7 @@ class Whereabouts:
         return (
             *(listing.user, listing.device, listing.username, online, last),
             *((visit.address, _client(visit)) if visit else ("", "")),
-            *("no", moment(listing.created_ms) or ""),
+            *(_push_in_words(listing.push), moment(listing.created_ms) or ""),
         )
 
 
@@ -96,7 +102,7 @@ def known(
     ]
 
 
-def warnings(devices: Iterable[Whereabouts]) -> list[str]:
+def warnings(devices: Sequence[Whereabouts]) -> list[str]:
     """What an operator should do something about."""
     return [
         f"{device.listing.username}: two apps take turns with this login, and throw one another out (last at "
@@ -104,12 +110,42 @@ def warnings(devices: Iterable[Whereabouts]) -> list[str]:
         f"postbell device add {device.listing.user} NAME"
         for device in devices
         if device.shared
+    ] + [
+        f"{device.listing.username}: its push service {FORSAKEN[device.listing.push.state]}"
+        for device in devices
+        if device.listing.push and device.listing.push.state in FORSAKEN
     ]
 
 
 def moment(unix_ms: int | None) -> str | None:
     """A moment for people and programs."""
     return None if unix_ms is None else output.moment(unix_ms)
+
+
+def _push(standing: PushStanding | None) -> dict[str, Any] | None:
+    """How ringing a device goes; where it is rung is a secret but for the host."""
+    if standing is None:
+        return None
+    return {
+        "state": standing.state.value,
+        "host": standing.subscription.host,
+        "since": moment(standing.since_ms),
+        "last_sent": moment(standing.ok_ms),
+        "reason": standing.trouble or None,
+        "waiting": standing.waiting,
+    }
+
+
+def _push_in_words(standing: PushStanding | None) -> str:
+    if standing is None:
+        return "no"
+    since = moment(standing.since_ms)
+    return {
+        PushState.NEW: "yes, not rung yet",
+        PushState.OK: f"yes, last {since}",
+        PushState.FAILING: f"failing since {since} ({standing.trouble})",
+        PushState.FORGOTTEN: f"gone since {since} ({standing.trouble})",
+    }[standing.state]
 
 
 def _client(visit: NotedVisit) -> str:

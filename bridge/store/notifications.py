@@ -179,11 +179,20 @@ def backlog(connection: sqlite3.Connection) -> Backlog:
     )
 
 
-def of_message(connection: sqlite3.Connection, user: str, number: int) -> dict[str, tuple[str | None, int | None, int]]:
-    """What became of telling the devices of a user of a message: result (None: waits), when, and how many tries."""
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What became of ringing a device for a message: None while it waits. When, and how many tries there were."""
+
+    result: PushResult | None
+    at_ms: int | None
+    tries: int
+
+
+def of_message(connection: sqlite3.Connection, user: str, number: int) -> dict[str, Rung]:
+    """The devices of a user that were to be rung for a message, and what became of each."""
     rows = connection.execute(
         "SELECT n.device, n.result, n.at_ms, n.tries FROM notification n JOIN user u USING (user_id)"
         " WHERE u.name = ? AND n.number = ?",
         (user, number),
     )
-    return {device: (result, at_ms, tries) for device, result, at_ms, tries in rows}
+    return {device: Rung(PushResult(result) if result else None, *rest) for device, result, *rest in rows}

@@ -63,7 +63,7 @@ class Script:
 class Rung:
     """A store with devices that are rung, and what rings them."""
 
-    def __init__(self, store, script, clock, alice, tally, delivery):
+    def __init__(self, store, script, *, clock, alice, tally, delivery):
         self.store, self.script, self.clock, self.alice, self.tally = store, script, clock, alice, tally
         self.delivery = delivery
 
@@ -79,12 +79,12 @@ class Rung:
 
     async def quiet(self):
         """Until nothing waits."""
-        while await self.store.read(notifications.any_waiting):
+        while await self.store.read(notifications.any_waiting):  # noqa: ASYNC110 - nobody tells a test of a row
             await asyncio.sleep(0.01)
 
     async def results(self, kept):
         found = await self.store.read(notifications.of_message, "alice", kept.number)
-        return {device: (result, tries) for device, (result, _, tries) in found.items()}
+        return {device: (each.result, each.tries) for device, each in found.items()}
 
     async def standing(self, device="phone"):
         return await self.store.read(subscriptions.standing, self.alice, device)
@@ -124,7 +124,7 @@ def rung(path, story, *, devices=("phone",), hosts=None, manner=None, work=True)
                 tally=tally,
             )
             holder.append(delivery)
-            told = Rung(store, script, clock, alice, tally, delivery)
+            told = Rung(store, script, clock=clock, alice=alice, tally=tally, delivery=delivery)
             async with asyncio.timeout(60):
                 if work:
                     async with running(delivery):
@@ -361,7 +361,7 @@ def test_who_hangs_takes_up_places_of_its_own(path):
         assert len(await rung.results(first)) == 41
         assert rung.script.most_at_once["slow.example.net"] == delivering.AT_ONE_HOST
 
-    rung(path, story, devices=devices, hosts={device: "slow.example.net" for device in devices[:-1]})
+    rung(path, story, devices=devices, hosts=dict.fromkeys(devices[:-1], "slow.example.net"))
 
 
 def test_all_together_have_so_many_places(path):
@@ -465,7 +465,7 @@ def again(path, story):
             )
             task = asyncio.create_task(delivery.run())
             async with asyncio.timeout(60):
-                await story(Rung(store, script, clock, 1, Tally(), delivery))
+                await story(Rung(store, script, clock=clock, alice=1, tally=Tally(), delivery=delivery))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -565,7 +565,7 @@ def test_what_left_the_live_set_is_not_told(path):
 
 async def until_state(rung, state):
     """The standing of the phone, once it has this state."""
-    while (standing := await rung.standing()).state is not state:
+    while (standing := await rung.standing()).state is not state:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.005)
     return standing
 
