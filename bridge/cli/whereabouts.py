@@ -22,10 +22,6 @@ OF_ANOTHER_BROKER = (
     "Whether a device is online only its broker knows, and that is not Postbell's own; "
     "last seen is its last request, if it made any."
 )
-FORSAKEN = {
-    PushState.FORGOTTEN: "no longer knows it. Open the page or the app there once, and it rings again.",
-    PushState.FAILING: "takes nothing, and is tried again. What is wrong: postbell doctor",
-}
 UNREADABLE = "What the broker noted of devices cannot be read now (sessions.db)."
 
 
@@ -111,9 +107,10 @@ def warnings(devices: Sequence[Whereabouts]) -> list[str]:
         for device in devices
         if device.shared
     ] + [
-        f"{device.listing.username}: its push service {FORSAKEN[device.listing.push.state]}"
+        f"{device.listing.username}: its push service no longer knows it. Open the page or the app there once, and it "
+        "rings again."
         for device in devices
-        if device.listing.push and device.listing.push.state in FORSAKEN
+        if device.listing.push and device.listing.push.state is PushState.FORGOTTEN
     ]
 
 

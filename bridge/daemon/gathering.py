@@ -94,7 +94,16 @@ class Gathering:
         except (StoreUnavailableError, StoreCorruptError):
             return None
         waiting = {"message": found.messages_waiting, "view": found.views_waiting}
-        return StoreReadings(users=found.users, devices=found.devices, live=found.live, waiting=waiting)
+        oldest_s = 0.0 if found.push_oldest_ms is None else max(0.0, self._now_s() - found.push_oldest_ms / 1000)
+        return StoreReadings(
+            users=found.users,
+            devices=found.devices,
+            live=found.live,
+            waiting=waiting,
+            rung=found.rung,
+            push_waiting=found.pushes_waiting,
+            push_oldest_s=oldest_s,
+        )
 
     async def _measure_spool(self) -> None:
         now_s = self._bridge.tally.monotonic()

@@ -135,6 +135,16 @@ BRIDGE: Final = (
         "result",
     ),
     counter("replies_dropped", "Replies that found no broker.", one(lambda readings: readings.tally.replies_dropped)),
+    # --- devices are rung
+    counter(
+        "pushes",
+        "Messages to devices by push, by what became of each; `again` is each try that was not taken.",
+        each(lambda readings: readings.tally.pushes, "sent", "again", "forgotten"),
+        "result",
+    ),
+    gauge("push_rows", "Messages that wait for push services.", stored(lambda store: store.push_waiting)),
+    gauge("push_oldest_seconds", "How long the oldest of them has waited.", stored(lambda store: store.push_oldest_s)),
+    gauge("push_subscriptions", "Devices that are rung by push.", stored(lambda store: store.rung)),
     # --- what is kept
     gauge("users", "Users.", stored(lambda store: store.users)),
     gauge("devices", "Devices that have a login.", stored(lambda store: store.devices)),

@@ -13,12 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoreReadings:
-    """What the store counts. `waiting` has the rows of the outbox, by `message` and `view`."""
+    """What the store counts. `waiting` has the rows of the outbox, by `message` and `view`.
+
+    `rung` are devices that are rung by push, `push_waiting` for how many messages, the oldest for `push_oldest_s`.
+    """
 
     users: int
     devices: int
     live: int
     waiting: Mapping[str, int]
+    rung: int = 0
+    push_waiting: int = 0
+    push_oldest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ class Page:
         """Status and bytes of the answer."""
         number = len(self.answers) + 1
         self.client.publish(f"mail/{self.user}/do/{self.device}", msgpack.packb([1, number, "push", *request]), 1)
-        reply = until(lambda: self.answers.get(number), what="an answer")
+        until(lambda: number in self.answers, what="an answer")
+        reply = self.answers[number]
         return reply[2], reply[5]
 
 

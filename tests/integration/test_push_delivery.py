@@ -111,7 +111,7 @@ def rung(path, story, *, devices=("phone",), hosts=None, manner=None, work=True)
 
     async def run():
         holder = []
-        async with storing(path, clock=clock, changed=lambda: [each.wake() for each in holder]) as store:
+        async with storing(path, clock=clock, changed=lambda: holder[0].wake()) as store:
             script, tally = Script(), Tally()
             delivery = Delivery(
                 rows=NotificationRows(store, days=DAYS, now_ms=clock.wall),

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.contract.publication import Kind
 from bridge.contract.requests import Operation, Status
+from bridge.kept import PushResult
 from bridge.metrics.catalogue import FAMILIES, LATENCY, PARTS
 from bridge.metrics.exposition import Exposition
 from bridge.metrics.readings import DiskReadings, Readings, StoreReadings
@@ -171,6 +172,7 @@ def test_two_expositions_share_nothing():
         ("postbell_published_total", "kind", {kind.value for kind in Kind} | {"tombstone"}),
         ("postbell_requests_total", "operation", {operation.value for operation in Operation} | {"other"}),
         ("postbell_requests_total", "result", {status.name.lower() for status in Status}),
+        ("postbell_pushes_total", "result", {result.value for result in PushResult} | {"again"}),
     ],
 )
 def test_the_values_of_a_label_are_those_that_there_are(metric, label, values):
