@@ -63,6 +63,14 @@ def device() -> Told:
 
 
 @Postbell.found_by
+def push() -> Told:
+    """Push: how devices that sleep are rung."""
+    from bridge.cli import push as module
+
+    return module.push_app
+
+
+@Postbell.found_by
 def sender() -> Told:
     """Senders: mail servers that log in over TLS to hand in mail."""
     from bridge.cli import logins

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from bridge.daemon import runfile
-from bridge.doctor.judge import broker, certificates, clock, files, listeners, mta, names, service, store
+from bridge.doctor.judge import broker, certificates, clock, files, listeners, mta, names, push, service, store
 from bridge.doctor.judge.check import Check
 from bridge.doctor.judge.finding import Finding, unknown
 from bridge.doctor.look import broker as broker_look
@@ -25,6 +25,7 @@ from bridge.doctor.look import files as files_look
 from bridge.doctor.look import listeners as listeners_look
 from bridge.doctor.look import mta as mta_look
 from bridge.doctor.look import names as names_look
+from bridge.doctor.look import push as push_look
 from bridge.doctor.look import service as service_look
 from bridge.doctor.look import store as store_look
 from bridge.doctor.look.deadline import TimeLeft, within
@@ -45,6 +46,7 @@ TOTAL_S: Final = 20.0
 DAMAGE_S: Final = 4.0
 HOP_S: Final = 5.0
 BROKER_S: Final = 8.0
+PUSH_S: Final = 7.0
 PUTS_AWAY_S: Final = 4.0
 """What is kept of it for removing what a probe has made."""
 PROBE_S: Final = 2.0
@@ -59,6 +61,11 @@ PROBE_NEEDS: Final = {
     Check.BRIDGE: "no bridge runs",
 }
 """What a probe cannot do without, and what is said when it has to."""
+PUSH_NEEDS: Final = {
+    Check.OPENS: "without a database nobody is known",
+    Check.SCHEMA: "the database is of another version",
+}
+"""What a look at push cannot do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ class Round:
             Hop(of("certificate"), self._certificates),
             Hop(of("name"), lambda: names.judge(names_look.look(self._settings))),
             Hop(of("broker"), lambda: broker.judge(broker_look.look(self._settings, self._service)), within_s=BROKER_S),
+            Hop(of("push"), self._push, within_s=PUSH_S),
             Hop(of("way", "isolation"), self._probe, here=True),
         )
 
@@ -179,6 +187,12 @@ class Round:
     def _certificates(self) -> list[Finding]:
         seen = certificates_look.look(self._settings)
         return certificates.judge(seen, runs_as=self._files.runs_as, now_ms=self._now_ms())
+
+    def _push(self) -> list[Finding]:
+        missing = next((why for check, why in PUSH_NEEDS.items() if check in self._broken), "")
+        if self._closed or missing:
+            return [unknown(check, missing or "this user cannot look into the state") for check in of("push")]
+        return push.judge(push_look.look(self._settings))
 
     def _probe(self) -> list[Finding]:
         if self._probing is None:

@@ -36,7 +36,18 @@ OTHERS = {
     *(f"device {what}" for what in ("add", "change", "password", "revoke")),
     *(f"{who} password" for who in ("sender", "admin", "node")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
-    *("completion", "send", "watch", "read", "doctor", "reload", "restore", "config check", "config show"),
+    *(
+        "push renew",
+        "completion",
+        "send",
+        "watch",
+        "read",
+        "doctor",
+        "reload",
+        "restore",
+        "config check",
+        "config show",
+    ),
 }
 """Commands that may make one, that ask a listener and not the store, or that find out what is wrong with it."""
 

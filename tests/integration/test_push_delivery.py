@@ -109,9 +109,14 @@ def rung(path, story, *, devices=("phone",), hosts=None, manner=None, work=True)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    wakes = []
+
+    def committed():
+        for wake in wakes:
+            wake()
+
     async def run():
-        holder = []
-        async with storing(path, clock=clock, changed=lambda: holder[0].wake()) as store:
+        async with storing(path, clock=clock, changed=committed) as store:
             script, tally = Script(), Tally()
             delivery = Delivery(
                 rows=NotificationRows(store, days=DAYS, now_ms=clock.wall),
@@ -123,7 +128,7 @@ def rung(path, story, *, devices=("phone",), hosts=None, manner=None, work=True)
                 jitter=lambda: 0.0,
                 tally=tally,
             )
-            holder.append(delivery)
+            wakes.append(delivery.wake)
             told = Rung(store, script, clock=clock, alice=alice, tally=tally, delivery=delivery)
             async with asyncio.timeout(60):
                 if work:

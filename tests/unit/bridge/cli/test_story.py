@@ -114,6 +114,8 @@ def test_programs_get_the_same():
         "192.0.2.7",
         moment(NOON_MS + 20),
     )
-    assert facts["devices"] == [{"device": "phone", "online": None, "last_seen": None, "delivery": "waiting", "push": None}]
+    assert facts["devices"] == [
+        {"device": "phone", "online": None, "last_seen": None, "delivery": "waiting", "push": None}
+    ]
     bare = Story(dataclasses.replace(RANG, arrival=None), ()).as_json()
     assert (bare["mail_from"], bare["rcpt_to"], bare["peer"], bare["protocol"]) == (None,) * 4
