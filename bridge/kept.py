@@ -113,7 +113,7 @@ class PushResult(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class PushWaiting:
     """One device that has to be told of one message, or of a storm by the number of its first.
 
     `failures` is how many times in a row its push service took nothing; `told` that the broker has the message's
@@ -143,7 +143,7 @@ class Waiting:
 class Tried:
     """What came of it: `result`, or None when it has to be tried again, not before `retry_ms`, because of `trouble`."""
 
-    waiting: Waiting
+    waiting: PushWaiting
     result: PushResult | None = None
     retry_ms: int = 0
     trouble: str = ""

@@ -30,8 +30,8 @@ from bridge.daemon.notify import Supervisor
 from bridge.daemon.outside import Outside
 from bridge.daemon.posting import Posting
 from bridge.daemon.presence import Presence
+from bridge.daemon.pushing import Pushing
 from bridge.daemon.reload import Reload
-from bridge.daemon.ringing import Ringing
 from bridge.daemon.service import Service
 from bridge.ingress import Ingress
 from bridge.intake import Intake
@@ -40,7 +40,7 @@ from bridge.publish.backoff import Backoff
 from bridge.publish.link import Link
 from bridge.publish.outbox import Outbox
 from bridge.publish.replay import Replay
-from bridge.push.delivery import Delivery
+from bridge.push.delivery import PushDelivery
 from bridge.requests.requests import Requests
 from bridge.spool import Spool
 from bridge.store import logins, people
@@ -94,7 +94,7 @@ class Bridge:
         self.notification_rows = NotificationRows(self.store, days=given.retention.days, now_ms=wall_ms)
         self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
         self.delivery = self._make_delivery(given)
-        self.ringing = Ringing(self.store, enabled=given.manner.enabled, allowed=given.push_allowed)
+        self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
         self.directory = DirectoryCache(store=self.store, changed=self.outbox.wake)
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
@@ -135,8 +135,8 @@ class Bridge:
         self.intake.beliefs = given.beliefs
         self.lifetimes.keeping, self.lifetimes.most_messages = given.keeping, given.most_messages
         self.lifetimes.review()
-        self.delivery.manner, self.ringing.enabled = given.manner, given.manner.enabled
-        self.ringing.allowed = given.push_allowed
+        self.delivery.options, self.pushing.enabled = given.push_options, given.push_options.enabled
+        self.pushing.allowed = given.push_allowed
         self.posting.use(subject=given.push_subject, allowed=given.push_allowed)
         self.requests.use(chunk=given.chunk, rate=given.request_rate)
         self._verbosity.set(given.log_level)
@@ -171,17 +171,17 @@ class Bridge:
             tally=self.tally,
         )
 
-    def _make_delivery(self, given: Adjustable) -> Delivery:
+    def _make_delivery(self, given: Adjustable) -> PushDelivery:
         settings = self.settings
         watching = EmbeddedAttendance(
             settings.state_dir / SESSIONS, run_dir=settings.run_dir, root=settings.mqtt.root, now_ms=wall_ms
         )
-        return Delivery(
+        return PushDelivery(
             rows=self.notification_rows,
             carrier=self.posting,
             writing=self.posting,
             watching=watching if settings.broker.embedded else UnknownAttendance(),
-            manner=given.manner,
+            options=given.push_options,
             now_s=time.time,
             jitter=random.random,
             tally=self.tally,
@@ -246,7 +246,7 @@ class Bridge:
     def _make_requests(self, given: Adjustable) -> Requests:
         return Requests(
             store=self.mailbox,
-            ringing=self.ringing,
+            pushing=self.pushing,
             directory=self.directory.current,
             load=Bodies(self.spool).load,
             reply=self.connected.reply,

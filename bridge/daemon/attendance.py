@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.contract import topics
 from bridge.daemon import runfile
-from bridge.push.needs import Attendance
+from bridge.push.needs import Wakefulness
 from bridge.store import people, queues, visits
 from bridge.store.queues import DeliveryState
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from bridge.kept import Waiting
+    from bridge.kept import PushWaiting
     from bridge.store.visits import NotedVisit
 
 GRACE_MS: Final = 3_000
@@ -36,25 +36,25 @@ class EmbeddedAttendance:
         self._root = root
         self._now_ms = now_ms
 
-    async def attendance(self, waiting: Sequence[Waiting]) -> list[Attendance]:
+    async def attendance(self, waiting: Sequence[PushWaiting]) -> list[Wakefulness]:
         """That of each."""
         return await asyncio.to_thread(self._looked, waiting) if waiting else []
 
-    def _looked(self, waiting: Sequence[Waiting]) -> list[Attendance]:
+    def _looked(self, waiting: Sequence[PushWaiting]) -> list[Wakefulness]:
         names = {_login(each) for each in waiting}
         running = runfile.running(self._run_dir, runfile.BROKER)
         noted = visits.read(self._sessions, running=running, of=names) or {}
         return [self._of(each, noted.get(_login(each))) for each in waiting]
 
-    def _of(self, waiting: Waiting, visit: NotedVisit | None) -> Attendance:
+    def _of(self, waiting: PushWaiting, visit: NotedVisit | None) -> Wakefulness:
         if visit is None or not (visit.online or visit.seen_ms >= waiting.created_ms):
-            return Attendance.ASLEEP
+            return Wakefulness.ASLEEP
         if waiting.told and self._acknowledged(waiting):
-            return Attendance.AWAKE
+            return Wakefulness.AWAKE
         new = 0 <= self._now_ms() - waiting.created_ms < GRACE_MS
-        return Attendance.UNSURE if visit.online and new else Attendance.ASLEEP
+        return Wakefulness.UNSURE if visit.online and new else Wakefulness.ASLEEP
 
-    def _acknowledged(self, waiting: Waiting) -> bool:
+    def _acknowledged(self, waiting: PushWaiting) -> bool:
         topic, name = f"{self._root}/{topics.message(waiting.user, waiting.mail_id)}", _login(waiting)
         return queues.deliveries(self._sessions, topic, [name])[name] is DeliveryState.ACKNOWLEDGED
 
@@ -62,11 +62,11 @@ class EmbeddedAttendance:
 class UnknownAttendance:
     """Of another broker nobody knows."""
 
-    async def attendance(self, waiting: Sequence[Waiting]) -> list[Attendance]:
+    async def attendance(self, waiting: Sequence[PushWaiting]) -> list[Wakefulness]:
         """Asleep, all of them."""
-        return [Attendance.ASLEEP] * len(waiting)
+        return [Wakefulness.ASLEEP] * len(waiting)
 
 
-def _login(waiting: Waiting) -> str:
+def _login(waiting: PushWaiting) -> str:
     """The login of a device that waits."""
     return people.username(waiting.user, waiting.device)

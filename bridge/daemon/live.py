@@ -9,8 +9,8 @@ from bridge.config.sections import Body, BridgeLimits, Push, Retain, Smtp, Spam
 from bridge.daemon.listening import ingress_settings
 from bridge.intake import Beliefs
 from bridge.push.allowing import Allowed
-from bridge.push.delivery import Manner
-from bridge.push.saying import Content
+from bridge.push.delivery import PushOptions
+from bridge.push.saying import Disclosure
 from bridge.store.bodies import Keeping
 from bridge.store.live import Retention
 from bridge.store.messages import Terms
@@ -47,7 +47,7 @@ class Adjustable:
     chunk: int
     request_rate: float
     ingress: IngressSettings
-    manner: Manner
+    push_options: PushOptions
     push_allowed: Allowed
     push_subject: str
     log_level: str
@@ -65,7 +65,7 @@ class Adjustable:
             chunk=limits.chunk,
             request_rate=limits.request_rate,
             ingress=ingress_settings(settings),
-            manner=_manner(settings),
+            push_options=_push_options(settings),
             push_allowed=allowed(settings),
             push_subject=settings.push.subject or (web if web.startswith("https:") else ""),
             log_level=settings.log.level,
@@ -79,9 +79,9 @@ def allowed(settings: Settings) -> Allowed:
     return Allowed(hosts, tuple(each for each in listed if not isinstance(each, str)))
 
 
-def _manner(settings: Settings) -> Manner:
+def _push_options(settings: Settings) -> PushOptions:
     push = settings.push
-    return Manner(enabled=push.enabled, content=Content(push.content), ttl_s=push.ttl, web=_web(settings))
+    return PushOptions(enabled=push.enabled, content=Disclosure(push.content), ttl_s=push.ttl, web=_web(settings))
 
 
 def _web(settings: Settings) -> str:

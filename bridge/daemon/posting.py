@@ -10,11 +10,11 @@ from bridge.store import subscriptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.kept import Waiting
+    from bridge.kept import PushWaiting
     from bridge.push.allowing import Allowed
     from bridge.push.courier import Courier
-    from bridge.push.judging import Answer
-    from bridge.push.letter import Letter
+    from bridge.push.judging import ServiceAnswer
+    from bridge.push.letter import PushLetter
     from bridge.push.writing import Letters
     from bridge.store.store import Store
 
@@ -38,7 +38,7 @@ class Posting:
         if self._courier is not None:
             self._courier.allowed = allowed
 
-    async def letter(self, waiting: Waiting, text: bytes, *, ttl_s: int) -> Letter:
+    async def letter(self, waiting: PushWaiting, text: bytes, *, ttl_s: int) -> PushLetter:
         """A letter to a device; raises StoreUnavailableError, or ValueError for keys that are none."""
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - the head of this module
 
@@ -56,7 +56,7 @@ class Posting:
             key = await self._store.write(subscriptions.key, writing.fresh_number)
         return self._letters.write(waiting, text, ttl_s=ttl_s, key=key)
 
-    async def post(self, letter: Letter) -> Answer:
+    async def post(self, letter: PushLetter) -> ServiceAnswer:
         """What the push service answers; raises UndeliveredError."""
         from bridge.push.courier import Courier  # noqa: PLC0415 - the head of this module
 

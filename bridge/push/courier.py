@@ -17,14 +17,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bridge.errors import in_words
-from bridge.push.judging import Answer
+from bridge.push.judging import ServiceAnswer
 from bridge.push.letter import UndeliveredError
 
 if TYPE_CHECKING:
     import ssl
 
     from bridge.push.allowing import Allowed
-    from bridge.push.letter import Letter
+    from bridge.push.letter import PushLetter
 
 DEADLINE_S: Final = 20.0
 CONNECT_S: Final = 8.0
@@ -62,7 +62,7 @@ class Courier:
         """Addresses of hosts that the operator listed by name."""
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, letter: Letter) -> Answer:
+    async def post(self, letter: PushLetter) -> ServiceAnswer:
         """What the push service answers, within DEADLINE_S; raises UndeliveredError."""
         session = self._session = self._session or self._open()
         try:
@@ -71,7 +71,7 @@ class Courier:
             ) as response:
                 said = await response.content.read(SAID_BYTES)
                 fields = response.headers
-                return Answer(
+                return ServiceAnswer(
                     response.status,
                     after=fields.get("Retry-After", ""),
                     date=fields.get("Date", ""),

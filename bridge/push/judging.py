@@ -37,7 +37,7 @@ class Meaning(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServiceAnswer:
     """What a push service answered: `after` and `date` are the fields Retry-After and Date, "" without.
 
     `said` is the beginning of its body.
@@ -49,7 +49,7 @@ class Answer:
     said: str = ""
 
 
-def meaning(answer: Answer) -> Meaning:
+def meaning(answer: ServiceAnswer) -> Meaning:
     """What an answer means."""
     if 200 <= answer.status < 300:
         return Meaning.DONE
@@ -58,7 +58,7 @@ def meaning(answer: Answer) -> Meaning:
     return Meaning.SHORTER if answer.status == 413 else Meaning.AGAIN
 
 
-def trouble(answer: Answer) -> str:
+def trouble(answer: ServiceAnswer) -> str:
     """Why it was not taken, in a few words: the status, and what is known of it or, of a signature, was said."""
     known = _TROUBLES.get(301 if 300 <= answer.status < 400 else answer.status, "")
     words = _WORD.findall(answer.said) if answer.status in {400, 401, 403} else []
@@ -66,7 +66,7 @@ def trouble(answer: Answer) -> str:
     return f"{answer.status}: {told}" if told else str(answer.status)
 
 
-def wait_s(answer: Answer | None, *, failures: int, jitter: float, now_s: float) -> float:
+def wait_s(answer: ServiceAnswer | None, *, failures: int, jitter: float, now_s: float) -> float:
     """Seconds until the next try, when so many failed in a row before; None is no answer.
 
     What a push service asks for holds, within an hour. Else the waits double, and `jitter`, a number from [0, 1),
@@ -86,7 +86,7 @@ def after_s(field: str, *, now_s: float) -> float | None:
     return None if moment is None else max(0.0, moment - now_s)
 
 
-def skew_s(answer: Answer, *, now_s: float) -> int | None:
+def skew_s(answer: ServiceAnswer, *, now_s: float) -> int | None:
     """How far the push service's clock is ahead of ours (RFC 9110 §6.6.1); None when it does not say."""
     moment = _moment_s(answer.date)
     return None if moment is None else round(moment - now_s)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class PushLetter:
     """One request: where it goes, its fields and its body."""
 
     endpoint: str

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from bridge.kept import PushResult, Tried, Waiting
-    from bridge.push.judging import Answer
-    from bridge.push.letter import Letter
+    from bridge.kept import PushResult, PushWaiting, Tried
+    from bridge.push.judging import ServiceAnswer
+    from bridge.push.letter import PushLetter
 
 
-class Attendance(Enum):
+class Wakefulness(Enum):
     """Whether a device needs to be rung for a message."""
 
     ASLEEP = 1
@@ -23,41 +23,41 @@ class Attendance(Enum):
     """It is connected, and has not acknowledged the message yet."""
 
 
-class Rows(Protocol):
+class PushRows(Protocol):
     """What delivery needs of the store; each method raises StoreUnavailableError."""
 
-    async def take(self, *, limit: int, without: Collection[str], ttl_s: float) -> list[Waiting]:
+    async def take(self, *, limit: int, without: Collection[str], ttl_s: float) -> list[PushWaiting]:
         """For each device the message whose turn it is."""
 
-    async def sweep(self, waiting: Waiting, *, ttl_s: float) -> dict[PushResult, int]:
+    async def sweep(self, waiting: PushWaiting, *, ttl_s: float) -> dict[PushResult, int]:
         """Let go of what its device need not be told any more."""
 
     async def sweep_all(self) -> int:
         """Let go of everything."""
 
-    async def settle(self, tries: Sequence[Tried]) -> None:
+    async def record(self, tries: Sequence[Tried]) -> None:
         """Note what came of tries."""
 
     async def any_waiting(self) -> bool:
         """Whether anything waits."""
 
 
-class Carrier(Protocol):
+class PushCarrier(Protocol):
     """What carries a letter."""
 
-    async def post(self, letter: Letter) -> Answer:
+    async def post(self, letter: PushLetter) -> ServiceAnswer:
         """The answer; raises UndeliveredError."""
 
 
 class Writing(Protocol):
     """What makes a letter."""
 
-    async def letter(self, waiting: Waiting, text: bytes, *, ttl_s: int) -> Letter:
+    async def letter(self, waiting: PushWaiting, text: bytes, *, ttl_s: int) -> PushLetter:
         """One to the waiting device; raises StoreUnavailableError, or ValueError for keys that are none."""
 
 
 class Watching(Protocol):
     """Who knows which devices are awake."""
 
-    async def attendance(self, waiting: Sequence[Waiting]) -> list[Attendance]:
+    async def attendance(self, waiting: Sequence[PushWaiting]) -> list[Wakefulness]:
         """That of each."""

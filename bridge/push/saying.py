@@ -15,7 +15,7 @@ from bridge import graphemes
 from bridge.contract import ids
 
 if TYPE_CHECKING:
-    from bridge.kept import Waiting
+    from bridge.kept import PushWaiting
     from bridge.model import Header, Storm
 
 TITLE_BYTES: Final = 160
@@ -28,7 +28,7 @@ _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides and
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class Content(StrEnum):
+class Disclosure(StrEnum):
     """How much of a mail is told."""
 
     FULL = "full"
@@ -38,13 +38,13 @@ class Content(StrEnum):
     """That there is mail."""
 
 
-def notification(waiting: Waiting, *, content: Content, web: str, short: bool = False) -> bytes:
+def notification(waiting: PushWaiting, *, content: Disclosure, web: str, short: bool = False) -> bytes:
     """The text that a device gets of what it waits for, in UTF-8.
 
     `web` is the origin of the page that a tap opens, "" for that which subscribed. With `short` there is nothing in it
     that could be left out.
     """
-    title, body = _told(waiting, Content.NONE if short else content)
+    title, body = _told(waiting, Disclosure.NONE if short else content)
     shown: dict[str, Any] = {"title": title, "navigate": f"{web}/#mail={waiting.mail_id}", "tag": waiting.mail_id}
     if body:
         shown["body"] = body
@@ -55,20 +55,20 @@ def notification(waiting: Waiting, *, content: Content, web: str, short: bool = 
     ).encode()
 
 
-def _told(waiting: Waiting, content: Content) -> tuple[str, str]:
-    if content is Content.NONE:
+def _told(waiting: PushWaiting, content: Disclosure) -> tuple[str, str]:
+    if content is Disclosure.NONE:
         return NEW_MAIL, ""
     if waiting.header is None:
         return _of_storm(waiting.storm)
     return _of_mail(waiting.header, content)
 
 
-def _of_mail(header: Header, content: Content) -> tuple[str, str]:
+def _of_mail(header: Header, content: Disclosure) -> tuple[str, str]:
     title = _bounded(header.from_name or header.from_address, TITLE_BYTES) or "(unknown sender)"
-    if content is Content.SENDER:
+    if content is Disclosure.SENDER:
         return title, ""
-    told = " – ".join(filter(None, (header.subject or "(no subject)", header.snippet)))
-    return title, _bounded(told, BODY_BYTES)
+    subject = _bounded(header.subject, BODY_BYTES) or "(no subject)"
+    return title, _bounded(" – ".join(filter(None, (subject, header.snippet.strip()))), BODY_BYTES)
 
 
 def _of_storm(storm: Storm | None) -> tuple[str, str]:
@@ -84,6 +84,6 @@ def _bounded(text: str, most_bytes: int) -> str:
     return graphemes.clip_bytes(" ".join(_CONTROLS.sub(" ", _TURNS.sub("", text)).split()), most_bytes)
 
 
-def topic(waiting: Waiting) -> str:
+def topic(waiting: PushWaiting) -> str:
     """What a push service knows a message again by, so that what it has twice becomes one (RFC 8030 §5.4)."""
     return ids.encode(waiting.number)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bridge.push import saying, sealing, signing
-from bridge.push.letter import Letter
+from bridge.push.letter import PushLetter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.kept import Waiting
+    from bridge.kept import PushWaiting
 
 RENEWED_S: Final = 3600
 """So long a signature is used again: each costs as much as all else."""
@@ -48,7 +48,7 @@ class Letters:
         self._now_s = now_s
         self._signatures: dict[str, _Signature] = {}
 
-    def write(self, waiting: Waiting, text: bytes, *, ttl_s: int, key: bytes) -> Letter:
+    def write(self, waiting: PushWaiting, text: bytes, *, ttl_s: int, key: bytes) -> PushLetter:
         """A letter that the push service keeps for `ttl_s` seconds at most, signed by the key with this number.
 
         Raises ValueError when nothing can be sealed for the device.
@@ -63,7 +63,7 @@ class Letters:
             "Topic": saying.topic(waiting),
             "Urgency": "high",
         }
-        return Letter(to.endpoint, to.host, fields, body)
+        return PushLetter(to.endpoint, to.host, fields, body)
 
     def _authorization(self, audience: str, key: bytes) -> str:
         now_s, found = self._now_s(), self._signatures.get(audience)

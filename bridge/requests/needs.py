@@ -24,7 +24,7 @@ class Messages(Protocol):
         """Where a message's bytes are; None when the user has no such message."""
 
 
-class Ringing(Protocol):
+class PushSubscriptions(Protocol):
     """What requests need to have devices rung by Web Push; each method raises StoreUnavailableError."""
 
     async def key(self) -> str:
@@ -33,8 +33,8 @@ class Ringing(Protocol):
     async def standing(self, user_id: int, device: str) -> PushStanding | None:
         """How it goes with a device; None when it is not rung."""
 
-    async def ring(self, user_id: int, device: str, subscription: Subscription) -> None:
+    async def subscribe(self, user_id: int, device: str, subscription: Subscription) -> None:
         """Ring it there from now on, or BadRequestError where that may not be."""
 
-    async def end(self, user_id: int, device: str) -> None:
+    async def unsubscribe(self, user_id: int, device: str) -> None:
         """Ring it no more."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bridge.contract.topics import RequestTopic
     from bridge.directory import Directory
     from bridge.kept import StoredBody
-    from bridge.requests.needs import Messages, Ringing
+    from bridge.requests.needs import Messages, PushSubscriptions
 
 CHUNKS_PER_REQUEST = 32
 RECENT_AT_MOST = 500
@@ -45,9 +45,9 @@ class ReturnPath:
 class Requests:
     """Answers requests.
 
-    `directory` gives the users as they are now; `ringing` is push. `load` reads a stored body: None when it is gone,
-    StoreUnavailableError when the disk does not give it. `reply` publishes a reply or raises
-    LinkDownError. A reply has chunks of at most `chunk` bytes; `rate` are requests per second and
+    `directory` gives the users as they are now, `pushing` knows where their devices are rung. `load` reads a stored
+    body: None when it is gone, StoreUnavailableError when the disk does not give it. `reply` publishes a reply, or
+    raises LinkDownError. A reply has chunks of at most `chunk` bytes; `rate` are requests per second and
     device, `monotonic` gives seconds.
     """
 
@@ -55,7 +55,7 @@ class Requests:
         self,
         *,
         store: Messages,
-        ringing: Ringing,
+        pushing: PushSubscriptions,
         directory: Callable[[], Directory],
         load: Callable[[StoredBody], Awaitable[bytes | None]],
         reply: Callable[[ReturnPath, bytes], Awaitable[None]],
@@ -66,7 +66,7 @@ class Requests:
         tally: Tally | None = None,
     ) -> None:
         self._store = store
-        self._ringing = ringing
+        self._pushing = pushing
         self._directory = directory
         self._load = load
         self._reply = reply
@@ -180,7 +180,7 @@ class Requests:
     async def _push(self, user_id: int, device: str, arguments: Sequence[Any]) -> Answer:
         """Where a device is rung while it sleeps: how that goes, another place, or none."""
         if not arguments:
-            key, standing = await self._ringing.key(), await self._ringing.standing(user_id, device)
+            key, standing = await self._pushing.key(), await self._pushing.standing(user_id, device)
             if standing is None:
                 return Answer(requests.pack_push(key), whole=True)
             where = standing.subscription.endpoint
@@ -188,9 +188,9 @@ class Requests:
             return Answer(told, whole=True)
         subscription = requests.subscription(arguments)
         if subscription is None:
-            await self._ringing.end(user_id, device)
+            await self._pushing.unsubscribe(user_id, device)
         else:
-            await self._ringing.ring(user_id, device, subscription)
+            await self._pushing.subscribe(user_id, device, subscription)
         return Answer()
 
     async def _read(self, user_id: int, mail_id: str, operation: Operation, index: int = 0) -> bytes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container
 
     from bridge.contract.publication import Publication
-    from bridge.kept import Kept, PushResult, Waiting
+    from bridge.kept import Kept, PushResult, PushWaiting
     from bridge.model import Envelope, Header
     from bridge.reconcile import Observed, Repair
     from bridge.store.messages import Terms
@@ -50,11 +50,11 @@ class OutboxRows:
         self.doubt = store.writing(outbox.doubt)
 
     async def take_messages(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """Waiting messages and events, oldest mark first."""
+        """PushWaiting messages and events, oldest mark first."""
         return await self._store.read(outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms())
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """Waiting views with their newest values."""
+        """PushWaiting views with their newest values."""
         return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days)
 
 
@@ -66,10 +66,10 @@ class NotificationRows:
         self.days = days
         self._now_ms = now_ms
         self.sweep_all = store.writing(notifications.sweep_all)
-        self.settle = store.writing(notifications.settle)
+        self.record = store.writing(notifications.record)
         self.any_waiting = store.reading(notifications.any_waiting)
 
-    async def take(self, *, limit: int, without: Collection[str], ttl_s: float) -> list[Waiting]:
+    async def take(self, *, limit: int, without: Collection[str], ttl_s: float) -> list[PushWaiting]:
         """For each device the message whose turn it is."""
         return await self._store.read(
             notifications.take,
@@ -80,7 +80,7 @@ class NotificationRows:
             days=self.days,
         )
 
-    async def sweep(self, waiting: Waiting, *, ttl_s: float) -> dict[PushResult, int]:
+    async def sweep(self, waiting: PushWaiting, *, ttl_s: float) -> dict[PushResult, int]:
         """Let go of what its device need not be told any more."""
         whose = (waiting.user_id, waiting.device)
         return await self._store.write(notifications.sweep, *whose, ttl_ms=int(ttl_s * 1000))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.contract.header import unpack_header
-from bridge.kept import PushResult, Tried, Waiting
+from bridge.kept import PushResult, PushWaiting, Tried
 from bridge.model import Storm, Subscription
 from bridge.store import subscriptions
 from bridge.store.live import unread
@@ -53,7 +53,7 @@ AND NOT EXISTS (SELECT 1 FROM storm s WHERE s.user_id = notification.user_id AND
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class PushBacklog:
     """What waits: how many, and since when the oldest, in Unix milliseconds; None when nothing does."""
 
     waiting: int
@@ -71,7 +71,7 @@ def note(transaction: Transaction, user_id: int, number: int) -> None:
 
 def take(
     connection: sqlite3.Connection, *, now_ms: int, ttl_ms: int, limit: int, without: Collection[str], days: float
-) -> list[Waiting]:
+) -> list[PushWaiting]:
     """For each device the message whose turn it is, oldest first; none where the push service is one of `without`.
 
     The turn is the one's that was tried least, so that what a push service does not take keeps nothing else from it.
@@ -87,11 +87,11 @@ def take(
     return [_waiting(row, counts[row[0]], over=row[4] <= now_ms - ttl_ms) for row in rows]
 
 
-def _waiting(row: tuple[Any, ...], count: int, *, over: bool) -> Waiting:
+def _waiting(row: tuple[Any, ...], count: int, *, over: bool) -> PushWaiting:
     user_id, user, device, number, created_ms, failures, *subscription, header, rings, told, storms, more, name, who = (
         row
     )
-    return Waiting(
+    return PushWaiting(
         user_id=user_id,
         user=user,
         device=device,
@@ -126,7 +126,7 @@ def sweep_all(transaction: Transaction) -> int:
     return cursor.rowcount
 
 
-def settle(transaction: Transaction, tries: Iterable[Tried]) -> None:
+def record(transaction: Transaction, tries: Iterable[Tried]) -> None:
     """Note what came of tries. What is said of an endpoint holds for that alone: the device may have another now."""
     connection, now_ms = transaction.connection, transaction.now_ms
     for tried in tries:
@@ -172,9 +172,9 @@ def any_waiting(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM notification WHERE result IS NULL LIMIT 1").fetchone() is not None
 
 
-def backlog(connection: sqlite3.Connection) -> Backlog:
+def backlog(connection: sqlite3.Connection) -> PushBacklog:
     """What waits, over all devices."""
-    return Backlog(
+    return PushBacklog(
         *connection.execute("SELECT count(*), min(created_ms) FROM notification WHERE result IS NULL").fetchone()
     )
 

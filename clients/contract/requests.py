@@ -78,3 +78,22 @@ def decode_parts(answer: bytes) -> list[Part]:
             )
         )
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class PushAnswer:
+    """How a device is rung while it sleeps: the bridge's key, where it is rung, if it is, and how that goes."""
+
+    key: str
+    endpoint: str
+    state: str
+    reason: str
+
+
+def decode_push(answer: bytes) -> PushAnswer:
+    """The whole answer to `push`."""
+    elements = array(answer, limit=REPLY_BYTES)
+    if len(elements) < 4:
+        raise MalformedError("the answer to push is too short")
+    key, endpoint, state, reason = elements[:4]
+    return PushAnswer(line(key, "key"), line(endpoint, "endpoint"), line(state, "state"), line(reason, "reason"))

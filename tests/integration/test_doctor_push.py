@@ -11,7 +11,7 @@ import pytest
 
 from bridge.cli import main
 from bridge.doctor.judge.check import Check
-from bridge.kept import PushResult, Tried, Waiting
+from bridge.kept import PushResult, PushWaiting, Tried
 from bridge.push import writing
 from bridge.store import notifications, offline, people, subscriptions
 from tests.support.push_service import HOST, Device, PushService
@@ -79,7 +79,7 @@ def rung(change, service):
 
 
 def tried(subscription, **what):
-    waiting = Waiting(
+    waiting = PushWaiting(
         user_id=1, user="alice", device="phone", number=1, created_ms=NOON_MS, failures=0, subscription=subscription
     )
     return Tried(waiting=waiting, **what)
@@ -94,7 +94,7 @@ def test_nobody_is_rung(doctor):
 
 
 def test_all_is_fine_and_nobody_was_rung_for_it(doctor, rung, change, service):
-    change(notifications.settle, [tried(rung(), result=PushResult.SENT, skew_s=1)])
+    change(notifications.record, [tried(rung(), result=PushResult.SENT, skew_s=1)])
     found = doctor()
     assert {check: each["ok"] for check, each in found.items()} == dict.fromkeys(PUSH, True)
     assert service.posts == []
@@ -143,7 +143,7 @@ def test_nobody_there_and_nobody_to_trust(doctor, rung, service, tmp_path, monke
 
 def test_a_push_service_that_takes_nothing_and_a_clock_that_is_off(doctor, rung, change):
     subscription = rung()
-    change(notifications.settle, [tried(subscription, trouble="403: no", skew_s=90_000)])
+    change(notifications.record, [tried(subscription, trouble="403: no", skew_s=90_000)])
     found = doctor()
     assert wrong(found) == {"push.taken", "push.clock"}
     assert found["push.clock"]["problem"] == "this clock is 90000 s behind that of localhost"

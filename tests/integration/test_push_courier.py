@@ -12,7 +12,7 @@ import pytest
 from bridge.push import courier as carrying
 from bridge.push.allowing import Allowed
 from bridge.push.courier import Courier
-from bridge.push.letter import Letter, UndeliveredError
+from bridge.push.letter import PushLetter, UndeliveredError
 from tests.support.push_service import HOST, PushService, Reaction
 
 HERE = Allowed(hosts=frozenset({HOST}))
@@ -31,7 +31,7 @@ def posting(service, *endpoints, allowed=HERE, body=b"sealed", trusted=True):
     async def post(courier, endpoint):
         host = endpoint.removeprefix("https://").partition("/")[0].rpartition(":")[0].strip("[]")
         try:
-            return await courier.post(Letter(endpoint, host, FIELDS, body))
+            return await courier.post(PushLetter(endpoint, host, FIELDS, body))
         except UndeliveredError as error:
             return str(error)
 

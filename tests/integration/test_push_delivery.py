@@ -10,10 +10,10 @@ import pytest
 from bridge.errors import StoreUnavailableError
 from bridge.kept import PushState
 from bridge.push import delivery as delivering
-from bridge.push.delivery import Delivery, Manner
-from bridge.push.judging import Answer
-from bridge.push.letter import Letter, UndeliveredError
-from bridge.push.needs import Attendance
+from bridge.push.delivery import PushDelivery, PushOptions
+from bridge.push.judging import ServiceAnswer
+from bridge.push.letter import PushLetter, UndeliveredError
+from bridge.push.needs import Wakefulness
 from bridge.rules.change import Change
 from bridge.store import notifications, offline, people, rules, subscriptions
 from bridge.store.adapters import NotificationRows
@@ -35,7 +35,7 @@ class Script:
         self.most_at_once, self._now = {}, {}
 
     async def letter(self, waiting, text, *, ttl_s):
-        return Letter(waiting.subscription.endpoint, waiting.subscription.host, {"TTL": str(ttl_s)}, text)
+        return PushLetter(waiting.subscription.endpoint, waiting.subscription.host, {"TTL": str(ttl_s)}, text)
 
     async def post(self, letter):
         self._now[letter.host] = self._now.get(letter.host, 0) + 1
@@ -45,7 +45,7 @@ class Script:
             if letter.host in self.held:
                 await self.held[letter.host].wait()
             queue = self.answers.get(letter.endpoint, [])
-            answer = queue.pop(0) if queue else Answer(201)
+            answer = queue.pop(0) if queue else ServiceAnswer(201)
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -53,7 +53,7 @@ class Script:
             self._now[letter.host] -= 1
 
     async def attendance(self, waiting):
-        return [self.attendances.get(each.device, Attendance.ASLEEP) for each in waiting]
+        return [self.attendances.get(each.device, Wakefulness.ASLEEP) for each in waiting]
 
     def to(self, device):
         """How many letters a device was sent."""
@@ -90,7 +90,7 @@ class Rung:
         return await self.store.read(subscriptions.standing, self.alice, device)
 
 
-def rung(path, story, *, devices=("phone",), hosts=None, manner=None, work=True):
+def rung(path, story, *, devices=("phone",), hosts=None, options=None, work=True):
     """Run a story with devices that are rung."""
     clock = Clock()
     alice = add_user(path, "alice", clock=clock)
@@ -118,12 +118,12 @@ def rung(path, story, *, devices=("phone",), hosts=None, manner=None, work=True)
     async def run():
         async with storing(path, clock=clock, changed=committed) as store:
             script, tally = Script(), Tally()
-            delivery = Delivery(
+            delivery = PushDelivery(
                 rows=NotificationRows(store, days=DAYS, now_ms=clock.wall),
                 carrier=script,
                 writing=script,
                 watching=script,
-                manner=manner or Manner(ttl_s=TTL_S),
+                options=options or PushOptions(ttl_s=TTL_S),
                 now_s=lambda: clock.now_ms / 1000,
                 jitter=lambda: 0.0,
                 tally=tally,
@@ -215,7 +215,7 @@ def test_a_storm_that_was_seen_meanwhile_is_not_told(path):
 
 def test_503_twice_and_then_201_is_one(path):
     async def story(rung):
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(503, after="30"), Answer(503)]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(503, after="30"), ServiceAnswer(503)]
         kept = await rung.keep()
         await rung.until(lambda: rung.tally.pushes["again"] == 1, "the first try")
         standing = await until_state(rung, PushState.FAILING)
@@ -235,7 +235,7 @@ def test_503_twice_and_then_201_is_one(path):
 
 def test_410_and_none_after(path):
     async def story(rung):
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(410)]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(410)]
         kept = await rung.keep()
         await rung.quiet()
         assert await rung.results(kept) == {"phone": ("forgotten", 0)}
@@ -252,7 +252,7 @@ def test_410_and_none_after(path):
 def test_410_of_an_endpoint_that_is_replaced_forgets_nothing(path):
     async def story(rung):
         rung.script.held[HOST] = asyncio.Event()
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(410)]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(410)]
         kept = await rung.keep()
         await rung.until(lambda: rung.script.to("phone"), "the try at the old endpoint")
         other = Device().at(f"https://{HOST}/new", HOST)
@@ -266,7 +266,9 @@ def test_410_of_an_endpoint_that_is_replaced_forgets_nothing(path):
     rung(path, story)
 
 
-@pytest.mark.parametrize("answer", [Answer(401), Answer(403), Answer(400), Answer(500), UndeliveredError("it is away")])
+@pytest.mark.parametrize(
+    "answer", [*(ServiceAnswer(status) for status in (400, 401, 403, 500)), UndeliveredError("it is away")]
+)
 def test_other_trouble_forgets_nothing_and_ends_with_the_ttl(path, answer):
     async def story(rung):
         rung.script.answers[f"https://{HOST}/phone"] = [answer] * 50
@@ -291,14 +293,14 @@ def test_other_trouble_forgets_nothing_and_ends_with_the_ttl(path, answer):
 
 def test_what_is_too_long_is_sent_once_more_with_less(path):
     async def story(rung):
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(413)]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(413)]
         kept = await rung.keep("Plan")
         await rung.quiet()
         long, short = rung.script.came
         assert b"Plan" in long.body
         assert b"Plan" not in short.body
         assert await rung.results(kept) == {"phone": ("sent", 1)}
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(413), Answer(413)]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(413), ServiceAnswer(413)]
         kept = await rung.keep("Plan")
         await rung.quiet()
         assert await rung.results(kept) == {"phone": ("refused", 1)}
@@ -308,7 +310,7 @@ def test_what_is_too_long_is_sent_once_more_with_less(path):
 
 def test_what_was_seen_before_it_could_be_sent_is_not_sent(path):
     async def story(rung):
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(503, after="60")]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(503, after="60")]
         kept = [await rung.keep() for _ in range(5)]
         await rung.until(lambda: rung.tally.pushes["again"], "the first try")
         await until_state(rung, PushState.FAILING)
@@ -324,7 +326,7 @@ def test_what_was_seen_before_it_could_be_sent_is_not_sent(path):
 
 def test_a_message_that_is_refused_keeps_nothing_else_from_its_device(path):
     async def story(rung):
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(400)]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(400)]
         first, second = await rung.keep(), await rung.keep()
         await rung.until(lambda: rung.tally.pushes["again"], "the first try")
         await until_state(rung, PushState.FAILING)
@@ -338,11 +340,11 @@ def test_a_message_that_is_refused_keeps_nothing_else_from_its_device(path):
 
 def test_a_device_that_is_awake_is_not_rung(path):
     async def story(rung):
-        rung.script.attendances = {"phone": Attendance.AWAKE, "tablet": Attendance.UNSURE}
+        rung.script.attendances = {"phone": Wakefulness.AWAKE, "tablet": Wakefulness.UNSURE}
         kept = await rung.keep()
         await rung.until(lambda: rung.tally.pushes["awake"] == 1, "the page that is open")
         assert (await rung.results(kept))["tablet"] == (None, 0)
-        rung.script.attendances["tablet"] = Attendance.ASLEEP
+        rung.script.attendances["tablet"] = Wakefulness.ASLEEP
         await rung.quiet()
         assert await rung.results(kept) == {"phone": ("awake", 0), "tablet": ("sent", 1)}
         assert [rung.script.to(device) for device in ("phone", "tablet")] == [0, 1]
@@ -389,7 +391,7 @@ def test_all_together_have_so_many_places(path):
 
 def test_a_device_that_is_revoked_is_not_rung(path):
     async def story(rung):
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(503, after="60")]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(503, after="60")]
         kept = await rung.keep()
         await rung.until(lambda: rung.tally.pushes["again"], "the first try")
         await rung.store.write(people.revoke_device, "alice", "phone")
@@ -430,12 +432,12 @@ def test_switched_off_nothing_is_sent_and_nothing_waits(path):
         await rung.quiet()
         assert await rung.results(kept) == {"phone": ("off", 0)}
         assert rung.script.came == []
-        rung.delivery.manner = Manner(ttl_s=TTL_S)
+        rung.delivery.options = PushOptions(ttl_s=TTL_S)
         await rung.keep()
         await rung.quiet()
         assert rung.script.to("phone") == 1
 
-    rung(path, story, manner=Manner(enabled=False, ttl_s=TTL_S))
+    rung(path, story, options=PushOptions(enabled=False, ttl_s=TTL_S))
 
 
 def test_what_waits_is_there_after_a_restart(path):
@@ -459,12 +461,12 @@ def again(path, story):
         clock = Clock()
         async with storing(path, clock=clock) as store:
             script = Script()
-            delivery = Delivery(
+            delivery = PushDelivery(
                 rows=NotificationRows(store, days=DAYS, now_ms=clock.wall),
                 carrier=script,
                 writing=script,
                 watching=script,
-                manner=Manner(ttl_s=TTL_S),
+                options=PushOptions(ttl_s=TTL_S),
                 now_s=lambda: clock.now_ms / 1000,
                 jitter=lambda: 0.0,
             )
@@ -480,17 +482,17 @@ def again(path, story):
 def test_what_is_done_is_noted_when_the_process_ends(path):
     async def story(rung):
         rows, refused = rung.delivery._rows, asyncio.Event()
-        settle = rows.settle
+        record = rows.record
 
         async def unable(tries):
             refused.set()
             raise StoreUnavailableError(f"no room for {len(tries)}")
 
-        rows.settle = unable
+        rows.record = unable
         task = asyncio.create_task(rung.delivery.run())
         kept = await rung.keep()
         await refused.wait()
-        rows.settle = settle
+        rows.record = record
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert await rung.results(kept) == {"phone": ("sent", 1)}
@@ -502,15 +504,15 @@ def test_what_is_done_is_noted_when_the_process_ends(path):
 def test_a_store_that_is_away_is_waited_for_and_nothing_is_sent_twice(path):
     async def story(rung):
         rows = rung.delivery._rows
-        settle, failed = rows.settle, []
+        record, failed = rows.record, []
 
         async def first_unable(tries):
             if len(failed) < 3:
                 failed.append(len(tries))
                 raise StoreUnavailableError("away")
-            await settle(tries)
+            await record(tries)
 
-        rows.settle = first_unable
+        rows.record = first_unable
         kept = await rung.keep()
         await rung.quiet()
         assert failed == [1, 1, 1]
@@ -538,7 +540,7 @@ def test_the_same_endpoint_again_is_nothing_new_and_another_does_not_hurry(path)
     async def story(rung):
         standing = await rung.standing()
         assert await rung.store.write(subscriptions.put, rung.alice, "phone", standing.subscription) is None
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(503, after="600")]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(503, after="600")]
         await rung.keep()
         await until_state(rung, PushState.FAILING)
         other = Device().at(f"https://{HOST}/new", HOST)
@@ -555,7 +557,7 @@ def test_the_same_endpoint_again_is_nothing_new_and_another_does_not_hurry(path)
 
 def test_what_left_the_live_set_is_not_told(path):
     async def story(rung):
-        rung.script.answers[f"https://{HOST}/phone"] = [Answer(503, after="60")]
+        rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(503, after="60")]
         first = await rung.keep()
         await rung.until(lambda: rung.tally.pushes["again"], "the first try")
         for _ in range(COUNT):

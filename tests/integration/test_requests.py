@@ -79,7 +79,7 @@ def calling(path, story, *, rate=1000.0):
 
             requests = Requests(
                 store=store,
-                ringing=RingsNobody(),
+                pushing=RingsNobody(),
                 directory=lambda: directory,
                 load=load,
                 reply=reply,

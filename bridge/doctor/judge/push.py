@@ -21,7 +21,7 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSeen:
+class PushServiceSeen:
     """A push service by host and port. `error` says why its host has no address, `forbidden` which is not allowed.
 
     `refused` says why there is no TLS with it that can be trusted, "" when there is.
@@ -45,7 +45,7 @@ class PushSeen:
     subject: str
     key: bool | None
     devices: tuple[tuple[str, PushStanding], ...]
-    services: tuple[ServiceSeen, ...]
+    services: tuple[PushServiceSeen, ...]
 
 
 def judge(seen: PushSeen) -> list[Finding]:
@@ -87,7 +87,7 @@ def _subject(seen: PushSeen) -> Finding:
 
 
 def _each(
-    services: Sequence[ServiceSeen], trouble: Callable[[ServiceSeen], Finding | None], check: Check
+    services: Sequence[PushServiceSeen], trouble: Callable[[PushServiceSeen], Finding | None], check: Check
 ) -> Iterator[Finding]:
     found = [finding for service in services if (finding := trouble(service)) is not None]
     if found:
@@ -96,7 +96,7 @@ def _each(
         yield fine(check) if services else unknown(check, "no device is rung by push now")
 
 
-def _resolves(service: ServiceSeen) -> Finding | None:
+def _resolves(service: PushServiceSeen) -> Finding | None:
     if not service.error:
         return None
     return broken(
@@ -106,7 +106,7 @@ def _resolves(service: ServiceSeen) -> Finding | None:
     )
 
 
-def _allowed(service: ServiceSeen) -> Finding | None:
+def _allowed(service: PushServiceSeen) -> Finding | None:
     if not service.forbidden:
         return None
     return broken(
@@ -116,7 +116,7 @@ def _allowed(service: ServiceSeen) -> Finding | None:
     )
 
 
-def _reached(service: ServiceSeen) -> Finding | None:
+def _reached(service: PushServiceSeen) -> Finding | None:
     if service.error or service.forbidden:
         return unknown(Check.PUSH_REACHED, f"{service.host} has no address that may be tried")
     if not service.refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bridge.daemon.live import allowed
-from bridge.doctor.judge.push import PushSeen, ServiceSeen
+from bridge.doctor.judge.push import PushSeen, PushServiceSeen
 from bridge.errors import in_words
 from bridge.kept import PushState
 from bridge.push import signing
@@ -38,7 +39,7 @@ def look(settings: Settings) -> PushSeen:
     }
     may = allowed(settings)
     with ThreadPoolExecutor(MOST) as threads:
-        services = tuple(threads.map(lambda place: _seen(*place, may), sorted(places)[:MOST]))
+        services = tuple(threads.map(functools.partial(_seen, may), sorted(places)[:MOST]))
     web = settings.http.public_url
     return PushSeen(
         enabled=settings.push.enabled,
@@ -55,16 +56,17 @@ def _usable(number: bytes) -> bool:
     return False
 
 
-def _seen(host: str, port: int, may: Allowed) -> ServiceSeen:
+def _seen(may: Allowed, place: tuple[str, int]) -> PushServiceSeen:
+    host, port = place
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        return ServiceSeen(host, port, error=error.strerror or str(error))
+        return PushServiceSeen(host, port, error=error.strerror or str(error))
     every = list(dict.fromkeys(str(each[4][0]) for each in found))
     fitting = may.of(host, every)
     if not fitting:
-        return ServiceSeen(host, port, forbidden=every[0])
-    return ServiceSeen(host, port, refused=_refused(host, port, fitting))
+        return PushServiceSeen(host, port, forbidden=every[0])
+    return PushServiceSeen(host, port, refused=_refused(host, port, fitting))
 
 
 def _refused(host: str, port: int, addresses: list[str]) -> str:

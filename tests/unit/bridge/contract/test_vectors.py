@@ -12,13 +12,13 @@ import pytest
 
 from bridge.contract import ids, topics
 from bridge.contract.header import pack_header, unpack_header
-from bridge.contract.requests import Status, pack_parts, pack_recent, pack_refusal, pack_reply, parse_request
+from bridge.contract.requests import Status, pack_parts, pack_push, pack_recent, pack_refusal, pack_reply, parse_request
 from bridge.contract.views import event_view, flag_names, last_view, pack_digest, text_view
 from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header
 from bridge.requests.requests import Requests, ReturnPath
-from tests.support.rung import RingsNobody
+from tests.support.rung import RingsAnybody
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 FIELDS = ("flags", "from_name", "from_address", "subject", "snippet", "size", "detail", "date")
@@ -127,7 +127,7 @@ def answer(payload):
     async def ask():
         requests = Requests(
             store=OneMessage(),
-            ringing=RingsNobody(),
+            pushing=RingsAnybody(),
             directory=lambda: Directory.of([User(1, "alice")], []),
             load=load,
             reply=reply,
@@ -196,6 +196,12 @@ def test_the_answer_to_recent_is_written_as_the_vector_says(vector):
 @pytest.mark.parametrize("vector", vectors("replies.json", kind="parts"))
 def test_the_answer_to_parts_is_written_as_the_vector_says(vector):
     assert pack_parts([tuple(part) for part in vector["parts"]]).hex() == vector["packed"]
+
+
+@pytest.mark.parametrize("vector", vectors("replies.json", kind="push"))
+def test_the_answer_to_push_is_written_as_the_vector_says(vector):
+    told = {name: vector[name] for name in ("endpoint", "state", "reason")}
+    assert pack_push(vector["key"], **told).hex() == vector["packed"]
 
 
 @pytest.mark.parametrize("vector", vectors("topics.json", kind="name"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.push import judging
-from bridge.push.judging import LONGEST_WAIT_S, Answer, Meaning
+from bridge.push.judging import LONGEST_WAIT_S, Meaning, ServiceAnswer
 
 NOW_S = 1_780_000_000.0
 DATE = "Thu, 28 May 2026 20:27:40 GMT"
@@ -24,7 +24,7 @@ DATE = "Thu, 28 May 2026 20:27:40 GMT"
     ],
 )
 def test_a_status_has_a_meaning(status, meaning):
-    assert judging.meaning(Answer(status)) is meaning
+    assert judging.meaning(ServiceAnswer(status)) is meaning
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_retry_after_is_seconds_or_a_date(after, seconds):
 @pytest.mark.parametrize("status", [429, 503, 507])
 def test_who_asks_for_time_gets_it_within_an_hour(status):
     def wait(after):
-        return judging.wait_s(Answer(status, after=after), failures=0, jitter=0.0, now_s=NOW_S)
+        return judging.wait_s(ServiceAnswer(status, after=after), failures=0, jitter=0.0, now_s=NOW_S)
 
     assert wait("30") == 30
     assert wait(DATE) == 60
@@ -48,13 +48,13 @@ def test_who_asks_for_time_gets_it_within_an_hour(status):
 
 
 def test_who_fails_otherwise_does_not_choose_the_wait():
-    assert judging.wait_s(Answer(500, after="30"), failures=0, jitter=0.0, now_s=NOW_S) == 0.5
+    assert judging.wait_s(ServiceAnswer(500, after="30"), failures=0, jitter=0.0, now_s=NOW_S) == 0.5
     assert judging.wait_s(None, failures=3, jitter=0.0, now_s=NOW_S) == 4
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True), st.text(max_size=40))
 def test_no_wait_is_longer_than_an_hour_or_shorter_than_half_a_second(failures, jitter, after):
-    for answer in (None, Answer(503, after=after), Answer(500)):
+    for answer in (None, ServiceAnswer(503, after=after), ServiceAnswer(500)):
         waited = judging.wait_s(answer, failures=failures, jitter=jitter, now_s=NOW_S)
         assert 0.5 <= waited <= LONGEST_WAIT_S + 1
 
@@ -68,11 +68,14 @@ def test_waits_double():
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Answer(500, said="<html>whatever"), "500"),
-        (Answer(403, said='{"reason":"BadJwtToken"}'), "403: it does not take the signature (VAPID), BadJwtToken"),
-        (Answer(302), "302: it points elsewhere, and that is not followed"),
-        (Answer(400, said="\x1b[2J"), "400"),
-        (Answer(507), "507: nobody is there to take it yet"),
+        (ServiceAnswer(500, said="<html>whatever"), "500"),
+        (
+            ServiceAnswer(403, said='{"reason":"BadJwtToken"}'),
+            "403: it does not take the signature (VAPID), BadJwtToken",
+        ),
+        (ServiceAnswer(302), "302: it points elsewhere, and that is not followed"),
+        (ServiceAnswer(400, said="\x1b[2J"), "400"),
+        (ServiceAnswer(507), "507: nobody is there to take it yet"),
     ],
 )
 def test_a_trouble_is_told_in_few_words(answer, told):
@@ -81,12 +84,12 @@ def test_a_trouble_is_told_in_few_words(answer, told):
 
 @given(st.text(max_size=600))
 def test_a_trouble_is_short_and_plain_whatever_was_said(said):
-    told = judging.trouble(Answer(403, said=said))
+    told = judging.trouble(ServiceAnswer(403, said=said))
     assert len(told) < 100
     assert told.isascii()
     assert told.isprintable()
 
 
 def test_a_clock_that_differs_is_seen():
-    assert judging.skew_s(Answer(201, date=DATE), now_s=NOW_S) == 60
-    assert judging.skew_s(Answer(201, date="today"), now_s=NOW_S) is None
+    assert judging.skew_s(ServiceAnswer(201, date=DATE), now_s=NOW_S) == 60
+    assert judging.skew_s(ServiceAnswer(201, date="today"), now_s=NOW_S) is None

@@ -9,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.contract import ids
-from bridge.kept import Waiting
+from bridge.kept import PushWaiting
 from bridge.model import Header, Storm
 from bridge.push import saying, sealing
-from bridge.push.saying import Content
+from bridge.push.saying import Disclosure
+from tests.support import source
 from tests.support.push_service import Device
 
 NUMBER = ids.decode("00t64ks8n")
 
 
 def waiting(header=None, storm=None, unread=3):
-    return Waiting(
+    return PushWaiting(
         user_id=1,
         user="alice",
         device="phone",
@@ -37,7 +38,7 @@ def mail(name="Ada", address="ada@example.org", subject="Plan", snippet="See the
     return Header(0, name, address, subject, snippet, 5)
 
 
-def said(content=Content.FULL, *, header=None, storm=None, web="https://mail.example.org", short=False):
+def said(content=Disclosure.FULL, *, header=None, storm=None, web="https://mail.example.org", short=False):
     return json.loads(saying.notification(waiting(header, storm), content=content, web=web, short=short))
 
 
@@ -60,7 +61,11 @@ def test_without_an_origin_the_page_is_the_one_that_subscribed():
 
 @pytest.mark.parametrize(
     ("content", "title", "body"),
-    [(Content.FULL, "Ada", "Plan – See the drawing."), (Content.SENDER, "Ada", None), (Content.NONE, "New mail", None)],
+    [
+        (Disclosure.FULL, "Ada", "Plan – See the drawing."),
+        (Disclosure.SENDER, "Ada", None),
+        (Disclosure.NONE, "New mail", None),
+    ],
 )
 def test_no_more_is_told_than_is_wanted(content, title, body):
     shown = said(content, header=mail())["notification"]
@@ -108,7 +113,9 @@ HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=3000) | st.
 
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_whatever_a_stranger_wrote_is_plain_and_fits(name, subject, snippet):
-    text = saying.notification(waiting(mail(name, name, subject, snippet)), content=Content.FULL, web="https://x" * 20)
+    text = saying.notification(
+        waiting(mail(name, name, subject, snippet)), content=Disclosure.FULL, web="https://x" * 20
+    )
     assert len(text) <= sealing.MOST_BYTES
     shown = json.loads(text)["notification"]
     for line in (shown["title"], shown["body"]):
@@ -119,3 +126,18 @@ def test_a_topic_is_what_push_services_take():
     topic = saying.topic(waiting(mail()))
     assert topic == "00t64ks8n"
     assert len(topic) <= 32
+
+
+VECTORS = json.loads((source.ROOT / "tests" / "vectors" / "pushes.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_a_push_says_what_the_vector_says(vector):
+    fields = {"from_name": "", "from_address": "", "subject": "", "snippet": "", "flags": 0, "size": 9}
+    what = waiting(
+        Header(**fields | vector["header"]) if "header" in vector else None,
+        Storm(**vector["storm"]) if "storm" in vector else None,
+        unread=vector["unread"],
+    )
+    text = saying.notification(what, content=Disclosure(vector["content"]), web=vector["web"])
+    assert json.loads(text) == vector["text"]

@@ -41,7 +41,7 @@ def answers(topic, *request, directory=DIRECTORY):
     async def ask():
         answering = Requests(
             store=Empty(),
-            ringing=RingsNobody(),
+            pushing=RingsNobody(),
             directory=lambda: directory,
             load=UNUSED,
             reply=reply,

@@ -14,7 +14,7 @@ from clients.contract.digest import Digest, decode_digest
 from clients.contract.errors import ContractError, MalformedError, UnknownVersionError
 from clients.contract.header import Header, decode_header, describe, rfc3339
 from clients.contract.ids import id_number, received, valid_id
-from clients.contract.requests import decode_parts, decode_reply, encode_request
+from clients.contract.requests import decode_parts, decode_push, decode_reply, encode_request
 from tests.support.contract import decode_recent, digest_of
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
@@ -159,3 +159,15 @@ def test_canonical_headers_leave_out_trailing_defaults():
         if vector.get("canonical", True):
             last = msgpack.unpackb(bytes.fromhex(vector["packed"]))[-1]
             assert last == 1 or last not in (0, "", None)
+
+
+@pytest.mark.parametrize("vector", vectors("replies.json", error=False, kind="push"))
+def test_answer_to_push_is_read(vector):
+    told = decode_push(bytes.fromhex(vector["packed"]))
+    assert asdict(told) == {name: vector[name] for name in ("key", "endpoint", "state", "reason")}
+
+
+@pytest.mark.parametrize("vector", vectors("replies.json", error=True, kind="push"))
+def test_bad_answer_to_push_is_refused(vector):
+    with pytest.raises(MalformedError):
+        decode_push(bytes.fromhex(vector["packed"]))

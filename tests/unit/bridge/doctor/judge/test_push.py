@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.doctor.judge.check import Check
-from bridge.doctor.judge.push import CHECKS, PushSeen, ServiceSeen, judge
+from bridge.doctor.judge.push import CHECKS, PushSeen, PushServiceSeen, judge
 from bridge.kept import PushStanding, PushState
 from tests.support.findings import answer, broken, found
 from tests.support.push_service import Device
@@ -15,7 +15,7 @@ from tests.support.push_service import Device
 HOST = "push.example.net"
 FINE = PushStanding(Device().at(f"https://{HOST}/x", HOST), PushState.OK, 1, 1, "", skew_s=2)
 GONE = replace(FINE, state=PushState.FORGOTTEN, trouble="410")
-SERVICE = ServiceSeen(HOST, 443)
+SERVICE = PushServiceSeen(HOST, 443)
 SEEN = PushSeen(
     enabled=True,
     subject="mailto:root@example.org",
@@ -43,7 +43,7 @@ def test_the_key_is_gone(key):
 
 
 def test_apple_wants_to_know_whom_to_write_to():
-    apple = ServiceSeen("web.push.apple.com", 443)
+    apple = PushServiceSeen("web.push.apple.com", 443)
     assert "Apple" in found(judge(replace(SEEN, subject="", services=(apple,))), "push.subject").problem
     assert answer(judge(replace(SEEN, subject="")), "push.subject") is None
 

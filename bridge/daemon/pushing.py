@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOCAL = "localhost"
 
 
-class Ringing:
+class Pushing:
     """Answers from the store. `enabled` and `allowed` may be replaced at any time."""
 
     def __init__(self, store: Store, *, enabled: bool, allowed: Allowed) -> None:
@@ -48,7 +48,7 @@ class Ringing:
         """How it goes with a device; None when it is not rung."""
         return await self._store.read(subscriptions.standing, user_id, device)
 
-    async def ring(self, user_id: int, device: str, subscription: Subscription) -> None:
+    async def subscribe(self, user_id: int, device: str, subscription: Subscription) -> None:
         """Ring it there from now on. What its name stands for is judged each time when it is rung."""
         from bridge.push import sealing  # noqa: PLC0415 - as above
 
@@ -63,7 +63,7 @@ class Ringing:
         if user is not None:
             self._log.info("push_subscribed", user=user, device=device, host=host)
 
-    async def end(self, user_id: int, device: str) -> None:
+    async def unsubscribe(self, user_id: int, device: str) -> None:
         """Ring it no more."""
         user = await self._store.write(subscriptions.end, user_id, device)
         if user is not None:
