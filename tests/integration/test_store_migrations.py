@@ -20,8 +20,23 @@ from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.contract.publication import Kind
 from bridge.errors import StoreUnavailableError
+from bridge.kept import PushState
 from bridge.rules.rules import Rules
-from bridge.store import bodies, copies, database, live, logins, messages, offline, outbox, people, rules, snapshot
+from bridge.store import (
+    bodies,
+    copies,
+    database,
+    live,
+    logins,
+    messages,
+    notifications,
+    offline,
+    outbox,
+    people,
+    rules,
+    snapshot,
+    subscriptions,
+)
 from bridge.store import salvage as salvaging
 from tests.support.stored import DAY_MS, NOON_MS, Clock, header, mail, to, told
 
@@ -127,6 +142,21 @@ def test_rules_read_right(path, request):
         assert rules.read(connection, "bob") == Rules()
 
 
+def test_who_is_rung_reads_right(path, request):
+    with offline.reading(migrated(path)) as connection:
+        rung = subscriptions.standings(connection)
+        if "0006" not in request.node.name:
+            assert (rung, subscriptions.read_key(connection)) == ({}, None)
+            return
+        assert {whose: (each.state, each.waiting) for whose, each in rung.items()} == {
+            ("alice", "phone"): (PushState.OK, 1),
+            ("bob", "tab-let"): (PushState.FORGOTTEN, 0),
+        }
+        assert len(subscriptions.read_key(connection)) == 32
+        [waiting] = notifications.take(connection, now_ms=NOON_MS, ttl_ms=DAY_MS, limit=9, without=(), days=7)
+        assert (waiting.user, waiting.device, waiting.header.subject) == ("alice", "phone", "mail 3")
+
+
 def test_work_goes_on_with_it(path):
     migrated(path)
 
@@ -154,6 +184,8 @@ def test_it_can_be_salvaged(path):
     younger = {"rules", "ring", "storm", "push", "notification", "push_key"}
     assert set(saved.damaged) <= younger, "tables that it did not have"
     assert saved.rows["message"] == 5
+    if "push" not in saved.damaged:
+        assert (saved.rows["push"], saved.rows["notification"], saved.rows["push_key"]) == (2, 2, 1)
     assert looked_at(path, "PRAGMA user_version") == [(NEWEST,)]
 
 

@@ -7,11 +7,13 @@ import json
 
 import pytest
 
-from bridge.cli.story import DELIVERIES, VERDICTS, Story, moment
+from bridge.cli.story import DELIVERIES, PUSHES, VERDICTS, Story, moment
 from bridge.cli.whereabouts import Whereabouts
 from bridge.contract import ids
+from bridge.kept import PushResult
 from bridge.model import Header
 from bridge.rules.alert import Alert
+from bridge.store.notifications import Rung
 from bridge.store.people import DeviceListing
 from bridge.store.queues import DeliveryState
 from bridge.store.trace import Handover, Traced
@@ -119,3 +121,19 @@ def test_programs_get_the_same():
     ]
     bare = Story(dataclasses.replace(RANG, arrival=None), ()).as_json()
     assert (bare["mail_from"], bare["rcpt_to"], bare["peer"], bare["protocol"]) == (None,) * 4
+
+
+@pytest.mark.parametrize("result", PushResult)
+def test_what_became_of_ringing_a_device_is_told(result):
+    device = Whereabouts(PHONE, None, told=False, now_ms=NOON_MS)
+    story = Story(RANG, ((device, DeliveryState.UNKNOWN),), {"phone": Rung(result, NOON_MS + 500, 1)})
+    assert list(story.lines())[-1] == f"{moment(NOON_MS + 500)}  alice.phone {PUSHES[result]}"
+    [told_of] = story.as_json()["devices"]
+    assert told_of["push"] == {"result": result.value, "at": moment(NOON_MS + 500), "tries": 1}
+
+
+def test_a_ring_that_waits_is_told():
+    device = Whereabouts(PHONE, None, told=False, now_ms=NOON_MS)
+    story = Story(RANG, ((device, DeliveryState.UNKNOWN),), {"phone": Rung(None, None, 3)})
+    assert list(story.lines())[-1].strip() == "alice.phone is to be rung by push, and that waits (tries: 3)"
+    assert story.as_json()["devices"][0]["push"] == {"result": "waiting", "at": None, "tries": 3}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from bridge.cli import whereabouts
+from bridge.kept import PushStanding, PushState
+from bridge.model import Subscription
 from bridge.store.people import DeviceListing
 from bridge.store.visits import NotedVisit
 
@@ -71,3 +75,46 @@ def test_two_apps_with_one_login_are_told_for_a_day():
     assert "postbell device add alice NAME" in warning
     later = whereabouts.known([LISTING], {"alice.phone": GONE}, now_ms=NOW + whereabouts.SHARED_FOR_MS)
     assert whereabouts.warnings(later) == []
+
+
+def standing(state, **more):
+    return PushStanding(
+        Subscription("https://push.example.net/secret", "push.example.net", b"", b""), state, NOW, **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("pushed", "words"),
+    [
+        (None, "no"),
+        (standing(PushState.NEW, ok_ms=None, trouble=""), "yes, not rung yet"),
+        (standing(PushState.OK, ok_ms=NOW, trouble=""), "yes, last 2027-01-15T08:00:00Z"),
+        (
+            standing(PushState.FAILING, ok_ms=None, trouble="503: not now"),
+            "failing since 2027-01-15T08:00:00Z (503: not now)",
+        ),
+        (standing(PushState.FORGOTTEN, ok_ms=None, trouble="410"), "gone since 2027-01-15T08:00:00Z (410)"),
+    ],
+)
+def test_how_it_is_rung_is_told(pushed, words):
+    assert told(dataclasses.replace(LISTING, push=pushed), {}).as_row()[7] == words
+
+
+def test_programs_hear_how_it_is_rung_and_not_where():
+    pushed = standing(PushState.FAILING, ok_ms=NOW - 1000, trouble="503: not now", waiting=2)
+    facts = told(dataclasses.replace(LISTING, push=pushed), {}).as_json()
+    assert facts["push"] == {
+        "state": "failing",
+        "host": "push.example.net",
+        "since": "2027-01-15T08:00:00Z",
+        "last_sent": "2027-01-15T07:59:59Z",
+        "reason": "503: not now",
+        "waiting": 2,
+    }
+    assert "secret" not in str(facts)
+
+
+def test_who_has_to_subscribe_again_is_warned_of():
+    gone = told(dataclasses.replace(LISTING, push=standing(PushState.FORGOTTEN, ok_ms=None, trouble="410")), {})
+    [warning] = whereabouts.warnings([gone])
+    assert warning.startswith("alice.phone: its push service no longer knows it.")
