@@ -97,3 +97,7 @@ class LinkDownError(PostbellError):
 
 class RefusedError(PostbellError):
     """The broker refused the connection or a subscription; the text says why."""
+
+
+class PublishRefusedError(RefusedError):
+    """The broker did not take a publish, or says beforehand that it would not; the text says why."""

@@ -139,7 +139,7 @@ def _lines(hop: str, findings: Sequence[Finding], *, verbose: bool) -> Iterator[
     reason = findings[0].problem if ok is None and not verbose else ""
     yield f"{sign(ok)} {hop:{WIDTH if reason else 0}}{reason}".rstrip()
     for finding in findings:
-        if verbose or finding.ok is False:
+        if verbose or finding.ok is False or (finding.ok and finding.cure):
             yield f"  {sign(finding.ok)} {finding.check:{WIDTH}}{finding.problem}".rstrip()
             if finding.cure:
                 yield f"    {'':{WIDTH}}→ {finding.cure}"

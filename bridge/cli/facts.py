@@ -34,6 +34,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "awaited": {**broker.get("awaited", {}), **bridge.get("awaited", {})},
         "broker": {
             "connected": bool(bridge.get("connected")),
+            "protocol": bridge.get("protocol"),
             "url": broker_url(settings),
             "embedded": embedded,
             "running": broker_runs,

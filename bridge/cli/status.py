@@ -82,7 +82,8 @@ def _processes(found: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [("bridge", "running" if found["running"] else "not running")]
     if broker["embedded"] and not broker["running"]:
         return [*lines, ("broker", "not running")]
-    return [*lines, ("broker", f"{'' if broker['connected'] else 'not '}connected, {broker['url']}")]
+    spoken = f", MQTT {broker['protocol']}" if broker["protocol"] else ""
+    return [*lines, ("broker", f"{'' if broker['connected'] else 'not '}connected, {broker['url']}{spoken}")]
 
 
 def _listeners(found: dict[str, Any]) -> list[tuple[str, str]]:

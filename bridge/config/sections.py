@@ -139,7 +139,8 @@ class Mqtt(Section):
     )
     root: Root = Field("mail", description="The first levels of all topics of mail.")
     version: MqttVersion = Field(
-        "3.1.1", description="The MQTT that the bridge speaks; the broker of Postbell speaks 3.1.1."
+        "auto",
+        description="The MQTT that the bridge speaks: `5`, `3.1.1`, or `auto`: 5, and 3.1.1 where the broker has no 5.",
     )
     keepalive: int = Field(60, ge=5, le=65535, description="After so many seconds of silence the connection is tried.")
     window: int = Field(256, ge=1, le=10_000, description="How many publishes may wait for their PUBACK.")

@@ -198,6 +198,6 @@ Hosts = Annotated[
 Contact = Annotated[str, AfterValidator(_contact), Kind("contact")]
 PushContent = Literal["full", "sender", "none"]
 LoginsFor = Literal["", "mosquitto", "nats"]
-MqttVersion = Literal["3.1.1", "5"]
+MqttVersion = Literal["auto", "5", "3.1.1"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]

@@ -39,7 +39,8 @@ class Publication:
     `path` names the row, `topic` is where it goes, both without the root; an empty payload clears a
     retained topic. `number` is the message's id as a number, 0 for views. `generation` is the row's
     when it was read: one that was marked again since has a higher one. `needed` is False when the
-    broker already agrees and the row only has to go.
+    broker already agrees and the row only has to go. `expiry_s` is after how many seconds the broker
+    forgets it by itself, if ever.
     """
 
     path: str
@@ -51,6 +52,7 @@ class Publication:
     number: int
     generation: int
     needed: bool = True
+    expiry_s: int | None = None
 
     @property
     def mail_id(self) -> str:

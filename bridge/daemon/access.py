@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.config.endpoints import MqttUrl, TcpAddress
 from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, LinkDownError
-from bridge.publish.link import Target
+from bridge.publish.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -311,7 +311,7 @@ class Bridge:
             target=self.access.target,
             node=self.settings.node,
             keepalive_s=self.settings.mqtt.keepalive,
-            mqtt5=self.settings.mqtt.version == "5",
+            version=self.settings.mqtt.version,
             backoff=Backoff(),
             jitter=random.random,
             on_message=self.inbound.take,

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bridge.contract.expiry import REPLY_S
 from bridge.errors import LinkDownError
 
 if TYPE_CHECKING:
@@ -40,5 +41,5 @@ class Connected:
         return self.connection
 
     async def reply(self, path: ReturnPath, payload: bytes) -> None:
-        """Publish a reply to a device, done at PUBACK; raises LinkDownError."""
-        await self.require().publish(path.topic, payload, retain=False, correlation=path.correlation)
+        """Publish a reply to a device, done at PUBACK; raises LinkDownError or PublishRefusedError."""
+        await self.require().publish(path.topic, payload, retain=False, expiry_s=REPLY_S, correlation=path.correlation)

@@ -8,7 +8,7 @@ from bridge.daemon.login_files import Form, LoginFiles
 from bridge.daemon.own_login import OwnLogin
 from bridge.daemon.reloading import Reloading
 from bridge.publish import visit
-from bridge.publish.link import Target
+from bridge.publish.target import Target
 from bridge.setup import mosquitto, nats
 
 if TYPE_CHECKING:

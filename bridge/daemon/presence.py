@@ -40,7 +40,7 @@ class Presence:
 
     def tell(self) -> None:
         """Write it anew. A disk that is full is no reason to end: mail is refused until there is room again."""
-        listening = self._addresses()
+        listening, connection = self._addresses(), self._connected.connection
         facts = {
             "pid": os.getpid(),
             "smtp": listening.get("smtp"),
@@ -48,7 +48,8 @@ class Presence:
             "lmtp": listening.get("lmtp"),
             "http": listening.get("http"),
             "awaited": (awaited := dict(self._awaited())),
-            "connected": (connected := self._connected.connection is not None),
+            "connected": (connected := connection is not None),
+            "protocol": None if connection is None else connection.granted.version,
         }
         mail = {name: address for name, address in listening.items() if name != "http"}
         takes = (

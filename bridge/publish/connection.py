@@ -17,7 +17,8 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from bridge.errors import LinkDownError, RefusedError
+from bridge.errors import LinkDownError, PublishRefusedError, RefusedError
+from bridge.publish.granted import Granted, publish_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 ACKNOWLEDGE_DEADLINE_S = 30.0
 UNACKNOWLEDGED_AT_ONCE = 1000
+UNSPECIFIED = 0x80
+"""What paho calls the end of a connection without a reason (MQTT 5 §2.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,17 @@ class Incoming:
     correlation: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """A publish that waits for its turn."""
+
+    future: asyncio.Future[None]
+    topic: str
+    payload: bytes
+    retain: bool
+    properties: Properties | None
+
+
 class BrokerConnection:
     """One MQTT connection, made before paho connects. All methods are for the event loop's thread.
 
@@ -46,7 +60,7 @@ class BrokerConnection:
     it right behind CONNACK, and what nobody takes and acknowledges would block its window for good.
 
     `on_message` gets each message on the loop, except replayed retained ones: those go to whoever
-    asked for them by `retained`, and to nobody else.
+    asked for them by `retained`, and to nobody else. `granted` is set once the broker has let us in.
     """
 
     def __init__(
@@ -55,33 +69,49 @@ class BrokerConnection:
         *,
         on_message: Callable[[Incoming], Awaitable[None]],
     ) -> None:
-        self.session_present = False
+        self.granted = Granted()
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._client = client
         self._on_message = on_message
         self._on_retained: tuple[Callable[[str, bytes], None], ...] = ()  # replaced, never changed: two threads use it
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._flying = 0
+        self._queued: deque[_Outgoing] = deque()
         self._reports: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
-        client.on_publish = lambda _c, _u, mid, *_: self._report(self._acknowledged, mid)
+        client.on_publish = lambda _c, _u, mid, reason, _p: self._report(self._published, mid, reason)
         client.on_subscribe = lambda _c, _u, mid, codes, _p: self._report(self._subscribed, mid, codes)
         client.on_unsubscribe = lambda _c, _u, mid, *_: self._report(self._acknowledged, mid)
-        client.on_disconnect = lambda _c, _u, _f, reason, _p: self._report(self._lost, str(reason))
+        client.on_disconnect = lambda _c, _u, flags, reason, said: self._report(
+            self._lost, why(reason, said, told=flags.is_disconnect_packet_from_server)
+        )
         client.on_message = self._received
 
     def publish(
-        self, topic: str, payload: bytes, *, retain: bool, correlation: bytes | None = None
+        self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None = None, correlation: bytes | None = None
     ) -> asyncio.Future[None]:
-        """Send a QoS 1 publish; the future is done at PUBACK or fails with LinkDownError.
+        """Send a QoS 1 publish; the future is done at PUBACK, or fails with LinkDownError or PublishRefusedError.
 
-        `correlation` goes along as correlation data (MQTT 5 §3.3.2.3.6) and is for MQTT 5 only.
+        No more are sent at once than the broker takes [MQTT-3.3.4-9], and none that is larger [MQTT-3.2.2-15].
+        `expiry_s` is after how many seconds the broker forgets it (MQTT 5 §3.3.2.3.3); 3.1.1 does not know that.
+        `correlation` goes along as correlation data (§3.3.2.3.6) and is for MQTT 5 only.
         """
-        properties = None if correlation is None else mqtt5_properties(PacketTypes.PUBLISH, CorrelationData=correlation)
-        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
-        return self._wait_for(info.rc, info.mid)
+        future: asyncio.Future[None] = self._loop.create_future()
+        if self.closed.done():
+            _fail(future, LinkDownError("not connected"))
+            return future
+        expiry_s = expiry_s if self.granted.mqtt5 else None
+        if self.granted.packet_bytes is not None:
+            size = publish_bytes(topic, payload, expires=expiry_s is not None, correlation=correlation)
+            if excess := self.granted.excess(size):
+                _fail(future, PublishRefusedError(excess))
+                return future
+        self._queued.append(_Outgoing(future, topic, payload, retain, _properties(expiry_s, correlation)))
+        self._send()
+        return future
 
     async def subscribe(self, filters: Sequence[str], *, qos: int) -> None:
         """Subscribe and wait for SUBACK; raises LinkDownError, RefusedError or TimeoutError."""
@@ -116,13 +146,38 @@ class BrokerConnection:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    # --- the window -------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        """Send what waits, as far as the broker takes more before it has acknowledged some."""
+        while self._queued and self._flying < self.granted.receive_maximum:
+            outgoing = self._queued.popleft()
+            info = self._client.publish(
+                outgoing.topic, outgoing.payload, qos=1, retain=outgoing.retain, properties=outgoing.properties
+            )
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                _fail(outgoing.future, LinkDownError("not connected"))
+                continue
+            self._flying += 1
+            self._waiting[info.mid] = outgoing.future
+
+    def _published(self, mid: int, reason: ReasonCode) -> None:
+        """PUBACK has come; one that says no is no delivery [MQTT-3.4.2-1]."""
+        self._flying -= 1
+        future = self._waiting.pop(mid, None)
+        if future is not None and not future.done():
+            if reason.is_failure:
+                _fail(future, PublishRefusedError(str(reason)))
+            else:
+                future.set_result(None)
+        self._send()
+
     # --- what paho reports ------------------------------------------------------------------------
 
     def _wait_for(self, code: MQTTErrorCode, mid: int) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or self.closed.done():
-            future.set_exception(LinkDownError("not connected"))
-            future.exception()  # whoever awaits it sees it; nobody else needs to be told
+            _fail(future, LinkDownError("not connected"))
         else:
             self._waiting[mid] = future
         return future
@@ -158,11 +213,12 @@ class BrokerConnection:
     def _lost(self, reason: str) -> None:
         if not self.closed.done():
             self.closed.set_result(reason)
-        waiting, self._waiting = self._waiting, {}
-        for future in waiting.values():
+        waiting = [*self._waiting.values(), *(outgoing.future for outgoing in self._queued)]
+        self._waiting = {}
+        self._queued.clear()
+        for future in waiting:
             if not future.done():
-                future.set_exception(LinkDownError(reason))
-                future.exception()
+                _fail(future, LinkDownError(reason))
 
     def _received(self, client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         if message.retain:
@@ -199,9 +255,33 @@ class BrokerConnection:
         self._client.ack(message.mid, message.qos)
 
 
+def why(reason: ReasonCode, said: Properties | None, *, told: bool) -> str:
+    """Why a connection ended. `told`: the broker said so, maybe with words beside (MQTT 5 §3.14.2.2.3)."""
+    if not told:
+        return "the connection was lost" if reason.value == UNSPECIFIED else str(reason)
+    words = getattr(said, "ReasonString", "")
+    return f"{reason}: {words}" if words else str(reason)
+
+
 def mqtt5_properties(packet_type: int, **values: Any) -> Properties:
     """MQTT 5 properties by the names that paho gives them."""
     properties = Properties(packet_type)  # type: ignore[no-untyped-call]
     for name, value in values.items():
         setattr(properties, name, value)
     return properties
+
+
+def _properties(expiry_s: int | None, correlation: bytes | None) -> Properties | None:
+    """What goes along with a publish; None where nothing does."""
+    values: dict[str, Any] = {}
+    if expiry_s is not None:
+        values["MessageExpiryInterval"] = expiry_s
+    if correlation is not None:
+        values["CorrelationData"] = correlation
+    return mqtt5_properties(PacketTypes.PUBLISH, **values) if values else None
+
+
+def _fail(future: asyncio.Future[None], error: Exception) -> None:
+    """Have whoever awaits it see the error; nobody else needs to be told."""
+    future.set_exception(error)
+    future.exception()

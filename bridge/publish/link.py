@@ -7,79 +7,52 @@ paho's.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import paho.mqtt.client as paho
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 
 from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError, in_words
 from bridge.publish.connection import BrokerConnection, mqtt5_properties
 from bridge.publish.ending import end
+from bridge.publish.granted import Granted
+from bridge.publish.target import prepared
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
+    import paho.mqtt.client as paho
+    from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from bridge.config.endpoints import MqttUrl, TcpAddress
+    from bridge.config.endpoints import TcpAddress
+    from bridge.config.values import MqttVersion
     from bridge.publish.backoff import Backoff
     from bridge.publish.connection import Incoming
+    from bridge.publish.target import Target
 
 CONNECT_DEADLINE_S = 15.0
-RECEIVE_MAXIMUM = 20
-"""What mosquitto grants by default (MQTT 5 §3.2.2.3.3); paho cannot learn it from CONNACK in time."""
 SESSION_EXPIRY_S = 30 * 86_400
 """How long an MQTT 5 broker keeps requests for a bridge that is away."""
+UNSUPPORTED_VERSION = 0x84
+"""The reason of a CONNACK (MQTT 5 §3.2.2.2); paho makes it of the return code 1 of older brokers as well."""
+VERSIONS: Mapping[MqttVersion, Sequence[bool]] = {"auto": (True, False), "5": (True,), "3.1.1": (False,)}
+"""Whether to try MQTT 5, one try after the other, by what the configuration says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the broker is and how to log in."""
-
-    url: MqttUrl
-    username: str
-    password: str
-    ca_file: Path | None = None
-
-    @property
-    def address(self) -> str:
-        """`host:port` for the log, without credentials."""
-        return str(self.url.address)
-
-
-def prepared(target: Target, *, client_id: str, mqtt5: bool, clean: bool = False) -> paho.Client:
-    """A client that is ready to connect to a broker; `clean` is whether its session ends with the connection."""
-    url = target.url
-    client = paho.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=client_id,
-        clean_session=None if mqtt5 else clean,
-        protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
-        transport="websockets" if url.websocket else "tcp",
-        reconnect_on_failure=False,
-        manual_ack=True,
-    )
-    client.username_pw_set(target.username, target.password)
-    if url.encrypted:
-        client.tls_set_context(ssl.create_default_context(cafile=target.ca_file))
-    if url.websocket:
-        client.ws_set_options(path=url.path or "/mqtt")
-    return client
+class _OlderError(RefusedError):
+    """The broker does not speak this version of MQTT."""
 
 
 class Link:
     """Keeps a connection to the broker: connects, says so, waits until it is lost, backs off.
 
     `node` names the bridge: its client id and its status topic come of it. `target` is asked anew for
-    each try; it raises LinkDownError while there is no telling where.
+    each try; it raises LinkDownError while there is no telling where. `version` is the MQTT to speak: with `auto`
+    that is 5, or 3.1.1 for the life of a connection to a broker that does not speak 5.
     """
 
     def __init__(
@@ -88,7 +61,7 @@ class Link:
         target: Callable[[], Target],
         node: str,
         keepalive_s: int,
-        mqtt5: bool,
+        version: MqttVersion,
         backoff: Backoff,
         jitter: Callable[[], float],
         on_message: Callable[[Incoming], Awaitable[None]],
@@ -97,7 +70,7 @@ class Link:
         self._target = target
         self._client_id = f"postbell-{node}"
         self._keepalive_s = keepalive_s
-        self._mqtt5 = mqtt5
+        self._versions = VERSIONS[version]
         self._status_topic = topics.status(node)
         self._backoff = backoff
         self._jitter = jitter
@@ -134,7 +107,13 @@ class Link:
         serve: Callable[[BrokerConnection], Coroutine[Any, Any, None]],
     ) -> None:
         self._tally.links["connected"] += 1
-        self._log.info("broker_connected", broker=target.address, session_present=connection.session_present)
+        granted = connection.granted
+        self._log.info(
+            "broker_connected",
+            broker=target.address,
+            protocol=granted.version,
+            session_present=granted.session_present,
+        )
         serving = asyncio.create_task(serve(connection), name="serve-connection")
         try:
             connection.publish(self._status_topic, b"online", retain=True)
@@ -155,47 +134,59 @@ class Link:
                 await connection.close()
 
     async def _connect(self, target: Target) -> BrokerConnection:
-        client = prepared(target, client_id=self._client_id, mqtt5=self._mqtt5)
-        # On 3.1.1 the outbox alone keeps the window; an MQTT 5 broker cuts off who exceeds its receive maximum.
-        client.max_inflight_messages_set(RECEIVE_MAXIMUM if self._mqtt5 else 0)
+        """A connection in the first version that the broker speaks; one that is too old may just end the connection."""
+        for mqtt5 in self._versions[:-1]:
+            with suppress(_OlderError, LinkDownError):
+                return await self._try(target, mqtt5=mqtt5)
+        return await self._try(target, mqtt5=self._versions[-1])
+
+    async def _try(self, target: Target, *, mqtt5: bool) -> BrokerConnection:
+        client = prepared(target, client_id=self._client_id, mqtt5=mqtt5)
+        client.max_inflight_messages_set(0)  # paho's window cannot be changed once CONNACK is there: ours is
         client.will_set(self._status_topic, b"offline", qos=1, retain=True)
         connection = BrokerConnection(client, on_message=self._on_message)
         try:
-            await self._handshake(client, connection, target.url.address)
+            await self._handshake(client, connection, target.url.address, mqtt5=mqtt5)
         except BaseException:
             await _abandon(client)
             raise
         return connection
 
-    def _dial(self, client: paho.Client, address: TcpAddress) -> None:
-        if not self._mqtt5:
+    def _dial(self, client: paho.Client, address: TcpAddress, *, mqtt5: bool) -> None:
+        if not mqtt5:
             client.connect(address.host, address.port, self._keepalive_s)
             return
         properties = mqtt5_properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S)
         client.connect(address.host, address.port, self._keepalive_s, clean_start=False, properties=properties)
 
-    async def _handshake(self, client: paho.Client, connection: BrokerConnection, address: TcpAddress) -> None:
+    async def _handshake(
+        self, client: paho.Client, connection: BrokerConnection, address: TcpAddress, *, mqtt5: bool
+    ) -> None:
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[ReasonCode, bool]] = loop.create_future()
+        answer: asyncio.Future[tuple[ReasonCode, Granted]] = loop.create_future()
 
-        def answered(reason: ReasonCode, session_present: bool) -> None:  # noqa: FBT001 - MQTT's own flag
+        def answered(reason: ReasonCode, granted: Granted) -> None:
             if not answer.done():
-                answer.set_result((reason, session_present))
+                answer.set_result((reason, granted))
 
-        def connected(_c: Any, _u: Any, flags: paho.ConnectFlags, reason: ReasonCode, _p: Any) -> None:
-            loop.call_soon_threadsafe(answered, reason, flags.session_present)
+        def connected(
+            _c: Any, _u: Any, flags: paho.ConnectFlags, reason: ReasonCode, properties: Properties | None
+        ) -> None:
+            granted = Granted.of(properties, mqtt5=mqtt5, session_present=flags.session_present)
+            loop.call_soon_threadsafe(answered, reason, granted)
 
         client.on_connect = connected
         async with asyncio.timeout(CONNECT_DEADLINE_S):
-            await asyncio.to_thread(self._dial, client, address)
+            await asyncio.to_thread(self._dial, client, address, mqtt5=mqtt5)
             client.loop_start()
             ends: set[asyncio.Future[Any]] = {answer, connection.closed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             raise LinkDownError(connection.closed.result())
-        reason, connection.session_present = answer.result()
+        reason, connection.granted = answer.result()
         if reason != 0:
-            raise RefusedError(f"the broker refused the connection: {reason}")
+            refused = f"the broker refused the connection: {reason}"
+            raise _OlderError(refused) if reason.value == UNSUPPORTED_VERSION else RefusedError(refused)
 
 
 async def _abandon(client: paho.Client) -> None:

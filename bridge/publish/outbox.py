@@ -3,7 +3,9 @@
 It is the only way to a retained topic. Messages go first and in the order of their marks, with a
 window of them in flight; views wait until no message waits or they have waited long enough, and
 each is published at most once an interval, so a burst costs one publish per message plus a
-handful. One topic is never in flight twice, which keeps the order per topic.
+handful. One topic is never in flight twice, which keeps the order per topic. What the broker refuses
+stays in the outbox, and is offered again after a wait that doubles, or on the next connection
+(docs/decisions/0035-what-is-used-of-mqtt-5.md); what stands behind it goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from bridge.contract.publication import Kind
-from bridge.errors import LinkDownError, StoreUnavailableError
+from bridge.errors import LinkDownError, PublishRefusedError, StoreUnavailableError
+from bridge.publish import refusals
+from bridge.publish.refusals import Refusals
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
@@ -51,8 +55,8 @@ class Rows(Protocol):
 class Publisher(Protocol):
     """What the pump needs of a connection."""
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> asyncio.Future[None]:
-        """Send; done at PUBACK."""
+    def publish(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> asyncio.Future[None]:
+        """Send; done at PUBACK, or fails with LinkDownError or PublishRefusedError."""
 
 
 class Outbox:
@@ -69,6 +73,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._flying: dict[str, Publication] = {}
         self._acknowledged: list[Publication] = []
+        self._refusals = Refusals()
         self._doubtful: list[str] | None = None
         """What was in flight when the last connection ended; None: that was another process, who knows."""
         self._view_sent_at: dict[str, float] = {}
@@ -105,6 +110,7 @@ class Outbox:
             ]
         self._flying.clear()
         self._acknowledged.clear()
+        self._refusals.clear()
         self._wake.set()
         while True:
             await self._wake.wait()
@@ -136,11 +142,15 @@ class Outbox:
             raise
         for publication in done:
             self._flying.pop(publication.path, None)
+            self._refusals.taken(publication.path)
 
     async def _fill(self, connection: Publisher) -> None:
         """Top the window up, messages first."""
-        room = self._window - len(self._flying)
-        messages = await self._rows.take_messages(limit=self._window + room, busy=self._flying)
+        room, resting = self._window - len(self._flying), self._refusals.resting
+        if len(resting) >= refusals.AT_MOST:
+            return
+        busy = resting | self._flying.keys()
+        messages = await self._rows.take_messages(limit=self._window + room + len(resting), busy=busy)
         for publication in messages[:room]:
             self._send(connection, publication)
         if len(messages) < room or self._monotonic() - self._views_at > VIEW_PATIENCE_S:
@@ -149,7 +159,7 @@ class Outbox:
     async def _fill_views(self, connection: Publisher, *, room: int) -> None:
         now = self._views_at = self._monotonic()
         self._view_sent_at = {p: t for p, t in self._view_sent_at.items() if now - t < VIEW_INTERVAL_S}
-        resting = self._view_sent_at.keys() | self._flying.keys()
+        resting = self._view_sent_at.keys() | self._flying.keys() | self._refusals.resting
         views = await self._rows.take_views(limit=room + len(resting), busy=resting)
         if not (views or resting):
             self.drained.set()
@@ -170,16 +180,24 @@ class Outbox:
             self._acknowledged.append(publication)
             self._wake.set()
             return
-        future = connection.publish(f"{self._root}/{publication.topic}", publication.payload, retain=publication.retain)
+        future = connection.publish(
+            f"{self._root}/{publication.topic}",
+            publication.payload,
+            retain=publication.retain,
+            expiry_s=publication.expiry_s,
+        )
         future.add_done_callback(lambda done: self._landed(publication, done))
 
     def _landed(self, publication: Publication, done: asyncio.Future[None]) -> None:
         """The PUBACK has come: the row is settled at the next turn. Or the connection is lost, and nobody knows."""
         if done.cancelled() or isinstance(done.exception(), LinkDownError):
             return
-        done.result()
         if self._flying.get(publication.path) is not publication:
             return  # a late acknowledgement of an earlier connection
+        if isinstance(refusal := done.exception(), PublishRefusedError):
+            self._refused(publication, str(refusal))
+            return
+        done.result()
         for witness in self._witnesses:
             witness.add(publication.path)
         self._acknowledged.append(publication)
@@ -193,6 +211,26 @@ class Outbox:
                 kind=publication.kind.value if publication.payload else "tombstone",
                 bytes=len(publication.payload),
             )
+
+    def _refused(self, publication: Publication, reason: str) -> None:
+        """A PUBACK that says no is no delivery: the row stays, and the topic rests."""
+        del self._flying[publication.path]
+        wait_s = self._refusals.refused_for_s(publication.path)
+        asyncio.get_running_loop().call_later(wait_s, self._offer_again, publication.path)
+        self._wake.set()
+        self._log.warning(
+            "publish_refused",
+            id=publication.mail_id,
+            user=publication.path.partition("/")[0],
+            kind=publication.kind.value,
+            bytes=len(publication.payload),
+            reason=reason,
+            again_s=wait_s,
+        )
+
+    def _offer_again(self, path: str) -> None:
+        self._refusals.due(path)
+        self._wake.set()
 
     def _count(self, publication: Publication) -> None:
         if publication.kind is not Kind.MESSAGE:

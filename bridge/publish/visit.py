@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import RefusedError
-from bridge.publish.link import prepared
+from bridge.publish.target import prepared
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from bridge.publish.link import Target
+    from bridge.publish.target import Target
 
 PATIENCE_S = 10.0
 """How long the broker may take to read its new files."""

@@ -15,7 +15,7 @@ import structlog
 
 from bridge.contract import requests, topics
 from bridge.contract.requests import Operation, Request, Status
-from bridge.errors import BadRequestError, LinkDownError, StoreUnavailableError
+from bridge.errors import BadRequestError, LinkDownError, PublishRefusedError, StoreUnavailableError
 from bridge.requests.allowance import Allowances
 from bridge.requests.answers import Answer, AnswerCache, extract
 from bridge.tally import Tally
@@ -47,8 +47,8 @@ class Requests:
 
     `directory` gives the users as they are now, `pushing` knows where their devices are rung. `load` reads a stored
     body: None when it is gone, StoreUnavailableError when the disk does not give it. `reply` publishes a reply, or
-    raises LinkDownError. A reply has chunks of at most `chunk` bytes; `rate` are requests per second and
-    device, `monotonic` gives seconds.
+    raises LinkDownError or PublishRefusedError. A reply has chunks of at most `chunk` bytes; `rate` are requests per
+    second and device, `monotonic` gives seconds.
     """
 
     def __init__(
@@ -237,6 +237,9 @@ class Requests:
         except LinkDownError:
             self._tally.replies_dropped += 1
             self._log.info("reply_dropped", reason="broker lost")
+        except PublishRefusedError as error:
+            self._tally.replies_dropped += 1
+            self._log.warning("reply_dropped", reason=str(error))
 
 
 def _unanswerable() -> BadRequestError:

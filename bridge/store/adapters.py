@@ -40,7 +40,7 @@ class Mailbox:
 
 
 class OutboxRows:
-    """The rows of the outbox, for the pump. `days` is how long an unseen message counts as unread."""
+    """The rows of the outbox, for the pump. `days` is how long an unseen message is live, and counts as unread."""
 
     def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
         self._store = store
@@ -50,11 +50,13 @@ class OutboxRows:
         self.doubt = store.writing(outbox.doubt)
 
     async def take_messages(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """PushWaiting messages and events, oldest mark first."""
-        return await self._store.read(outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms())
+        """Waiting messages and events, oldest mark first."""
+        return await self._store.read(
+            outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days
+        )
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """PushWaiting views with their newest values."""
+        """Waiting views with their newest values."""
         return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days)
 
 

@@ -6,10 +6,11 @@ The truth is what the store knows at the moment when the row's turn comes. Nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids
+from bridge.contract.expiry import left_s
 from bridge.contract.header import fitted, unpack_header
 from bridge.contract.publication import Kind, Publication
 from bridge.contract.views import event_view, last_view, pack_digest, storm_event_view, text_view
@@ -85,23 +86,25 @@ class Known:
 # --- messages, events and strays ------------------------------------------------------------------
 
 
-def message(row: Row, known: Known, *, now_ms: int) -> Publication:
+def message(row: Row, known: Known, *, now_ms: int, days: float) -> Publication:
     """The header while the message is live; else a tombstone, unless nobody was ever told of it.
 
-    A message that is gone from the table may still be held, so it gets one too.
+    A message that is gone from the table may still be held, so it gets one too. The broker is told when
+    the message leaves by age, and of a tombstone nothing: it is never retained, and a device that is away must hear it.
     """
-    del now_ms
     if known.mail is not None and known.mail.live:
-        return row.publish(fitted(known.mail.header, known.owner.payload if known.owner else None))
+        header = row.publish(fitted(known.mail.header, known.owner.payload if known.owner else None))
+        return replace(header, expiry_s=left_s(ids.received_ms(row.number), days=days, now_ms=now_ms))
     if known.mail is not None and not known.mail.held:
         return row.drop()
     return row.publish(b"")
 
 
-def event(row: Row, known: Known, *, now_ms: int) -> Publication:
+def event(row: Row, known: Known, *, now_ms: int, days: float) -> Publication:
     """The news of a live message or of a storm that ended, while it is news and the user wants events.
 
-    The only kind that is not retained; its row has the message's id behind the topic.
+    The only kind that is not retained; its row has the message's id behind the topic. For whoever is away it waits
+    at the broker no longer than the mail itself.
     """
     if known.owner is None or Kind.EVENT not in known.owner.views:
         return row.drop()
@@ -115,12 +118,13 @@ def event(row: Row, known: Known, *, now_ms: int) -> Publication:
     else:
         return row.drop()
     topic = row.path.rpartition("/")[0]
-    return Publication(row.path, topic, payload, False, row.kind, row.user_id, row.number, row.generation)
+    told = Publication(row.path, topic, payload, False, row.kind, row.user_id, row.number, row.generation)
+    return replace(told, expiry_s=left_s(happened_ms, days=days, now_ms=now_ms))
 
 
-def stray(row: Row, known: Known, *, now_ms: int) -> Publication:
+def stray(row: Row, known: Known, *, now_ms: int, days: float) -> Publication:
     """Whatever it is, it has to go."""
-    del known, now_ms
+    del known, now_ms, days
     return row.publish(b"")
 
 
@@ -129,7 +133,7 @@ MESSAGES: Mapping[Kind, Callable[..., Publication]] = {
     Kind.EVENT: event,
     Kind.STRAY: stray,
 }
-"""Every kind that goes before the views; each takes a Row, what is Known, and the moment."""
+"""Every kind that goes before the views; each takes a Row, what is Known, the moment, and the days of live mail."""
 
 
 # --- views ----------------------------------------------------------------------------------------

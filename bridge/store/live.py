@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
+from bridge.contract.expiry import DAY_MS
 from bridge.store import marks, views
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.store.writer import Transaction
-
-DAY_MS = 86_400_000
 
 
 def horizon(now_ms: int, days: float) -> int:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids
+from bridge.contract.expiry import DAY_MS
 from bridge.contract.header import pack_header, sender_date
 from bridge.kept import Kept, StoredBody
 from bridge.rules.alert import Alert, SpamAction
 from bridge.store import marks, notifications, rules
-from bridge.store.live import DAY_MS
 
 if TYPE_CHECKING:
     import sqlite3

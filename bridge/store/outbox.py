@@ -47,14 +47,14 @@ _FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({_FIRST})"  # noqa
 
 
 def take_messages(
-    connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str]
+    connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str], days: float
 ) -> list[Publication]:
     """The first waiting messages and events in the order of their marks, without those in flight."""
     rows = [row for row in connection.execute(_MESSAGES, (limit,)) if row[0] not in busy]
-    return [_message(row, now_ms=now_ms) for row in rows]
+    return [_message(row, now_ms=now_ms, days=days) for row in rows]
 
 
-def _message(found: tuple[Any, ...], *, now_ms: int) -> Publication:
+def _message(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
     path, kind, generation, user_id, number, header, live, held, name, switched_on, payload, until_ms, *storm = found
     row = Row(path, Kind(kind), generation, user_id, number)
     known = Known(
@@ -62,7 +62,7 @@ def _message(found: tuple[Any, ...], *, now_ms: int) -> Publication:
         mail=None if header is None else Mail(header, live=bool(live), held=bool(held)),
         told=None if until_ms is None else Told(Storm(*storm), until_ms),
     )
-    return desired.MESSAGES[row.kind](row, known, now_ms=now_ms)
+    return desired.MESSAGES[row.kind](row, known, now_ms=now_ms, days=days)
 
 
 def take_views(

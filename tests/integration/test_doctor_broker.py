@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import ssl
-from contextlib import closing
 
 import paho.mqtt.client as paho
 import pytest
@@ -14,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.issued import issue
 from tests.support.mosquitto import Mosquitto
+from tests.support.old_broker import ANSWERS, OldBroker
 from tests.support.system import System
 from tests.support.waiting import free_port, listens, until
 
@@ -158,12 +157,18 @@ def test_a_broker_that_does_not_let_the_bridge_in(tmp_path):
             assert "word: No such file" in doctor(system)["broker.login"]["problem"]
 
 
-def test_a_version_that_the_embedded_broker_does_not_speak(tmp_path):
+def test_a_version_that_the_broker_does_not_speak(tmp_path):
     (tmp_path / "state").mkdir(mode=0o700)
-    with System(tmp_path, POSTBELL_BODY__TOTAL="1M") as system:
-        system.serve()
-        findings = doctor(system, POSTBELL_MQTT__VERSION="5")
-        assert broken(findings) == {"broker.version"}
-        assert findings["broker.version"]["cure"] == 'mqtt.version = "3.1.1"'
-        with closing(sqlite3.connect(system.state_dir / "postbell.db")) as connection:
-            assert connection.execute("SELECT count(*) FROM user").fetchone() == (0,)
+    with Mosquitto(tmp_path) as broker, OldBroker(broker.port, answer=ANSWERS["code 1"]) as old:
+        environment = {
+            "POSTBELL_BROKER__EMBEDDED": "false",
+            "POSTBELL_MQTT__URL": f"mqtt://127.0.0.1:{old.port}",
+            "POSTBELL_BODY__TOTAL": "1M",
+        }
+        with System(tmp_path, **environment) as system:
+            finding = doctor(system, POSTBELL_MQTT__VERSION="5")["broker.version"]
+            assert (finding["ok"], finding["cure"]) == (False, 'mqtt.version = "auto"')
+            finding = doctor(system)["broker.version"]
+            assert finding["ok"] is True
+            assert "speaks MQTT 3.1.1 alone: Home Assistant" in finding["problem"]
+            assert "2027.1" in system.run("doctor", "--look-only", check=False).stdout

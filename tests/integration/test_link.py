@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from bridge.config.endpoints import MqttUrl
 from bridge.errors import LinkDownError, RefusedError
 from bridge.publish.backoff import Backoff
-from bridge.publish.link import Link, Target
+from bridge.publish.link import Link
+from bridge.publish.target import Target
 from tests.integration.test_broker_listeners import broker_with, certificate
 from tests.support.mqtt_broker import password_of
 
@@ -40,7 +41,7 @@ def linked(broker, serve, *, scheme="mqtt", listener="mqtt", password="", trusts
             ),
             node="main",
             keepalive_s=60,
-            mqtt5=False,
+            version="auto",
             backoff=Backoff(first_s=0.01, longest_s=0.02),
             jitter=lambda: 0.5,
             on_message=lambda _: asyncio.sleep(0),

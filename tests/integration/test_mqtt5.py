@@ -56,7 +56,6 @@ def test_a_reply_goes_to_the_response_topic_if_it_is_the_devices_own(asked: str,
             tmp_path,
             POSTBELL_BROKER__EMBEDDED="false",
             POSTBELL_MQTT__URL=broker.url,
-            POSTBELL_MQTT__VERSION="5",
         ) as system,
         device(broker.port) as (client, received),
     ):

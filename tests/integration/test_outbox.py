@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
-from bridge.errors import LinkDownError, StoreUnavailableError
+from bridge.errors import LinkDownError, PublishRefusedError, StoreUnavailableError
 from bridge.publish import outbox as module
+from bridge.publish import refusals
 from bridge.publish.outbox import VIEWS_AT_LEAST, Outbox
 from bridge.store import marks, offline, people
 from tests.support.stored import Clock, add_user, header, mail, storing, to
@@ -43,6 +45,7 @@ class Sent:
     topic: str
     payload: bytes
     retain: bool
+    expiry_s: int | None
     future: asyncio.Future = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -57,8 +60,8 @@ class Broker:
         self.at_once = at_once
         self.sent = []
 
-    def publish(self, topic, payload, *, retain):
-        sent = Sent(topic, payload, retain)
+    def publish(self, topic, payload, *, retain, expiry_s):
+        sent = Sent(topic, payload, retain, expiry_s)
         self.sent.append(sent)
         if self.at_once:
             sent.future.set_result(None)
@@ -491,5 +494,99 @@ def test_a_witness_hears_of_everything_acknowledged(path):
             await pump.waits_for_no_message()
         assert later.mail_id not in str(first), "nothing from behind the block"
         assert first == second >= {f"alice/msg/{kept.mail_id}", "alice/box"}
+
+    pumping(path, story)
+
+
+# --- a broker that says no ------------------------------------------------------------------------
+
+
+def refuse(sent, reason="Quota exceeded"):
+    sent.future.set_exception(PublishRefusedError(reason))
+
+
+def test_what_is_refused_stays_and_what_stands_behind_it_goes_on(path, monkeypatch):
+    monkeypatch.setattr(refusals, "FIRST_S", 0.02)
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        first = await pump.keep(alice, subject="first")
+        async with pump.connected(Broker(at_once=False)) as broker:
+            await eventually(lambda: broker.of("msg"))
+            [header] = broker.of("msg")
+            with capture_logs() as logs:
+                refuse(header)
+                await eventually(lambda: len(broker.of("msg")) == 2)
+            [told] = [each for each in logs if each["event"] == "publish_refused"]
+            assert (told["id"], told["user"], told["kind"], told["reason"]) == (
+                first.mail_id,
+                "alice",
+                "msg",
+                "Quota exceeded",
+            )
+            second = await pump.keep(alice, subject="second")
+            await eventually(lambda: any(second.mail_id in sent.topic for sent in broker.sent))
+            broker.at_once = True
+            broker.acknowledge()
+            await pump.drained()
+        assert {topic for topic in broker.retained if "/msg/" in topic} == {
+            f"mail/alice/msg/{kept.mail_id}" for kept in (first, second)
+        }
+
+    pumping(path, story)
+
+
+def test_another_connection_offers_at_once_what_was_refused(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        await pump.keep(alice)
+        async with pump.connected(Broker(at_once=False)) as broker:
+            await eventually(lambda: broker.of("msg") and broker.of("event"))
+            for sent in broker.open:
+                refuse(sent)
+        broker.die()
+        assert await pump.store.waiting() > 0
+        async with pump.connected(Broker()):
+            await pump.drained()
+
+    pumping(path, story)
+
+
+def test_a_broker_that_refuses_everything_is_not_pestered(path, monkeypatch):
+    monkeypatch.setattr(refusals, "AT_MOST", 3)
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        for number in range(9):
+            await pump.keep(alice, subject=str(number))
+        async with pump.connected(Broker(at_once=False)) as broker:
+            await eventually(lambda: broker.open)
+            while broker.open:
+                for sent in broker.open:
+                    refuse(sent)
+                await asyncio.sleep(0)
+            offered = len(broker.sent)
+            await pump.keep(alice, subject="one more")
+            for _ in range(20):
+                await pump.store.waiting()  # the pump's look stood in the same queue
+            assert len(broker.sent) == offered
+
+    pumping(path, story, window=4)
+
+
+def test_a_header_says_when_it_is_to_be_forgotten_and_a_tombstone_does_not(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        kept = await pump.keep(alice)
+        async with pump.connected(Broker()) as broker:
+            await pump.drained()
+            await pump.store.set_seen(alice, [kept.number], seen=True, by="phone")
+            await pump.drained()
+        said = {(sent.what, bool(sent.payload)): sent.expiry_s for sent in broker.sent}
+        assert said["msg", True] == said["event", True] == 7 * 86_400
+        assert said["msg", False] is None
+        assert {said[view, True] for view in ("box", "unread")} == {None}
 
     pumping(path, story)

@@ -122,7 +122,7 @@ def test_mail_reads_right(path):
 
 def test_what_waits_for_the_broker_is_published(path):
     with offline.reading(migrated(path)) as connection:
-        waiting = outbox.take_messages(connection, limit=99, now_ms=NOON_MS, busy=())
+        waiting = outbox.take_messages(connection, limit=99, now_ms=NOON_MS, busy=(), days=7)
         assert [(each.kind, each.number, bool(each.payload), each.needed) for each in waiting] == [
             (Kind.MESSAGE, THIRD, False, True),
             (Kind.MESSAGE, NEWEST_MAIL, True, True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.contract import topics
 from bridge.doctor.judge.check import Check
-from bridge.doctor.judge.finding import Finding, broken, fine, unknown
+from bridge.doctor.judge.finding import Finding, broken, fine, unknown, warned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,8 @@ SAVED_S = 60
 """What a crash of the broker may cost: so long it may keep things in memory alone."""
 TOPIC_BYTES = 256
 """What a publish has beside its payload, at most."""
+ANY_VERSION, NEWEST = "auto", "5"
+"""What `mqtt.version` says where the bridge takes what there is; and what apps ask for."""
 OF_MOSQUITTO = (Check.KEEPS, Check.SAVES, Check.QUEUE, Check.SIZE, Check.RULES)
 PAGE = "docs/brokers/mosquitto.md has the lines; postbell setup mosquitto writes them"
 
@@ -93,14 +95,21 @@ def _reached(broker: BrokerSeen) -> Finding:
 def _version(broker: BrokerSeen) -> Finding:
     if not broker.spoken:
         return unknown(Check.VERSION, "nobody answered")
-    if broker.version in broker.spoken:
-        return fine(Check.VERSION)
     spoken = " and ".join(broker.spoken)
-    return broken(
-        Check.VERSION,
-        f"mqtt.version = '{broker.version}': the broker at {broker.url} speaks MQTT {spoken}",
-        f'mqtt.version = "{broker.spoken[-1]}"',
-    )
+    if broker.version not in {ANY_VERSION, *broker.spoken}:
+        return broken(
+            Check.VERSION,
+            f"mqtt.version = '{broker.version}': the broker at {broker.url} speaks MQTT {spoken}",
+            f'mqtt.version = "{ANY_VERSION}"',
+        )
+    if NEWEST not in broker.spoken:
+        return warned(
+            Check.VERSION,
+            f"the broker at {broker.url} speaks MQTT {spoken} alone: Home Assistant from 2027.1 on, and apps that begin"
+            f" with {NEWEST}, cannot use it",
+            f"a version of it that speaks MQTT {NEWEST}, or mosquitto: docs/brokers/README.md",
+        )
+    return fine(Check.VERSION, f"it speaks MQTT {spoken}")
 
 
 def _login(broker: BrokerSeen) -> Finding:

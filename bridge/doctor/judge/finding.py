@@ -14,7 +14,8 @@ class Finding:
     """One answer of one check; a check that found several things broken gives one for each.
 
     `ok` is None where the check does not apply here, or where its answer could not be known: `problem`
-    says which, and `cure` what would let it be known, if anything would. Both are empty where all is fine.
+    says which, and `cure` what would let it be known, if anything would. Where all is fine both are empty, or
+    `problem` is a remark. With a `cure` beside it, what works now will not for long, or not for everybody.
     """
 
     check: Check
@@ -23,9 +24,14 @@ class Finding:
     cure: str = ""
 
 
-def fine(check: Check) -> Finding:
-    """Nothing to say."""
-    return Finding(check, ok=True)
+def fine(check: Check, remark: str = "") -> Finding:
+    """Nothing to mend."""
+    return Finding(check, ok=True, problem=remark)
+
+
+def warned(check: Check, problem: str, cure: str) -> Finding:
+    """It works, and this is what to do before it does not."""
+    return Finding(check, ok=True, problem=problem, cure=cure)
 
 
 def broken(check: Check, problem: str, cure: str) -> Finding:

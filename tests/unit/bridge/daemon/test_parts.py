@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.contract.expiry import REPLY_S
 from bridge.daemon import inbound as inbound_module
 from bridge.daemon import runfile
 from bridge.daemon.actions import Actions
@@ -24,6 +25,7 @@ from bridge.daemon.service import Service
 from bridge.errors import LinkDownError, RefusedError
 from bridge.kept import StoredBody
 from bridge.publish.connection import Incoming
+from bridge.publish.granted import Granted
 from bridge.reconcile import Repair
 from bridge.requests.requests import ReturnPath
 from bridge.spool import Spool
@@ -37,8 +39,9 @@ class _Connection:
     """Answers each subscription with the next of `answers`, and remembers what was published."""
 
     def __init__(self, *answers):
-        self.answers, self.filters, self.published = [*answers], [], []
+        self.answers, self.filters, self.published, self.expiries = [*answers], [], [], []
         self.replayed = lambda _topic, _payload: None
+        self.granted = Granted(mqtt5=True)
 
     async def subscribe(self, filters, *, qos):
         self.filters.append((filters, qos))
@@ -50,8 +53,9 @@ class _Connection:
         self.replayed = callback
         yield
 
-    def publish(self, topic, payload, *, retain, correlation=None):
+    def publish(self, topic, payload, *, retain, expiry_s=None, correlation=None):
         self.published.append((topic, payload, retain, correlation))
+        self.expiries.append(expiry_s)
         done = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
@@ -181,6 +185,7 @@ def test_a_reply_goes_over_the_connection_that_there_is():
         with pytest.raises(LinkDownError):
             await connected.reply(path, b"late")
         assert connection.published == [("mail/alice/re/phone", b"answer", False, b"7")]
+        assert connection.expiries == [REPLY_S]
 
     asyncio.run(story())
 
@@ -217,6 +222,7 @@ def test_the_first_connection_makes_ready_and_each_is_told_of(tmp_path):
             assert connected.connection is connection
             told = runfile.read(tmp_path / "run", runfile.BRIDGE)
             assert (told["connected"], told["smtp"], told["lmtp"]) == (True, "127.0.0.1:25", None)
+            assert told["protocol"] == "5"
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

@@ -1,13 +1,19 @@
-"""What waits for the broker's word can be ended at any moment, also at that at which the word comes."""
+"""What waits for the broker's word can be ended at any moment; what the broker takes no more of, waits or fails."""
 
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from paho.mqtt.client import DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
-from bridge.publish.connection import BrokerConnection
+from bridge.errors import LinkDownError, PublishRefusedError
+from bridge.publish.connection import BrokerConnection, mqtt5_properties
+from bridge.publish.granted import Granted
 
 
 class Client:
@@ -45,3 +51,100 @@ def test_a_cancellation_at_the_moment_of_the_answer_is_not_swallowed(verb, turns
             await asking
 
     asyncio.run(scene())
+
+
+class Sending(Client):
+    """Takes publishes under the numbers 1, 2, …; `acknowledge` has the broker's PUBACK come."""
+
+    on_publish: Any
+    on_disconnect: Any
+
+    def __init__(self):
+        self.sent: list[tuple[str, Any]] = []
+
+    def publish(self, topic, _payload, *, qos, retain, properties):
+        assert (qos, retain) == (1, True)
+        self.sent.append((topic, properties))
+        return SimpleNamespace(rc=0, mid=len(self.sent))
+
+    async def acknowledge(self, mid, reason="Success"):
+        self.on_publish(self, None, mid, ReasonCode(PacketTypes.PUBACK, reason), None)
+        await asyncio.sleep(0)
+
+
+def publishing(story, **granted):
+    async def scene():
+        client: Any = Sending()
+        connection = BrokerConnection(client, on_message=lambda _: asyncio.sleep(0))
+        connection.granted = Granted(**granted)
+        await story(client, connection)
+
+    asyncio.run(scene())
+
+
+def test_no_more_are_in_flight_than_the_broker_takes():
+    async def story(client, connection):
+        futures = [connection.publish(f"t/{number}", b"x", retain=True) for number in range(5)]
+        assert [topic for topic, _ in client.sent] == ["t/0", "t/1"]
+        await client.acknowledge(1)
+        assert [topic for topic, _ in client.sent] == ["t/0", "t/1", "t/2"]
+        for mid in (2, 3, 4, 5):
+            await client.acknowledge(mid)
+        assert [future.done() for future in futures] == [True] * 5
+        assert [topic for topic, _ in client.sent] == [f"t/{number}" for number in range(5)]
+
+    publishing(story, mqtt5=True, receive_maximum=2)
+
+
+def test_what_waits_for_its_turn_fails_when_the_connection_is_lost():
+    async def story(client, connection):
+        futures = [connection.publish(f"t/{number}", b"x", retain=True) for number in range(3)]
+        reason = ReasonCode(PacketTypes.DISCONNECT, "Session taken over")
+        said = mqtt5_properties(PacketTypes.DISCONNECT, ReasonString="by another")
+        client.on_disconnect(client, None, DisconnectFlags(is_disconnect_packet_from_server=True), reason, said)
+        await asyncio.sleep(0)
+        for future in futures:
+            assert str(future.exception()) == "Session taken over: by another"
+            assert isinstance(future.exception(), LinkDownError)
+        assert isinstance(connection.publish("t", b"x", retain=True).exception(), LinkDownError)
+        assert len(client.sent) == 1
+
+    publishing(story, mqtt5=True, receive_maximum=1)
+
+
+def test_a_puback_that_says_no_is_no_delivery_and_makes_room():
+    async def story(client, connection):
+        first = connection.publish("t/0", b"x", retain=True)
+        second = connection.publish("t/1", b"x", retain=True)
+        await client.acknowledge(1, "Quota exceeded")
+        assert isinstance(first.exception(), PublishRefusedError)
+        assert str(first.exception()) == "Quota exceeded"
+        await client.acknowledge(2, "No matching subscribers")
+        assert second.result() is None
+
+    publishing(story, mqtt5=True, receive_maximum=1)
+
+
+def test_what_is_larger_than_the_broker_takes_is_not_sent():
+    async def story(client, connection):
+        large = connection.publish("t", b"x" * 100, retain=True, expiry_s=5)
+        assert "and the broker takes 50" in str(large.exception())
+        assert isinstance(large.exception(), PublishRefusedError)
+        connection.publish("t", b"x" * 37, retain=True, expiry_s=5)
+        assert len(client.sent) == 1, "what fits to the byte goes"
+        connection.publish("t", b"x" * 38, retain=True, expiry_s=5)
+        assert len(client.sent) == 1
+
+    publishing(story, mqtt5=True, packet_bytes=50)
+
+
+@pytest.mark.parametrize("mqtt5", [True, False])
+def test_an_expiry_is_said_on_mqtt_5_alone(mqtt5):
+    async def story(client, connection):
+        connection.publish("t", b"x", retain=True, expiry_s=60)
+        connection.publish("t", b"", retain=True, expiry_s=None)
+        [(_, first), (_, second)] = client.sent
+        assert getattr(first, "MessageExpiryInterval", None) == (60 if mqtt5 else None)
+        assert second is None
+
+    publishing(story, mqtt5=mqtt5)

@@ -11,7 +11,7 @@ import pytest
 from bridge.config.endpoints import MqttUrl, TcpAddress
 from bridge.errors import RefusedError
 from bridge.publish import visit
-from bridge.publish.link import Target
+from bridge.publish.target import Target
 from tests.support.waiting import free_port
 
 

@@ -17,6 +17,7 @@ from bridge.store.desired import EVENT_LIFETIME_MS, Known, Mail, Owner, Row, Tol
 NOON_MS = 1_780_000_000_000
 NUMBER = ids.at(NOON_MS)
 PAYLOAD = pack_header(Header(0, "Bob", "bob@example.net", "Hi", "there", 5), limit=512)
+DAYS = 7
 EVERYTHING = frozenset(topics.OPTIONAL_VIEWS)
 ALICE = Owner("alice", EVERYTHING)
 LIVE = Mail(PAYLOAD, live=True, held=False)
@@ -27,7 +28,7 @@ def row(kind, path="alice/x", number=NUMBER):
 
 
 def come_to(kind, *, now_ms=NOON_MS, path="alice/x", **known):
-    return desired.MESSAGES[kind](row(kind, path), Known(**known), now_ms=now_ms)
+    return desired.MESSAGES[kind](row(kind, path), Known(**known), now_ms=now_ms, days=DAYS)
 
 
 def test_every_kind_has_its_function_and_no_other():
@@ -102,6 +103,26 @@ def test_the_event_of_a_storm_counts_from_its_end_and_needs_no_live_message():
     found = come_to(Kind.EVENT, owner=ALICE, told=told, now_ms=NOON_MS + 2 * EVENT_LIFETIME_MS - 1)
     assert json.loads(found.payload)["more"] == 3
     assert not come_to(Kind.EVENT, owner=ALICE, told=told, now_ms=NOON_MS + 2 * EVENT_LIFETIME_MS).needed
+
+
+def test_a_header_is_forgotten_when_it_leaves_by_age_however_often_it_is_published_anew():
+    left = [come_to(Kind.MESSAGE, mail=LIVE, now_ms=NOON_MS + age_ms).expiry_s for age_ms in (0, 1, 3_600_000)]
+    assert left == [DAYS * 86_400, DAYS * 86_400, DAYS * 86_400 - 3600]
+
+
+def test_a_tombstone_and_what_belongs_to_nobody_are_never_forgotten():
+    assert come_to(Kind.MESSAGE, mail=Mail(PAYLOAD, live=False, held=True)).expiry_s is None
+    assert come_to(Kind.STRAY).expiry_s is None
+
+
+def test_a_view_is_not_forgotten_since_the_text_would_ring_anew():
+    assert {desired.view(row(kind), b"new", text_held=None).expiry_s for kind in Kind if kind.is_view} == {None}
+
+
+def test_an_event_waits_for_whoever_is_away_as_long_as_its_mail_is_live():
+    assert come_to(Kind.EVENT, mail=LIVE, owner=ALICE, now_ms=NOON_MS + 60_000).expiry_s == DAYS * 86_400 - 60
+    told = Told(Storm(3, "Bob", None), until_ms=NOON_MS + 60_000)
+    assert come_to(Kind.EVENT, owner=ALICE, told=told, now_ms=NOON_MS + 60_000).expiry_s == DAYS * 86_400
 
 
 def test_a_stray_is_cleared_whatever_it_was():

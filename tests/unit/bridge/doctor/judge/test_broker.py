@@ -57,7 +57,21 @@ def test_a_broker_that_is_not_there():
 
 def test_a_version_that_it_does_not_speak():
     finding = found(changed(version="5", spoken=("3.1.1",)), "broker.version")
-    assert finding.cure == 'mqtt.version = "3.1.1"'
+    assert (finding.ok, finding.cure) == (False, 'mqtt.version = "auto"')
+
+
+@pytest.mark.parametrize(("version", "spoken"), [("auto", ("3.1.1",)), ("3.1.1", ("3.1.1",))])
+def test_a_broker_without_mqtt_5_works_and_is_warned_of(version, spoken):
+    [finding] = [each for each in changed(version=version, spoken=spoken) if each.check == "broker.version"]
+    assert finding.ok
+    assert "speaks MQTT 3.1.1 alone: Home Assistant from 2027.1" in finding.problem
+    assert finding.cure
+
+
+@pytest.mark.parametrize("version", ["auto", "5", "3.1.1"])
+def test_the_versions_that_it_speaks_are_told(version):
+    [finding] = [each for each in changed(version=version) if each.check == "broker.version"]
+    assert (finding.ok, finding.problem, finding.cure) == (True, "it speaks MQTT 3.1.1 and 5", "")
 
 
 def test_a_bridge_that_is_not_connected():

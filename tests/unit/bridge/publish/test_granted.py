@@ -1,0 +1,52 @@
+"""What CONNACK grants, and the size of a PUBLISH against what paho really sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from bridge.publish.connection import mqtt5_properties
+from bridge.publish.granted import PACKET_IDS, Granted, publish_bytes
+
+
+def connack(**values):
+    return mqtt5_properties(PacketTypes.CONNACK, **values)
+
+
+def test_what_is_not_said_has_its_default():
+    for properties in (connack(), None):
+        granted = Granted.of(properties, mqtt5=properties is not None, session_present=True)
+        assert (granted.receive_maximum, granted.packet_bytes, granted.session_present) == (PACKET_IDS, None, True)
+    assert (Granted(mqtt5=True).version, Granted().version) == ("5", "3.1.1")
+
+
+def test_what_is_said_holds():
+    granted = Granted.of(connack(ReceiveMaximum=20, MaximumPacketSize=100), mqtt5=True, session_present=False)
+    assert (granted.receive_maximum, granted.packet_bytes) == (20, 100)
+    assert granted.excess(100) == ""
+    assert granted.excess(101) == "a packet of 101 bytes, and the broker takes 100"
+    assert Granted().excess(10**9) == ""
+
+
+@pytest.mark.parametrize("expires", [True, False])
+@pytest.mark.parametrize("correlation", [None, b"", b"x" * 200])
+@pytest.mark.parametrize("octets", [0, 1, 90, 127, 16_300, 16_384, 70_000])
+def test_the_size_of_a_publish_is_that_of_the_packet(expires, correlation, octets):
+    properties = Properties(PacketTypes.PUBLISH)
+    if expires:
+        properties.MessageExpiryInterval = 7
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    client: Any = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    packets: list[bytes] = []
+    client._sock = client  # there is something to send over
+    client._packet_queue = lambda _command, packet, *_: packets.append(packet)
+    client._send_publish(1, "mail/alicé/box".encode(), b"x" * octets, 1, True, False, None, properties)
+    client._sock = None
+    size = publish_bytes("mail/alicé/box", b"x" * octets, expires=expires, correlation=correlation)
+    assert [len(packet) for packet in packets] == [size]
