@@ -96,12 +96,12 @@ class Device:
         except ContractError as error:
             self._skip(str(error), other_version=isinstance(error, UnknownVersionError))
 
-    def connected(self, *, session_present: bool) -> None:
+    def connected(self, *, session_present: bool, version: str) -> None:
         """The broker has let us in; what is missing may be on its way."""
         del session_present
         self._inbox.resumed(self._clock())
         if self._lost:
-            self._display.notice("connected")
+            self._display.notice(f"connected, MQTT {version}")
         self._lost = False
 
     def subscribing(self) -> None:
@@ -112,6 +112,12 @@ class Device:
     def subscribed(self, subscription: str) -> None:
         """The subscription stands."""
         self._journal.append(records.subscribed(subscription))
+
+    def unheard(self, reason: str) -> None:
+        """The broker did not take a request; it is made again, and said once."""
+        if reason not in self._said:
+            self._said.add(reason)
+            self._display.notice(f"the broker did not take a request: {reason}")
 
     def disconnected(self, reason: str, *, retry_s: float) -> None:
         """The connection is lost, and being tried again."""

@@ -1,11 +1,13 @@
 """The MQTT session of a device: connect, subscribe once, resume, acknowledge by hand.
 
 An adapter around paho-mqtt, driven by the caller in one thread (`step`), so that nothing runs
-between recording a message, showing it and acknowledging it. MQTT 3.1.1 with a persistent session.
+between recording a message, showing it and acknowledging it. MQTT 5 where the broker offers it, else
+3.1.1, with a persistent session (docs/decisions/0035-what-is-used-of-mqtt-5.md).
 
 A device resumes like this (`_on_connect`). With *session present*, and these very filters confirmed
 before, the broker sends what it queued, and what was not acknowledged again; only what tells whether
-all came is subscribed to anew (docs/decisions/0011-the-digest-at-each-connection.md). Otherwise the old
+all came is subscribed to anew (docs/decisions/0011-the-digest-at-each-connection.md), and on MQTT 5 all
+the rest in a way that repeats nothing unless the broker has lost it. Otherwise the old
 confirmation is void, on record first, and all filters are subscribed to: the retained set comes.
 """
 
@@ -13,17 +15,17 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
 from typing import TYPE_CHECKING, Any, Protocol
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
-from clients.errors import LoginRefusedError, UsageError
-from clients.schedule import CONNECT_TIMEOUT_S, Schedule
+from clients.errors import LoginRefusedError
+from clients.reasons import in_words
+from clients.schedule import Schedule
+from clients.transport import ALWAYS, IF_NEW, client_for, described, subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import paho.mqtt.client as mqtt
 
     from clients.backoff import Backoff
     from clients.login import Login
@@ -33,7 +35,8 @@ UNACKNOWLEDGED_S = 60.0
 REFUSALS = 5
 """A login that worked before may be refused this often in a row: its broker may just be starting."""
 _LONGEST_STEP_S = 30.0
-_REFUSED_BY_LOGIN = {134, 135}  # 3.1.1 return codes 4 and 5 as paho maps them
+_REFUSED_BY_LOGIN = {0x86, 0x87}  # and 3.1.1 return codes 4 and 5, as paho maps them
+_UNSUPPORTED_VERSION = 0x84  # and the return code 1
 
 
 class Listener(Protocol):
@@ -42,8 +45,8 @@ class Listener(Protocol):
     def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """A message; it is acknowledged when this returns, so it must be on record by then."""
 
-    def connected(self, *, session_present: bool) -> None:
-        """The broker has let us in."""
+    def connected(self, *, session_present: bool, version: str) -> None:
+        """The broker has let us in, and speaks this version of MQTT."""
 
     def subscribing(self) -> None:
         """The broker's session does not have the filters: what `subscribed` said is void.
@@ -54,6 +57,9 @@ class Listener(Protocol):
 
     def subscribed(self, subscription: str) -> None:
         """The broker has confirmed the subscription, which is to be remembered."""
+
+    def unheard(self, reason: str) -> None:
+        """The broker did not take what was published."""
 
     def disconnected(self, reason: str, *, retry_s: float) -> None:
         """The connection was lost or did not come about; it is tried again after `retry_s`."""
@@ -66,6 +72,8 @@ class Session:
     them: what is retained there says whether something was missed, and a broker that kept the session
     without its filters is found out. `subscription` is what `Listener.subscribed` said last, in this
     process or an earlier one; `asleep` tells the seconds that the machine spent asleep since it was started.
+    A broker that refuses MQTT 5 is asked for 3.1.1 from then on; one that ends the connection without a word, at
+    the next try.
     Raises UsageError if the CA file cannot be used.
     """
 
@@ -90,6 +98,9 @@ class Session:
         self._refusals = 0
         self._fatal: LoginRefusedError | None = None
         self._reason = ""
+        self._answered = False
+        self._older = False  # the broker said that it does not speak MQTT 5
+        self._mqtt5 = True
         self._client = self._new_client()
 
     @property
@@ -107,7 +118,8 @@ class Session:
             self.drop("the machine slept")
         if self._client.socket() is None and self._schedule.may_connect:
             self._connect()
-        longest_s = min(_LONGEST_STEP_S, self._login.keepalive_s / 4)  # brokers give up at 1.5 times the keepalive
+        # Brokers give up at 1.5 times the keepalive, which on MQTT 5 may be the broker's own.
+        longest_s = min(_LONGEST_STEP_S, (self._client.keepalive or self._login.keepalive_s) / 4)
         wait_s = longest_s if timeout_s is None else min(longest_s, timeout_s)
         ready = self._select(self._schedule.wait_s(wait_s, dialled=self._client.socket() is not None), also)
         self._client.loop_misc()
@@ -123,7 +135,7 @@ class Session:
 
     def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe again, for the retained messages that the broker then repeats; only while `up`."""
-        self._client.subscribe([(topic_filter, 1) for topic_filter in filters])
+        self._client.subscribe([subscription(each, mqtt5=self._mqtt5) for each in filters])
 
     def drop(self, reason: str) -> None:
         """Close a connection that seems dead without a word; a new one is tried."""
@@ -142,37 +154,26 @@ class Session:
     # --- the socket -------------------------------------------------------------------------------
 
     def _new_client(self) -> mqtt.Client:
-        endpoint = self._login.endpoint
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._login.username.replace(".", ":"),  # NATS refuses a dot in it
-            clean_session=False,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            transport="websockets" if endpoint.websocket else "tcp",
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.connect_timeout = CONNECT_TIMEOUT_S
-        client.username_pw_set(self._login.username, self._login.password)
-        if endpoint.websocket:
-            client.ws_set_options(path=endpoint.path)
-        if endpoint.tls:
-            try:
-                client.tls_set_context(ssl.create_default_context(cafile=self._login.ca_file))
-            except OSError as error:
-                raise UsageError(f"--ca-file {self._login.ca_file}: {_describe(error)}") from error
+        client = client_for(self._login, mqtt5=self._mqtt5)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
-        client.connect_async(endpoint.host, endpoint.port, keepalive=self._login.keepalive_s)
         return client
 
+    def _speak(self, *, mqtt5: bool) -> None:
+        """Have the next connection be in this version."""
+        if mqtt5 != self._mqtt5:
+            self._mqtt5 = mqtt5
+            self._client = self._new_client()
+
     def _connect(self) -> None:
+        self._answered = False
         try:
             self._client.reconnect()
         except (OSError, ValueError) as error:
-            self._retry(_describe(error))
+            self._retry(described(error))
         else:
             self._schedule.dialled()
             sock: Any = self._client.socket()
@@ -200,23 +201,36 @@ class Session:
 
     # --- what paho tells --------------------------------------------------------------------------
 
-    def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
+    def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, properties: Any) -> None:
+        self._answered = True
         self._schedule.answered(accepted=not code.is_failure)
         if code.is_failure:
-            self._refused(code)
+            self._refused(code.value, _said_by(properties))
             return
         self._was_accepted, self._refusals = True, 0
-        self._listener.connected(session_present=flags.session_present)
+        self._listener.connected(session_present=flags.session_present, version="5" if self._mqtt5 else "3.1.1")
         if not flags.session_present or self._subscription != self._wanted:
             self._subscription = ""
             self._listener.subscribing()
-            _, self._subscribe_mid = self._client.subscribe([(each, 1) for each in self._filters])
+            self._subscribe_all(retained=ALWAYS)
+        elif self._mqtt5:
+            self._subscribe_all(retained=IF_NEW)
         elif self._renewed:
             self.subscribe(self._renewed)
 
-    def _refused(self, code: Any) -> None:
-        self._reason = f"the broker refused the connection: {code}"
-        if code.value not in _REFUSED_BY_LOGIN:
+    def _subscribe_all(self, *, retained: int) -> None:
+        """Subscribe to all filters, those that are to be renewed always for what is retained."""
+        _, self._subscribe_mid = self._client.subscribe(
+            [
+                subscription(each, mqtt5=self._mqtt5, retained=ALWAYS if each in self._renewed else retained)
+                for each in self._filters
+            ]
+        )
+
+    def _refused(self, code: int, said: str) -> None:
+        self._reason = f"the broker refused the connection: {in_words(code, said)}"
+        self._older = self._older or (self._mqtt5 and code == _UNSUPPORTED_VERSION)
+        if code not in _REFUSED_BY_LOGIN:
             return
         self._refusals += 1
         if not self._was_accepted or self._refusals >= REFUSALS:
@@ -225,24 +239,38 @@ class Session:
                 "or the device was revoked"
             )
 
-    def _on_subscribe(self, _client: Any, _data: Any, mid: int, codes: Any, _properties: Any) -> None:
+    def _on_subscribe(self, _client: Any, _data: Any, mid: int, codes: Any, properties: Any) -> None:
         refused = [code for code in codes if code.is_failure]
         if refused:
+            why = f": {in_words(refused[0].value, _said_by(properties))}" if self._mqtt5 else ""
             self._fatal = LoginRefusedError(
-                f"{self._login.endpoint} does not let {self._login.username} subscribe to its own topics"
+                f"{self._login.endpoint} does not let {self._login.username} subscribe to its own topics{why}"
             )
-        elif mid == self._subscribe_mid:
+        elif mid == self._subscribe_mid and self._subscription != self._wanted:
             self._subscription = self._wanted
             self._listener.subscribed(self._wanted)
+
+    def _on_publish(self, _client: Any, _data: Any, _mid: int, code: Any, properties: Any) -> None:
+        if code.is_failure:
+            self._listener.unheard(in_words(code.value, _said_by(properties)))
 
     def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         self._schedule.heard()
         self._listener.received(message.topic, bytes(message.payload), retained=message.retain)
         client.ack(message.mid, message.qos)
 
-    def _on_disconnect(self, *_details: Any) -> None:
-        if self._fatal is None:
-            self._retry(self._reason or self._guess())
+    def _on_disconnect(self, _client: Any, _data: Any, flags: Any, code: Any, properties: Any) -> None:
+        if self._fatal is not None:
+            return
+        if flags.is_disconnect_packet_from_server:
+            self._reason = f"the broker ended the connection: {in_words(code.value, _said_by(properties))}"
+        if self._mqtt5 and self._older:
+            self._reason = ""
+            self._speak(mqtt5=False)  # at once: that it was refused is no loss, and nothing to tell
+            return
+        self._retry(self._reason or self._guess())
+        if not self._older:
+            self._speak(mqtt5=self._answered or not self._mqtt5)
 
     def _guess(self) -> str:
         """Why the broker may have closed the connection without a word, as MQTT 3.1.1 has it."""
@@ -251,10 +279,6 @@ class Session:
         return "the connection was lost"
 
 
-def _describe(error: Exception) -> str:
-    """An error of the system or of a library as people say it, without its number and Python's names for it."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {error.verify_message}; --ca-file names its authority"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {(error.reason or str(error)).lower().replace('_', ' ')}"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _said_by(properties: Any) -> str:
+    """The reason string that goes along with a reason (MQTT 5 §2.2.2.2), empty without one."""
+    return getattr(properties, "ReasonString", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -56,6 +57,11 @@ class Mosquitto:
     def logged(self, text: str) -> int:
         """How often its log has a text."""
         return self.log.read_text(errors="replace").count(text)
+
+    def replayed(self, client_id: str) -> int:
+        """How many headers it sent to a client because of a subscription."""
+        log = self.log.read_text(errors="replace")
+        return len(re.findall(rf"Sending PUBLISH to {client_id} \(d\d, q\d, r1, m\d+, 'mail/\w+/msg/", log))
 
     def _listens(self) -> bool:
         assert self.process is not None

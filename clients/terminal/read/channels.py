@@ -61,7 +61,7 @@ class RecordingDisplay:
 
     def notice(self, text: str) -> None:
         """Tell the user, except that all is well."""
-        if text != "connected":
+        if not text.startswith("connected"):
             self._notice(text)
 
 

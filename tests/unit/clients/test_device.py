@@ -62,16 +62,16 @@ def test_replies_to_it_are_taken_and_other_topics_left(made):
 
 
 def test_a_loss_is_said_once_for_a_reason_and_so_is_the_return(made):
-    made.device.connected(session_present=False)
+    made.device.connected(session_present=False, version="5")
     for reason in ("the connection was lost", "the connection was lost", "the broker does not answer"):
         made.device.disconnected(reason, retry_s=1.0)
-    made.device.connected(session_present=True)
-    made.device.connected(session_present=True)
+    made.device.connected(session_present=True, version="3.1.1")
+    made.device.connected(session_present=True, version="3.1.1")
     assert made.display.said == [
-        "connected",
+        "connected, MQTT 5",
         "the connection was lost; trying again",
         "the broker does not answer; trying again",
-        "connected",
+        "connected, MQTT 3.1.1",
     ]
 
 
@@ -96,7 +96,7 @@ def test_mail_that_came_while_reading_waits_for_the_next_watcher(tmp_path):
         device.received("mail/alice/msg/" + IDS[1], MAIL, retained=False)
         device.received("mail/alice/msg/" + IDS[1], b"", retained=False)
         display.come_back(IDS[0])
-        display.notice("connected")
+        display.notice("connected, MQTT 5")
         display.notice("something else")
         assert set(journal.snapshot.unshown) == {IDS[0]}
     assert said == ["something else"]

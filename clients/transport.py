@@ -1,0 +1,75 @@
+"""A paho client for the login of a device, in one version of MQTT, and what goes wrong on the way, in words."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from clients.errors import UsageError
+from clients.schedule import CONNECT_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from clients.login import Login
+
+SESSION_EXPIRY_S = 30 * 86_400
+"""For how long the broker is asked to keep what waits for a device that is away (MQTT 5 §3.1.2.11.2)."""
+ALWAYS = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+IF_NEW = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+"""When the broker repeats what it retains: retain handling 0 and 1 (MQTT 5 §3.8.3.1)."""
+
+
+def client_for(login: Login, *, mqtt5: bool) -> mqtt.Client:
+    """A client with a persistent session that has yet to connect; raises UsageError if the CA file cannot be used.
+
+    The client id follows from the username, as the session belongs to the login.
+    """
+    endpoint = login.endpoint
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=login.username.replace(".", ":"),  # NATS refuses a dot in it
+        clean_session=None if mqtt5 else False,
+        protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
+        transport="websockets" if endpoint.websocket else "tcp",
+        reconnect_on_failure=False,
+        manual_ack=True,
+    )
+    client.connect_timeout = CONNECT_TIMEOUT_S
+    client.username_pw_set(login.username, login.password)
+    if endpoint.websocket:
+        client.ws_set_options(path=endpoint.path)
+    if endpoint.tls:
+        try:
+            client.tls_set_context(ssl.create_default_context(cafile=login.ca_file))
+        except OSError as error:
+            raise UsageError(f"--ca-file {login.ca_file}: {described(error)}") from error
+    if mqtt5:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        client.connect_async(
+            endpoint.host, endpoint.port, keepalive=login.keepalive_s, clean_start=False, properties=properties
+        )
+    else:
+        client.connect_async(endpoint.host, endpoint.port, keepalive=login.keepalive_s)
+    return client
+
+
+def subscription(topic_filter: str, *, mqtt5: bool, retained: int = ALWAYS) -> tuple[str, Any]:
+    """A filter as paho wants it, QoS 1; on 3.1.1 what is retained is always repeated."""
+    if not mqtt5:
+        return topic_filter, 1
+    return topic_filter, SubscribeOptions(qos=1, retainHandling=retained)
+
+
+def described(error: Exception) -> str:
+    """An error of the system or of a library as people say it, without its number and Python's names for it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {error.verify_message}; --ca-file names its authority"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or str(error)).lower().replace('_', ' ')}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
