@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SUITES = ("pipeline", "reconcile", "broker_codec", "broker_throughput", "broker_idle", "broker_siege", "sizing")
+SUITES = (
+    "pipeline",
+    "reconcile",
+    "bytes",
+    "broker_codec",
+    "broker_throughput",
+    "broker_idle",
+    "broker_siege",
+    "sizing",
+)
 
 
 def main(arguments: list[str]) -> int:
