@@ -10,10 +10,15 @@ import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
+import msgpack
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.cli import opening
+from bridge.contract import ids
 from bridge.init import authority
+from bridge.store import offline
 from tests.conftest import need
 from tests.install.recipes import blocks
 from tests.support.mosquitto import Mosquitto
@@ -170,13 +175,44 @@ def test_home_assistants_broker_fetches_it(postbell, tmp_path):
             until(lambda: theirs.logged("mail/alice/event") >= 2, what="the subscriptions of both")
             postbell.send("Two")
             assert json.loads(watcher.communicate()[0])["subject"] == "Two"
-        assert "Ada: Plan" in theirs.said("mail/alice/text", "-C", "1"), "as the page says: retained is the old one"
+        until(lambda: "Ada: Two" in theirs.said("mail/alice/text", "-C", "1"), what="what is retained to be the newest")
+        until(lambda: retained_there(theirs) == retained_here(postbell), what="both to retain the same")
         theirs._end(15)
         postbell.send("While it was down")
         postbell.system.wait_drained()
         theirs.start()
         until(lambda: "While it was down" in theirs.said("mail/alice/text", "-C", "1"), what="what came meanwhile")
         assert theirs.said("mail/alice/unread", "-C", "1") == "3\n"
+        mark_seen(postbell, *live(postbell))
+        until(lambda: retained_there(theirs) == set(), what="what was seen to go there as well")
+
+
+def retained_there(theirs):
+    """The headers that Home Assistant's broker retains."""
+    return set(theirs.said("mail/alice/msg/+", "--retained-only", "-F", "%t").split())
+
+
+def live(postbell):
+    """The ids of alice's live mails."""
+    with offline.reading(postbell.system.state_dir / "postbell.db") as connection:
+        return [ids.encode(row[0]) for row in connection.execute("SELECT number FROM message WHERE live = 1")]
+
+
+def retained_here(postbell):
+    """The headers that Postbell's broker is to retain."""
+    return {f"mail/alice/msg/{mail_id}" for mail_id in live(postbell)}
+
+
+def mark_seen(postbell, *mail_ids):
+    """As another device of hers does."""
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set("alice.desk", postbell.device("desk"))
+    client.connect("127.0.0.1", postbell.system.mqtt_port())
+    client.loop_start()
+    request = msgpack.packb([1, 1, "seen", *mail_ids])
+    client.publish("mail/alice/do/desk", request, qos=1).wait_for_publish(WAITS_S)
+    client.disconnect()
+    client.loop_stop()
 
 
 def test_postbell_publishes_to_home_assistants_broker(tmp_path):
@@ -192,7 +228,7 @@ def test_postbell_publishes_to_home_assistants_broker(tmp_path):
         text = toml.text.replace("homeassistant.local:1883", f"127.0.0.1:{theirs.port}")
         configuration = tmp_path / "postbell.toml"
         configuration.write_text(text.replace("/etc/postbell/mqtt-password", str(tmp_path / "secret")))
-        assert tomllib.loads(text)["mqtt"]["version"] == "5"
+        assert tomllib.loads(text)["mqtt"]["url"] == theirs.url
         with System(tmp_path, POSTBELL_CONFIG=str(configuration)) as system:
             system.run("user", "add", "alice", "--address", "alice@example.org")
             system.serve()
@@ -200,10 +236,12 @@ def test_postbell_publishes_to_home_assistants_broker(tmp_path):
             until(lambda: "Ada: Plan" in theirs.said("mail/alice/text", "-C", "1"), what="the mail, for MQTT 5")
             assert theirs.said("mail/alice/unread", "-C", "1") == "1\n"
             assert theirs.said("mail-bridge/main/status", "-C", "1") == "online\n"
+            assert system.status()["broker"]["protocol"] == "5"
 
 
 def test_the_flow_for_node_red_is_one():
     [flow] = blocks("docs/devices/node-red.md", "## A flow to import")
     nodes = {node["id"]: node for node in json.loads(flow.text)}
-    assert (nodes["pb-broker"]["protocolVersion"], nodes["pb-broker"]["cleansession"]) == ("4", False)
+    session = {"protocolVersion": "5", "cleansession": False, "sessionExpiry": "2592000"}
+    assert {key: nodes["pb-broker"][key] for key in session} == session
     assert {wire for node in nodes.values() for wires in node.get("wires", []) for wire in wires} < nodes.keys()
