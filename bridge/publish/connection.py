@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from bridge.errors import LinkDownError, PublishRefusedError, RefusedError
 from bridge.publish.granted import Granted, publish_bytes
+from bridge.publish.properties import of_publish
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     import paho.mqtt.client as paho
+    from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
 ACKNOWLEDGE_DEADLINE_S = 30.0
@@ -109,7 +109,7 @@ class BrokerConnection:
             if excess := self.granted.excess(size):
                 _fail(future, PublishRefusedError(excess))
                 return future
-        self._queued.append(_Outgoing(future, topic, payload, retain, _properties(expiry_s, correlation)))
+        self._queued.append(_Outgoing(future, topic, payload, retain, of_publish(expiry_s, correlation)))
         self._send()
         return future
 
@@ -261,24 +261,6 @@ def why(reason: ReasonCode, said: Properties | None, *, told: bool) -> str:
         return "the connection was lost" if reason.value == UNSPECIFIED else str(reason)
     words = getattr(said, "ReasonString", "")
     return f"{reason}: {words}" if words else str(reason)
-
-
-def mqtt5_properties(packet_type: int, **values: Any) -> Properties:
-    """MQTT 5 properties by the names that paho gives them."""
-    properties = Properties(packet_type)  # type: ignore[no-untyped-call]
-    for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
-
-
-def _properties(expiry_s: int | None, correlation: bytes | None) -> Properties | None:
-    """What goes along with a publish; None where nothing does."""
-    values: dict[str, Any] = {}
-    if expiry_s is not None:
-        values["MessageExpiryInterval"] = expiry_s
-    if correlation is not None:
-        values["CorrelationData"] = correlation
-    return mqtt5_properties(PacketTypes.PUBLISH, **values) if values else None
 
 
 def _fail(future: asyncio.Future[None], error: Exception) -> None:

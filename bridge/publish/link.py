@@ -15,7 +15,8 @@ from paho.mqtt.packettypes import PacketTypes
 
 from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError, in_words
-from bridge.publish.connection import BrokerConnection, mqtt5_properties
+from bridge.publish import properties
+from bridge.publish.connection import BrokerConnection
 from bridge.publish.ending import end
 from bridge.publish.granted import Granted
 from bridge.publish.target import prepared
@@ -156,8 +157,8 @@ class Link:
         if not mqtt5:
             client.connect(address.host, address.port, self._keepalive_s)
             return
-        properties = mqtt5_properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S)
-        client.connect(address.host, address.port, self._keepalive_s, clean_start=False, properties=properties)
+        asked = properties.named(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S)
+        client.connect(address.host, address.port, self._keepalive_s, clean_start=False, properties=asked)
 
     async def _handshake(
         self, client: paho.Client, connection: BrokerConnection, address: TcpAddress, *, mqtt5: bool
@@ -169,10 +170,8 @@ class Link:
             if not answer.done():
                 answer.set_result((reason, granted))
 
-        def connected(
-            _c: Any, _u: Any, flags: paho.ConnectFlags, reason: ReasonCode, properties: Properties | None
-        ) -> None:
-            granted = Granted.of(properties, mqtt5=mqtt5, session_present=flags.session_present)
+        def connected(_c: Any, _u: Any, flags: paho.ConnectFlags, reason: ReasonCode, said: Properties | None) -> None:
+            granted = Granted.of(said, mqtt5=mqtt5, session_present=flags.session_present)
             loop.call_soon_threadsafe(answered, reason, granted)
 
         client.on_connect = connected

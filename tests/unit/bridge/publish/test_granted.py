@@ -10,12 +10,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from bridge.publish.connection import mqtt5_properties
 from bridge.publish.granted import PACKET_IDS, Granted, publish_bytes
+from bridge.publish.properties import named, of_publish
 
 
 def connack(**values):
-    return mqtt5_properties(PacketTypes.CONNACK, **values)
+    return named(PacketTypes.CONNACK, **values)
 
 
 def test_what_is_not_said_has_its_default():
@@ -37,16 +37,32 @@ def test_what_is_said_holds():
 @pytest.mark.parametrize("correlation", [None, b"", b"x" * 200])
 @pytest.mark.parametrize("octets", [0, 1, 90, 127, 16_300, 16_384, 70_000])
 def test_the_size_of_a_publish_is_that_of_the_packet(expires, correlation, octets):
-    properties = Properties(PacketTypes.PUBLISH)
-    if expires:
-        properties.MessageExpiryInterval = 7
-    if correlation is not None:
-        properties.CorrelationData = correlation
     client: Any = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     packets: list[bytes] = []
     client._sock = client  # there is something to send over
     client._packet_queue = lambda _command, packet, *_: packets.append(packet)
-    client._send_publish(1, "mail/alicé/box".encode(), b"x" * octets, 1, True, False, None, properties)
+    client._send_publish(
+        1,
+        "mail/alicé/box".encode(),
+        b"x" * octets,
+        1,
+        True,
+        False,
+        None,
+        of_publish(7 if expires else None, correlation),
+    )
     client._sock = None
     size = publish_bytes("mail/alicé/box", b"x" * octets, expires=expires, correlation=correlation)
     assert [len(packet) for packet in packets] == [size]
+
+
+@pytest.mark.parametrize("expiry_s", [None, 1, 604_800, 2**32 - 1])
+@pytest.mark.parametrize("correlation", [None, b"", b"\x00mine", b"x" * 125, b"x" * 65_535])
+def test_properties_are_packed_as_paho_does(expiry_s, correlation):
+    theirs = Properties(PacketTypes.PUBLISH)
+    if expiry_s is not None:
+        theirs.MessageExpiryInterval = expiry_s
+    if correlation is not None:
+        theirs.CorrelationData = correlation
+    ours = of_publish(expiry_s, correlation)
+    assert (b"\x00" if ours is None else ours.pack()) == theirs.pack()
