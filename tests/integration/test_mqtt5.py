@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 import paho.mqtt.client as paho
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def device(port: int) -> Iterator[tuple[paho.Client, list[paho.MQTTMessage]]]:
-    """An MQTT 5 client subscribed to everything of alice's and bob's."""
+def device(
+    port: int, topic_filter: str = "mail/+/re/#", *, login: dict[str, str] | None = None
+) -> Iterator[tuple[paho.Client, list[paho.MQTTMessage]]]:
+    """An MQTT 5 client, unless told otherwise subscribed to everything of alice's and bob's."""
     received: list[paho.MQTTMessage] = []
     ready: list[int] = []
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id="five", protocol=paho.MQTTv5)
-    client.on_connect = lambda c, *_: c.subscribe([("mail/+/re/#", 1)])
+    if login is not None:
+        client.username_pw_set(login["username"], login["password"])
+    client.on_connect = lambda c, *_: c.subscribe([(topic_filter, 1)])
     client.on_subscribe = lambda *_: ready.append(1)
     client.on_message = lambda _c, _u, message: received.append(message)
     client.connect("127.0.0.1", port)
@@ -66,7 +70,33 @@ def test_a_reply_goes_to_the_response_topic_if_it_is_the_devices_own(asked: str,
         properties.ResponseTopic = asked
         properties.CorrelationData = b"\x00mine"
         client.publish("mail/alice/do/phone", msgpack.packb([1, 7, "recent", 5]), qos=1, properties=properties)
-        reply = until(lambda: received, what="a reply")[0]
-        assert reply.topic == answered
-        assert reply.properties.CorrelationData == b"\x00mine"
-        assert msgpack.unpackb(reply.payload)[:3] == [1, 7, 0]
+        assert_answered(until(lambda: received, what="a reply")[0], topic=answered)
+
+
+def assert_answered(reply: paho.MQTTMessage, *, topic: str) -> None:
+    said: Any = reply.properties
+    assert reply.topic == topic
+    assert said.CorrelationData == b"\x00mine"
+    assert 0 < said.MessageExpiryInterval <= 600
+    assert msgpack.unpackb(reply.payload)[:3] == [1, 7, 0]
+
+
+def test_so_it_is_at_the_embedded_broker_if_that_speaks_mqtt_5(tmp_path: Path) -> None:
+    with System(tmp_path) as system:
+        login = system.add("alice")
+        system.serve()
+        if system.status()["broker"]["protocol"] != "5":
+            pytest.skip("the embedded broker does not speak MQTT 5")
+        with device(system.mqtt_port(), "mail/alice/re/phone", login=login) as (client, received):
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.ResponseTopic = "mail/alice/re/phone"
+            properties.CorrelationData = b"\x00mine"
+            until(lambda: asked_and_answered(client, received, properties), what="a reply")
+        assert_answered(received[0], topic="mail/alice/re/phone")
+
+
+def asked_and_answered(client: paho.Client, received: list[paho.MQTTMessage], properties: Properties) -> bool:
+    """Ask again until the bridge hears requests."""
+    if not received:
+        client.publish("mail/alice/do/phone", msgpack.packb([1, 7, "recent", 5]), qos=1, properties=properties)
+    return bool(received)
