@@ -13,7 +13,7 @@ import typer
 from bridge.cli import local_login, opening, options, ownership, processes, reach
 from bridge.contract import topics
 from bridge.errors import ConfigurationError
-from bridge.store import people
+from bridge.store import pairing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +117,7 @@ def _places(settings: Settings, given: Given) -> list[str]:
         known["--ca-file"] = str(settings.mqtt.ca_file)
     if given.names is not None and local_login.may_log_in(settings):
         # Two installations on one machine may both have an alice/phone.
-        known["--state"] = str(settings.state_dir / "watch" / f"{people.username(*given.names)}.journal")
+        known["--state"] = str(settings.state_dir / "watch" / f"{pairing.username(*given.names)}.journal")
     return [f"{option}={value}" for option, value in known.items() if option not in given.options]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli import opening, reach
-from bridge.store import logins, offline, people
+from bridge.store import logins, offline, pairing, people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,10 +84,10 @@ def _login(settings: Settings) -> dict[str, str]:
     with opening.changing(settings) as transaction:
         if not known:
             people.add_user(transaction, USER, [ADDRESS])
-            password = people.add_device(transaction, USER, DEVICE)
+            password = pairing.add_device(transaction, USER, DEVICE)
         else:
-            password = logins.grant(transaction, people.username(USER, DEVICE), label="device", role="device")
-    login = {"username": people.username(USER, DEVICE), "password": password}
+            password = logins.grant(transaction, pairing.username(USER, DEVICE), label="device", role="device")
+    login = {"username": pairing.username(USER, DEVICE), "password": password}
     path.touch(mode=0o600)
     path.write_text(json.dumps(login), encoding="utf-8")
     return login

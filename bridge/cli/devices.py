@@ -8,11 +8,11 @@ import typer
 
 from bridge.cli import fitting, opening, options, output, qr, reach, telling, whereabouts
 from bridge.daemon import runfile
-from bridge.store import people, visits
+from bridge.store import pairing, visits
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
-    from bridge.store.people import DeviceListing
+    from bridge.store.pairing import DeviceListing
     from bridge.store.visits import NotedVisit
 
 SESSIONS = "sessions.db"
@@ -47,8 +47,8 @@ def device_add(
     """Add a device and print its MQTT login, this once."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
-        password = people.add_device(transaction, user, device, payload=payload)
-        listings = people.list_devices(transaction.connection, user)
+        password = pairing.add_device(transaction, user, device, payload=payload)
+        listings = pairing.list_devices(transaction.connection, user)
     show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr)
     _warn_of_small_ones(settings, listings)
 
@@ -66,9 +66,9 @@ def device_change(
     """Change how long a header a device takes; its login stays."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
-        people.change_device(transaction, user, device, payload=payload or None)
-        listings = people.list_devices(transaction.connection, user)
-    typer.echo(f"changed {people.username(user, device)}")
+        pairing.change_device(transaction, user, device, payload=payload or None)
+        listings = pairing.list_devices(transaction.connection, user)
+    typer.echo(f"changed {pairing.username(user, device)}")
     if payload:
         typer.echo("If it starves already, it has to connect once with a clean session.", err=True)
     _warn_of_small_ones(settings, listings)
@@ -91,7 +91,7 @@ def device_password(
     """Give a device a new password and print its login, this once; what waits for the device is kept."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
-        password = people.renew_device(transaction, user, device)
+        password = pairing.renew_device(transaction, user, device)
     show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr)
 
 
@@ -104,7 +104,7 @@ def device_list(
 ) -> None:
     """List the devices: which are online, when each was last seen, and how it connects."""
     with opening.reading(context, config) as (settings, connection):
-        listings = people.list_devices(connection, user)
+        listings = pairing.list_devices(connection, user)
     noted = noted_visits(settings)
     devices = whereabouts.known(listings, noted, now_ms=opening.now_ms())
     if as_json:
@@ -134,8 +134,8 @@ def device_revoke(context: typer.Context, user: Owner, device: DeviceName, confi
     """Take a device's login away; a session it has open ends within a second."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
-        people.revoke_device(transaction, user, device)
-    telling.removed(settings, people.username(user, device))
+        pairing.revoke_device(transaction, user, device)
+    telling.removed(settings, pairing.username(user, device))
     typer.echo(f"revoked {user}.{device}")
 
 
@@ -145,7 +145,7 @@ def show_login(settings: Settings, user: str, device: str, password: str, *, as_
     login = {
         "user": user,
         "device": device,
-        "username": people.username(user, device),
+        "username": pairing.username(user, device),
         "password": password,
         "mqtt_url": str(url),
     }

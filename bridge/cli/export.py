@@ -12,7 +12,7 @@ from bridge.archive import tape, target
 from bridge.archive.contents import BackupError
 from bridge.cli import devices, opening, options, output, whereabouts
 from bridge.cli.backup import state_of
-from bridge.store import people
+from bridge.store import pairing
 
 if TYPE_CHECKING:
     from bridge.archive.export import Exported
@@ -37,7 +37,7 @@ def export(
     There are user.json, messages.jsonl with a header in each line, and each mail that is kept as mail/ID.eml.
     """
     with opening.reading(context, config) as (settings, connection):
-        listings = people.list_devices(connection, user)
+        listings = pairing.list_devices(connection, user)
     known = whereabouts.known(listings, devices.noted_visits(settings), now_ms=opening.now_ms())
     told = [device.as_json() for device in known]
     if into == target.STREAM or Path(into).suffix in ARCHIVES:

@@ -10,7 +10,7 @@ from bridge.config import judging
 from bridge.directory import normalise
 from bridge.errors import PostbellError
 from bridge.init import accounts
-from bridge.store import offline, people
+from bridge.store import offline, pairing, people
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def paired(settings: Settings, answers: Answers, *, account: str) -> dict[str, A
                 people.add_addresses(transaction, answers.user, missing)
             password = None
             if there is None or answers.device not in there.devices:
-                password = people.add_device(transaction, answers.user, answers.device)
+                password = pairing.add_device(transaction, answers.user, answers.device)
         return {"user": there is None, "addresses": missing, "password": password}
 
     result: dict[str, Any] = accounts.in_the_name_of(account, work)

@@ -9,7 +9,7 @@ from bridge.contract.header import longest_packet
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bridge.store.people import DeviceListing
+    from bridge.store.pairing import DeviceListing
 
 
 def warnings(devices: Iterable[DeviceListing], *, root: str, payload: int) -> Iterator[str]:

@@ -16,7 +16,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from bridge.cli import opening
-from bridge.store import logins, offline, people
+from bridge.store import logins, offline, pairing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +34,8 @@ def may_log_in(settings: Settings) -> bool:
 def admitted(settings: Settings, user: str, device: str) -> str:
     """The password of a device, which the broker knows from now on; raises PeopleError when there is no such device."""
     with offline.reading(settings.database) as connection:
-        people.require_device(connection, user, device)
-    username = people.username(user, device)
+        pairing.require_device(connection, user, device)
+    username = pairing.username(user, device)
     password = derived(key(settings.state_dir / KEY_FILE), username)
     with opening.changing(settings) as transaction:
         logins.admit(transaction, username, password, label="local", role="device")

@@ -10,7 +10,7 @@ from bridge.cli import devices, opening, options, output, whereabouts
 from bridge.cli.story import Story
 from bridge.contract import ids, topics
 from bridge.errors import PostbellError
-from bridge.store import notifications, people, queues
+from bridge.store import notifications, pairing, queues
 from bridge.store import trace as tracing
 from bridge.store.queues import DeliveryState
 
@@ -37,7 +37,7 @@ def trace(
     user, sought = words[0] if len(words) == 2 else None, words[-1]
     with opening.reading(context, config) as (settings, connection):
         found = tracing.find(connection, sought, user=user)
-        listings = {mail.user: people.list_devices(connection, mail.user) for mail in found}
+        listings = {mail.user: pairing.list_devices(connection, mail.user) for mail in found}
         rung = [notifications.of_message(connection, mail.user, mail.number) for mail in found]
     if not found:
         whose = f"{user} has no" if user else "nobody has a"

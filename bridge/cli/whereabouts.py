@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bridge.kept import PushStanding
-    from bridge.store.people import DeviceListing
+    from bridge.store.pairing import DeviceListing
     from bridge.store.visits import NotedVisit
 
 COLUMNS = ("user", "device", "username", "online", "last seen", "address", "client", "push", "added")

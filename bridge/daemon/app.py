@@ -43,7 +43,7 @@ from bridge.publish.replay import Replay
 from bridge.push.delivery import PushDelivery
 from bridge.requests.requests import Requests
 from bridge.spool import Spool
-from bridge.store import logins, people
+from bridge.store import logins, pairing
 from bridge.store.adapters import Course, Mailbox, NotificationRows, OutboxRows, StoredTruth
 from bridge.store.store import Store
 from bridge.tally import Tally
@@ -107,7 +107,7 @@ class Bridge:
         self.awaited: dict[str, str] = {}
         """Why a listener for something else than mail is not open yet, by its name."""
         self.presence = self._make_presence()
-        self.hearing = Hearing(note=self.store.writing(people.hear), root=settings.mqtt.root, now_ms=wall_ms)
+        self.hearing = Hearing(note=self.store.writing(pairing.hear), root=settings.mqtt.root, now_ms=wall_ms)
         self.requests = self._make_requests(given)
         self.figures = Figures()
         self.inbound = self._make_inbound()

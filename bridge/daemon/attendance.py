@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.contract import topics
 from bridge.daemon import runfile
 from bridge.push.needs import Wakefulness
-from bridge.store import people, queues, visits
+from bridge.store import pairing, queues, visits
 from bridge.store.queues import DeliveryState
 
 if TYPE_CHECKING:
@@ -69,4 +69,4 @@ class UnknownAttendance:
 
 def _login(waiting: PushWaiting) -> str:
     """The login of a device that waits."""
-    return people.username(waiting.user, waiting.device)
+    return pairing.username(waiting.user, waiting.device)

@@ -1,4 +1,4 @@
-"""Users, their addresses and devices, and the logins that the broker lets in.
+"""Users and their addresses.
 
 These operations run from the command line in a process of its own, while the bridge may be
 running: each is one transaction, and the bridge notices by SQLite's data version.
@@ -12,38 +12,20 @@ from typing import TYPE_CHECKING
 from bridge.contract import topics
 from bridge.directory import PROBE_DOMAIN, PROBES, Directory, User, normalise
 from bridge.errors import MalformedNameError, PostbellError
-from bridge.store import logins, marks, payloads, subscriptions, views
+from bridge.store import marks, views
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from bridge.kept import PushStanding
     from bridge.store.writer import Transaction
 
 
-_NAME_RULE = "use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit"
+NAME_RULE = "use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit"
 
 
 class PeopleError(PostbellError):
     """A user, address or device that is there already, or is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceListing:
-    """One device as the command line shows it.
-
-    `heard_ms` is when it last asked for something, to the minute; `payload` how many bytes of a header it takes, None
-    for whatever there is. `push` is how ringing it goes, None where it is not rung.
-    """
-
-    user: str
-    device: str
-    username: str
-    created_ms: int
-    heard_ms: int | None
-    payload: int | None = None
-    push: PushStanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +40,10 @@ class UserListing:
     unseen: int
 
 
-def username(user: str, device: str) -> str:
-    """The MQTT login of a device; a dot cannot occur in either name, so it is never ambiguous."""
-    return f"{user}.{device}"
-
-
-# --- users ----------------------------------------------------------------------------------------
-
-
 def add_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> None:
     """Add a user with addresses; raises PeopleError or, for a name or address that cannot be, Malformed…Error."""
     if not topics.valid_name(name):
-        raise MalformedNameError(f"{name!r} cannot be a user: {_NAME_RULE}")
+        raise MalformedNameError(f"{name!r} cannot be a user: {NAME_RULE}")
     if name.startswith(PROBES):
         raise MalformedNameError(f"{name!r} cannot be a user: names that begin with {PROBES} are the doctor's")
     _insert_user(transaction, name, addresses)
@@ -112,7 +86,7 @@ def _insert_user(transaction: Transaction, name: str, addresses: Sequence[str]) 
 
 def add_addresses(transaction: Transaction, name: str, addresses: Iterable[str]) -> None:
     """Give a user further addresses; `@domain` catches what nobody else of that domain has."""
-    user_id = _user_id(transaction.connection, name)
+    user_id = user_id_of(transaction.connection, name)
     for address in addresses:
         normal = normalise(address)
         owner = transaction.connection.execute(
@@ -125,7 +99,7 @@ def add_addresses(transaction: Transaction, name: str, addresses: Iterable[str])
 
 def remove_address(transaction: Transaction, name: str, address: str) -> None:
     """Take an address from a user, written with the same or other capitals."""
-    user_id, normal = _user_id(transaction.connection, name), normalise(address)
+    user_id, normal = user_id_of(transaction.connection, name), normalise(address)
     theirs = [
         row[0] for row in transaction.connection.execute("SELECT address FROM address WHERE user_id = ?", (user_id,))
     ]
@@ -139,7 +113,7 @@ def set_view(transaction: Transaction, name: str, view: str, *, on: bool) -> Non
     """Switch one of a user's optional views on or off; what is off is cleared on the broker."""
     if view not in topics.OPTIONAL_VIEWS:
         raise MalformedNameError(f"{view!r} is no view; there are {', '.join(topics.OPTIONAL_VIEWS)}")
-    connection, user_id = transaction.connection, _user_id(transaction.connection, name)
+    connection, user_id = transaction.connection, user_id_of(transaction.connection, name)
     row = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()
     before = views.parse(row[0])
     after = before | {view} if on else before - {view}
@@ -161,7 +135,7 @@ class Belongings:
 
 def belongings(connection: sqlite3.Connection, name: str) -> Belongings:
     """How much a user has; raises PeopleError."""
-    user_id = _user_id(connection, name)
+    user_id = user_id_of(connection, name)
 
     def count(query: str, *values: object) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {query}", values).fetchone()[0])  # noqa: S608 - ours
@@ -182,7 +156,7 @@ def belongings(connection: sqlite3.Connection, name: str) -> Belongings:
 
 def remove_user(transaction: Transaction, name: str) -> Belongings:
     """Remove a user with messages, devices and logins; the broker's copies are cleared by the outbox. What it was."""
-    connection, user_id = transaction.connection, _user_id(transaction.connection, name)
+    connection, user_id = transaction.connection, user_id_of(transaction.connection, name)
     removed = belongings(connection, name)
     numbers = connection.execute(
         "SELECT number FROM message WHERE user_id = ? AND (held = 1 OR live = 1)", (user_id,)
@@ -252,92 +226,10 @@ def revision(connection: sqlite3.Connection) -> int:
     return value
 
 
-def _user_id(connection: sqlite3.Connection, name: str) -> int:
+def user_id_of(connection: sqlite3.Connection, name: str) -> int:
+    """The number of a user; raises PeopleError."""
     row = connection.execute("SELECT user_id FROM user WHERE name = ?", (name,)).fetchone()
     if row is None:
         raise PeopleError(f"there is no user {name!r}")
     user_id: int = row[0]
     return user_id
-
-
-# --- devices and logins ---------------------------------------------------------------------------
-
-
-def add_device(transaction: Transaction, user: str, device: str, *, payload: int | None = None) -> str:
-    """Add a device and return its password, which is shown this once and kept only as a hash.
-
-    `payload` says how many bytes of a header it takes (`payloads.py`). Raises PeopleError, MalformedNameError or
-    PayloadError.
-    """
-    if not topics.valid_name(device):
-        raise MalformedNameError(f"{device!r} cannot be a device: {_NAME_RULE}")
-    connection, user_id = transaction.connection, _user_id(transaction.connection, user)
-    if connection.execute("SELECT 1 FROM device WHERE user_id = ? AND name = ?", (user_id, device)).fetchone():
-        raise PeopleError(
-            f"{user} has a device {device!r} already; a new password for it: postbell device password {user} {device}"
-        )
-    with payloads.fitting(transaction, user_id, user):
-        connection.execute(
-            "INSERT INTO device (user_id, name, created_ms) VALUES (?, ?, ?)", (user_id, device, transaction.now_ms)
-        )
-        payloads.limit(transaction, user_id, device, payload)
-    return logins.grant(transaction, username(user, device), label="device", role="device")
-
-
-def renew_device(transaction: Transaction, user: str, device: str) -> str:
-    """A new password for a device; connections with the old one end, its session goes on.
-
-    Where it is rung by push is forgotten: whoever had the old password may have said so, and the device says it anew.
-    """
-    require_device(transaction.connection, user, device)
-    subscriptions.end(transaction, _user_id(transaction.connection, user), device)
-    return logins.replace(transaction, username(user, device), label="device", role="device")
-
-
-def change_device(transaction: Transaction, user: str, device: str, *, payload: int | None) -> None:
-    """Say anew how many bytes of a header a device takes, None for whatever there is."""
-    require_device(transaction.connection, user, device)
-    user_id = _user_id(transaction.connection, user)
-    with payloads.fitting(transaction, user_id, user):
-        payloads.limit(transaction, user_id, device, payload)
-
-
-def revoke_device(transaction: Transaction, user: str, device: str) -> None:
-    """Remove a device and every secret that opens its login."""
-    user_id = _user_id(transaction.connection, user)
-    with payloads.fitting(transaction, user_id, user):
-        cursor = transaction.connection.execute("DELETE FROM device WHERE user_id = ? AND name = ?", (user_id, device))
-    if not cursor.rowcount:
-        raise PeopleError(f"{user} has no device {device!r}")
-    transaction.connection.execute("DELETE FROM login WHERE username = ?", (username(user, device),))
-
-
-def hear(transaction: Transaction, heard: Mapping[tuple[str, str], int]) -> None:
-    """Note when devices last asked for something, by user and device in Unix milliseconds."""
-    transaction.connection.executemany(
-        "UPDATE device SET heard_ms = ? WHERE name = ? AND user_id = (SELECT user_id FROM user WHERE name = ?)",
-        [(at_ms, device, user) for (user, device), at_ms in heard.items()],
-    )
-
-
-def require_device(connection: sqlite3.Connection, user: str, device: str) -> None:
-    """Raises PeopleError unless the user has this device."""
-    user_id = _user_id(connection, user)
-    if not connection.execute("SELECT 1 FROM device WHERE user_id = ? AND name = ?", (user_id, device)).fetchone():
-        raise PeopleError(f"{user} has no device {device!r}; add it with: postbell device add {user} {device}")
-
-
-def list_devices(connection: sqlite3.Connection, user: str | None) -> list[DeviceListing]:
-    """The devices of one user or of all, by name."""
-    if user is not None:
-        _user_id(connection, user)
-    rows = connection.execute(
-        "SELECT u.name, d.name, d.created_ms, d.heard_ms, d.payload FROM device d JOIN user u USING (user_id)"
-        " WHERE ?1 IS NULL OR u.name = ?1 ORDER BY u.name, d.name",
-        (user,),
-    )
-    rung = subscriptions.standings(connection)
-    return [
-        DeviceListing(owner, device, username(owner, device), created, heard, payload, rung.get((owner, device)))
-        for owner, device, created, heard, payload in rows
-    ]

@@ -21,7 +21,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bridge.store import offline, people
+from bridge.store import offline, pairing, people
 from tests.bench.broker_load import cpu_seconds, say
 from tests.support.system import System
 
@@ -111,7 +111,7 @@ def logins_of(system: System, devices: int) -> list[tuple[str, str]]:
     with offline.transaction(path, now_ms=now_ms, count=100, days=7) as transaction:
         for number in range(1, devices + 1):
             people.add_user(transaction, f"u{number}", [f"u{number}@example.org"])
-            logins.append((f"u{number}.phone", people.add_device(transaction, f"u{number}", "phone")))
+            logins.append((f"u{number}.phone", pairing.add_device(transaction, f"u{number}", "phone")))
     return logins
 
 

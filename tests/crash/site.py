@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.store import logins, offline, people
+from bridge.store import logins, offline, pairing, people
 from tests.crash.messages import DOMAIN
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Site:
             for user in self.users:
                 people.add_user(transaction, user, [f"{user}@{DOMAIN}"])
                 for device in (TERMINAL, PHONE):
-                    self.passwords[f"{user}.{device}"] = people.add_device(transaction, user, device)
+                    self.passwords[f"{user}.{device}"] = pairing.add_device(transaction, user, device)
             self.passwords[OBSERVER] = logins.grant(transaction, OBSERVER, label="checker", role="admin")
             self.passwords[BRIDGE] = logins.grant(transaction, BRIDGE, label="checker", role="bridge")
         for username, password in self.passwords.items():

@@ -14,7 +14,7 @@ import pytest
 import bridge.daemon.process
 import broker.app  # noqa: F401 - as below
 from bridge.cli import processes
-from bridge.store import offline, people
+from bridge.store import offline, pairing
 from broker import __main__ as broker_program
 from clients.cli import commands as clients_program
 from clients.terminal.read import command as _read  # noqa: F401 - as above
@@ -62,7 +62,7 @@ def state(place):
     path.mkdir(mode=0o700)
     add_user(path / "postbell.db", "alice")
     with offline.transaction(path / "postbell.db", now_ms=1, count=1, days=1) as transaction:
-        people.add_device(transaction, "alice", "phone")
+        pairing.add_device(transaction, "alice", "phone")
     return path
 
 

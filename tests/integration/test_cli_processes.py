@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store import offline, people
+from bridge.store import offline, pairing
 from tests.support.stored import add_user
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ def state(tmp_path):
     path = tmp_path / "state"
     add_user(path / "postbell.db", "alice")
     with offline.transaction(path / "postbell.db", now_ms=1, count=1, days=1) as transaction:
-        people.add_device(transaction, "alice", "phone")
+        pairing.add_device(transaction, "alice", "phone")
     return path
 
 

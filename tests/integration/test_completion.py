@@ -15,7 +15,7 @@ import typer
 from bridge.cli import main, manual
 from bridge.cli.describing import everything
 from bridge.cli.shells import bash, fish, positions, zsh
-from bridge.store import logins, offline, people
+from bridge.store import logins, offline, pairing
 from tests.conftest import need
 from tests.support.stored import add_user
 
@@ -59,7 +59,7 @@ def store(tmp_path_factory):
         add_user(path / "postbell.db", user)
     with offline.transaction(path / "postbell.db", now_ms=1, count=1, days=1) as transaction:
         for user, device in (("alice", "phone"), ("alice", "watch"), ("bob", "desk")):
-            people.add_device(transaction, user, device)
+            pairing.add_device(transaction, user, device)
         logins.add_sender(transaction, "relay")
     return path
 

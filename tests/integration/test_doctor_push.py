@@ -13,7 +13,7 @@ from bridge.cli import main
 from bridge.doctor.judge.check import Check
 from bridge.kept import PushResult, PushWaiting, Tried
 from bridge.push import writing
-from bridge.store import notifications, offline, people, subscriptions
+from bridge.store import notifications, offline, pairing, subscriptions
 from tests.support.push_service import HOST, Device, PushService
 from tests.support.stored import COUNT, DAYS, NOON_MS, add_user
 
@@ -67,7 +67,7 @@ def change(tmp_path):
 @pytest.fixture
 def rung(change, service):
     """Has alice's phone rung at an endpoint; the subscription."""
-    change(people.add_device, "alice", "phone")
+    change(pairing.add_device, "alice", "phone")
 
     def at(endpoint=None, host=HOST):
         subscription = Device().at(endpoint or service.endpoint(), host)

@@ -15,7 +15,7 @@ from bridge.push.judging import ServiceAnswer
 from bridge.push.letter import PushLetter, UndeliveredError
 from bridge.push.needs import Wakefulness
 from bridge.rules.change import Change
-from bridge.store import notifications, offline, people, rules, subscriptions
+from bridge.store import notifications, offline, pairing, rules, subscriptions
 from bridge.store.adapters import NotificationRows
 from bridge.tally import Tally
 from tests.support.push_service import Device
@@ -96,7 +96,7 @@ def rung(path, story, *, devices=("phone",), hosts=None, options=None, work=True
     alice = add_user(path, "alice", clock=clock)
     with offline.transaction(path, now_ms=clock.now_ms, count=COUNT, days=DAYS) as transaction:
         for device in devices:
-            people.add_device(transaction, "alice", device)
+            pairing.add_device(transaction, "alice", device)
             host = (hosts or {}).get(device, HOST)
             subscriptions.put(transaction, alice, device, Device().at(f"https://{host}/{device}", host))
 
@@ -394,13 +394,13 @@ def test_a_device_that_is_revoked_is_not_rung(path):
         rung.script.answers[f"https://{HOST}/phone"] = [ServiceAnswer(503, after="60")]
         kept = await rung.keep()
         await rung.until(lambda: rung.tally.pushes["again"], "the first try")
-        await rung.store.write(people.revoke_device, "alice", "phone")
+        await rung.store.write(pairing.revoke_device, "alice", "phone")
         assert await rung.results(kept) == {}
         rung.clock.pass_(61)
         await rung.keep()
         await looked(rung)
         assert rung.script.to("phone") == 1
-        await rung.store.write(people.add_device, "alice", "phone")
+        await rung.store.write(pairing.add_device, "alice", "phone")
         assert await rung.standing() is None, "another of the name begins anew"
 
     rung(path, story)
@@ -408,7 +408,7 @@ def test_a_device_that_is_revoked_is_not_rung(path):
 
 def test_a_new_password_ends_what_whoever_had_the_old_one_said(path):
     async def story(rung):
-        await rung.store.write(people.renew_device, "alice", "phone")
+        await rung.store.write(pairing.renew_device, "alice", "phone")
         assert await rung.standing() is None
         assert await rung.results(await rung.keep()) == {}
 

@@ -9,7 +9,7 @@ import pytest
 from bridge.contract.header import unpack_header
 from bridge.contract.publication import Kind
 from bridge.reconcile import Observed, fingerprint
-from bridge.store import offline, payloads, people
+from bridge.store import offline, pairing, payloads, people
 from bridge.store.payloads import PayloadError
 from tests.support import mqtt_client as mqtt
 from tests.support.pubsubclient import LIBRARY_BYTES, PubSubClient
@@ -50,19 +50,19 @@ def test_the_limit_of_a_user_is_that_of_the_device_that_takes_most(path):
             return payloads.of_user(connection, 1)
 
     assert limit() is None
-    changed(path, people.add_device, "alice", "board", payload=192)
-    changed(path, people.add_device, "bob", "phone")
+    changed(path, pairing.add_device, "alice", "board", payload=192)
+    changed(path, pairing.add_device, "bob", "phone")
     assert limit() == 192
-    changed(path, people.add_device, "alice", "clock", payload=256)
+    changed(path, pairing.add_device, "alice", "clock", payload=256)
     assert limit() == 256
-    changed(path, people.add_device, "alice", "phone")
+    changed(path, pairing.add_device, "alice", "phone")
     assert limit() is None
-    changed(path, people.change_device, "alice", "phone", payload=300)
+    changed(path, pairing.change_device, "alice", "phone", payload=300)
     assert limit() == 300
-    changed(path, people.revoke_device, "alice", "phone")
+    changed(path, pairing.revoke_device, "alice", "phone")
     assert limit() == 256
     with offline.reading(path) as connection:
-        assert {each.device: each.payload for each in people.list_devices(connection, "alice")} == {
+        assert {each.device: each.payload for each in pairing.list_devices(connection, "alice")} == {
             "board": 192,
             "clock": 256,
         }
@@ -72,7 +72,7 @@ def test_the_limit_of_a_user_is_that_of_the_device_that_takes_most(path):
 @pytest.mark.parametrize("payload", [1, 63, 65_537, -1])
 def test_a_limit_that_no_device_has_is_refused(path, payload):
     with pytest.raises(PayloadError, match="64 to 65536"):
-        changed(path, people.add_device, "alice", "board", payload=payload)
+        changed(path, pairing.add_device, "alice", "board", payload=payload)
 
 
 def test_what_the_broker_has_is_published_anew_as_soon_as_it_does_not_fit_and_in_full_when_it_may(path):
@@ -83,16 +83,16 @@ def test_what_the_broker_has_is_published_anew_as_soon_as_it_does_not_fit_and_in
     told(path, two)
     (_, full), _, (_, short) = marked(path)
     assert full > 192 > short
-    before = changed(path, people.add_device, "bob", "phone")
-    assert changed(path, people.add_device, "alice", "board", payload=192) == before + 1, "the bridge is told"
+    before = changed(path, pairing.add_device, "bob", "phone")
+    assert changed(path, pairing.add_device, "alice", "board", payload=192) == before + 1, "the bridge is told"
     ((user, cut),) = marked(path)
     assert user == 1
     assert 180 < cut <= 192
-    assert changed(path, people.add_device, "alice", "clock", payload=192) == before + 1
+    assert changed(path, pairing.add_device, "alice", "clock", payload=192) == before + 1
     assert marked(path) == []
-    changed(path, people.add_device, "alice", "phone")
+    changed(path, pairing.add_device, "alice", "phone")
     assert marked(path) == [(1, full)], "the store has kept all of it"
-    changed(path, people.revoke_device, "alice", "phone")
+    changed(path, pairing.revoke_device, "alice", "phone")
     assert marked(path) == [(1, cut)]
 
     stored = told(path, lambda store: store.recent(1, 9))
@@ -100,7 +100,7 @@ def test_what_the_broker_has_is_published_anew_as_soon_as_it_does_not_fit_and_in
 
 
 def test_reconciling_holds_the_broker_to_the_short_header(path):
-    changed(path, people.add_device, "alice", "board", payload=192)
+    changed(path, pairing.add_device, "alice", "board", payload=192)
 
     async def story(store):
         await store.keep(mail(to(1, "alice")), header(WORDS), message_id="")

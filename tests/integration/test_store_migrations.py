@@ -32,6 +32,7 @@ from bridge.store import (
     notifications,
     offline,
     outbox,
+    pairing,
     people,
     rules,
     snapshot,
@@ -96,7 +97,7 @@ def test_people_and_logins_read_right(path):
         directory = people.read_directory(connection)
         assert directory.resolve("alice+news@example.org").user == "alice"
         assert directory.resolve("whoever@example.org").user == "bob"
-        assert [(device.username, device.created_ms) for device in people.list_devices(connection, None)] == [
+        assert [(device.username, device.created_ms) for device in pairing.list_devices(connection, None)] == [
             ("alice.phone", NOON_MS),
             ("bob.tab-let", NOON_MS),
         ]

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import database, offline, people
+from bridge.store import database, offline, pairing
 from bridge.store.salvage import salvage
 from tests.support.stored import COUNT, DAYS, NOON_MS, add_user, header, mail, to, told
 
@@ -22,7 +22,7 @@ def path(tmp_path):
     path = tmp_path / "postbell.db"
     users = [to(add_user(path, name), name) for name in ("alice", "bob")]
     with offline.transaction(path, now_ms=NOON_MS, count=COUNT, days=DAYS) as transaction:
-        people.add_device(transaction, "alice", "phone")
+        pairing.add_device(transaction, "alice", "phone")
 
     async def story(store):
         await asyncio.gather(

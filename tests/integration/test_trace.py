@@ -10,7 +10,7 @@ import pytest
 from bridge.cli import main
 from bridge.contract import ids
 from bridge.rules.change import Change
-from bridge.store import offline, people, rules, trace
+from bridge.store import offline, pairing, rules, trace
 from bridge.store.trace import Handover
 from tests.support import mqtt_client as mqtt
 from tests.support.stored import COUNT, DAYS, NOON_MS, Clock, add_user, header, mail, to, told
@@ -114,7 +114,7 @@ def test_the_story_is_told_from_mail_from_to_the_last_device(tmp_path):
 def test_at_another_broker_nobody_knows_what_became_of_it(path, monkeypatch, capsys):
     [kept] = told(path, lambda store: store.keep(mail(to(1, "alice")), header(), message_id=""))
     with offline.transaction(path, now_ms=NOON_MS, count=COUNT, days=DAYS) as transaction:
-        people.add_device(transaction, "alice", "phone")
+        pairing.add_device(transaction, "alice", "phone")
     monkeypatch.setenv("POSTBELL_STATE_DIR", str(path.parent))
     monkeypatch.setenv("POSTBELL_BROKER__EMBEDDED", "false")
     monkeypatch.setenv("POSTBELL_MQTT__URL", "mqtt://127.0.0.1:1")

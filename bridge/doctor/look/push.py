@@ -15,7 +15,7 @@ from bridge.doctor.judge.push import PushSeen, PushServiceSeen
 from bridge.errors import in_words
 from bridge.kept import PushState
 from bridge.push import signing
-from bridge.store import offline, people, subscriptions
+from bridge.store import offline, pairing, subscriptions
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -45,7 +45,7 @@ def look(settings: Settings) -> PushSeen:
         enabled=settings.push.enabled,
         subject=settings.push.subject or (str(web) if web is not None and web.scheme == "https" else ""),
         key=None if number is None else _usable(number),
-        devices=tuple((people.username(*whose), standing) for whose, standing in standings.items()),
+        devices=tuple((pairing.username(*whose), standing) for whose, standing in standings.items()),
         services=services,
     )
 

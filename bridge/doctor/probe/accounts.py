@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.daemon import control, runfile
 from bridge.directory import PROBES
 from bridge.errors import PostbellError
-from bridge.store import logins, offline, people
+from bridge.store import logins, offline, pairing, people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ class ThrowAway:
     @property
     def username(self) -> str:
         """The device's MQTT login."""
-        return people.username(self.user, DEVICE)
+        return pairing.username(self.user, DEVICE)
 
 
 @dataclass(slots=True)
@@ -101,9 +101,9 @@ def _changing(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Transac
 
 def _made(transaction: Transaction, name: str, password: str) -> ThrowAway:
     address = people.add_probe(transaction, name)
-    fresh = people.add_device(transaction, name, DEVICE)
+    fresh = pairing.add_device(transaction, name, DEVICE)
     if password:
-        logins.admit(transaction, people.username(name, DEVICE), password, label="device", role="device")
+        logins.admit(transaction, pairing.username(name, DEVICE), password, label="device", role="device")
     return ThrowAway(name, address, password or fresh)
 
 

@@ -12,7 +12,7 @@ from bridge.cli import client, local_login, ownership
 from bridge.cli.ownership import StateOwner
 from bridge.config.settings import Settings
 from bridge.errors import ConfigurationError
-from bridge.store import offline, people
+from bridge.store import offline, pairing
 from clients.cli import commands
 from tests.support.stored import add_user
 
@@ -67,7 +67,7 @@ def settings(tmp_path, monkeypatch):
     path = tmp_path / "postbell.db"
     add_user(path, "alice")
     with offline.transaction(path, now_ms=1, count=1, days=1) as transaction:
-        people.add_device(transaction, "alice", "phone")
+        pairing.add_device(transaction, "alice", "phone")
     (tmp_path / "ca.pem").write_text("")
     return Settings(
         state_dir=tmp_path,

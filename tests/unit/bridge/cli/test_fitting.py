@@ -4,7 +4,7 @@ import pytest
 
 from bridge.cli.fitting import warnings
 from bridge.contract.header import longest_packet
-from bridge.store.people import DeviceListing
+from bridge.store.pairing import DeviceListing
 
 
 def device(name, payload=None, user="alice"):

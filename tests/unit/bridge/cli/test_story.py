@@ -14,7 +14,7 @@ from bridge.kept import PushResult
 from bridge.model import Header
 from bridge.rules.alert import Alert
 from bridge.store.notifications import Rung
-from bridge.store.people import DeviceListing
+from bridge.store.pairing import DeviceListing
 from bridge.store.queues import DeliveryState
 from bridge.store.trace import Handover, Traced
 from tests.support.stored import NOON_MS

@@ -9,7 +9,7 @@ import pytest
 from bridge.cli import whereabouts
 from bridge.kept import PushStanding, PushState
 from bridge.model import Subscription
-from bridge.store.people import DeviceListing
+from bridge.store.pairing import DeviceListing
 from bridge.store.visits import NotedVisit
 
 NOW = 1_800_000_000_000
