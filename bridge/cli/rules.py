@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli import opening, options, output
-from bridge.rules.change import Change
-from bridge.rules.rules import Hide
-from bridge.store import rules as stored
+from bridge.rules.hide import Hide
 
 if TYPE_CHECKING:
     from bridge.rules.rules import Rules
@@ -50,6 +48,9 @@ def user_rules(
     as_json: options.AsJson = False,
 ) -> None:
     """Show a user's rules, after changing them if told so. They hold from the next mail on."""
+    from bridge.rules.change import Change  # noqa: PLC0415 - the other commands of `user` do without rules
+    from bridge.store import rules as stored  # noqa: PLC0415
+
     if rate is not None and remove_rate:
         raise typer.BadParameter("--rate and --remove-rate contradict one another")
     wanted = Change(

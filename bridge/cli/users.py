@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import opening, options, output, rules, telling
-from bridge.setup.recipe import MARKS
+from bridge.cli import opening, options, output, rules
 from bridge.store import people
 from bridge.store.live import horizon
 
@@ -115,7 +114,7 @@ def user_remove(
         typer.confirm(question, abort=True)
     with opening.changing(settings) as transaction:
         removed = people.remove_user(transaction, name)
-    from bridge.cli import departing  # noqa: PLC0415 - the spool's threads, for this alone
+    from bridge.cli import departing, telling  # noqa: PLC0415 - the spool's threads and all logins, for this alone
 
     departed = departing.clear(settings, name, removed.user_id)
     if as_json:
@@ -130,6 +129,8 @@ def user_remove(
 
 def tell_mail_servers(settings: Settings, *, config: Path | None) -> None:
     """Have the mail servers that were set up here know the addresses as they are, or say what does that."""
+    from bridge.setup.recipe import MARKS  # noqa: PLC0415 - what lists and shows users does without recipes
+
     if (settings.state_dir / MARKS).is_dir():
         from bridge.cli import upkeep  # noqa: PLC0415 - all recipes, where there is one to keep
 

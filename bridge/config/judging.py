@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.config import brokers, checking, loading, source, system
 from bridge.config.brokers import BrokerSilentError
+from bridge.config.brokers_keys import BROKERS_KEYS
 from bridge.config.system import Fault
 from bridge.errors import ConfigurationError
 
@@ -66,6 +67,8 @@ def refuse(explicit: Path | None) -> None:
 
 
 def _of_the_broker(checked: Checked) -> list[Fault]:
+    if not checked.values.keys() & BROKERS_KEYS.keys():
+        return []  # nothing is said of it, so that a process of its own need not be asked
     try:
         told = brokers.problems(checked.values)
     except BrokerSilentError as error:

@@ -30,7 +30,7 @@ from bridge.config.values import (
     Texts,
     Url,
 )
-from bridge.rules.alert import SpamAction
+from bridge.rules.spam import SpamAction
 
 
 class Section(BaseModel):

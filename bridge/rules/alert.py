@@ -12,22 +12,12 @@ from zoneinfo import ZoneInfo
 
 from bridge.model import Flag
 from bridge.rules import pattern
+from bridge.rules.spam import SpamAction
 
 if TYPE_CHECKING:
     from bridge.model import Header
     from bridge.rules.rules import Rules
     from bridge.rules.span import Span
-
-
-class SpamAction(StrEnum):
-    """What becomes of mail that the operator's spam filter marked; the operator's choice, for all users."""
-
-    MARK = "mark"
-    """It is silent."""
-    SUPPRESS = "suppress"
-    """It is kept as if it were seen already, and told to no device."""
-    DELIVER = "deliver"
-    """It is judged like any other."""
 
 
 class Alert(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +18,7 @@ from pydantic import (
 )
 
 from bridge.errors import ConfigurationError
+from bridge.rules.hide import Hide
 from bridge.rules.pattern import canonical
 from bridge.rules.rate import Rate
 from bridge.rules.span import Span
@@ -32,14 +32,6 @@ MOST_SPANS = 50
 
 class RulesError(ConfigurationError):
     """Rules that cannot be read or set; the text names the rule, its value, and what to write instead."""
-
-
-class Hide(StrEnum):
-    """How much of a mail is not told to devices; `subject` hides the snippet, too."""
-
-    NOTHING = "nothing"
-    SNIPPET = "snippet"
-    SUBJECT = "subject"
 
 
 def _span(value: Any) -> Span:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.model import Flag
-from bridge.rules.rules import Hide
+from bridge.rules.hide import Hide
 
 if TYPE_CHECKING:
     from bridge.model import Header

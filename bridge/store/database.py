@@ -11,7 +11,7 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
@@ -19,7 +19,6 @@ from bridge.store import copies, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 APPLICATION_ID = 0x504F5354  # "POST": tells our file from any other SQLite database
 BUSY_TIMEOUT_S = 10.0
@@ -27,6 +26,7 @@ LARGEST_LOG_BYTES = 64 * 2**20
 """So much of the write-ahead log stays on disk once it has been emptied."""
 OVERWRITING_SINCE = 4
 """A file of an older schema has free pages that still say what they held."""
+MIGRATIONS = Path(__file__).with_name("migrations")
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "; another program holds it: try again, and see what has it open",
@@ -140,8 +140,11 @@ def require_sound(connection: sqlite3.Connection, path: Path) -> None:
 
 def migrations() -> list[str]:
     """The scripts that make the newest schema out of nothing, in their order."""
-    scripts = (entry for entry in resources.files("bridge.store.migrations").iterdir() if entry.name.endswith(".sql"))
-    return [entry.read_text(encoding="utf-8") for entry in sorted(scripts, key=lambda entry: entry.name)]
+    return [script.read_text(encoding="utf-8") for script in _scripts()]
+
+
+def _scripts() -> list[Path]:
+    return sorted(MIGRATIONS.glob("*.sql"))
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], int] | None) -> Migration | None:
@@ -182,7 +185,7 @@ def _keep(path: Path, schema: int, now_ms: int) -> Path:
 
 def newest_schema() -> int:
     """The schema of this version."""
-    return len(migrations())
+    return len(_scripts())
 
 
 def schema(path: Path) -> int | None:

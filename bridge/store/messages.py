@@ -14,7 +14,8 @@ from bridge.contract import ids
 from bridge.contract.expiry import DAY_MS
 from bridge.contract.header import pack_header, sender_date
 from bridge.kept import Kept, StoredBody
-from bridge.rules.alert import Alert, SpamAction
+from bridge.rules.alert import Alert
+from bridge.rules.spam import SpamAction
 from bridge.store import marks, notifications, rules
 
 if TYPE_CHECKING:

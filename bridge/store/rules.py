@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import sqlite3
 
     from bridge.model import Header
-    from bridge.rules.alert import SpamAction
     from bridge.rules.change import Change
     from bridge.rules.rate import Rate
+    from bridge.rules.spam import SpamAction
     from bridge.store.writer import Transaction
 
 

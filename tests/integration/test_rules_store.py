@@ -12,9 +12,10 @@ import pytest
 from bridge.contract.header import unpack_header
 from bridge.contract.views import pack_digest
 from bridge.model import Flag
-from bridge.rules.alert import Alert, SpamAction
+from bridge.rules.alert import Alert
 from bridge.rules.change import Change
 from bridge.rules.rules import Rules, RulesError
+from bridge.rules.spam import SpamAction
 from bridge.store import offline, people
 from bridge.store import rules as stored
 from bridge.store.people import PeopleError

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from bridge.model import Body, Envelope, Header, Recipient
-from bridge.rules.alert import SpamAction
+from bridge.rules.spam import SpamAction
 from bridge.store import database, live, messages, offline, outbox, people
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.live import Retention

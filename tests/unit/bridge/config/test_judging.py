@@ -356,6 +356,14 @@ def test_the_broker_is_asked_as_a_program(real_broker):
     assert said["key"] == "broker.session_days"
 
 
+def test_the_broker_is_not_asked_where_nothing_is_said_of_it(judged, monkeypatch):
+    assert broker_checking.check({}) == [], "with its defaults nothing is wrong"
+    monkeypatch.setattr(brokers, "problems", lambda values: pytest.fail(f"asked of {values}"))
+    assert judged("[smtp]\nlisten = ''\n[mqtt]\nroot = 'post'") == []
+    with pytest.raises(pytest.fail.Exception, match="session_days"):
+        judged("", POSTBELL_BROKER__SESSION_DAYS="3")
+
+
 def test_a_broker_that_does_not_answer_is_told(real_broker, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/absent/python")
     with pytest.raises(BrokerSilentError, match="the broker's program does not tell of its configuration"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from bridge.model import Header
-from bridge.rules.alert import SpamAction
-from bridge.rules.rules import Hide, Rules
+from bridge.rules.hide import Hide
+from bridge.rules.rules import Rules
+from bridge.rules.spam import SpamAction
 
 local_parts = st.sampled_from(["bob", "ann", "Ümit", "a b", ""])
 domains = st.sampled_from(["news.example", "shop.example", "x", "-", ""])

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 
 from bridge.model import Flag, Header
-from bridge.rules.alert import Alert, SpamAction, judge
+from bridge.rules.alert import Alert, judge
 from bridge.rules.change import Change, changed
-from bridge.rules.rules import SAFEST, Hide, Rules
+from bridge.rules.hide import Hide
+from bridge.rules.rules import SAFEST, Rules
+from bridge.rules.spam import SpamAction
 from tests.unit.bridge.rules.strategies import arrivals, headers, rule_sets
 
 BERLIN = ZoneInfo("Europe/Berlin")

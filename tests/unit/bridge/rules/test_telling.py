@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bridge.model import Flag, Header
 from bridge.rules.alert import Alert
-from bridge.rules.rules import Hide, Rules
+from bridge.rules.hide import Hide
+from bridge.rules.rules import Rules
 from bridge.rules.telling import HIDDEN, told
 from tests.unit.bridge.rules.strategies import headers, rule_sets
 
