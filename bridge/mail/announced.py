@@ -41,7 +41,7 @@ class Word:
 def words(text: str) -> Iterator[Word]:
     """The first words for a code that may be one that opens something, in a text that is readable."""
     found, stems, end = 0, 0, -1
-    for match in codewords.ANNOUNCING.finditer(text):
+    for match in codewords.announcing(text):
         if match.end() <= end:
             continue
         stems += 1

@@ -44,6 +44,8 @@ def passes(results: tuple[bytes, ...], authserv_ids: frozenset[str]) -> bool:
     with the message. Such a server must remove forged fields of its own name (RFC 8601 §5). Linear
     in the length of the fields; never raises.
     """
+    if not authserv_ids:
+        return False
     trusted = {name.lower().encode() for name in authserv_ids}
     for value in results:
         server = _SERVER.match(value, 0, LONGEST)

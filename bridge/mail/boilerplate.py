@@ -72,6 +72,8 @@ _BEWARE = re.compile(
     r"|\bunless you (?:recogni[sz]e|trust|know|are expecting)|\bexercise caution",
     re.IGNORECASE,
 )
+_OF_NOTES = ("mail", "message", "to your", "to ensure", "outside", "external")
+"""Words of which each note about mail has one; where a letter may be one beyond ASCII all of them are looked for."""
 _ARMOUR = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----|(?:Hash|Charset): [\w, -]{1,80}")
 
 
@@ -81,12 +83,19 @@ def is_noise(line: str) -> bool:
         return True
     if len(line) > _LONGEST:
         return False
-    if any(form.fullmatch(line) for form in (_DEVICE, _NO_MIME, _OUTSIDE, _ADDED_ABOVE, _ARMOUR)):
+    low = line.casefold()
+    if any(form.fullmatch(line) for form in (_DEVICE, _ADDED_ABOVE, _ARMOUR)):
         return True
-    if _FROM_OUTSIDE.search(line) and _BEWARE.search(line):
+    if not (line.isascii() and not any(hint in low for hint in _OF_NOTES)) and (
+        _NO_MIME.fullmatch(line) or _OUTSIDE.fullmatch(line) or (_FROM_OUTSIDE.search(line) and _BEWARE.search(line))
+    ):
         return True
-    words = _WORD.findall(line.casefold())
-    return not _TRIGGERS.isdisjoint(words) and _VOCABULARY.issuperset(words)
+    triggered = False
+    for word in _WORD.finditer(low):
+        if word[0] not in _VOCABULARY:
+            return False
+        triggered = triggered or word[0] in _TRIGGERS
+    return triggered
 
 
 def names_device(line: str) -> bool:

@@ -126,6 +126,8 @@ class Number:
 
 def readable(text: str) -> str:
     """`text`, as long as before, with the digits of every script as those of ASCII and spaces for all that is blank."""
+    if text.isascii():
+        return text.replace("\r", " ").replace("\t", "\n")
     text = text.translate(_BLANKS)
     return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from bridge.mail import announced, codenumbers, codewords
+from bridge.mail import announced, codenumbers, codewords, plain
 from bridge.mail.announced import SENTENCE_END
 from bridge.mail.quotes.lines import BEGIN, END, HERE
 
@@ -59,7 +59,7 @@ def find(subject: str, *texts: str) -> str:
 
     Of several numbers that may be it the one is taken that is said to be it most clearly, and of equals the first.
     """
-    written = [unicodedata.normalize("NFC", _QUOTED.sub("", text[:_SEARCHED])) for text in (subject, *texts)]
+    written = [_own(text[:_SEARCHED]) for text in (subject, *texts)]
     read = [codenumbers.readable(text) for text in written]
     words = [list(announced.words(text)) for text in read]
     if not any(words) or any(map(_NO_CODES.search, read)):
@@ -72,6 +72,11 @@ def find(subject: str, *texts: str) -> str:
             if sureness > best:
                 best, code = sureness, " ".join(written[at][number.start : number.end].split())
     return code if best >= _ENOUGH else next(filter(None, map(_letters, read, words)), "")
+
+
+def _own(text: str) -> str:
+    """A text without what is quoted in it."""
+    return text if plain.unquoted(text) else unicodedata.normalize("NFC", _QUOTED.sub("", text))
 
 
 class _Search:

@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
+from bridge.mail import plain
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_S = 0
 _LATEST_S = 4_102_444_800  # 2100-01-01T00:00:00Z
 _LONGEST = 128
@@ -21,12 +24,15 @@ def epoch(raw: bytes) -> int | None:
     Sane is 1970 to 2099; anything else, impossible days included, is None. A zone that nobody
     knows counts as UTC, as RFC 5322 §4.3 wants it.
     """
-    value = _OFFSET.sub(_zone, raw[:_LONGEST].decode("ascii", "replace").strip())
-    moment = _iso(value) or _internet(value)
+    moment = plain.moment(raw) or _moment(_OFFSET.sub(_zone, raw[:_LONGEST].decode("ascii", "replace").strip()))
     if moment is None:
         return None
-    epoch_s = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    epoch_s = int((moment - _EPOCH).total_seconds())
     return epoch_s if _EARLIEST_S <= epoch_s < _LATEST_S else None
+
+
+def _moment(value: str) -> datetime | None:
+    return _iso(value) or _internet(value)
 
 
 def _zone(offset: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 
-from bridge.mail import markup
+from bridge.mail import markup, plain
 
 _LONGEST = 49_152
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -58,6 +58,8 @@ def disguised(text: str) -> bool:
     There a tag at its beginning is enough: the page says the same.
     """
     text = text[:_LONGEST]
+    if plain.unmarked(text):
+        return False
     return (
         _BEGINS.match(_COMMENT.sub("", text)) is not None or _is_page(text) or _escaped(text) or _behind_rules(text) > 0
     )
@@ -65,6 +67,8 @@ def disguised(text: str) -> bool:
 
 def revealed(text: str) -> str:
     """The lines that a plain text would have said if it were not markup; any other text as it is."""
+    if plain.unmarked(text):
+        return text
     start = _behind_rules(text[:_LONGEST])
     text = text[start:]
     if _escaped(text[:_LONGEST]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge.mail import authentication, bounce, params
+from bridge.mail import authentication, bounce, params, plain
 from bridge.mail.content import PKCS7
 from bridge.model import Flag
 
@@ -19,6 +19,7 @@ _SPAM = re.compile(rb"(?:default:\s*)?(?:yes|true|spam)\b", re.IGNORECASE)
 _BULK = {b"bulk", b"list", b"junk"}
 _LIST_FIELDS = ("list-id", "list-unsubscribe", "list-post", "mailing-list")
 _REPORTS = {"message/disposition-notification", "message/feedback-report"}
+_SERVERS = ("mailer-daemon", "postmaster")
 _NO_TYPE = params.Parameterized("")
 _SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 _SMIME = {"signed-data": Flag.SIGNED, "certs-only": Flag(0), "compressed-data": Flag(0)}
@@ -47,6 +48,8 @@ def of(
     attachment. Authenticated is believed of configured authserv-ids only (see `authentication.passes`), suspicious of
     configured spam headers only.
     """
+    if plain.origin(top) and _is_text(kind, walk.parts) and not sender.startswith(_SERVERS):
+        return Flag(0)
     flags = _priority(top) | _origin(top) | _secrecy(kind, walk.parts) | _report(top, kind, walk.parts, sender, report)
     if attached(walk.parts, shown) or (not complete and "multipart/mixed" in walk.unfinished):
         flags |= Flag.ATTACHMENT
@@ -57,6 +60,14 @@ def of(
     if authentication.passes(top.all("authentication-results"), authserv_ids):
         flags |= Flag.AUTHENTICATED
     return flags
+
+
+def _is_text(kind: Parameterized, parts: tuple[Part, ...]) -> bool:
+    """Whether there is one part, and that is nothing but text and was never said to be anything else."""
+    if len(parts) != 1 or kind.value not in {"", "text/plain"}:
+        return False
+    part = parts[0]
+    return part.content_type == "text/plain" and not (part.file_name or part.disposition or part.within)
 
 
 def within(walk: Walk, *, shown: frozenset[str]) -> Flag:

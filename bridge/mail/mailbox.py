@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.mail import charsets, text, words
+from bridge.mail import charsets, plain, text, words
 from bridge.mail.comments import COMMENT, QUOTED, QUOTED_TEXT, without_comments
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
     `hint` is the charset to try for raw 8-bit names that are not UTF-8.
     """
     raw = raw[:_LONGEST_FIELD].strip()
+    if simple := plain.mailbox(raw):
+        return simple
     if _QUOTED_WHOLE.fullmatch(raw):
         raw = _ESCAPE.sub(rb"\1", raw[1:-1])
     phrase, address = _read(raw)
@@ -88,8 +90,8 @@ def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
         if b"@" in within and not words.holds(within):
             phrase, address = _read(within)
     name = text.identity(words.legible(words.decode(phrase, hint=hint)), limit=LONGEST_NAME)
-    plain = "" if b"=?" in address else charsets.sniff(address, hint=hint).lower()
-    return _unquoted(name), text.identity(plain, limit=LONGEST_ADDRESS)
+    bare = "" if b"=?" in address else charsets.sniff(address, hint=hint).lower()
+    return _unquoted(name), text.identity(bare, limit=LONGEST_ADDRESS)
 
 
 def _read(raw: bytes) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from bridge.mail import params, text
+from bridge.mail import params, plain, text
 from bridge.mail.fields import FieldReader, Fields
 
 if TYPE_CHECKING:
@@ -111,9 +111,19 @@ def walk(raw: Raw, *, top: Fields | None = None) -> Walk:
 
     `top` are the fields of the message's own header section, when they have been read before.
     """
+    fields = _READER.read_message(raw) if top is None else top
+    if plain.content(fields):
+        return Walk((_whole(raw, fields.body),), ())
     walker = _Walker(raw)
-    walker.run(_READER.read_message(raw) if top is None else top)
+    walker.run(fields)
     return Walk(tuple(walker.found), tuple(level.content_type for level in walker.stack))
+
+
+def _whole(raw: Raw, body: int) -> Part:
+    """The body of a message that says nothing of it."""
+    end = len(raw)
+    start = min(body, end)
+    return Part(index=0, content_type=_TEXT.value, file_name="", size=end - start, encoding="", start=start, end=end)
 
 
 class _Walker:

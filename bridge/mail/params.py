@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
@@ -15,6 +16,8 @@ _LONGEST_TEXT = 2_400
 """Bytes of one parameter that are decoded: 200 characters of four bytes, each written as %F0."""
 _MOST_PARAMETERS = 48
 """Parameters and sections of parameters of one field: that many lines of 50 characters make a name of 2,400 bytes."""
+_LONGEST_KNOWN, _MOST_KNOWN = 64, 128
+"""Bytes and number of the values that are not read again: `text/plain; charset=utf-8`, `attachment`, `7bit`."""
 _PARAMETER = re.compile(
     rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"(' + QUOTED_TEXT + rb')"?|([^;]*+))|"' + QUOTED_TEXT + rb'"?', re.DOTALL
 )
@@ -42,6 +45,15 @@ class Parameterized:
 
 def parse(raw: bytes) -> Parameterized:
     """A structured field value; whatever cannot be read of it is left out. Never raises."""
+    return _parsed(raw) if len(raw) <= _LONGEST_KNOWN else _parse(raw)
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _parsed(raw: bytes) -> Parameterized:
+    return _parse(raw)
+
+
+def _parse(raw: bytes) -> Parameterized:
     raw = without_comments(raw[:_LONGEST_FIELD])
     value, semicolon, _ = raw.partition(b";")
     return _with_parameters(_plain(value), raw if semicolon else b"")
@@ -49,6 +61,15 @@ def parse(raw: bytes) -> Parameterized:
 
 def media_type(raw: bytes) -> Parameterized:
     """The value of a Content-Type; one that is misspelt as it was meant, "" where it cannot be read. Never raises."""
+    return _known_type(raw) if len(raw) <= _LONGEST_KNOWN else _type(raw)
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _known_type(raw: bytes) -> Parameterized:
+    return _type(raw)
+
+
+def _type(raw: bytes) -> Parameterized:
     return _with_parameters(*mediatypes.split(without_comments(raw[:_LONGEST_FIELD])))
 
 

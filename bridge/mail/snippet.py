@@ -51,8 +51,8 @@ def make(body: str, *, subject: str = "", page: Callable[[], str] | None = None)
     """
     body = body if len(body) <= _SEARCHED else text.cut(body[:_SEARCHED])
     lead = _lead(body, subject)
-    if lead and page:
-        lead = _as_marked(lead, body, page()[:_SEARCHED], subject)
+    if lead and page and (marked := page()):
+        lead = _as_marked(lead, body, marked[:_SEARCHED], subject)
     return _line(lead, body, subject)
 
 

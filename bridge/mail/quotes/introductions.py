@@ -23,6 +23,7 @@ _FEW = 4
 _LONGEST = 200
 _LONGEST_ANNOUNCEMENT = 80
 _ANSWER = re.compile(rf"\s*[^\W\d_][^\W\d_.\-]{{0,3}}\.?(?:\[\d{{1,3}}\])?\s?[{signs.COLONS}]")
+_DRAWN = re.compile(r"[-_=~*>]")
 _FORWARDED = re.compile(
     r"[-_*>\s]*(?:begin forwarded message|forwarded message|original message|original appointment"
     r"|(?:anfang der )?weitergeleiteten? (?:nachricht|e-?mail)|ursprüngliche nachricht"
@@ -69,6 +70,8 @@ class Introductions:
             return None
         if line.mark:
             return Introduction(position + 1)
+        if paragraph(self._lines, position, attribution.MOST_LINES) and not _FORWARDED.match(line.text):
+            return None
         marked = self._marked_above(position)
         return (
             self._announced(position)
@@ -149,3 +152,15 @@ class Introductions:
             if line.text and not line.depth and not line.loose:
                 return False
         return True
+
+
+def paragraph(lines: Sequence[Line], position: int, most: int) -> bool:
+    """Whether up to `most` lines from here say nothing that an introduction has: a label, an address, a stroke."""
+    for at in range(position, min(position + most, len(lines))):
+        line = lines[at]
+        text = line.text
+        if line.depth or line.mark or not text.isascii() or _DRAWN.match(text) or ":" in text or "@" in text:
+            return False
+        if not text:
+            break
+    return True

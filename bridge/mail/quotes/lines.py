@@ -7,14 +7,15 @@ in the text for it, one of the code points that Unicode keeps for such a use. In
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import dropwhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from bridge import graphemes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 BEGIN, LOOSE, END, HERE, SIGNED = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4"
 """Marks in a page's text: a quote, what is indented and may be one, their ends; a quote till the end; a signature."""
@@ -47,14 +48,40 @@ class Line:
     signed: bool = False
 
 
-def read(body: str) -> list[Line]:
+class _Unmarked(Sequence[Line]):
+    """The lines of a text that no page was: each is read when somebody comes to it."""
+
+    def __init__(self, pieces: list[str]) -> None:
+        self._pieces = pieces
+        self._read: dict[int, Line] = {}
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    @overload
+    def __getitem__(self, at: int) -> Line: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Line]: ...
+
+    def __getitem__(self, at: int | slice) -> Line | list[Line]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self._pieces)))]
+        found = self._read.get(at)
+        if found is None:
+            found = self._read[at] = _line(self._pieces[at], [])
+        return found
+
+
+def read(body: str) -> Sequence[Line]:
     """The lines of a body: of many only one empty line in a row, and of those the first 1,000."""
-    pieces = [piece.strip() for piece in _split(body)]
+    unsplit = body.split("\n") if body.isascii() and "\t" not in body else _split(body)
+    pieces = [piece.strip() for piece in unsplit]
     if len(pieces) > _MOST_LINES:
         pieces = [piece for piece, before in zip(pieces, ["", *pieces], strict=False) if piece or before]
     if len(pieces) > _MOST_LINES:
         pieces = [*pieces[: _MOST_LINES - 1], pieces[_MOST_LINES - 1] + graphemes.ELLIPSIS]
-    return list(_lines(pieces))
+    return _Unmarked(pieces) if body.isascii() or _MARK.search(body) is None else list(_lines(pieces))
 
 
 def unquoted(lines: Sequence[Line]) -> list[Line]:

@@ -1,0 +1,75 @@
+"""What most mail is, told at a glance: ASCII, one part, simple fields. Who sees it so may take a shorter way.
+
+A shorter way gives what the long way would have given, so nothing here may say yes to what is anything else; of what
+it says no to nothing is known (docs/decisions/0039-fast-lanes.md). Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from bridge.mail.fields import Fields
+
+_OF_CONTENT: Final = frozenset(
+    ("content-type", "content-transfer-encoding", "content-disposition", "content-id", "content-location")
+)
+_SAYS_NOTHING: Final = _OF_CONTENT | {
+    "from", "sender", "reply-to", "return-path", "subject", "date", "message-id", "mime-version",
+}  # fmt: skip
+_MAILBOX = re.compile(
+    rb"(?:([A-Za-z0-9](?:[A-Za-z0-9'.-]| (?![ <]))*) )?<([A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9.-]{1,255})>"
+)
+_DATE = re.compile(
+    rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)\d\d)"
+    rb" (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)(?: \([A-Z]{1,5}\))?"
+)
+_MONTHS: Final = {
+    month: number for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
+}
+_LONGEST_NAME = 100
+
+
+def content(top: Fields) -> bool:
+    """Whether a message says nothing of its content, so that it is one part of text/plain as it stands."""
+    return _OF_CONTENT.isdisjoint(top.values)
+
+
+def origin(top: Fields) -> bool:
+    """Whether no field says anything of importance, of lists, of programs that write mail, or of what others found."""
+    return _SAYS_NOTHING.issuperset(top.values)
+
+
+def mailbox(raw: bytes) -> tuple[str, str] | None:
+    """Name and address of `<address>` or `Name <address>` with nothing unusual in either, the address in lower case."""
+    found = _MAILBOX.fullmatch(raw)
+    if found is None:
+        return None
+    name = (found[1] or b"").decode("ascii")
+    return (name, found[2].decode("ascii").lower()) if len(name) <= _LONGEST_NAME else None
+
+
+def moment(raw: bytes) -> datetime | None:
+    """The time of a date that is written as RFC 5322 §3.3 has it, and can be one."""
+    found = _DATE.fullmatch(raw)
+    if found is None:
+        return None
+    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    try:
+        zone = timezone(-offset if sign == b"-" else offset)
+        return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def unmarked(text: str) -> bool:
+    """Whether no tag, no entity and no rule of CSS stands in a text."""
+    return not ("<" in text or "&" in text or "{" in text or text.lstrip()[:1] in {"/", "@"})
+
+
+def unquoted(text: str) -> bool:
+    """Whether nothing in a text is quoted by a sign, a tab or a mark."""
+    return text.isascii() and ">" not in text

@@ -1,0 +1,55 @@
+"""The short ways of reading mail, to be closed, so that the long ones show what they give, and to be watched."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from bridge.mail import boilerplate, codewords, params, plain
+from bridge.mail.quotes import introductions, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+LANES = {
+    **dict.fromkeys(("content", "origin", "mailbox", "moment", "unmarked", "unquoted"), plain),
+    "paragraph": introductions,
+}
+"""What is told at a glance, and where."""
+
+
+@contextmanager
+def closed() -> Iterator[None]:
+    """Nothing is plain, no value of a field is known, every line is read, and words are looked for everywhere."""
+    with ExitStack() as patches:
+        for name, room in LANES.items():
+            patches.enter_context(patch.object(room, name, lambda *_: None))
+        patches.enter_context(patch.object(params, "_LONGEST_KNOWN", -1))
+        patches.enter_context(patch.object(codewords, "announcing", codewords.ANNOUNCING.finditer))
+        patches.enter_context(patch.object(boilerplate, "_OF_NOTES", ("",)))
+        patches.enter_context(patch.object(lines, "_Unmarked", lambda pieces: list(lines._lines(pieces))))
+        yield
+
+
+@contextmanager
+def taken() -> Iterator[set[str]]:
+    """The lanes that are taken meanwhile."""
+    found: set[str] = set()
+
+    def watched(room: ModuleType, name: str) -> Any:
+        lane = getattr(room, name)
+
+        def asked(*arguments: Any) -> Any:
+            answer = lane(*arguments)
+            if answer:
+                found.add(name)
+            return answer
+
+        return asked
+
+    with ExitStack() as patches:
+        for name, room in LANES.items():
+            patches.enter_context(patch.object(room, name, watched(room, name)))
+        yield found

@@ -1,0 +1,128 @@
+"""The short ways of reading give what the long ones give: on every message at hand, and on what is made of pieces."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from bridge.mail import codewords, plain
+from bridge.mail.fields import Fields
+from bridge.mail.quotes import introductions
+from bridge.mail.quotes.lines import Line
+from tests import mail
+from tests.support.lanes import LANES, closed, taken
+from tests.unit.bridge.mail.clean import read
+
+MOST_MAIL = b"""\
+From: Bob Example <Bob@example.net>\r
+To: <alice@example.org>\r
+Subject: Dinner\r
+Date: Sat, 28 Nov 2026 02:22:27 +0100 (CET)\r
+Message-ID: <1@example.net>\r
+\r
+Hello Alice,\r
+\r
+shall we meet at eight? The table is for four.\r
+"""
+PIECES = [
+    "one", "-", " ", "time", "pass", "code", "w", "o", "rt", "otp", "m", "s", "e", "p", "tan", "etac", "nummer", "2fa",
+    "einmal", "kennw", "ö", "k", "c", "ó", "oo", "d", "ð", "pin", "verification", "confirmation", "security", "number",
+    "mot", " de ", "wachtwoord", "lösenord", "adgangskode", "contraseña", "clave", "senha", "palavra", "hasł", "hesl",
+    "a", "jelsz", "av", "ó", "ş", "s", "ifre", "parol", "ă", "salasan", "lozink", "gesl", "msimbo", "nenosiri",
+    "kata sandi", "mật khẩu", "mã", "ı", "İ", "ſ", "K", "код", "验证码", "\n", "1", "_", "é", "–", "🙂",
+]  # fmt: skip
+
+
+def row(text: str, **about: Any) -> Line:
+    return Line(text, text, **about)
+
+
+@pytest.mark.parametrize("path", [*mail.own(), *mail.foreign()], ids=lambda path: path.stem)
+def test_a_message_is_read_the_same_with_every_lane_closed(path):
+    raw = path.read_bytes()
+    options = {"authserv_ids": frozenset({"mx"}), "spam_headers": ("X-Spam-Flag",)}
+    with closed():
+        long_way = read(raw, **options)
+    assert read(raw, **options) == long_way
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_most_mail_takes_the_lane(lane):
+    with taken() as lanes:
+        found = read(MOST_MAIL)
+    assert lane in lanes
+    assert (found.from_name, found.from_address, found.date) == ("Bob Example", "bob@example.net", 1795828947)
+    assert found.snippet == "Hello Alice, shall we meet at eight? The table is for four."
+
+
+def test_words_for_codes_are_found_where_the_whole_pattern_finds_them():
+    chance = random.Random(13)
+    found = 0
+    for _ in range(4_000):
+        text = "".join(chance.choices(PIECES, k=chance.randint(1, 12)))
+        text = text.upper() if chance.random() < 0.2 else text
+        expected = [(match.span(), match.lastgroup) for match in codewords.ANNOUNCING.finditer(text)]
+        assert [(match.span(), match.lastgroup) for match in codewords.announcing(text)] == expected, repr(text)
+        found += len(expected)
+    assert found > 2_000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Bob <b@x>, c@x", b"Bob (x) <b@x>", b'"Bob" <b@x>', b"=?utf-8?q?B?= <b@x>", b"Bob", b"b@x", b"Bob  <b@x>",
+        b" <b@x> ", b"<b@x", b"<b>", b"<@a:b@x>", b"Bob: <b@x>", b"B\xc3\xb6b <b@x>", b"x" * 200 + b" <b@x>",
+    ],
+)  # fmt: skip
+def test_any_other_mailbox_is_read_the_long_way(raw):
+    assert plain.mailbox(raw) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Sat, 28 Nov 26 02:22:27 +0000", b"Sat, 28 Nov 2026 02:22 +0000", b"28 Nov 2026 02:22:27 +0000",
+        b"Sat, 31 Feb 2026 02:22:27 +0000", b"Sat, 28 Nov 2026 02:22:60 +0000", b"Sat, 28 Nov 2026 02:22:27 GMT",
+        b"Sat, 28 Nov 2026 02:22:27 +2400", b"Sat, 28 Nov 0050 02:22:27 +0000", b"2026-11-28T02:22:27Z",
+    ],
+)  # fmt: skip
+def test_any_other_date_is_read_the_long_way(raw):
+    assert plain.moment(raw) is None
+
+
+@pytest.mark.parametrize("name", ["list-id", "precedence", "auto-submitted", "x-priority", "authentication-results"])
+def test_a_field_that_gives_a_flag_is_seen(name):
+    assert plain.origin(Fields({"from": (b"a@b",)}))
+    assert not plain.origin(Fields({"from": (b"a@b",), name: (b"x",)}))
+
+
+@pytest.mark.parametrize("name", ["content-type", "content-transfer-encoding", "content-disposition", "content-id"])
+def test_a_field_about_the_content_is_seen(name):
+    assert plain.content(Fields({"from": (b"a@b",)}))
+    assert not plain.content(Fields({name: (b"x",)}))
+
+
+@pytest.mark.parametrize("text", ["<b>", "a &amp; b", "p { color: red }", "@import x;", " /* ; color: x */"])
+def test_what_may_be_markup_is_seen(text):
+    assert plain.unmarked("a / b @ c")
+    assert not plain.unmarked(text)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row("On Monday Bob wrote:")],
+        [row("Bob <b@x.example>")],
+        [row("On Monday"), row("Bob wrote:")],
+        [row("----- words -----")],
+        [row("a", depth=1)],
+        [row("é")],
+        [row("a"), row("", mark=True)],
+    ],
+)
+def test_what_may_introduce_is_seen(rows):
+    assert introductions.paragraph([row("a"), row("b"), row("c"), row("d:")], 0, 3)
+    assert introductions.paragraph([row("a"), row(""), row("d:")], 0, 3)
+    assert not introductions.paragraph(rows, 0, 3)
