@@ -14,6 +14,7 @@ BROKERS_KEYS = {
             "proxies",
             "origins",
             "session_days",
+            "keep_alive",
         }
     ),
     "limits": frozenset(
@@ -26,6 +27,7 @@ BROKERS_KEYS = {
             "login_failures",
             "queue",
             "queue_bytes",
+            "queue_total",
             "inflight",
             "subscriptions",
             "publish_rate",
