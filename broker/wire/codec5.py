@@ -40,6 +40,9 @@ _FOR_ANSWERS = {
     6: frozenset({0x00, 0x92}),  # PUBREL §3.6.2.1
     7: frozenset({0x00, 0x92}),  # PUBCOMP §3.7.2.1
 }
+_FOR_GOODBYES = frozenset(
+    {0, 4, *range(0x80, 0x84), 0x87, 0x89, 0x8B, *range(0x8D, 0x91), *range(0x93, 0xA3)}
+)  # §3.14.2.1
 _OF_PROGRAMS = frozenset({Reason.MALFORMED, Reason.PROTOCOL_ERROR, Reason.TOPIC_ALIAS_INVALID})
 
 
@@ -132,7 +135,7 @@ class Codec5:
         return Answer(packet_id, code)
 
     def disconnect(self, frame: Frame) -> Disconnect:
-        """A DISCONNECT, whatever code it has: who leaves is not held up over words that are a server's.
+        """A DISCONNECT; its code may be one of a server's, since who leaves is not held up over words.
 
         A session that was to end with the connection cannot be made to last (§3.14.2.2.2).
         """
@@ -140,6 +143,8 @@ class Codec5:
             return Disconnect()
         reader = BodyReader5(frame.body)
         code, session_s = reader.octet(), None
+        if code not in _FOR_GOODBYES:
+            raise ProtocolError("MQTT-3.14.2-1", f"reason code {code:#04x} in a DISCONNECT")
         if reader.at < reader.end:
             session_s = props.read(reader, Bearer.DISCONNECT).values.get(props.SESSION_EXPIRY)
             reader.finish()
