@@ -22,7 +22,9 @@ from broker.networks import parse_network, plain
 from broker.wire import codec
 from broker.wire.codec3 import CODEC_311
 from broker.wire.frames import Frame, Packets
+from tests.support import mqtt5_client as mqtt5
 from tests.support import mqtt_client as mqtt
+from tests.support.mqtt5_client import Client5
 from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of
 from tests.support.proxies import SIGNATURE, binary, line
 
@@ -68,6 +70,46 @@ def a_packet(dice, username="alice.phone"):
             lambda: mqtt.subscribe(("mail/alice/#", 1), packet_id=dice.randrange(65536)),
             lambda: mqtt.unsubscribe(*(topic for _ in range(dice.randrange(3)))),
             lambda: mqtt.puback(dice.randrange(65536)),
+            lambda: mqtt.packet(dice.randrange(16), dice.randbytes(dice.randrange(8)), dice.randrange(16)),
+        ]
+    )()
+
+
+def some_properties(dice, topic, payload):
+    """Of any packet, mostly in the wrong one."""
+    told = {
+        "message_expiry": dice.choice([0, 1, 2**32 - 1]), "response_topic": topic, "correlation_data": payload[:40],
+        "user": [("a", topic), ("b", "")], "alias": dice.choice([0, 1, 16, 17]), "payload_format": dice.randrange(3),
+        "subscription_id": dice.choice([1, 2**28 - 1]), "session_expiry": dice.choice([0, 1, 2**32 - 1]),
+        "receive_maximum": dice.choice([0, 1, 9]), "packet_maximum": dice.choice([0, 20, 2**32 - 1]),
+        "alias_maximum": dice.choice([0, 3]), "will_delay": 1, "request_problem": 0,
+    }  # fmt: skip
+    return {name: told[name] for name in dice.sample(list(told), dice.choice([0, 0, 1, 2]))}
+
+
+def a_packet_of_5(dice, username="alice.phone"):
+    """A packet of MQTT 5 of any kind, mostly right."""
+    topic = dice.choice(["mail/alice/do/phone", "mail/x", "", "a/+", "$share/g/mail/alice/#", "ü"])
+    payload = dice.randbytes(dice.choice([0, 1, 300]))
+    told = some_properties(dice, topic, payload)
+    return dice.choice(
+        [
+            lambda: mqtt5.connect(
+                dice.choice(["", "c"]),
+                username=username,
+                password=dice.choice([password_of(username), "wrong"]),
+                clean=dice.random() < 0.5,
+                keepalive=dice.randrange(65536),
+                will=dice.choice([None, (topic, payload, dice.randrange(4), dice.random() < 0.5)]),
+                will_properties=some_properties(dice, topic, payload),
+                **told,
+            ),
+            lambda: mqtt5.publish(topic, payload, qos=dice.randrange(4), packet_id=dice.randrange(65536), **told),
+            lambda: mqtt5.subscribe(*((topic, dice.randrange(256)) for _ in range(dice.randrange(4))), **told),
+            lambda: mqtt5.subscribe(("mail/alice/#", dice.choice([1, 5, 9, 0x11, 0x21])), **told),
+            lambda: mqtt5.unsubscribe(*(topic for _ in range(dice.randrange(3)))),
+            lambda: mqtt5.answer(dice.choice([4, 5, 6, 7]), dice.randrange(65536)),
+            lambda: mqtt5.disconnect(dice.choice([0, 4, 0x81, 0xFF]), **told),
             lambda: mqtt.packet(dice.randrange(16), dice.randbytes(dice.randrange(8)), dice.randrange(16)),
         ]
     )()
@@ -222,10 +264,11 @@ def attack(broker, dice):
     with contextlib.suppress(OSError):
         if dice.random() < 0.3:
             attacker.send(spoil(dice, a_header(dice)))
+        says, hello = dice.choice([(a_packet, mqtt.connect), (a_packet_of_5, mqtt5.connect)])
         if dice.random() < 0.7:
-            attacker.send(mqtt.connect("x", username="alice.phone", password=password_of("alice.phone")))
+            attacker.send(hello("x", username="alice.phone", password=password_of("alice.phone")))
         for _ in range(dice.randrange(1, 8)):
-            data = spoil(dice, a_packet(dice))
+            data = spoil(dice, says(dice))
             cut = dice.randrange(len(data) + 1)
             attacker.send(data[:cut])
             attacker.send(data[cut:])
@@ -312,7 +355,22 @@ class Crowd:
             will = (some_topic(self._dice), device.encode(), self._dice.randrange(2), self._dice.random() < 0.5)
         options = {"clean": not client_id or self._dice.random() < 0.4, "client_id": client_id, "will": will}
         with contextlib.suppress(AssertionError):
-            self._clients.setdefault(device, []).append(self._broker.client(device, **options))
+            five = self._dice.random() < 0.5
+            client = self._five(device, **options) if five else self._broker.client(device, **options)
+            self._clients.setdefault(device, []).append(client)
+
+    def _five(self, device, **options):
+        """A client of MQTT 5, whose will waits for a while, and whose topics may come as numbers."""
+        later = {"will_delay": self._dice.randrange(2), "response_topic": some_topic(self._dice)}
+        return Client5(
+            self._broker,
+            device,
+            session_expiry=self._dice.choice([0, 1, 100]),
+            alias_maximum=self._dice.choice([0, 2, 100]),
+            receive_maximum=self._dice.choice([1, 20]),
+            will_properties=later,
+            **options,
+        )
 
     def intrude(self):
         """Somebody else's name with the wrong password."""
@@ -327,9 +385,24 @@ class Crowd:
         for device, clients in self._clients.items():
             for client in clients:
                 with contextlib.suppress(OSError):
-                    client.send(mqtt.subscribe(*((some_filter(self._dice), 1) for _ in range(2))))
-                    flags = {"qos": self._dice.randrange(2), "retain": self._dice.random() < 0.3}
+                    filters = [some_filter(self._dice) for _ in range(2)]
+                    flags = {"qos": self._dice.randrange(3), "retain": self._dice.random() < 0.3}
+                    if isinstance(client, Client5):
+                        self._speak_5(client, device, filters, flags)
+                        continue
+                    client.send(mqtt.subscribe(*((each, 1) for each in filters)))
                     client.send(mqtt.publish(some_topic(self._dice), device.encode(), **flags))
+
+    def _speak_5(self, client, device, filters, flags):
+        options = self._dice.choice([1, 1 | 4, 1 | 8, 1 | 0x10, 1 | 0x20])
+        client.send(mqtt5.subscribe(*((each, options) for each in filters), subscription_id=self._number(device)))
+        told = {"alias": 1, "response_topic": some_topic(self._dice), "user": ("from", device)}
+        client.send(mqtt5.publish(some_topic(self._dice), device.encode(), **flags, **told))
+        client.send(mqtt5.publish("", device.encode(), **flags, alias=1))
+
+    def _number(self, device):
+        """The identifier of all subscriptions of a device."""
+        return list(LOGINS).index(device) + 1
 
     def deliver(self):
         """The bridge publishes what is rightful."""
@@ -345,16 +418,24 @@ class Crowd:
             for client in clients:
                 with contextlib.suppress(AssertionError, OSError):
                     for got in client.flush():
-                        self._judge(device, got, seed)
+                        self._judge(device, client, got, seed)
                 if self._dice.random() < 0.3:
                     client.close()
             self._clients[device] = [client for client in clients if client.socket.fileno() >= 0][-2:]
 
-    def _judge(self, device, got, seed):
-        if got.kind == mqtt.PUBLISH:
-            self.seen += 1
-            if not may_see(device, got.topic, got.payload):
-                pytest.fail(f"--fuzz-seed {seed}: {device} got {got.topic} {got.payload!r}")
+    def _judge(self, device, client, got, seed):
+        if got.kind != mqtt.PUBLISH:
+            return
+        self.seen += 1
+        topic, payload = got.topic, got.payload
+        if isinstance(client, Client5):
+            told, payload = mqtt5.about(got), mqtt5.payload(got)
+            topic = topic or client.names[told["alias"]]
+            client.names[told.get("alias", 0)] = topic
+            if not {self._number(device)} >= set(told.get("subscription_id", [])):
+                pytest.fail(f"--fuzz-seed {seed}: {device} got {told}")
+        if not may_see(device, topic, payload):
+            pytest.fail(f"--fuzz-seed {seed}: {device} got {topic} {payload!r}")
 
     def close(self):
         for clients in self._clients.values():

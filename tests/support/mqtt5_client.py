@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.support import mqtt_client as mqtt
-from tests.support.mqtt_broker import EmbeddedBroker, password_of
+from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of
 
 if TYPE_CHECKING:
     from tests.support.mqtt_client import Packet
@@ -165,12 +165,16 @@ def codes(packet: Packet) -> list[int]:
 
 
 class Client5(mqtt.Raw):
-    """A client of this username at the embedded broker, connected; `terms` is what CONNACK said."""
+    """A client of this username at a broker, connected; `terms` is what CONNACK said.
+
+    `names` is for what topics have come as numbers.
+    """
 
     terms: dict[str, Any]
 
-    def __init__(self, broker: EmbeddedBroker, username: str, **options: Any) -> None:
+    def __init__(self, broker: EmbeddedBroker | MosquittoWithOurRules, username: str, **options: Any) -> None:
         super().__init__(broker.address(), receive_buffer=options.pop("receive_buffer", 0))
+        self.names: dict[int, str] = {}
         options.setdefault("password", password_of(username))
         self.send(connect(options.pop("client_id", username), username=username, **options))
         connack = self.expect(mqtt.CONNACK)
