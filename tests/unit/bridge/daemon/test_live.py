@@ -20,6 +20,10 @@ OTHER = {
     "smtp.authserv_ids": ("mx.example.org",),
     "smtp.tls_cert": Path("other.pem"),
     "smtp.tls_key": Path("other.pem"),
+    "push.enabled": False,
+    "push.allow": ("10.0.0.0/8",),
+    "push.content": "none",
+    "push.subject": "mailto:other@example.org",
     "log.level": "debug",
 }
 OF_COMMANDS = {"broker.public_url", "http.public_url", "http.networks", "http.tls_cert", "http.tls_key"}
