@@ -1,4 +1,4 @@
-"""A raw MQTT 3.1.1 client for tests: says exactly what it is told, right or wrong, and shows what comes back."""
+"""A raw client of MQTT 3.1.1 and 3.1 for tests: says what it is told, right or wrong, and shows what comes back."""
 
 from __future__ import annotations
 
@@ -109,6 +109,7 @@ class Raw:
     """One TCP connection. `receive` gives None when the broker closed it."""
 
     present = False
+    packet_type: type[Packet] = Packet
 
     def __init__(self, address: tuple[str, int], *, receive_buffer: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
@@ -143,7 +144,7 @@ class Raw:
                 shift += 7
                 if octet < 0x80:
                     break
-            return Packet(first[0] >> 4, first[0] & 15, self._take(length))
+            return self.packet_type(first[0] >> 4, first[0] & 15, self._take(length))
         except (EOFError, ConnectionError):
             return None
         finally:

@@ -1,13 +1,13 @@
-"""The brokers that the MQTT 3.1.1 suite runs against: ours, mosquitto, and any other by its URL.
+"""The brokers that the suite of MQTT 5, 3.1.1 and 3.1 runs against: ours, mosquitto, and any other by its URL.
 
     MQTT_CONFORMANCE_URL='mqtt://broker.example:1883?ann:secret,ben:secret,cid:secret' \\
         .venv/bin/python -m pytest tests/conformance/mqtt -k url
 
 The three logins may publish, retain and subscribe below `mail/`; what a URL cannot hold as it is (`:`, `,`, `%`)
-is percent-encoded. Without logins the suite comes as anonymous clients, and the tests that need a refused password
-are skipped. `mqtts://` uses TLS and trusts what the system trusts, or the CA in SSL_CERT_FILE. Client ids are the
-usernames, so it does not matter to which of the two a broker ties its sessions. A wrong test shows as a failure on
-every broker.
+is percent-encoded. A fourth, of a device, is only where the broker was started for the suite. Without logins the suite
+comes as anonymous clients, and the tests that need a refused password are skipped. `mqtts://` uses TLS and trusts what
+the system trusts, or the CA in SSL_CERT_FILE. Client ids are the usernames, so it does not matter to which of the two
+a broker ties its sessions. A wrong test shows as a failure on every broker.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.support import mqtt_client as mqtt
+from tests.support import mqtt_client5 as mqtt5
 from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules, password_of
 
 LOGINS = ("one", "two", "three")
+DEVICE = "ann.phone"
 _PATIENCE = 10.0  # seconds until a missing answer is a failure
 _SHORT = 1.0  # the same where it is known to be missing
 
@@ -45,8 +47,8 @@ class Remote:
     def __exit__(self, *_):
         return None
 
-    def raw(self, **options):
-        return mqtt.Raw(self._address, tls=self._tls, **options)
+    def raw(self, kind=mqtt.Raw, **options):
+        return kind(self._address, tls=self._tls, **options)
 
     def credentials(self, number):
         if not self._logins:
@@ -68,11 +70,11 @@ class Started:
     def __exit__(self, *exception):
         self._broker.__exit__(*exception)
 
-    def raw(self, **options):
-        return mqtt.Raw(self._broker.address(), **options)
+    def raw(self, kind=mqtt.Raw, **options):
+        return kind(self._broker.address(), **options)
 
     def credentials(self, number):
-        name = LOGINS[number]
+        name = DEVICE if number is DEVICE else LOGINS[number]
         return {"client_id": name, "username": name, "password": password_of(name)}
 
 
@@ -98,15 +100,58 @@ class Target:
         client.present = bool(connack.body[0])
         return client
 
+    def five(self, number=0, **options):
+        """A client of version 5 that was let in; `connack` is with what."""
+        client = self.raw5()
+        client.send(self.connect5(number, **options))
+        client.connack = client.expect(mqtt.CONNACK)
+        assert client.connack.code == 0, f"CONNACK code {client.connack.code:#x}"
+        client.present = bool(client.connack.body[0])
+        return client
+
+    def device(self, **options):
+        """A client of version 5 that may not publish but to its own requests."""
+        if self.name == "url":
+            pytest.skip("a URL has no login of a device")
+        return self.five(DEVICE, **options)
+
+    def raw5(self):
+        """A connection on which nothing was sent, and version 5 is understood."""
+        return self._open(self._broker.raw(mqtt5.Raw))
+
+    def connect5(self, number=0, **options):
+        """The bytes of a CONNECT of version 5."""
+        return mqtt5.connect(**{**self._broker.credentials(number), **options})
+
     def connect(self, number=0, **options):
         """The bytes of a CONNECT that this broker would accept, unless the options make it unacceptable."""
         return mqtt.connect(**{**self._broker.credentials(number), **options})
 
+    def credentials(self):
+        """Of the first login; a client without one sends what is ignored."""
+        return {"username": "", "password": "", **self._broker.credentials(0)}
+
     def wrong_password(self, **options):
         """The bytes of a CONNECT of the first login with another password."""
+        self._need_passwords()
+        return self.connect(password="wrong", **options)
+
+    def wrong_password5(self, **options):
+        """The same in version 5."""
+        self._need_passwords()
+        return self.connect5(password="wrong", **options)
+
+    def ends(self, client, *reasons):
+        """Whether the broker closes a connection of version 5 and says one of these reasons.
+
+        mosquitto 2.0 mostly closes without a word, which [MQTT-4.13.1-1] leaves to it.
+        """
+        told = client.ending()
+        return told in reasons or (told is None and self.name != "embedded")
+
+    def _need_passwords(self):
         if "password" not in self._broker.credentials(0):
             pytest.skip("anonymous clients have no password that could be wrong")
-        return self.connect(password="wrong", **options)
 
     def _open(self, client):
         client.socket.settimeout(self.patience)
@@ -132,11 +177,12 @@ def running(request, tmp_path_factory):
     if request.param == "url":
         broker = Remote(os.environ["MQTT_CONFORMANCE_URL"])
     elif request.param == "mosquitto":
-        broker = Started(MosquittoWithOurRules(state, dict.fromkeys(LOGINS, "bridge")))
+        broker = Started(MosquittoWithOurRules(state, {**dict.fromkeys(LOGINS, "bridge"), DEVICE: "device"}))
     else:
         embedded = EmbeddedBroker(state)
         for name in LOGINS:
             embedded.logins.add(name, "bridge")
+        embedded.logins.add(DEVICE)
         broker = Started(embedded)
     with broker:
         yield request.param, broker
@@ -156,6 +202,27 @@ _numbers = itertools.count()
 def topic():
     """A topic that no other test uses."""
     return f"mail/test{next(_numbers)}"
+
+
+@pytest.fixture
+def pass_time(broker, topic):
+    """Have the broker's own clock go on by so many seconds: a will is delayed that long."""
+
+    def wait(delay_s):
+        watcher = broker.five(2)
+        watcher.subscribe(f"{topic}/time")
+        will = (f"{topic}/time", b"is over", 0, False)
+        clock = broker.five(
+            1,
+            will=will,
+            will_having=[(mqtt5.WILL_DELAY, delay_s)],
+            having=[(mqtt5.SESSION_EXPIRY, delay_s + 60)],
+        )
+        clock.send(mqtt5.disconnect(4))
+        assert watcher.expect(mqtt.PUBLISH, timeout=30 + delay_s).payload == b"is over"
+        watcher.close()
+
+    return wait
 
 
 @pytest.fixture
