@@ -1,4 +1,4 @@
-"""Shared by tests that type commands, and by those that stand a database on its head."""
+"""Shared by tests that type commands, by those that stand a database on its head, and by clients that others wrote."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ import pytest
 
 from bridge.cli import main
 from bridge.store import database
+from tests.support.mqtt_broker import EmbeddedBroker, MosquittoWithOurRules
+
+
+@pytest.fixture(params=["embedded", "mosquitto"])
+def broker(request, tmp_path):
+    """The embedded broker, and mosquitto with our rules, for the bridge and alice's phone."""
+    roles = {"bridge": "bridge", "alice.phone": "device"}
+    if request.param == "mosquitto":
+        running: EmbeddedBroker | MosquittoWithOurRules = MosquittoWithOurRules(tmp_path, roles)
+    else:
+        running = embedded = EmbeddedBroker(tmp_path)
+        for name, role in roles.items():
+            embedded.logins.add(name, role)
+    with running:
+        yield running
 
 
 @pytest.fixture
