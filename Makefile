@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 # Most tests wait for processes, so three of them keep two cores busy.
 PARALLEL := --numprocesses 3 --dist loadfile
 
-.PHONY: setup tools run test test-unit check map coverage test-crash soak fuzz bench wheel deb test-install lock update outdated audit hooks clean
+.PHONY: setup tools run test test-unit test-node check map coverage test-crash soak fuzz bench wheel deb test-install lock update outdated audit hooks clean
 
 # What runs, and no more; `tools` adds what tests and checks need, each target that needs them by itself.
 setup: $(READY)
@@ -48,6 +48,11 @@ endif
 
 test-unit: tools
 	$(PYTEST) tests/unit $(PARALLEL) $(ARGS)
+
+# Clients that are written in JavaScript, fetched by npm.
+test-node: tools
+	npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent
+	$(PYTEST) tests/node $(PARALLEL) $(ARGS)
 
 check: tools
 	$(BIN)/ruff check .
