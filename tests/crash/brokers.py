@@ -24,6 +24,8 @@ class Broker(Protocol):
 
     reorders: ClassVar[bool]
     """A message may overtake another one on the same topic."""
+    newer: ClassVar[bool]
+    """It speaks MQTT 5: one of the two phones then does, and the other one 3.1.1."""
     services: list[Service]
 
     async def start(self) -> None:
@@ -37,6 +39,7 @@ class Embedded:
     """`python -m broker`, through the entry that arms named points."""
 
     reorders: ClassVar[bool] = False
+    newer: ClassVar[bool] = True
 
     def __init__(self, site: Site, *, history: History, points: Sequence[str], environment: Mapping[str, str]) -> None:
         self._site = site
@@ -67,6 +70,7 @@ class Mosquitto:
     """The mosquitto of the system with the rules that Postbell generates, every change saved within two seconds."""
 
     reorders: ClassVar[bool] = False
+    newer: ClassVar[bool] = True
     persistent: ClassVar[bool] = True
 
     def __init__(self, site: Site, *, history: History, points: Sequence[str], environment: Mapping[str, str]) -> None:

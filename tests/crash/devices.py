@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from clients.journal.snapshot import Snapshot
 from tests.crash.history import Box, Gone, Overheard, SeenAsked, SeenDone, Shown
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 SNATCH = ("#", "mail/#", "mail/+/msg/+")
 """What a curious device asks for beyond its own."""
+
+LIFE_S = 3600
+"""How long the session of a device that speaks MQTT 5 outlives its connection."""
 
 
 class Terminal:
@@ -117,10 +123,19 @@ class Phone:
 
     It runs in a thread of the checker. Every `seen_every`th message that it shows it marks as seen,
     asking until the bridge has answered. It also asks for other people's topics, and notes what it gets.
+    A `newer` one speaks MQTT 5, takes few messages at once, and has topics named by alias.
     """
 
     def __init__(
-        self, site: Site, name: str, *, address: tuple[str, int], history: History, seen_every: int, heals: bool
+        self,
+        site: Site,
+        name: str,
+        *,
+        address: tuple[str, int],
+        history: History,
+        seen_every: int,
+        heals: bool,
+        newer: bool,
     ) -> None:
         self.name = name
         self.user, _, device = name.partition("/")
@@ -131,6 +146,8 @@ class Phone:
         self._requests = f"mail/{self.user}/do/{device}"
         self._seen_every = seen_every
         self._heals = heals
+        self._newer = newer
+        self._aliases: dict[int, str] = {}
         self._subscribing: int | None = None
         self._subscribed = False
         self._digest = b""
@@ -141,7 +158,8 @@ class Phone:
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=username.replace(".", ":"),
-            clean_session=False,
+            clean_session=None if newer else False,
+            protocol=paho.MQTTv5 if newer else paho.MQTTv311,
             reconnect_on_failure=True,
         )
         self._client.username_pw_set(username, site.passwords[username])
@@ -151,7 +169,12 @@ class Phone:
         self._client.on_message = self._received
 
     def start(self) -> None:
-        self._client.connect_async(*self._address, keepalive=10)
+        if self._newer:
+            terms = Properties(PacketTypes.CONNECT)
+            terms.SessionExpiryInterval, terms.ReceiveMaximum, terms.TopicAliasMaximum = LIFE_S, 7, 5
+            self._client.connect_async(*self._address, keepalive=10, clean_start=False, properties=terms)
+        else:
+            self._client.connect_async(*self._address, keepalive=10)
         self._client.loop_start()
 
     def close(self) -> None:
@@ -187,13 +210,14 @@ class Phone:
             if astray:
                 self._live.clear()
         if astray:
-            self._client.subscribe([(f"{self._own}msg/+", 1), (f"{self._own}box", 1)])
+            self._subscribe(f"{self._own}msg/+", f"{self._own}box")
 
     def report(self) -> None:
         """Its last word for the history."""
         self._history.add(Box(self.name, self.box()))
 
     def _connected(self, client: paho.Client, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
+        self._aliases.clear()
         if code.is_failure or (flags.session_present and self._subscribed):
             return
         self._subscribed = False
@@ -201,18 +225,35 @@ class Phone:
             self._live.clear()  # the retained set is about to be told anew
         for topic_filter in SNATCH:
             client.subscribe(topic_filter, 1)
-        _, self._subscribing = client.subscribe([(f"{self._own}#", 1), ("mail-bridge/+/status", 1)])
+        self._subscribing = self._subscribe(f"{self._own}#", "mail-bridge/+/status")
+
+    def _subscribe(self, *filters: str) -> int | None:
+        """Ask for filters; the id of the packet."""
+        if self._newer:
+            options = SubscribeOptions(qos=1, retainAsPublished=True)
+            return self._client.subscribe([(each, options) for each in filters])[1]
+        return self._client.subscribe([(each, 1) for each in filters])[1]
 
     def _confirmed(self, _client: paho.Client, _data: Any, mid: int, _codes: Any, _properties: Any) -> None:
         """The broker has our subscription: from now on `session present` says that it still has."""
         self._subscribed = self._subscribed or mid == self._subscribing
 
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        topic = self._named(message)
         with self._lock:
-            if message.topic.startswith(self._own):
-                self._take(message.topic.removeprefix(self._own), bytes(message.payload))
-            elif not message.topic.startswith("mail-bridge/"):
-                self._history.add(Overheard(self.name, message.topic))
+            if topic.startswith(self._own):
+                self._take(topic.removeprefix(self._own), bytes(message.payload))
+            elif not topic.startswith("mail-bridge/"):
+                self._history.add(Overheard(self.name, topic))
+
+    def _named(self, message: paho.MQTTMessage) -> str:
+        """The topic of a message, also where an alias stands for it [MQTT-3.3.2-12]."""
+        alias = getattr(message.properties, "TopicAlias", None)
+        if alias is None:
+            return message.topic
+        if message.topic:
+            self._aliases[alias] = message.topic
+        return self._aliases.get(alias, f"an alias of nothing, {alias}")
 
     def _take(self, path: str, payload: bytes) -> None:
         kind, _, leaf = path.partition("/")

@@ -130,7 +130,7 @@ class Installation:
             await link.start()
         address = ("127.0.0.1", self.links["devices"].port)
         every = round(1 / self.schedule.seen_share) if self.schedule.seen_share else 0
-        for user in self.site.users:
+        for number, user in enumerate(self.site.users):
             phone = Phone(
                 self.site,
                 f"{user}/{PHONE}",
@@ -138,6 +138,7 @@ class Installation:
                 history=self.history,
                 seen_every=every,
                 heals=self.broker.reorders,
+                newer=self.broker.newer and (number + self.schedule.seed) % 2 == 0,
             )
             phone.start()
             self.phones.append(phone)

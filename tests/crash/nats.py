@@ -26,6 +26,7 @@ class Nats:
     """One node. A topic's `/` is a subject's `.`; what a device may do is told in subjects."""
 
     reorders: ClassVar[bool] = True
+    newer: ClassVar[bool] = False
     nodes: ClassVar[int] = 1
 
     def __init__(self, site: Site, *, history: History, points: Sequence[str], environment: Mapping[str, str]) -> None:
