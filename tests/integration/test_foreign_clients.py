@@ -33,7 +33,8 @@ class HomeAssistant:
         self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.codes.append([code.value for code in codes])
         self.client.on_message = lambda _c, _u, got: self.heard.append((got.topic, bytes(got.payload), got.retain))
         self.client.on_disconnect = lambda _c, _u, _f, code, _p: self.ended.append(str(code))
-        self.client.connect(*broker.address(), 60, clean_start=True)
+        host, port = broker.address()[:2]
+        self.client.connect(host, port, 60, clean_start=True)
         self.client.loop_start()
 
     def _connected(self, client, _data, _flags, code, _properties):

@@ -153,7 +153,7 @@ def test_who_is_rung_reads_right(path, request):
             ("alice", "phone"): (PushState.OK, 1),
             ("bob", "tab-let"): (PushState.FORGOTTEN, 0),
         }
-        assert len(subscriptions.read_key(connection)) == 32
+        assert len(subscriptions.read_key(connection) or b"") == 32
         [waiting] = notifications.take(connection, now_ms=NOON_MS, ttl_ms=DAY_MS, limit=9, without=(), days=7)
         assert (waiting.user, waiting.device, waiting.header.subject) == ("alice", "phone", "mail 3")
 
