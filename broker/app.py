@@ -32,6 +32,7 @@ from broker.rounds import Rounds
 from broker.router import Router
 from broker.runfile import RunFile
 from broker.server import DeviceBroker
+from broker.serving import Serving
 from broker.sessions import SessionStore
 from broker.shared import Shared
 from broker.statistics import Statistics
@@ -113,18 +114,23 @@ class Parts:
         self.router.restore_retained()
         self.logins = Logins(self.reader, on_change=self._logins_changed)
         self.reception = _reception(settings.limits, self.logins, statistics, turns)
+        self.serving = Serving(
+            shared=self.shared,
+            keep_alive=settings.broker.keep_alive,
+            reception=self.reception,
+            restoring=self.restoring,
+            attendance=self.attendance,
+        )
         self.broker = DeviceBroker(
             listeners=listeners,
             ports=run_file.ports(),
             tls=certificates.context if certificates else None,
             proxies=settings.broker.proxies,
             origins=settings.broker.origins,
-            keep_alive=settings.broker.keep_alive,
             reception=self.reception,
-            restoring=self.restoring,
+            serving=self.serving,
             shared=self.shared,
             rounds=Rounds(self.shared, self.vitals),
-            attendance=self.attendance,
         )
 
     def use(self, newer: Settings) -> None:
@@ -134,12 +140,8 @@ class Parts:
         self.reception.use(newer.limits)
         self.router.use(holding=_holding(newer), subscriptions=newer.limits.subscriptions)
         self.shared = replace(self.shared, limits=newer.limits)
-        self.broker.use(
-            shared=self.shared,
-            proxies=newer.broker.proxies,
-            origins=newer.broker.origins,
-            keep_alive=newer.broker.keep_alive,
-        )
+        self.serving.use(shared=self.shared, keep_alive=newer.broker.keep_alive)
+        self.broker.use(shared=self.shared, proxies=newer.broker.proxies, origins=newer.broker.origins)
         logs.configure(level=newer.log.level, style=self._log_style)
 
     def followed(self) -> dict[str, Work]:
