@@ -192,6 +192,8 @@ class StreamLink(asyncio.BaseProtocol):
 
     def finish(self) -> None:
         """Say that nothing follows. TCP is only half closed: closing it with unread input could lose the rest."""
+        if self._transport.is_closing():
+            return  # it was cut, and whoever reads from it has not noticed yet
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:
