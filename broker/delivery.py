@@ -192,6 +192,10 @@ class Delivery:
             return head
         return None
 
+    def awaits(self, packet_id: int) -> bool:
+        """Whether a message was sent with this packet id and has no PUBACK yet."""
+        return packet_id in self._in_flight
+
     def acknowledge(self, packet_id: int) -> Entry | None:
         """A PUBACK: the entry is done. None when it acknowledges nothing."""
         entry = self._in_flight.pop(packet_id, None)

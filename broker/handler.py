@@ -17,8 +17,8 @@ from broker import asking
 from broker.errors import ProtocolError
 from broker.outgoing import Outgoing
 from broker.receiving import Receiving
-from broker.wire.codec import PINGRESP
-from broker.wire.kinds import DISCONNECT, PINGREQ, PUBACK, PUBLISH, PUBREL, SUBSCRIBE, UNSUBSCRIBE
+from broker.wire.codec import PINGRESP, encode_pubrel
+from broker.wire.kinds import DISCONNECT, PINGREQ, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBSCRIBE, UNSUBSCRIBE
 from broker.wire.reasons import ENDED, Reason
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from broker.transport import Link
     from broker.wire.codec import Codec
     from broker.wire.frames import Frame, Packets
-    from broker.wire.packets import Connect
+    from broker.wire.packets import Answer, Connect
 
 _TURN = 64  # packets that are handled until others get a turn
 _LOOK_AGAIN_S = 0.5  # at a client that is not silent, since what it sent waits
@@ -212,8 +212,20 @@ class DeviceHandler:
             self._out.send(await asking.unsubscribe(frame, session=self.owner, codec=codec, shared=self._shared))
         elif kind == PUBREL:
             await self._receiver().release(codec.answer(frame))
+        elif kind in {PUBREC, PUBCOMP}:
+            self._answer_stranger(kind, codec.answer(frame))
         else:
             raise ProtocolError("MQTT-3.1.0-2", f"packet type {kind} has no place here")
+
+    def _answer_stranger(self, kind: int, answer: Answer) -> None:
+        """A PUBREC or PUBCOMP: for nothing of ours, since nothing goes out at QoS 2, but maybe for another broker's.
+
+        The client is let finish what it has begun [MQTT-4.3.3-4]. Raises ProtocolError where QoS 1 is so answered.
+        """
+        if self.owner.delivery.awaits(answer.packet_id):
+            raise ProtocolError("MQTT-4.3.2-5", f"packet type {kind} answers a message of QoS 1")
+        if kind == PUBREC and answer.code < Reason.UNSPECIFIED:
+            self._out.send(encode_pubrel(answer.packet_id))
 
     def _receiver(self) -> Receiving:
         if self._receiving is None:

@@ -222,8 +222,9 @@ def _unacceptable(connect: Connect) -> _Refusal | None:
         return _Refusal(Reason.UNSUPPORTED_VERSION, "protocol_version")  # [MQTT-3.1.2-2]
     if connect.authentication is not None:
         return _Refusal(Reason.BAD_AUTHENTICATION_METHOD, "authentication_method")  # [MQTT-4.12.0-1]
-    if not connect.client_id and not connect.clean_start and connect.level < V5:
-        return _Refusal(Reason.CLIENT_ID_NOT_VALID, "no_client_id")  # [MQTT-3.1.3-8]
+    nameless = not connect.client_id and connect.level < V5
+    if nameless and (not connect.clean_start or connect.level == V31):  # [MQTT-3.1.3-8], and never in 3.1
+        return _Refusal(Reason.CLIENT_ID_NOT_VALID, "no_client_id")
     return None
 
 

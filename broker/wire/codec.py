@@ -26,9 +26,16 @@ MOST_FILTERS: Final = 1024
 
 PINGRESP: Final = b"\xd0\x00"
 
+_PUBREL: Final = b"\x62\x02"
+
 _CONNECT: Final = 1
 _BRIDGE: Final = 0x80
 _LEVELS: Final = {b"MQIsdp": (V31,), b"MQTT": (V311, V5)}
+
+
+def encode_pubrel(packet_id: int) -> bytes:
+    """A PUBREL without a reason, which is the same in all versions."""
+    return _PUBREL + packet_id.to_bytes(2, "big")
 
 
 class Codec(Protocol):

@@ -6,7 +6,9 @@ from typing import Final
 
 PUBLISH: Final = 3
 PUBACK: Final = 4
+PUBREC: Final = 5
 PUBREL: Final = 6
+PUBCOMP: Final = 7
 SUBSCRIBE: Final = 8
 UNSUBSCRIBE: Final = 10
 PINGREQ: Final = 12

@@ -135,6 +135,27 @@ def test_a_release_of_nothing_is_answered(broker):
     assert (answer.packet_id, answer.code in (0, 0x92)) == (4711, True)
 
 
+@pytest.mark.parametrize("version", [4, 5])
+def test_answers_to_qos_2_that_nobody_sent_are_let_come_to_an_end(broker, version):
+    """[MQTT-4.3.3-4], §4.3.3: what a client has begun with another broker"""
+    client = broker.five() if version == 5 else broker.client()
+    client.send(mqtt.packet(mqtt.PUBREC, b"\x12\x67"))
+    answer = client.expect(mqtt.PUBREL)
+    assert (answer.packet_id, answer.flags) == (0x1267, 2)
+    client.send(mqtt.packet(mqtt.PUBCOMP, b"\x12\x67"))
+    assert client.flush() == []
+
+
+@pytest.mark.parametrize("kind", [mqtt.PUBREC, mqtt.PUBCOMP])
+def test_a_message_of_qos_1_is_not_answered_as_one_of_qos_2(broker, topic, kind):
+    """[MQTT-4.3.2-5], §4.3.3"""
+    client = broker.five()
+    client.subscribe(topic)
+    broker.five(1).tell(topic, b"x")
+    client.send(mqtt5.answer(kind, client.expect(mqtt.PUBLISH).packet_id))
+    assert broker.ends(client, 0x82)
+
+
 def test_a_qos_2_message_survives_its_senders_connection(broker, topic):
     """[MQTT-4.3.3-10] [MQTT-4.4.0-1]: what is said again after a reconnection is still the same message"""
     sender, subscriber = broker.five(having=AN_HOUR), broker.five(1)

@@ -26,6 +26,14 @@ def test_the_name_belongs_to_its_level(broker):
         assert all(got.kind == mqtt.CONNACK and got.body[1] == 1 for got in client.until_closed())
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_client_of_3_1_has_an_id(broker, clean):
+    """3.1 §3.1: 1 to 23 characters, else code 2"""
+    client = broker.raw()
+    client.send(broker.connect(**OLD, client_id="", clean=clean))
+    assert [got.body for got in client.until_closed()] == [b"\x00\x02"]
+
+
 def test_a_session_of_3_1_is_kept_without_the_clean_flag(broker, topic):
     """3.1 §3.1: clean session"""
     broker.client(**OLD, clean=False).subscribe(topic)
