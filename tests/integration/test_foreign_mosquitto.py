@@ -147,6 +147,7 @@ def mail(number):
     return f"From: Ada <ada@example.org>\nSubject: mail {number}\n\nWhat it says.\n".encode()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("version", ["mqttv31", "mqttv311", "mqttv50"])
 def test_a_bridge_keeps_what_is_retained_equal(tmp_path, version):
     with System(tmp_path) as system:
