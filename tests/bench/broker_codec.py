@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAIL, VIEW = "mail/alice/msg/0123456789abcdef", "mail/alice/box"
 PAYLOAD = b"x" * 94
 TIMES = 100
+STREAM = Packets(1000)
 
 
 @dataclass(slots=True)
@@ -47,9 +48,8 @@ class Sent:
 
 def cut(data: bytes) -> Frame:
     """The packet in some bytes."""
-    packets = Packets(1000)
-    packets.feed(data)
-    frame = packets.next()
+    STREAM.feed(data)
+    frame = STREAM.next()
     assert frame is not None
     return frame
 
