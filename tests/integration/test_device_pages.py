@@ -151,13 +151,15 @@ class Fetching(Mosquitto):
         return subprocess.run([*asked, "-W", "2"], capture_output=True, text=True, check=False).stdout
 
 
-def test_home_assistants_broker_fetches_it(postbell, tmp_path):
+@pytest.mark.parametrize("version", ["mqttv50", "mqttv311"])
+def test_home_assistants_broker_fetches_it(version, postbell, tmp_path):
     password = postbell.device("ha")
     *_, lines = blocks("docs/devices/home-assistant.md", "## Home Assistant's broker fetches it")
+    settings = postbell.filled(lines.text, password).replace("mqttv50", version)
     postbell.send("Plan")
     postbell.system.wait_drained()
     (tmp_path / "theirs").mkdir()
-    with Fetching(tmp_path / "theirs", *postbell.filled(lines.text, password).splitlines()) as theirs:
+    with Fetching(tmp_path / "theirs", *settings.splitlines()) as theirs:
         until(lambda: "Ada: Plan" in theirs.said("mail/alice/text", "-C", "1"), what="what was there before")
         assert theirs.said("mail/alice/unread", "-C", "1") == "1\n"
         watching = (
