@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -27,44 +28,53 @@ class Posting:
         self._subject = subject
         self._allowed = allowed
         self._now_s = now_s
-        self._letters: Letters | None = None
-        self._courier: Courier | None = None
+        self._opening = asyncio.Lock()
+        self._opened: tuple[Letters, Courier] | None = None
 
     def use(self, *, subject: str, allowed: Allowed) -> None:
         """Do it so from the next letter on."""
         self._subject, self._allowed = subject, allowed
-        if self._letters is not None:
-            self._letters.subject = subject
-        if self._courier is not None:
-            self._courier.allowed = allowed
+        if self._opened is not None:
+            letters, courier = self._opened
+            letters.subject, courier.allowed = subject, allowed
 
     async def letter(self, waiting: PushWaiting, text: bytes, *, ttl_s: int) -> PushLetter:
         """A letter to a device; raises StoreUnavailableError, or ValueError for keys that are none."""
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - the head of this module
-
-        from bridge.push import sealing, writing  # noqa: PLC0415 - as above
-
-        if self._letters is None:
-            self._letters = writing.Letters(
-                subject=self._subject,
-                salt=lambda: os.urandom(sealing.SALT_BYTES),
-                fresh_key=lambda: ec.generate_private_key(ec.SECP256R1()),
-                now_s=self._now_s,
-            )
+        letters, _ = await self._parts()
         key = await self._store.read(subscriptions.read_key)
         if key is None:
-            key = await self._store.write(subscriptions.key, writing.fresh_number)
-        return self._letters.write(waiting, text, ttl_s=ttl_s, key=key)
+            key = await self._store.write(subscriptions.key, letters.fresh_number)
+        return letters.write(waiting, text, ttl_s=ttl_s, key=key)
 
     async def post(self, letter: PushLetter) -> ServiceAnswer:
         """What the push service answers; raises UndeliveredError."""
-        from bridge.push.courier import Courier  # noqa: PLC0415 - the head of this module
-
-        if self._courier is None:
-            self._courier = Courier(allowed=self._allowed)
-        return await self._courier.post(letter)
+        _, courier = await self._parts()
+        return await courier.post(letter)
 
     async def close(self) -> None:
         """End what goes on."""
-        if self._courier is not None:
-            await self._courier.close()
+        if self._opened is not None:
+            await self._opened[1].close()
+
+    async def _parts(self) -> tuple[Letters, Courier]:
+        """Who writes and who carries. Their libraries take a while to import, which mail does not wait for."""
+        async with self._opening:
+            if self._opened is None:
+                self._opened = await asyncio.to_thread(self._open)
+                self.use(subject=self._subject, allowed=self._allowed)  # it may have changed meanwhile
+            return self._opened
+
+    def _open(self) -> tuple[Letters, Courier]:
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - the head of this module
+
+        from bridge.push import sealing  # noqa: PLC0415 - as above
+        from bridge.push.courier import Courier  # noqa: PLC0415
+        from bridge.push.writing import Letters  # noqa: PLC0415
+
+        letters = Letters(
+            subject=self._subject,
+            salt=lambda: os.urandom(sealing.SALT_BYTES),
+            fresh_key=lambda: ec.generate_private_key(ec.SECP256R1()),
+            now_s=self._now_s,
+        )
+        return letters, Courier(allowed=self._allowed)

@@ -33,15 +33,13 @@ class Pushing:
 
     async def key(self) -> str:
         """The key that subscriptions are to be made for; it is made when the first device asks."""
-        from bridge.push import signing, writing  # noqa: PLC0415 - the library is for those who are rung
-
         self._require_enabled()
         number = await self._store.read(subscriptions.read_key)
         if number is None:
-            number = await self._store.write(subscriptions.key, writing.fresh_number)
+            number = await self._store.write(subscriptions.key, _fresh_number)
             self._log.info("push_key_made")
         if number not in self._public:
-            self._public = {number: signing.public_text(signing.private_key(number))}
+            self._public = {number: await asyncio.to_thread(_public_text, number)}
         return self._public[number]
 
     async def standing(self, user_id: int, device: str) -> PushStanding | None:
@@ -50,14 +48,12 @@ class Pushing:
 
     async def subscribe(self, user_id: int, device: str, subscription: Subscription) -> None:
         """Ring it there from now on. What its name stands for is judged each time when it is rung."""
-        from bridge.push import sealing  # noqa: PLC0415 - as above
-
         self._require_enabled()
         host = subscription.host
         near = host == LOCAL or host.endswith(f".{LOCAL}") or literal(host)
         if near and not self.allowed.of(host, [host]):
             raise BadRequestError(Status.NO_PUSH, "no push to such an address: push.allow does not list it")
-        if not await asyncio.to_thread(sealing.is_point, subscription.p256dh):
+        if not await asyncio.to_thread(_is_point, subscription.p256dh):
             raise BadRequestError(Status.BAD_REQUEST, "p256dh is no point of P-256 (RFC 8291)")
         user = await self._store.write(subscriptions.put, user_id, device, subscription)
         if user is not None:
@@ -72,3 +68,24 @@ class Pushing:
     def _require_enabled(self) -> None:
         if not self.enabled:
             raise BadRequestError(Status.NO_PUSH, "push is switched off here (push.enabled)")
+
+
+# The library of ciphers is for those who are rung, and takes a while to import: these run in threads.
+
+
+def _fresh_number() -> bytes:
+    from bridge.push import writing  # noqa: PLC0415
+
+    return writing.fresh_number()
+
+
+def _public_text(number: bytes) -> str:
+    from bridge.push import signing  # noqa: PLC0415
+
+    return signing.public_text(signing.private_key(number))
+
+
+def _is_point(p256dh: bytes) -> bool:
+    from bridge.push import sealing  # noqa: PLC0415
+
+    return sealing.is_point(p256dh)

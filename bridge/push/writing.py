@@ -28,6 +28,11 @@ class _Signature:
     field: str
 
 
+def fresh_number() -> bytes:
+    """The secret number of a new key."""
+    return ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value.to_bytes(signing.KEY_BYTES, "big")
+
+
 class Letters:
     """Writes letters. `salt` and `fresh_key` give what is for one message alone, `now_s` is Unix time.
 
@@ -47,6 +52,9 @@ class Letters:
         self._fresh_key = fresh_key
         self._now_s = now_s
         self._signatures: dict[str, _Signature] = {}
+
+    fresh_number = staticmethod(fresh_number)
+    """What makes the number of the key that letters are signed with."""
 
     def write(self, waiting: PushWaiting, text: bytes, *, ttl_s: int, key: bytes) -> PushLetter:
         """A letter that the push service keeps for `ttl_s` seconds at most, signed by the key with this number.
@@ -79,8 +87,3 @@ class Letters:
                 self._signatures.clear()
             found = self._signatures[audience] = _Signature(key, self.subject, now_s, field)
         return found.field
-
-
-def fresh_number() -> bytes:
-    """The secret number of a new key."""
-    return ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value.to_bytes(signing.KEY_BYTES, "big")
