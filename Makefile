@@ -13,6 +13,10 @@ PYTEST := $(BIN)/python -m pytest
 # Most tests wait for processes, so three of them keep two cores busy.
 PARALLEL := --numprocesses 3 --dist loadfile
 
+# Modules are compiled once, and not by each of the hundreds of processes that tests start; pytest keeps what it made of
+# the asserts of tests and of hypothesis. Some environments have Python keep nothing.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup tools run test test-unit test-node check map coverage test-crash soak fuzz bench wheel deb test-install lock update outdated audit hooks clean
 
 # What runs, and no more; `tools` adds what tests and checks need, each target that needs them by itself.
