@@ -56,9 +56,10 @@ def recipe(site: Site, *, directory: str = ETC) -> Recipe:
 
 
 def _include(line: str, main: str) -> str:
-    """The command that makes `line` the first of the main file, once."""
-    file = shlex.quote(main)
-    return f"grep -qxF {shlex.quote(line)} {file} || sed -i {shlex.quote(f'1i {line}')} {file}"
+    """The command that makes `line` the first of the main file, once; an empty file has no line to put it before."""
+    file, first = shlex.quote(main), shlex.quote(f"1i {line}")
+    begun = f"test -s {file} || test ! -e {file} || echo >> {file}"
+    return f"grep -qxF {shlex.quote(line)} {file} || {{ {begun}; sed -i {first} {file}; }}"
 
 
 def _alias(address: str, aliases: str) -> str:

@@ -174,6 +174,20 @@ def test_names_that_are_commands_elsewhere_stay_out_of_aliases_and_scripts():
     assert "${1}@" not in dovecot.recipe(where).files[0].text.replace("${1}=${2}@", "")
 
 
+def test_opensmtpd_includes_the_rules_once_and_first_also_in_an_empty_file(tmp_path):
+    main = tmp_path / "smtpd.conf"
+    include = opensmtpd.recipe(SITE, directory=str(tmp_path)).commands[0]
+    line = f'include "{tmp_path}/smtpd.postbell.conf"\n'
+    for before in ("", "listen on lo\n"):
+        main.write_text(before)
+        for _ in range(2):
+            subprocess.run(["sh", "-euc", include], check=True)
+            assert main.read_text() == f"{line}{before}" + ("" if before else "\n")
+    main.unlink()
+    assert subprocess.run(["sh", "-euc", include], check=False, capture_output=True).returncode, "none is made"
+    assert not main.exists()
+
+
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
 def test_a_script_does_nothing_but_what_it_says_whatever_the_names(recipe, tmp_path):
     """Run in a shell with all its programs replaced: no name becomes a command, every file is where it should be."""
