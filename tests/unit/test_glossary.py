@@ -42,7 +42,9 @@ def words_of(module):
                 names.add(name)
             case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 names.add(name)
-            case ast.Call(func=called, keywords=keywords) if ast.unparse(called) not in {"timedelta", "dt.timedelta"}:
+            case ast.Call(func=ast.Name(id="timedelta") | ast.Attribute(attr="timedelta")):
+                pass
+            case ast.Call(keywords=keywords):
                 names |= {keyword.arg for keyword in keywords if keyword.arg}
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.alias(asname=str(name)):
                 names.add(name)
