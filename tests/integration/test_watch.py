@@ -124,7 +124,7 @@ def test_killed_at_any_instant_it_shows_each_message_once(tmp_path, broker, play
     shown = Counter(ids_in(watch.lines))
     assert [each for each, times in shown.items() if times > 1] == []
     assert set(shown) == set(ids_of(*range(count)))
-    assert broker.replayed("alice:phone") < count, "all of it was never asked for again"
+    assert broker.replayed("alice:phone") <= 2 * count, "all of it is asked for at first, and then once at most"
 
 
 class DyingListener:

@@ -59,9 +59,9 @@ class Mosquitto:
         return self.log.read_text(errors="replace").count(text)
 
     def replayed(self, client_id: str) -> int:
-        """How many headers it sent to a client because of a subscription."""
+        """How many headers it sent to a client because of a subscription; what it sent again is not counted."""
         log = self.log.read_text(errors="replace")
-        return len(re.findall(rf"Sending PUBLISH to {client_id} \(d\d, q\d, r1, m\d+, 'mail/\w+/msg/", log))
+        return len(re.findall(rf"Sending PUBLISH to {client_id} \(d0, q\d, r1, m\d+, 'mail/\w+/msg/", log))
 
     def _listens(self) -> bool:
         assert self.process is not None
