@@ -33,12 +33,20 @@ except SystemExit as leaving:
 """
 
 
-def imported(tmp_path, *words):
-    """What a command ends with, and the modules that it imported."""
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A directory with the state of an installation that has a user."""
+    directory = tmp_path_factory.mktemp("place")
+    imported(directory, "user", "add", "alice", "--address", "alice@example.org")
+    return directory
+
+
+def imported(place, *words):
+    """The modules that a command imports."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("POSTBELL_", "COVERAGE_"))}
-    environment["POSTBELL_STATE_DIR"] = str(tmp_path / "state")
+    environment["POSTBELL_STATE_DIR"] = str(place / "state")
     command = [sys.executable, "-c", STARTED, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=place, env=environment)
     code, modules = json.loads(done.stderr.splitlines()[-1])
     assert code in {0, 1}, done.stderr
     return modules
@@ -54,9 +62,8 @@ def imported(tmp_path, *words):
     ],
     ids=["help", "version", "user-list", "status"],
 )
-def test_a_command_imports_what_it_needs_and_no_more(tmp_path, words, without, most):
-    imported(tmp_path, "user", "add", "alice", "--address", "alice@example.org")
-    modules = imported(tmp_path, *words)
+def test_a_command_imports_what_it_needs_and_no_more(place, words, without, most):
+    modules = imported(place, *words)
     assert without.isdisjoint(name.partition(".")[0] for name in modules)
     assert len(modules) <= most
 
