@@ -204,6 +204,7 @@ class DeviceHandler:
             self._out.pump()
         elif kind == PINGREQ:
             codec.ping(frame)
+            self._release()  # who asks whether the broker is there has his answers first
             self._out.send(PINGRESP)
         elif kind == SUBSCRIBE:
             self._out.send(await asking.subscribe(frame, session=self.owner, codec=codec, shared=self._shared))
