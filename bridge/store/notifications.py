@@ -28,19 +28,17 @@ _STORM_LIVES = (
     " WHERE l.user_id = s.user_id AND l.live = 1 AND l.number BETWEEN s.first AND s.last)"
 )
 _TAKE = f"""
-WITH turn (user_id, device) AS (SELECT DISTINCT user_id, device FROM notification WHERE result IS NULL)
 SELECT n.user_id, u.name, n.device, n.number, n.created_ms, p.failures, p.endpoint, p.host, p.p256dh, p.auth,
     m.header, m.live AND NOT m.silent, m.told_ms IS NOT NULL, s.first IS NOT NULL AND {_STORM_LIVES},
     s.more, s.from_name, s.from_address
-FROM turn t
-JOIN push p USING (user_id, device)
-JOIN user u USING (user_id)
-JOIN notification n ON n.user_id = t.user_id AND n.device = t.device AND n.number =
-    (SELECT number FROM notification f WHERE f.user_id = t.user_id AND f.device = t.device AND f.result IS NULL
+FROM push p
+CROSS JOIN notification n ON n.user_id = p.user_id AND n.device = p.device AND n.number =
+    (SELECT number FROM notification f WHERE f.user_id = p.user_id AND f.device = p.device AND f.result IS NULL
      ORDER BY f.tries, f.number LIMIT 1)
+JOIN user u ON u.user_id = p.user_id
 LEFT JOIN message m ON m.user_id = n.user_id AND m.number = n.number
 LEFT JOIN storm s ON s.user_id = n.user_id AND s.first = n.number AND s.open = 0
-WHERE p.forgotten_ms IS NULL AND (p.retry_ms <= :now_ms OR n.created_ms <= :over_ms)
+WHERE p.forgotten_ms IS NULL AND p.retry_ms <= :now_ms
     AND p.host NOT IN (SELECT value FROM json_each(:hosts))
 ORDER BY n.created_ms, n.number LIMIT :limit
 """  # noqa: S608 - ours
@@ -78,7 +76,6 @@ def take(
     """
     values = {
         "now_ms": now_ms,
-        "over_ms": now_ms - ttl_ms,
         "hosts": json.dumps(sorted(without)),
         "limit": limit,
     }
