@@ -15,7 +15,7 @@ def test_3_1_is_served(broker, topic):
     client = broker.client(**OLD)
     assert client.subscribe(topic) == [1]
     client.send(mqtt.publish(topic, b"x", qos=1))
-    assert {got.kind for got in client.flush()} == {mqtt.PUBLISH, mqtt.PUBACK}
+    assert {client.receive().kind for _ in range(2)} == {mqtt.PUBLISH, mqtt.PUBACK}
 
 
 def test_the_name_belongs_to_its_level(broker):
