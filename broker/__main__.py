@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import functools
 import json
 import resource
@@ -11,9 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvloop
-
-from broker import checking, describing, logs
+from broker import checking, describing
 from broker.edge import FINE, report
 from broker.loading import load
 
@@ -39,7 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, *, again: Callable[[], Settings], parent_pipe: bool) -> None:
-    from broker.app import serve  # noqa: PLC0415 - the library takes most of the time of a start
+    import asyncio  # noqa: PLC0415 - all of this is for who serves: others only ask about the configuration
+
+    import uvloop  # noqa: PLC0415
+
+    from broker import logs  # noqa: PLC0415
+    from broker.app import serve  # noqa: PLC0415
 
     logs.configure(level=settings.log.level, style=settings.log.format)
     _raise_file_limit()
