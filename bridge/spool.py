@@ -137,8 +137,24 @@ class SpooledMessage:
         self._unsynced = 0
         self.size = 0
 
+    @property
+    def in_file(self) -> bool:
+        """Whether it is on disk, or on its way there."""
+        return self._in_file
+
+    def take(self, chunk: bytes) -> bool:
+        """Append at once; False, and nothing is appended, when memory has no room for it."""
+        if self._in_file or self.size + len(chunk) > self._memory_limit:
+            return False
+        self.size += len(chunk)
+        self._digest.update(chunk)
+        self._head += chunk
+        return True
+
     async def write(self, chunk: bytes) -> None:
         """Append. Raises StoreFullError or StoreUnavailableError; then only `discard` is left."""
+        if self.take(chunk):
+            return
         self.size += len(chunk)
         if self._in_file:
             self._head += chunk[: max(0, HEAD_BYTES - len(self._head))]
@@ -146,16 +162,19 @@ class SpooledMessage:
             return
         self._digest.update(chunk)
         self._head += chunk
-        if self.size > self._memory_limit:
-            self._in_file = True
-            whole = bytes(self._head)
-            del self._head[HEAD_BYTES:]
-            await self._on_disk(self._append, whole)
+        self._in_file = True
+        whole = bytes(self._head)
+        del self._head[HEAD_BYTES:]
+        await self._on_disk(self._append, whole)
+
+    def whole(self) -> Body:
+        """The complete message, of one that is not in a file."""
+        return Body(bytes(self._head), self.size, self._digest.digest())
 
     async def finish(self) -> Body:
         """The complete message, on stable storage if it is in a file. Raises as `write`."""
         if not self._in_file:
-            return Body(bytes(self._head), self.size, self._digest.digest())
+            return self.whole()
         await self._on_disk(self._sync)
         return Body(bytes(self._head), self.size, self._digest.digest(), self._path.name)
 

@@ -1,103 +1,136 @@
-"""The connection under a conversation: who may come in, what goes out, TLS, PROXY, and the end."""
+"""The connection under a conversation: who may come in, what comes, what goes out, whose turn it is, and the end."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 from typing import TYPE_CHECKING, cast
 
 import structlog
-from aiosmtpd.proxy_protocol import get_proxy
-from aiosmtpd.smtp import SMTP
 
 from bridge.ingress import replies
 from bridge.ingress.deadline import Deadline
-from bridge.ingress.reading import MailReader
+from bridge.ingress.reading import Unread
 
 if TYPE_CHECKING:
     from bridge.ingress.context import IngressContext
     from bridge.model import Reply
 
-HANDSHAKE_S = 30.0
 LINGER_S = 2.0
 LINGER_BYTES = 2**20
+BUFFER_BYTES = 64 * 1024
+"""Reading from the network pauses when more than twice as much waits unread, and goes on below it."""
 
 log = structlog.get_logger()
 
 
-class SmtpConnection(SMTP):
-    """A connection from a mail sender, counted in and out, with gathered output and a deadline.
+class Connection(asyncio.Protocol):
+    """A connection from a mail sender: counted in and out, with gathered output, bounded input and a deadline.
 
-    From aiosmtpd it takes the stream protocol, and its heirs the login mechanisms. The library's
-    constructor is passed by: looking up hooks, mechanisms and the host name anew for every
-    connection costs more than a small message.
+    An heir says in `_opened`, `_came`, `_closed` and `_timed_out` what is done when the sender was let in, has sent
+    more, closes its side or is lost, and when its time is over.
     """
 
-    _reader: MailReader
-
     def __init__(self, context: IngressContext) -> None:
-        self.loop = asyncio.get_running_loop()
-        reader = MailReader(loop=self.loop)
-        asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, self.loop)
-        self.session = None
-        self.transport: asyncio.Transport | None = None
-        self._original_transport = None
-        self._handler_coroutine: asyncio.Task[None] | None = None
         self._context = context
         self._limits = context.limits
+        self._loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        """Done when the session is over; its last replies may still be on their way."""
         self._address = ""
-        self._counted_as: str | None = None
-        self._ended = False
-        self._dropped: int | None = None
+        self._incoming = Unread()
         self._said: list[bytes] = []
-        self._session_ends_at = self.loop.time() + self._limits.session_timeout_s
-        self._deadline = Deadline(self.loop, self._timed_out)
+        self._counted_as: str | None = None
+        self._parting = False
+        self._waits = False
+        self._choked = False
+        self._paused = False
+        self._eof = False
+        self._dropped: int | None = None
+        self._session_ends_at = self._loop.time() + self._limits.session_timeout_s
+        self._deadline = Deadline(self._loop, self._timed_out)
+
+    # --- what an heir does ---------------------------------------------------------------------------------
+
+    def _opened(self) -> None:
+        """The sender was let in."""
+
+    def _came(self) -> None:
+        """More has come, or goes out again."""
+
+    def _closed(self) -> None:
+        """No more will come."""
+
+    def _timed_out(self) -> None:
+        """The sender has not done in time what it was its turn to do."""
+
+    # --- what the event loop says --------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the peer in, or send the reply that refuses it."""
-        transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but inheritance
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but inheritance
         peer = transport.get_extra_info("peername")
         self._address = peer[0] if isinstance(peer, tuple) else ""
-        if not self._come_in("" if self._context.trust.is_proxy(self._address) else self._address):
-            transport.write(b"".join(self._said))
-            transport.close()
+        if self._come_in("" if self._context.trust.is_proxy(self._address) else self._address):
+            self._opened()
             return
-        super().connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Tell the conversation by way of its reader; a delivery that is going on ends undisturbed."""
-        self._deadline.cancel()
-        self._go_out()
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport.write(b"".join(self._said))
+        self.transport.close()
         self.transport = None
 
-    def eof_received(self) -> bool | None:
-        """Let the conversation answer what had arrived before the sender closed its side."""
-        stay_open = asyncio.StreamReaderProtocol.eof_received(self)
-        return stay_open and self._dropped is None
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the conversation; a delivery that is going on ends undisturbed."""
+        del error
+        self._deadline.cancel()
+        self._go_out()
+        self.transport = None
+        self._closed()
 
     def data_received(self, data: bytes) -> None:
         """Take what the sender says, or drop it when all is said."""
-        if self._dropped is None:
-            asyncio.StreamReaderProtocol.data_received(self, data)
+        if self._dropped is not None:
+            self._dropped += len(data)
+            if self._dropped > LINGER_BYTES:
+                self.drop()
             return
-        self._dropped += len(data)
-        if self._dropped > LINGER_BYTES:
-            self.drop()
+        self._incoming.add(data)
+        self._came()
+        self._regulate()
 
-    def _reset_timeout(self, duration: float | None = None) -> None:
-        """Do nothing: our own deadline does not run while we are at work."""
+    def eof_received(self) -> bool | None:
+        """Let the conversation answer what had arrived before the sender closed its side."""
+        self._eof = True
+        stay_open = self._dropped is None and self.transport is not None and self.transport.can_write_eof()
+        self._closed()
+        return stay_open
 
-    @property
-    def ended(self) -> asyncio.Task[None]:
-        """The task that is done when the session is over."""
-        assert self._handler_coroutine is not None
-        return self._handler_coroutine
+    def pause_writing(self) -> None:
+        """The sender does not take what is said: nothing more is obeyed until it does."""
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._choked = False
+        self._came()
+
+    def _regulate(self) -> None:
+        """Read no more than there is room for."""
+        waiting = len(self._incoming)
+        if self.transport is None or self.ended.done():
+            return
+        if waiting > 2 * BUFFER_BYTES and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+        elif self._paused and waiting <= BUFFER_BYTES:
+            self._paused = False
+            self.transport.resume_reading()
+
+    # --- who is there --------------------------------------------------------------------------------------
 
     def _come_in(self, address: str) -> bool:
         refusal = self._context.gate.enter(address)
         if refusal is not None:
-            self.farewell(refusal)
+            self._part(refusal)
             return False
         self._counted_as = address
         return True
@@ -107,102 +140,44 @@ class SmtpConnection(SMTP):
             self._context.gate.leave(self._counted_as)
             self._counted_as = None
 
-    def say(self, reply: Reply) -> None:
-        """Reply; it goes out when the next command is waited for."""
+    # --- what is said, and whose turn it is ----------------------------------------------------------------
+
+    def _say(self, reply: Reply | bytes) -> None:
+        """Reply; it goes out at the end of the turn."""
+        if isinstance(reply, bytes):
+            self._said.append(reply)
+            return
         if reply.code >= 400:
             self._context.tally.refusals[reply.code, reply.status] += 1
         self._said.append(f"{reply}\r\n".encode("ascii", "replace"))
 
-    def farewell(self, reply: Reply) -> None:
-        """Reply and end the session."""
+    def _part(self, reply: Reply) -> None:
+        """Say good-bye: nothing is obeyed any more."""
         if reply.code == 421:
             usual = reply in {replies.SHUTTING_DOWN, replies.TIMED_OUT}
             tell = log.info if usual else log.warning
             tell("smtp_session_ended", peer=self._address, reply=str(reply))
-        self.say(reply)
-        self._ended = True
+        self._say(reply)
+        self._parting = True
 
-    async def push(self, status: str | bytes) -> None:
-        """Reply in the library's own way: a finished line without its end."""
-        line = status if isinstance(status, bytes) else status.encode("ascii", "replace")
-        self._said.append(line + b"\r\n")
-        await self._flush()
-
-    async def _flush(self) -> None:
+    def _flush(self) -> None:
         if self._said and self.transport is not None:
             data = b"".join(self._said)
             self._said.clear()
-            self._writer.write(data)
-            await self._writer.drain()
+            self.transport.write(data)
 
     def _await_sender(self) -> None:
-        """From now on it is the sender's turn, and its time runs until the deadline is lifted."""
-        self._deadline.set(min(self.loop.time() + self._limits.command_timeout_s, self._session_ends_at))
+        """From now on it is the sender's turn, and its time runs until what it has to do is done as a whole."""
+        if not self._waits:
+            self._waits = True
+            self._deadline.set(min(self._loop.time() + self._limits.command_timeout_s, self._session_ends_at))
 
-    def _timed_out(self) -> None:
-        self.farewell(replies.TIMED_OUT)
-        self.ended.cancel()
-
-    def stop(self) -> None:
-        """End the session wherever it is, telling the sender to come back later."""
-        if not self._ended:
-            self.farewell(replies.SHUTTING_DOWN)
-            self.ended.cancel()
-
-    async def _read_proxy_header(self) -> bool:
-        """Learn the real peer from PROXY v1 or v2, of which only a configured proxy is believed."""
-        self._await_sender()
-        header = await get_proxy(self._reader)
+    def _our_turn(self) -> None:
+        """The sender has done what it had to."""
+        self._waits = False
         self._deadline.lift()
-        if not header.valid:
-            log.warning("proxy_header_invalid", peer=self._address, problem=header.error)
-            return False
-        if header.src_addr is not None and not isinstance(header.src_addr, bytes):
-            self._address = str(header.src_addr)
-            self._go_out()
-            return self._come_in(self._address)
-        return True
 
-    async def _start_tls(self, *, begun: bool = False) -> None:
-        """Encrypt from here on; what was sent in the clear and not yet read is dropped (RFC 3207 §4.2).
-
-        Only what came before our reply can be that: behind it the sender speaks TLS, and what was read of that already
-        goes to TLS. Where TLS was `begun` with the first byte, so does all of it.
-        Raises ConnectionAbortedError when the handshake fails.
-        """
-        assert self._context.tls is not None
-        if not begun:
-            self._reader.forget()
-        await self._flush()
-        handshake = self.loop.create_task(
-            self._writer.start_tls(self._context.tls, ssl_handshake_timeout=HANDSHAKE_S), name="smtp-handshake"
-        )
-        if self.transport is not None:
-            pass_on = functools.partial(self._pass_on_to_tls, self.transport)
-            self.loop.call_soon(self.loop.call_soon, pass_on)  # behind the task's first step, which stops reading
-        try:
-            await handshake
-        except OSError as error:
-            log.info("tls_handshake_failed", peer=self._address, problem=str(error))
-            self._go_out()
-            self.transport = None  # it is closed, and uvloop's does not take a farewell any more
-            raise ConnectionAbortedError from error
-        self.transport = cast("asyncio.Transport", self._writer.transport)
-        self._reader.attach(self.transport)
-
-    def _pass_on_to_tls(self, transport: asyncio.Transport) -> None:
-        """Give TLS the beginning of its handshake, which came before TLS was there.
-
-        Called in the step of the loop in which TLS takes its place, and before more is read.
-        """
-        tls = cast("asyncio.BufferedProtocol", transport.get_protocol())  # uvloop's is one in all but inheritance
-        early = memoryview(self._reader.take())
-        while early:
-            room = cast("memoryview", tls.get_buffer(len(early)))
-            count = min(len(room), len(early))
-            room[:count] = early[:count]
-            tls.buffer_updated(count)
-            early = early[count:]
+    # --- the end -------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
         """Send what is still to be said, then close.
@@ -210,22 +185,28 @@ class SmtpConnection(SMTP):
         Closing with data unread would destroy the last replies on their way, so what still comes is
         dropped until the sender closes its side, for a moment and up to a bound.
         """
+        if self.ended.done():
+            return
+        self.ended.set_result(None)
+        self._parting = True
         self._deadline.cancel()
         if self.transport is None:
             return
-        self.transport.write(b"".join(self._said))
+        self._flush()
         try:
-            lingers = self.transport.can_write_eof() and not self._reader.ended
+            lingers = self.transport.can_write_eof() and not self._eof
             if lingers:
                 self._dropped = 0
                 self.transport.write_eof()
-                self._reader.forget()
+                self._incoming.forget()
+                if self._paused:
+                    self.transport.resume_reading()
         except OSError:
             lingers = False  # the sender has reset the connection
         if not lingers:
             self.transport.close()
-        self._deadline = Deadline(self.loop, self.drop)
-        self._deadline.set(self.loop.time() + LINGER_S)
+        self._deadline = Deadline(self._loop, self.drop)
+        self._deadline.set(self._loop.time() + LINGER_S)
 
     def drop(self) -> None:
         """Close at once, whatever is on its way."""

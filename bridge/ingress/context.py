@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.ingress.once import Once
 from bridge.ingress.queueing import LargeMessageQueue
+from bridge.ingress.session import SessionTerms
 from bridge.ingress.sessions import Sessions
 from bridge.tally import Tally
 
@@ -36,3 +37,16 @@ class IngressContext:
     tally: Tally = field(default_factory=Tally)
     ignored_logins: Once = field(default_factory=Once)
     """The peers of whom the log has said that their logins mean nothing."""
+
+    @property
+    def terms(self) -> SessionTerms:
+        """What of it a session has to know."""
+        return SessionTerms(
+            hostname=self.hostname,
+            max_size=self.max_size,
+            limits=self.limits,
+            resolve=self.intake.resolve,
+            tls=self.tls is not None,
+            logins=self.check_login is not None,
+            any_login=self.trust.any_login,
+        )

@@ -33,11 +33,21 @@ class ArrivingMessage(Protocol):
     def size(self) -> int:
         """Bytes so far."""
 
+    @property
+    def in_file(self) -> bool:
+        """Whether it is on disk, or on its way there."""
+
+    def take(self, chunk: bytes) -> bool:
+        """Append at once; False, and nothing is appended, when memory has no room: then `write`."""
+
     async def write(self, chunk: bytes) -> None:
         """Append. Raises StoreFullError or StoreUnavailableError; then only `discard` is left."""
 
     async def finish(self) -> Body:
         """The complete message, on stable storage if it is in a file. Raises as `write`."""
+
+    def whole(self) -> Body:
+        """The complete message, of one that is not in a file."""
 
     def discard(self) -> None:
         """Forget it, finished or not; more than once is no harm."""

@@ -1,15 +1,6 @@
-"""What a session reads: command lines and mail data, in bulk and in bounded memory."""
+"""What a session reads: command lines and mail data, in bulk and in bounded memory. Pure."""
 
 from __future__ import annotations
-
-import asyncio
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-BUFFER_BYTES = 64 * 1024
-"""Reading from the network pauses when twice as much waits unread."""
 
 
 class DataDecoder:
@@ -56,63 +47,61 @@ class LineTooLongError(Exception):
     """A command line was longer than allowed; it has been read up to its end and dropped."""
 
 
-class MailReader(asyncio.StreamReader):
-    """A stream reader that hands out what it has in one piece and takes back what was too much."""
+class Unread:
+    """What has come over a connection and was not read yet: it gives lines and blocks, and takes back the rest."""
 
-    _buffer: bytearray
-    _eof: bool
-    _maybe_resume_transport: Callable[[], None]
-    _transport: asyncio.Transport | None
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._searched = 0
+        self._overlong = False
 
-    def __init__(self, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=BUFFER_BYTES, loop=loop)
+    def __len__(self) -> int:
+        return len(self._bytes)
 
-    @property
-    def has_line(self) -> bool:
-        """Whether a command line can be read without waiting for the client."""
-        return b"\n" in self._buffer
+    def add(self, data: bytes) -> None:
+        """More has come."""
+        self._bytes += data
 
-    @property
-    def ended(self) -> bool:
-        """Whether the sender has closed its side."""
-        return self._eof
+    def line(self, longest: int) -> bytes | None:
+        """The next line with its end, None as long as it is not there; raises LineTooLongError.
 
-    async def line(self, longest: int) -> bytes:
-        """The next line with its end; raises LineTooLongError, IncompleteReadError at the end."""
-        overlong = False
-        while True:
-            try:
-                line = await self.readuntil(b"\n")
-            except asyncio.LimitOverrunError as error:
-                await self.readexactly(error.consumed)
-                overlong = True
-                continue
-            if overlong or len(line) > longest:
-                raise LineTooLongError
-            return line
+        Of a line that is too long nothing is kept while its end is waited for.
+        """
+        end = self._bytes.find(b"\n", self._searched) + 1
+        if not end:
+            self._searched = len(self._bytes)
+            if self._searched > longest:
+                self._overlong = True
+                self.forget()
+            return None
+        line = bytes(self._bytes[:end])
+        del self._bytes[:end]
+        self._searched = 0
+        if self._overlong or end > longest:
+            self._overlong = False
+            raise LineTooLongError
+        return line
 
-    async def block(self, longest: int = 4 * BUFFER_BYTES) -> bytes:
-        """What has arrived, one byte to `longest`; raises IncompleteReadError at the end."""
-        data = await self.read(longest)
-        if not data:
-            raise asyncio.IncompleteReadError(b"", None)
-        return data
+    def block(self, longest: int) -> bytes:
+        """What has come, at most so much of it."""
+        self._searched = 0
+        if len(self._bytes) <= longest:
+            return self.take()
+        block = bytes(self._bytes[:longest])
+        del self._bytes[:longest]
+        return block
 
     def unread(self, data: bytes) -> None:
         """Put back what was read too much; it is what will be read next."""
-        self._buffer[:0] = data
-
-    def forget(self) -> None:
-        """Drop what has arrived unread, as STARTTLS demands (RFC 3207 §4.2), and go on listening."""
-        self._buffer.clear()
-        self._maybe_resume_transport()
+        self._bytes[:0] = data
 
     def take(self) -> bytes:
-        """What has arrived unread, which is somebody else's to read."""
-        data = bytes(self._buffer)
-        self._buffer.clear()
+        """All that has come, which is somebody else's to read."""
+        data = bytes(self._bytes)
+        self.forget()
         return data
 
-    def attach(self, transport: asyncio.Transport) -> None:
-        """Pause and resume this transport from now on."""
-        self._transport = transport
+    def forget(self) -> None:
+        """Drop what has come unread, as STARTTLS demands (RFC 3207 §4.2)."""
+        self._bytes.clear()
+        self._searched = 0

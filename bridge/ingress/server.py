@@ -11,12 +11,13 @@ import structlog
 from bridge.certificate import LOOK_S, Certificate
 from bridge.errors import ConfigurationError
 from bridge.ingress.context import IngressContext
+from bridge.ingress.conversation import Conversation
 from bridge.ingress.handed import HandedSockets
 from bridge.ingress.limits import Gate, SessionLimits
 from bridge.ingress.listeners import SocketFile
-from bridge.ingress.lmtp import LmtpConversation
+from bridge.ingress.lmtp import LMTP
 from bridge.ingress.openings import Openings, Wanted
-from bridge.ingress.smtp import SmtpConversation
+from bridge.ingress.smtp import SMTP, SMTPS
 from bridge.ingress.trust import Trust
 from bridge.tally import Tally
 
@@ -123,9 +124,9 @@ class Ingress:
         """Open all listeners that can be opened now; raises ConfigurationError, with none open, for what never can."""
         settings = self._settings
         wanted: dict[str, tuple[Endpoint | None, Callable[[], asyncio.BaseProtocol]]] = {
-            "smtp": (settings.smtp_listen, lambda: SmtpConversation(self._context)),
-            "smtps": (settings.smtps_listen, lambda: SmtpConversation(self._context, implicit_tls=True)),
-            "lmtp": (settings.lmtp_listen, lambda: LmtpConversation(self._context)),
+            "smtp": (settings.smtp_listen, lambda: Conversation(self._context, SMTP)),
+            "smtps": (settings.smtps_listen, lambda: Conversation(self._context, SMTPS, implicit_tls=True)),
+            "lmtp": (settings.lmtp_listen, lambda: Conversation(self._context, LMTP)),
         }
         await self._openings.start(
             Wanted(

@@ -1,199 +1,248 @@
-"""The course of a conversation: greeting, commands, replies, limits. The verbs are elsewhere."""
+"""A session without its connection: what was said so far, and what is answered to the next line. Pure.
+
+`command` is given a line and says what to reply and what comes next: another command, data, TLS, a login to be checked,
+or the end. Sockets, clocks and disks are the business of whoever feeds it (`conversation.py`).
+"""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import structlog
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
 
 from bridge.errors import SmtpError
-from bridge.ingress import replies
-from bridge.ingress.connection import SmtpConnection
+from bridge.ingress import logins, replies
 from bridge.ingress.line_ends import LineEnds
-from bridge.ingress.reading import LineTooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.ingress.context import IngressContext
-    from bridge.model import Reply
+    from bridge.ingress.limits import SessionLimits
+    from bridge.model import Recipient, Reply
 
-    Verb = Callable[[Any, str], Awaitable[None]]
+    Verb = Callable[["MailSession", str], "SessionAnswer"]
 
 LONGEST_LINE = 12_288
 """Bytes of a command line: what AUTH needs (RFC 4954 §4); the other commands need far less."""
 
-REPLIES_IN_HAND = 64
-TURN_COMMANDS = 8
 
-log = structlog.get_logger()
+class Next(Enum):
+    """What follows an answer."""
+
+    COMMAND = auto()
+    """A line: a command, or what a login asks for."""
+    DATA = auto()
+    """The data of a mail (RFC 5321 §4.1.1.4)."""
+    TLS = auto()
+    """A handshake (RFC 3207)."""
+    LOGIN = auto()
+    """Whether the login in the answer is right has to be found out; none means that any is."""
+    CLOSE = auto()
+    """The end."""
 
 
-class Conversation(SmtpConnection):
-    """The part of a conversation that SMTP and LMTP have in common, whatever the commands.
+class SessionAnswer(NamedTuple):
+    """What is said, each a reply or finished lines, and what comes next."""
 
-    A method `do_mail` of an heir is the command MAIL, unless `absent` has it. Replies are gathered
-    while commands are pipelined (RFC 2920 §3.2), and a sender that floods gives way to the others
-    every few commands. From a trusted network an `indulgent` conversation takes what devices do that cannot be mended
-    (docs/decisions/0029).
+    replies: tuple[Reply | bytes, ...]
+    then: Next = Next.COMMAND
+    login: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What one listener speaks. `name` is the protocol's, as in RFC 3848 for those who greet with extensions.
+
+    With `each_recipient` there is a reply to the data for each of them, else one for all. One that is not `indulgent`
+    takes nothing of what devices do that cannot be mended (docs/decisions/0029).
     """
 
-    protocol: ClassVar[str] = "ESMTP"
-    listener: str = "smtp"
-    absent: ClassVar[frozenset[str]] = frozenset()
-    indulgent: ClassVar[bool] = True
-    verbs: ClassVar[Mapping[str, Verb]] = {}
+    name: str
+    listener: str
+    verbs: Mapping[str, Verb]
+    each_recipient: bool = False
+    indulgent: bool = True
 
-    def __init_subclass__(cls) -> None:
-        """Look the commands up once, not for every connection."""
-        super().__init_subclass__()
-        named = {name[3:].upper(): getattr(cls, name) for name in dir(cls) if name.startswith("do_")}
-        cls.verbs = {word: verb for word, verb in named.items() if word not in cls.absent}
 
-    def __init__(self, context: IngressContext) -> None:
-        super().__init__(context)
-        self._trusted = False
-        self._line_ends = LineEnds()
-        self._owed = 1
-        self._listening = False
-        self._retiring = False
-        self._commands = 0
-        self._errors = 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTerms:
+    """What holds for all sessions of a listener; `resolve` says whose an address is, or raises SmtpError."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the peer in, or refuse it; from here on the ingress knows of the conversation."""
-        super().connection_made(transport)
-        if self._handler_coroutine is not None:
-            self._context.sessions.add(self)
-            self._context.tally.begin(self.listener)
+    hostname: str
+    max_size: int
+    limits: SessionLimits
+    resolve: Callable[[str], Recipient]
+    tls: bool = False
+    logins: bool = False
+    any_login: bool = False
 
-    def connection_lost(self, error: Exception | None) -> None:
-        """End the conversation, except for a delivery that is going on: that runs to its end."""
-        super().connection_lost(error)
-        if self._handler_coroutine is not None:
-            self._context.tally.end(self.listener)
-        if self._handler_coroutine is None or self._handler_coroutine.done():
-            self._context.sessions.discard(self)
-        else:
-            self._handler_coroutine.add_done_callback(lambda _: self._context.sessions.discard(self))
 
-    @property
-    def busy(self) -> bool:
-        """Whether ending the session now would break off a mail."""
-        return False
+@dataclass(slots=True)
+class MailTransaction:
+    """A mail between MAIL and the end of its data. A recipient named twice is in it twice."""
+
+    sender: str
+    recipients: list[Recipient] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class MailSession:
+    """Where a conversation stands. `trusted` says that its sender needs no login, `secure` that it is encrypted."""
+
+    dialect: Dialect
+    terms: SessionTerms
+    trusted: bool = False
+    secure: bool = False
+    greeted: bool = False
+    extended: bool = False
+    authenticated: bool = False
+    mail: MailTransaction | None = None
+    login: logins.LoginDialogue | None = None
+    line_ends: LineEnds = field(default_factory=LineEnds)
+    commands: int = 0
+    errors: int = 0
 
     @property
     def indulged(self) -> bool:
         """Whether this sender is taken as a device that cannot be mended."""
-        return self.indulgent and self._trusted
+        return self.trusted and self.dialect.indulgent
 
-    def retire(self) -> None:
-        """End the session as soon as no mail is under way, at once if it is idle."""
-        self._retiring = True
-        if self._listening and not self.busy:
-            self.stop()
+    @property
+    def any_login(self) -> bool:
+        """Whether any login is right, since it grants nothing."""
+        return self.indulged and self.terms.any_login
 
-    def refuse(self, reply: Reply) -> None:
-        """Reply that the command failed; after too many the next one is answered with good-bye."""
-        self.say(reply)
-        self._errors += 1
+    @property
+    def may_stay(self) -> bool:
+        """Whether the sender could ever send mail: it is trusted, or may log in."""
+        return self.trusted or (self.terms.logins and self.terms.tls)
 
-    def made_progress(self) -> None:
-        """Count commands, errors and time anew, as after every message accepted."""
-        self._commands = 0
-        self._errors = 0
-        self._session_ends_at = self.loop.time() + self._limits.session_timeout_s
+    @property
+    def login_needed(self) -> bool:
+        """Whether the sender may not send mail before it has logged in."""
+        return not (self.authenticated or self.trusted)
 
-    async def _handle_client(self) -> None:
-        try:
-            if await self._begin():
-                self._said.append(f"220 {self._context.hostname} {self.protocol} Postbell\r\n".encode())
-                await self._converse()
-        except (EOFError, ConnectionError):
-            log.debug("smtp_peer_gone", peer=self._address)
-        except asyncio.CancelledError:
-            if not self._ended:
-                raise
-        finally:
-            self._end()
+    @property
+    def spoken(self) -> str:
+        """The protocol's name with what was agreed on, as in RFC 3848."""
+        if not self.extended:
+            return "SMTP"
+        return self.dialect.name + "S" * self.secure + "A" * self.authenticated
 
-    async def _begin(self) -> bool:
-        """Whatever comes before the greeting; false when nothing should follow."""
-        if self._context.trust.is_proxy(self._address) and not await self._read_proxy_header():
-            return False
-        self._trusted = self._context.trust.admits(self._address)
-        if not self._trusted and not self._may_log_in():
-            log.warning("smtp_peer_not_allowed", peer=self._address)
-            self.farewell(replies.NOT_ALLOWED)
-            return False
-        return True
+    def encrypted(self) -> None:
+        """TLS has begun: nothing that was said before counts (RFC 3207 §4.2)."""
+        self.secure = True
+        self.greeted = False
+        self.mail = None
 
-    def _may_log_in(self) -> bool:
-        return False
+    def refuse(self, reply: Reply) -> SessionAnswer:
+        """The answer that a command failed; after too many the next one is answered with good-bye."""
+        self.errors += 1
+        return SessionAnswer((reply,))
 
-    async def _converse(self) -> None:
-        while not self._ended:
-            try:
-                line = await self._next_line()
-                self._owed = 1
-                await self._run_command(line)
-            except LineTooLongError:
-                self.refuse(replies.LINE_TOO_LONG)
-            except SmtpError as error:
-                self.refuse(error.reply)
-            except (EOFError, ConnectionError):
-                raise
-            except Exception:  # the session's edge: whatever is wrong with us, the sender is to try again
-                self._reply_to_error()  # first of all: it is owed even where the log is what fails
-                log.exception("smtp_command_failed", peer=self._address)
-            if self._retiring and not self.busy and not self._ended:
-                self.farewell(replies.SHUTTING_DOWN)
 
-    def _reply_to_error(self) -> None:
-        """Answer for a defect of ours: every reply that is owed, or good-bye in the middle of data."""
-        for _ in range(self._owed):
-            self.say(SmtpError.reply)
-        if not self._owed:
-            self.farewell(replies.LOCAL_ERROR)
+def command(session: MailSession, line: bytes) -> SessionAnswer:
+    """The answer to a line with its end. Raises nothing but what `resolve` raises beside SmtpError."""
+    if session.login is not None:
+        return _answer_of_login(session, line)
+    session.commands += 1
+    limit = _over_limit(session)
+    if limit is not None:
+        return SessionAnswer((limit,), Next.CLOSE)
+    said = session.line_ends.cut(line, indulged=session.indulged)
+    if said is None:
+        return session.refuse(replies.BARE_LF)
+    try:
+        return _obeyed(session, said.decode())
+    except UnicodeDecodeError:
+        if not session.indulged:
+            return session.refuse(replies.BAD_SYNTAX)
+    return _obeyed(session, said.decode(errors="replace"))
 
-    async def _next_line(self) -> bytes:
-        if not self._reader.has_line or len(self._said) >= REPLIES_IN_HAND:
-            self._await_sender()
-            await self._flush()
-        elif self._commands % TURN_COMMANDS == 0:
-            await asyncio.sleep(0)
-        self._listening = True
-        try:
-            return await self._reader.line(LONGEST_LINE)
-        except LineTooLongError:
-            self._line_ends.overlong()
-            raise
-        finally:
-            self._listening = False
-            self._deadline.lift()
 
-    async def _run_command(self, line: bytes) -> None:
-        self._commands += 1
-        if self._errors >= self._limits.errors:
-            self.farewell(replies.TOO_MANY_ERRORS)
-            return
-        if self._commands > self._limits.commands:
-            self.farewell(replies.TOO_MANY_COMMANDS)
-            return
-        command = self._line_ends.cut(line, indulged=self.indulged)
-        if command is None:
-            self.refuse(replies.BARE_LF)
-            return
-        try:
-            word, _, argument = command.decode().partition(" ")
-        except UnicodeDecodeError:
-            if not self.indulged:
-                self.refuse(replies.BAD_SYNTAX)
-                return
-            word, _, argument = command.decode(errors="replace").partition(" ")
-        verb = self.verbs.get(word.upper())
-        if verb is None:
-            self.refuse(replies.UNKNOWN_COMMAND if word else replies.BAD_SYNTAX)
-            return
-        await verb(self, argument.strip())
+def _over_limit(session: MailSession) -> Reply | None:
+    if session.errors >= session.terms.limits.errors:
+        return replies.TOO_MANY_ERRORS
+    return replies.TOO_MANY_COMMANDS if session.commands > session.terms.limits.commands else None
+
+
+def _obeyed(session: MailSession, said: str) -> SessionAnswer:
+    word, _, argument = said.partition(" ")
+    verb = session.dialect.verbs.get(word.upper())
+    if verb is None:
+        return session.refuse(replies.UNKNOWN_COMMAND if word else replies.BAD_SYNTAX)
+    try:
+        return verb(session, argument.strip())
+    except SmtpError as error:
+        return session.refuse(error.reply)
+
+
+def overlong(session: MailSession) -> SessionAnswer:
+    """The answer to a line that was longer than `LONGEST_LINE`, which nobody has looked at."""
+    session.line_ends.overlong()
+    if session.login is None:
+        return session.refuse(replies.LINE_TOO_LONG)
+    return _go_on(session, None, replies.AUTH_LINE_TOO_LONG)
+
+
+def go_on_with_login(session: MailSession, login: logins.LoginDialogue) -> SessionAnswer:
+    """The answer to AUTH: what the mechanism asks for first, or what it knows already."""
+    session.login = login
+    return _go_on(session, None)
+
+
+def logged_in(session: MailSession, *, right: bool) -> SessionAnswer:
+    """The answer to a login of which it was found out whether it is right."""
+    if not right:
+        return session.refuse(replies.AUTH_INVALID)
+    session.authenticated = True
+    return SessionAnswer((replies.AUTHENTICATED,))
+
+
+def answers_due(session: MailSession, mail: MailTransaction) -> int:
+    """How many replies the sender waits for after the data."""
+    return len(mail.recipients) if session.dialect.each_recipient else 1
+
+
+def delivered(session: MailSession, answers: Sequence[Reply]) -> SessionAnswer:
+    """What is said after the data, of which there is an answer for each recipient in the order of RCPT.
+
+    Where there is one reply for all, it is a failure that may pass first, so that nobody's copy is lost: the copies
+    that are kept already ring once, however often the sender tries the others. Limits count anew from an accepted mail.
+    """
+    said = tuple(answers) if session.dialect.each_recipient else (min(answers, key=_weight),)
+    for answer in said:
+        if answer.accepted:
+            session.commands = session.errors = 0
+        else:
+            session.errors += 1
+    return SessionAnswer(said)
+
+
+def _weight(reply: Reply) -> int:
+    if reply.accepted:
+        return 2
+    return 0 if reply.code < 500 else 1
+
+
+def _answer_of_login(session: MailSession, line: bytes) -> SessionAnswer:
+    """The line that answers a challenge, read with the bounds of a command; `*` gives up (RFC 4954 §4)."""
+    answer = session.line_ends.cut(line, indulged=session.indulged)
+    if answer is None:
+        return _go_on(session, None, replies.BARE_LF)
+    if answer == b"*":
+        return _go_on(session, None, replies.AUTH_ABANDONED)
+    return _go_on(session, answer)
+
+
+def _go_on(session: MailSession, answer: bytes | None, *said: Reply) -> SessionAnswer:
+    assert session.login is not None
+    told = session.login.go_on(answer)
+    if not isinstance(told, logins.LoginOutcome):
+        return SessionAnswer((*said, *session.login.said(), told))
+    everything = (*said, *session.login.said())
+    session.login = None
+    if told.failed:
+        session.errors += 1
+        return SessionAnswer(everything)
+    return SessionAnswer(everything, Next.LOGIN, told.login)

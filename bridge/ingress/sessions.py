@@ -16,8 +16,8 @@ class Stoppable(Protocol):
     """A session, as far as its end is concerned."""
 
     @property
-    def ended(self) -> asyncio.Task[None]:
-        """The task that is done when the session is over."""
+    def ended(self) -> asyncio.Future[None]:
+        """Done when the session is over."""
 
     def retire(self) -> None:
         """End as soon as no mail is under way."""

@@ -1,279 +1,209 @@
-"""SMTP as in RFC 5321: the verbs of a conversation, from EHLO to the reply after the data."""
+"""SMTP as in RFC 5321: the verbs of a conversation, from EHLO to DATA, as functions of the session. Pure."""
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import structlog
 from aiosmtpd.smtp import syntax
 
-from bridge.errors import MalformedAddressError, SmtpError, TooLargeError
-from bridge.ingress import replies
+from bridge.errors import MalformedAddressError, TooLargeError
+from bridge.ingress import logins, replies
 from bridge.ingress.addresses import check_recipient_parameters, mail_parameters, parse_path
 from bridge.ingress.device_paths import parse_device_path
-from bridge.ingress.reading import DataDecoder
-from bridge.ingress.secured import SecuredConversation
-from bridge.model import Envelope, Recipient, Reply
+from bridge.ingress.session import Dialect, MailSession, MailTransaction, Next, SessionAnswer, go_on_with_login
+from bridge.model import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from bridge.ingress.context import IngressContext
-    from bridge.ingress.interfaces import ArrivingMessage
-    from bridge.model import Body
+    from bridge.ingress.session import Verb
 
-BLOCK_BYTES = 64 * 1024
-"""So much is read at once; a message that is longer waits its turn in the queue of the large ones."""
-
-log = structlog.get_logger()
+_OK: Final = SessionAnswer((replies.OK,))
+_SENDER_OK: Final = SessionAnswer((replies.SENDER_OK,))
+_RECIPIENT_OK: Final = SessionAnswer((replies.RECIPIENT_OK,))
+_SEND_DATA: Final = SessionAnswer((b"354 End data with <CR><LF>.<CR><LF>\r\n",), Next.DATA)
 
 
-@dataclass(slots=True)
-class MailTransaction:
-    """A mail between MAIL and the end of its data. A recipient named twice is in it twice."""
-
-    sender: str
-    recipients: list[Recipient] = field(default_factory=list)
-
-
-class SmtpConversation(SecuredConversation):
-    """A conversation in SMTP or ESMTP."""
-
-    def __init__(self, context: IngressContext, *, implicit_tls: bool = False) -> None:
-        super().__init__(context, implicit_tls=implicit_tls)
-        self._mail: MailTransaction | None = None
-
-    def _set_rset_state(self) -> None:
-        """The library's word for it, when the connection begins."""
-
-    def forget_mail(self) -> None:
-        """Drop the transaction that is open, if any."""
-        self._mail = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a transaction is open; while data is read no command is waited for anyway."""
-        return self._mail is not None
-
-    @property
-    def spoken(self) -> str:
-        """The protocol's name with what was agreed on, as in RFC 3848."""
-        if not self._extended:
-            return "SMTP"
-        return self.protocol + "S" * self._secure + "A" * self._authenticated
-
-    @syntax("HELO name")
-    async def do_helo(self, arg: str) -> None:
-        """Greeting without extensions (RFC 5321 §4.1.1.1)."""
-        if not arg:
-            self.refuse(replies.NAME_NEEDED)
-            return
-        self._greet(extended=False)
-        self._said.append(f"250 {self._context.hostname}\r\n".encode())
-
-    @syntax("EHLO name")
-    async def do_ehlo(self, arg: str) -> None:
-        """Greeting with extensions (RFC 5321 §4.1.1.1)."""
-        if not arg:
-            self.refuse(replies.NAME_NEEDED)
-            return
-        self._greet(extended=True)
-        lines = [self._context.hostname, *self._extensions()]
-        last = len(lines) - 1
-        self._said.extend(f"250{' ' if i == last else '-'}{line}\r\n".encode() for i, line in enumerate(lines))
-
-    def _greet(self, *, extended: bool) -> None:
-        self._mail = None
-        self._greeted = True
-        self._extended = extended
-
-    def _extensions(self) -> list[str]:
-        offered = ["PIPELINING", f"SIZE {self._context.max_size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
-        return [*offered, *self.security_extensions(), "HELP"]
-
-    @syntax("MAIL FROM:<address> [parameters]")
-    async def do_mail(self, arg: str) -> None:
-        """Begin a transaction (RFC 5321 §4.1.1.2)."""
-        if not self._greeted:
-            self.refuse(replies.GREETING_NEEDED)
-        elif self.login_needed:
-            self.refuse(replies.AUTH_NEEDED)
-        elif self._mail is not None:
-            self.refuse(replies.MAIL_NESTED)
-        elif arg[:5].upper() != "FROM:":
-            self.refuse(replies.MAIL_SYNTAX)
-        else:
-            sender, rest = self._parse(arg[5:])
-            if rest and mail_parameters(rest).size > self._context.max_size:
-                raise TooLargeError
-            self._mail = MailTransaction(sender)
-            self.say(replies.SENDER_OK)
-
-    def _parse(self, path: str) -> tuple[str, str]:
-        return parse_device_path(path) if self.indulged else parse_path(path)
-
-    @syntax("RCPT TO:<address> [parameters]")
-    async def do_rcpt(self, arg: str) -> None:
-        """Add a recipient, who is looked up at once (RFC 5321 §4.1.1.3)."""
-        if self._mail is None:
-            self.refuse(replies.MAIL_NEEDED)
-        elif arg[:3].upper() != "TO:":
-            self.refuse(replies.RECIPIENT_SYNTAX)
-        elif len(self._mail.recipients) >= self._limits.recipients:
-            self.say(replies.TOO_MANY_RECIPIENTS)
-        else:
-            address, rest = self._parse(arg[3:])
-            if not address:
-                raise MalformedAddressError("a recipient cannot be the null path")
-            if rest:
-                check_recipient_parameters(rest)
-            self._mail.recipients.append(self._context.intake.resolve(address))
-            self.say(replies.RECIPIENT_OK)
-
-    @syntax("DATA")
-    async def do_data(self, arg: str) -> None:
-        """Take the message and hand it over (RFC 5321 §4.1.1.4)."""
-        if arg:
-            self.refuse(replies.NO_ARGUMENT_ALLOWED)
-        elif self._mail is None:
-            self.refuse(replies.MAIL_NEEDED)
-        elif not self._mail.recipients:
-            self.refuse(replies.RECIPIENT_NEEDED)
-        else:
-            self._said.append(b"354 End data with <CR><LF>.<CR><LF>\r\n")
-            mail, self._mail = self._mail, None
-            self._answer(await self._deliver(mail))
-
-    async def _deliver(self, mail: MailTransaction) -> Sequence[Reply]:
-        """One answer for each recipient of a mail whose data comes now.
-
-        What was not received completely is discarded. Once the mail is handed over its file is ours
-        to remove only if the intake says so: when that fails or is broken off, nobody knows whether
-        it was kept, and the sweep at the next start will tell.
-        """
-        message = self._context.spool.begin()
-        try:
-            body = await self._receive(message, len(mail.recipients))
-        except SmtpError as error:
-            message.discard()
-            reply, reason = error.reply, str(error) or error.reply.text
-            self._context.tally.messages_refused[reply.code, reply.status] += 1
-            log.warning("message_refused", code=reply.code, status=reply.status, reason=reason, peer=self._address)
-            return [reply] * len(mail.recipients)
-        except BaseException:
-            message.discard()
-            raise
-        answers = await self._hand_over(mail, body)
-        if not any(answer.accepted for answer in answers):
-            message.discard()
-        return answers
-
-    async def _receive(self, message: ArrivingMessage, recipients: int) -> Body:
-        """The message up to the end of data; a problem is raised only there, the rest being read and dropped."""
-        decoder = DataDecoder(bare=self._line_ends.bare)
-        problem: SmtpError | None = None
-        rest: bytes | None = None
-        self._owed = 0
-        while rest is None:
-            self._await_sender()
-            await self._flush()
-            block = await self._reader.block(BLOCK_BYTES)
-            self._deadline.lift()
-            large = message.size >= BLOCK_BYTES
-            async with self._context.large_messages if large else contextlib.nullcontext():
-                content, rest = decoder.feed(block)
-                if problem is None:
-                    problem = await self._append(message, content)
-        self._reader.unread(rest)
-        self._owed = self._answers_due(recipients)
-        if problem is not None:
-            raise problem
-        return await message.finish()
-
-    async def _append(self, message: ArrivingMessage, content: bytes) -> SmtpError | None:
-        """Add to the message; with the first problem nothing of it is left."""
-        try:
-            if message.size + len(content) > self._context.max_size:
-                raise TooLargeError
-            await message.write(content)
-        except SmtpError as error:
-            message.discard()
-            return error
-        return None
-
-    async def _hand_over(self, mail: MailTransaction, body: Body) -> Sequence[Reply]:
-        unique = tuple(dict.fromkeys(mail.recipients))
-        envelope = Envelope(mail.sender, unique, body, self.spoken, self._address)
-        answers = dict(zip(unique, await self._context.intake.accept(envelope), strict=True))
-        return [answers[recipient] for recipient in mail.recipients]
-
-    def _answers_due(self, recipients: int) -> int:
-        """How many replies the sender waits for after the data."""
-        del recipients
-        return 1
-
-    def _answer(self, answers: Sequence[Reply]) -> None:
-        """Reply once for all recipients: a failure that may pass first, so that nobody's copy is lost.
-
-        The copies that are kept already ring once, however often the sender tries the others.
-        """
-        self._judge(min(answers, key=_weight))
-
-    def _judge(self, answer: Reply) -> None:
-        if answer.accepted:
-            self.made_progress()
-            self.say(answer)
-        else:
-            self.refuse(answer)
-
-    @syntax("RSET")
-    async def do_rset(self, arg: str) -> None:
-        """Forget the transaction (RFC 5321 §4.1.1.5)."""
-        if arg:
-            self.refuse(replies.NO_ARGUMENT_ALLOWED)
-            return
-        self._mail = None
-        self.say(replies.OK)
-
-    @syntax("NOOP [anything]")
-    async def do_noop(self, arg: str) -> None:
-        """Do nothing (RFC 5321 §4.1.1.9)."""
-        del arg
-        self.say(replies.OK)
-
-    @syntax("QUIT")
-    async def do_quit(self, arg: str) -> None:
-        """End the session (RFC 5321 §4.1.1.10)."""
-        if arg:
-            self.refuse(replies.NO_ARGUMENT_ALLOWED)
-            return
-        self.farewell(replies.BYE)
-
-    @syntax("VRFY address")
-    async def do_vrfy(self, arg: str) -> None:
-        """Say nothing about anybody, as RFC 5321 §7.3 allows."""
-        self.refuse(replies.VERIFY_SYNTAX) if not arg else self.say(replies.CANNOT_VERIFY)
-
-    async def do_expn(self, arg: str) -> None:
-        """Not implemented, as RFC 5321 §4.5.1 allows."""
-        del arg
-        self.refuse(replies.NOT_IMPLEMENTED)
-
-    @syntax("HELP [command]")
-    async def do_help(self, arg: str) -> None:
-        """Name the commands, or show one command's syntax (RFC 5321 §4.1.1.8)."""
-        known = {name: verb.__smtp_syntax__ for name, verb in self.verbs.items() if hasattr(verb, "__smtp_syntax__")}
-        if not arg:
-            self.say(Reply(214, "2.0.0", "Commands: " + " ".join(sorted(known))))
-        elif arg.upper() in known:
-            self.say(Reply(214, "2.0.0", "Syntax: " + known[arg.upper()]))
-        else:
-            self.refuse(Reply(504, "5.5.1", "No such command"))
+@syntax("HELO name")
+def helo(session: MailSession, argument: str) -> SessionAnswer:
+    """Greeting without extensions (RFC 5321 §4.1.1.1)."""
+    if not argument:
+        return session.refuse(replies.NAME_NEEDED)
+    _greet(session, extended=False)
+    return SessionAnswer((f"250 {session.terms.hostname}\r\n".encode(),))
 
 
-def _weight(reply: Reply) -> int:
-    if reply.accepted:
-        return 2
-    return 0 if reply.code < 500 else 1
+@syntax("EHLO name")
+def ehlo(session: MailSession, argument: str) -> SessionAnswer:
+    """Greeting with extensions (RFC 5321 §4.1.1.1)."""
+    if not argument:
+        return session.refuse(replies.NAME_NEEDED)
+    _greet(session, extended=True)
+    *others, last = [session.terms.hostname, *_extensions(session)]
+    return SessionAnswer(("".join([*(f"250-{line}\r\n" for line in others), f"250 {last}\r\n"]).encode(),))
+
+
+@syntax("LHLO name")
+def lhlo(session: MailSession, argument: str) -> SessionAnswer:
+    """The only greeting of LMTP (RFC 2033 §4.1)."""
+    answer: SessionAnswer = ehlo(session, argument)
+    return answer
+
+
+def _greet(session: MailSession, *, extended: bool) -> None:
+    session.mail = None
+    session.greeted = True
+    session.extended = extended
+
+
+def _extensions(session: MailSession) -> list[str]:
+    """What is offered at this moment."""
+    terms = session.terms
+    offered = ["PIPELINING", f"SIZE {terms.max_size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+    if terms.tls and not session.secure:
+        offered.append("STARTTLS")
+    if session.any_login or (session.secure and terms.logins):
+        offered.append("AUTH " + " ".join(logins.MECHANISMS))
+    return [*offered, "HELP"]
+
+
+@syntax("MAIL FROM:<address> [parameters]")
+def mail(session: MailSession, argument: str) -> SessionAnswer:
+    """Begin a transaction (RFC 5321 §4.1.1.2)."""
+    if not session.greeted:
+        return session.refuse(replies.GREETING_NEEDED)
+    if session.login_needed:
+        return session.refuse(replies.AUTH_NEEDED)
+    if session.mail is not None:
+        return session.refuse(replies.MAIL_NESTED)
+    if argument[:5].upper() != "FROM:":
+        return session.refuse(replies.MAIL_SYNTAX)
+    sender, rest = _parse(session, argument[5:])
+    if rest and mail_parameters(rest).size > session.terms.max_size:
+        raise TooLargeError
+    session.mail = MailTransaction(sender)
+    return _SENDER_OK
+
+
+def _parse(session: MailSession, path: str) -> tuple[str, str]:
+    return parse_device_path(path) if session.indulged else parse_path(path)
+
+
+@syntax("RCPT TO:<address> [parameters]")
+def rcpt(session: MailSession, argument: str) -> SessionAnswer:
+    """Add a recipient, who is looked up at once (RFC 5321 §4.1.1.3)."""
+    if session.mail is None:
+        return session.refuse(replies.MAIL_NEEDED)
+    if argument[:3].upper() != "TO:":
+        return session.refuse(replies.RECIPIENT_SYNTAX)
+    if len(session.mail.recipients) >= session.terms.limits.recipients:
+        return SessionAnswer((replies.TOO_MANY_RECIPIENTS,))
+    address, rest = _parse(session, argument[3:])
+    if not address:
+        raise MalformedAddressError("a recipient cannot be the null path")
+    if rest:
+        check_recipient_parameters(rest)
+    session.mail.recipients.append(session.terms.resolve(address))
+    return _RECIPIENT_OK
+
+
+@syntax("DATA")
+def data(session: MailSession, argument: str) -> SessionAnswer:
+    """Ask for the message (RFC 5321 §4.1.1.4). Whoever takes it takes the transaction out of the session."""
+    if argument:
+        return session.refuse(replies.NO_ARGUMENT_ALLOWED)
+    if session.mail is None:
+        return session.refuse(replies.MAIL_NEEDED)
+    if not session.mail.recipients:
+        return session.refuse(replies.RECIPIENT_NEEDED)
+    return _SEND_DATA
+
+
+@syntax("STARTTLS")
+def starttls(session: MailSession, argument: str) -> SessionAnswer:
+    """Encrypt; the sender greets again afterwards (RFC 3207 §4.2)."""
+    if argument:
+        return session.refuse(replies.NO_ARGUMENT_ALLOWED)
+    if not session.terms.tls:
+        return session.refuse(replies.NOT_IMPLEMENTED)
+    if session.secure:
+        return session.refuse(replies.TLS_ACTIVE)
+    return SessionAnswer((replies.TLS_READY,), Next.TLS)
+
+
+@syntax("AUTH mechanism [initial-response]")
+def auth(session: MailSession, argument: str) -> SessionAnswer:
+    """Log in, over TLS only (RFC 4954 §4), unless it means nothing."""
+    words = argument.split()
+    for wrong, reply in (
+        (not session.terms.logins and not session.any_login, replies.AUTH_UNNEEDED),
+        (not session.greeted, replies.GREETING_NEEDED),
+        (not session.extended and not session.any_login, replies.EHLO_NEEDED),
+        (not session.secure and not session.any_login, replies.TLS_NEEDED),
+        (session.authenticated, replies.AUTH_DONE),
+        (session.mail is not None, replies.AUTH_DURING_MAIL),
+        (len(words) not in {1, 2}, replies.AUTH_SYNTAX),
+    ):
+        if wrong:
+            return session.refuse(reply)
+    if words[0].upper() not in logins.MECHANISMS:
+        return session.refuse(replies.MECHANISM_UNKNOWN)
+    return go_on_with_login(session, logins.LoginDialogue(words, ignored=session.any_login))
+
+
+@syntax("RSET")
+def rset(session: MailSession, argument: str) -> SessionAnswer:
+    """Forget the transaction (RFC 5321 §4.1.1.5)."""
+    if argument:
+        return session.refuse(replies.NO_ARGUMENT_ALLOWED)
+    session.mail = None
+    return _OK
+
+
+@syntax("NOOP [anything]")
+def noop(session: MailSession, argument: str) -> SessionAnswer:
+    """Do nothing (RFC 5321 §4.1.1.9)."""
+    del session, argument
+    return _OK
+
+
+@syntax("QUIT")
+def quit_(session: MailSession, argument: str) -> SessionAnswer:
+    """End the session (RFC 5321 §4.1.1.10)."""
+    if argument:
+        return session.refuse(replies.NO_ARGUMENT_ALLOWED)
+    return SessionAnswer((replies.BYE,), Next.CLOSE)
+
+
+@syntax("VRFY address")
+def vrfy(session: MailSession, argument: str) -> SessionAnswer:
+    """Say nothing about anybody, as RFC 5321 §7.3 allows."""
+    return SessionAnswer((replies.CANNOT_VERIFY,)) if argument else session.refuse(replies.VERIFY_SYNTAX)
+
+
+def expn(session: MailSession, argument: str) -> SessionAnswer:
+    """Not implemented, as RFC 5321 §4.5.1 allows."""
+    del argument
+    return session.refuse(replies.NOT_IMPLEMENTED)
+
+
+@syntax("HELP [command]")
+def help_(session: MailSession, argument: str) -> SessionAnswer:
+    """Name the commands, or show one command's syntax (RFC 5321 §4.1.1.8)."""
+    verbs = session.dialect.verbs.items()
+    known = {name: verb.__smtp_syntax__ for name, verb in verbs if hasattr(verb, "__smtp_syntax__")}
+    if not argument:
+        return SessionAnswer((Reply(214, "2.0.0", "Commands: " + " ".join(sorted(known))),))
+    if argument.upper() in known:
+        return SessionAnswer((Reply(214, "2.0.0", "Syntax: " + known[argument.upper()]),))
+    return session.refuse(Reply(504, "5.5.1", "No such command"))
+
+
+VERBS: Final[Mapping[str, Verb]] = {
+    "AUTH": auth, "DATA": data, "EXPN": expn, "HELP": help_, "MAIL": mail, "NOOP": noop, "QUIT": quit_, "RCPT": rcpt,
+    "RSET": rset, "STARTTLS": starttls, "VRFY": vrfy,
+}  # fmt: skip
+"""The commands but for greetings, by their words."""
+
+SMTP: Final = Dialect(name="ESMTP", listener="smtp", verbs={**VERBS, "HELO": helo, "EHLO": ehlo})
+SMTPS: Final = Dialect(name="ESMTP", listener="smtps", verbs=SMTP.verbs)

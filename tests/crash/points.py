@@ -33,8 +33,8 @@ def _retained(*_: Any, retain: bool, **__: Any) -> bool:
     return retain
 
 
-def _accepting(_self: Any, answer: Any) -> bool:
-    return bool(answer.accepted)
+def _accepting(_session: Any, answers: Any) -> bool:
+    return any(answer.accepted for answer in answers)
 
 
 def _for_mail(_self: Any, batch: list[Any]) -> bool:
@@ -45,7 +45,7 @@ PLACES = {
     # the bridge: commit, reply, publish, acknowledge, settle, repair
     "before_commit": Place("bridge.store.writer", "Writer._commit", when=_for_mail),
     "after_commit": Place("bridge.store.writer", "Writer._commit", after=True, when=_for_mail),
-    "before_reply": Place("bridge.ingress.smtp", "SmtpConversation._judge", when=_accepting),
+    "before_reply": Place("bridge.ingress.conversation", "delivered", when=_accepting),
     "before_publish": Place("bridge.publish.connection", "BrokerConnection.publish", when=_retained),
     "after_publish": Place("bridge.publish.connection", "BrokerConnection.publish", after=True, when=_retained),
     "after_puback": Place("bridge.publish.outbox", "Outbox._landed"),
@@ -123,18 +123,22 @@ def _wrap_asynchronous(method: Callable[..., Any], place: Place, due: Callable[[
 
 def _arm_after_reply(due: Callable[[], bool]) -> None:
     """Die once a 250 for a message has gone out on the socket."""
-    from bridge.ingress.smtp import SmtpConversation
+    conversation: Any = importlib.import_module("bridge.ingress.conversation")
 
-    judge, flush = SmtpConversation._judge, SmtpConversation._flush
+    judge, flush = conversation.delivered, conversation.Conversation._flush
+    gave_word: set[Any] = set()
 
-    def noting(self: Any, answer: Any) -> None:
-        judge(self, answer)
-        self.gave_word = getattr(self, "gave_word", False) or answer.accepted
+    def noting(session: Any, answers: Any) -> Any:
+        if any(answer.accepted for answer in answers):
+            gave_word.add(session)
+        return judge(session, answers)
 
-    async def flushing(self: Any) -> None:
-        promised, self.gave_word = getattr(self, "gave_word", False), False
-        await flush(self)
-        if promised and due():
-            die()
+    def flushing(self: Any) -> None:
+        promised = bool(self._said) and self._session in gave_word
+        flush(self)
+        if promised:
+            gave_word.discard(self._session)
+            if due():
+                die()
 
-    SmtpConversation._judge, SmtpConversation._flush = noting, flushing
+    conversation.delivered, conversation.Conversation._flush = noting, flushing

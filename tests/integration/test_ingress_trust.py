@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from bridge.errors import ConfigurationError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits, Trust
-from bridge.ingress.smtp import SmtpConversation
+from bridge.ingress.encryption import encrypted
 from tests.conftest import need
 from tests.support import UNUSED
 from tests.support.ingress import ANY_PORT, Running, Wire, listening, told
@@ -162,11 +162,10 @@ def test_a_handshake_that_comes_with_the_connection_is_heard(tmp_path, certifica
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_handshake_that_comes_right_behind_our_reply_is_heard(tmp_path, certificate, loop, monkeypatch):
     """A sender that is quick: it speaks TLS when our reply is out, and TLS does not listen yet."""
-    flush = SmtpConversation._flush
 
-    async def slowly(conversation):
-        await flush(conversation)
+    async def slowly(*connection, **options):
         await asyncio.sleep(0.1)
+        return await encrypted(*connection, **options)
 
     def start(host, port):
         with smtplib.SMTP(host, int(port), timeout=10) as sender:
@@ -177,7 +176,7 @@ def test_a_handshake_that_comes_right_behind_our_reply_is_heard(tmp_path, certif
     async def story(running: Running) -> None:
         await asyncio.to_thread(start, *running.ingress.addresses["smtp"].split(":"))
 
-    monkeypatch.setattr(SmtpConversation, "_flush", slowly)
+    monkeypatch.setattr("bridge.ingress.conversation.encrypted", slowly)
     told(tmp_path, story, loop=loop, **certificate)
 
 

@@ -7,7 +7,7 @@ import io
 import structlog
 
 from bridge.daemon import logs
-from bridge.ingress import session
+from bridge.ingress import conversation
 
 BEFORE = structlog.get_config()["logger_factory"]
 
@@ -16,12 +16,12 @@ def test_a_command_that_ran_within_a_test_sets_up_logs(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     logs.configure(level="info", style="json")
-    session.log.error("said")
+    conversation.log.error("said")
     assert "said" in stream.getvalue()
     stream.close()
 
 
 def test_the_next_one_can_say_something(capsys):
-    session.log.error("heard")
+    conversation.log.error("heard")
     assert "heard" in capsys.readouterr().out
     assert structlog.get_config()["logger_factory"] is BEFORE

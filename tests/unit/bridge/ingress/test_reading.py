@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.ingress.reading import DataDecoder, LineTooLongError, MailReader
+from bridge.ingress.reading import DataDecoder, LineTooLongError, Unread
 
 BITS = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"a", b"\r\n.", b"\x00"]), max_size=30)
 
@@ -57,49 +55,57 @@ def test_what_a_sender_stuffs_comes_back_byte_for_byte(lines):
     assert (content, rest) == (b"".join(line + b"\r\n" for line in lines), b"")
 
 
-def reading(story):
-    async def run():
-        reader = MailReader(loop=asyncio.get_running_loop())
-        await asyncio.wait_for(story(reader), 30)
+def came(*pieces: bytes) -> Unread:
+    incoming = Unread()
+    for piece in pieces:
+        incoming.add(piece)
+    return incoming
 
-    asyncio.run(run())
+
+def test_lines_come_out_whole_however_they_came_in():
+    incoming = came(b"NO", b"OP\r", b"\nRSET\nQU")
+    assert [incoming.line(100), incoming.line(100), incoming.line(100)] == [b"NOOP\r\n", b"RSET\n", None]
+    incoming.add(b"IT\r\n")
+    assert incoming.line(100) == b"QUIT\r\n"
+    assert not incoming
 
 
 def test_a_line_too_long_is_dropped_up_to_its_end():
-    async def story(reader):
-        reader.feed_data(b"x" * 300_000 + b"\r\nNOOP\r\n")
-        with pytest.raises(LineTooLongError):
-            await reader.line(100)
-        assert await reader.line(100) == b"NOOP\r\n"
-        reader.feed_data(b"y" * 200 + b"\r\nQUIT\r\n")
-        with pytest.raises(LineTooLongError):
-            await reader.line(100)
-        assert reader.has_line
-        assert await reader.line(100) == b"QUIT\r\n"
-        assert not reader.has_line
-
-    reading(story)
+    incoming = Unread()
+    for _ in range(300):
+        incoming.add(b"x" * 1000)
+        assert incoming.line(100) is None
+        assert len(incoming) <= 100
+    incoming.add(b"\r\nNOOP\r\n")
+    with pytest.raises(LineTooLongError):
+        incoming.line(100)
+    assert incoming.line(100) == b"NOOP\r\n"
+    incoming.add(b"y" * 200 + b"\r\nQUIT\r\n")
+    with pytest.raises(LineTooLongError):
+        incoming.line(100)
+    assert incoming.line(100) == b"QUIT\r\n"
 
 
 def test_what_is_put_back_is_read_next():
-    async def story(reader):
-        reader.feed_data(b"data|RSET\r\n")
-        block = await reader.block()
-        reader.feed_data(b"QUIT\r\n")
-        reader.unread(block[5:])
-        assert await reader.line(100) == b"RSET\r\n"
-        assert await reader.line(100) == b"QUIT\r\n"
-
-    reading(story)
+    incoming = came(b"data|RSET\r\n")
+    block = incoming.block(100)
+    incoming.add(b"QUIT\r\n")
+    incoming.unread(block[5:])
+    assert [incoming.line(100), incoming.line(100)] == [b"RSET\r\n", b"QUIT\r\n"]
 
 
-def test_the_end_of_the_connection_ends_lines_and_blocks():
-    async def story(reader):
-        reader.feed_data(b"half a li")
-        reader.feed_eof()
-        with pytest.raises(EOFError):
-            await reader.line(100)
-        with pytest.raises(EOFError):
-            await reader.block()
+def test_a_block_is_no_longer_than_it_may_be():
+    incoming = came(b"NOO")
+    assert incoming.line(100) is None
+    incoming.add(b"P\r\n" + b"x" * 10)
+    assert [incoming.block(4), incoming.block(6)] == [b"NOOP", b"\r\nxxxx"]
+    incoming.add(b"\n")
+    assert incoming.line(100) == b"x" * 6 + b"\n"
 
-    reading(story)
+
+def test_what_is_forgotten_is_not_read():
+    incoming = came(b"EHLO c\r\nMAIL")
+    assert incoming.line(100)
+    incoming.forget()
+    incoming.add(b"NOOP\r\n")
+    assert incoming.take() == b"NOOP\r\n"
