@@ -247,7 +247,7 @@ def test_what_mqtt_5_adds_survives_the_end_of_the_broker(running, ending):
 
 def test_a_message_of_qos_2_is_taken_once_over_a_kill(running):
     """PUBREC seen: neither lost nor taken again; PUBCOMP seen: the packet id is free."""
-    running.client("alice.tablet", clean=False).subscribe("mail/alice/do/+")
+    running.client("bridge", clean=False).subscribe("mail/alice/do/+")
     phone = running.client("alice.phone", clean=False)
     for number in (1, 2):
         phone.send(mqtt.publish("mail/alice/do/phone", b"%d" % number, qos=2, packet_id=number))
@@ -263,7 +263,7 @@ def test_a_message_of_qos_2_is_taken_once_over_a_kill(running):
     for number in (1, 2):
         phone.send(mqtt.publish("mail/alice/do/phone", b"new %d" % number, qos=2, packet_id=number))
         phone.expect(mqtt.PUBREC)
-    got = running.client("alice.tablet", clean=False).flush()
+    got = running.client("bridge", clean=False).flush()
     assert [packet.payload for packet in got] == [b"1", b"2", b"new 1", b"new 2"]
 
 
