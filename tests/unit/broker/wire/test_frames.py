@@ -58,6 +58,12 @@ def test_what_only_the_version_can_judge_comes_through(first):
     assert (one.kind, one.flags, one.body) == (first >> 4, first & 15, b"")
 
 
+def test_a_packet_may_be_as_long_as_the_bound():
+    assert len(cut(1000, mqtt.packet(mqtt.PUBLISH, bytes(1000)))[0].body) == 1000
+    with pytest.raises(ProtocolError):
+        cut(1000, mqtt.packet(mqtt.PUBLISH, bytes(1001)))
+
+
 def test_an_idle_connection_keeps_nothing():
     packets = Packets(1000)
     packets.feed(mqtt.publish("t", b"x" * 500))
