@@ -12,7 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from broker import forwarded, proxy
-from broker.doorstep import Doorstep
+from broker.doorstep import NOBODY, Doorstep
 from broker.errors import HandshakeError
 from broker.networks import is_loopback, within
 
@@ -196,6 +196,7 @@ class Doors:
     def _hand_over(self, door: Doorstep) -> None:
         link = self._link_for(door)
         door.opened = True
+        door.transport.set_protocol(NOBODY)
         door.transport.set_protocol(link)
         link.connection_made(door.transport)
         door.pass_on(link)

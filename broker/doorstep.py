@@ -104,3 +104,13 @@ class Doorstep(asyncio.BufferedProtocol):
     def _wake(self) -> None:
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
+
+
+class Nobody(asyncio.BufferedProtocol):
+    """Between two protocols: uvloop keeps the methods of the last that had a buffer, and so the whole of it."""
+
+    get_buffer = staticmethod(lambda _sizehint: _READ)  # type: ignore[assignment]
+    buffer_updated = staticmethod(lambda _nbytes: None)  # type: ignore[assignment]
+
+
+NOBODY = Nobody()
