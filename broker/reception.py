@@ -16,7 +16,7 @@ import structlog
 
 from broker import proxy
 from broker.errors import HandshakeError, LoginsUnavailableError, ProtocolError
-from broker.terms import ALIAS_MAXIMUM
+from broker.terms import ALIAS_MAXIMUM, least_packet
 from broker.wire import codec
 from broker.wire.frames import Frame, Packets
 from broker.wire.packets import V5, V31, V311, Terms
@@ -222,6 +222,8 @@ def _unacceptable(connect: Connect) -> _Refusal | None:
         return _Refusal(Reason.UNSUPPORTED_VERSION, "protocol_version")  # [MQTT-3.1.2-2]
     if connect.authentication is not None:
         return _Refusal(Reason.BAD_AUTHENTICATION_METHOD, "authentication_method")  # [MQTT-4.12.0-1]
+    if 0 < connect.packet_maximum < least_packet(connect):
+        return _Refusal(Reason.PACKET_TOO_LARGE, "packet_maximum")  # which may not fit either [MQTT-3.1.2-24]
     nameless = not connect.client_id and connect.level < V5
     if nameless and (not connect.clean_start or connect.level == V31):  # [MQTT-3.1.3-8], and never in 3.1
         return _Refusal(Reason.CLIENT_ID_NOT_VALID, "no_client_id")

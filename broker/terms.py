@@ -20,6 +20,12 @@ ALIAS_MAXIMUM: Final = 16
 """Topics that a client may give a number to (§3.2.2.3.8)."""
 LONGEST_KEEP_ALIVE_S: Final = 14_400
 """More silence no device of MQTT 5 is granted: one that is gone would be thought to be there for most of a day."""
+_TERMS: Final = 40  # bytes of a CONNACK with all of it, but for the text of an assigned client id
+
+
+def least_packet(connect: Connect) -> int:
+    """How large a packet a client has to take, in bytes, so that it can be told all of this; no mail is as short."""
+    return _TERMS + (0 if connect.client_id else len((connect.username or "").encode()))
 
 
 def keep_alive_s(connect: Connect, who: Identity, *, least: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,13 @@ from broker.errors import LoginsUnavailableError
 from broker.reception import Reception
 from broker.settings import BrokerLimits
 from broker.statistics import Statistics
+from broker.terms import least_packet
 from broker.turns import STEP, Turns
+from broker.wire import codec
+from broker.wire.packets import NEVER, Connect, Terms
+from broker.wire.reasons import Reason
 from tests.support import mqtt_client as mqtt
+from tests.support import mqtt_client5 as mqtt5
 
 GRANT = Grant(Identity("alice.phone", Role.DEVICE), b"key")
 
@@ -126,6 +132,33 @@ def test_each_refusal_says_why(hello, code, reason, level):
         "protocol_level": level,
     }
     assert dropped == {reason: 1}
+
+
+@pytest.mark.parametrize("most", [2, 5, 39, 40])
+def test_who_takes_no_packet_of_any_size_is_not_let_in(most):
+    wish = [(mqtt5.PACKET_MAXIMUM, most)]
+    link = Said(mqtt5.connect(username="alice.phone", password="right", having=wish))
+    [arrival], lines, _ = receive(link)
+    if most == 40:
+        assert (arrival.connect.packet_maximum, lines) == (most, [])
+        return
+    assert (arrival, link.finished, [line["reason"] for line in lines]) == (None, True, ["packet_maximum"])
+    assert link.written == (b"" if most == 2 else b"\x20\x03\x00\x95\x00"), "no more than it takes"
+
+
+@pytest.mark.parametrize("name", ["c", ""])
+def test_the_terms_of_who_is_let_in_fit_into_the_least(name):
+    hello = Connect(5, name, True, 0, username=f"{'u' * 32}.{'d' * 32}")
+    connect = replace(hello, packet_maximum=least_packet(hello))
+    told = Terms(
+        session_s=NEVER,
+        receive_maximum=9,
+        packet_maximum=9,
+        alias_maximum=9,
+        client_id=None if name else hello.username,
+        keep_alive=9,
+    )
+    assert codec.speaking(connect, alias_maximum=9).encode_connack(Reason.SUCCESS, present=True, terms=told)
 
 
 def test_logins_that_cannot_be_read_are_a_reason_as_well():
