@@ -16,7 +16,7 @@ from bridge.ingress import replies
 from bridge.ingress.connection import Connection
 from bridge.ingress.delivery import hand_over, receive
 from bridge.ingress.encryption import encrypted
-from bridge.ingress.proxied import ProxyHeader
+from bridge.ingress.proxied import IncomingProxyHeader
 from bridge.ingress.reading import LineTooLongError
 from bridge.ingress.receipt import BLOCK_BYTES, Receipt
 from bridge.ingress.session import (
@@ -55,7 +55,7 @@ class Conversation(Connection):
         super().__init__(context)
         self._session = MailSession(dialect, context.terms)
         self._implicit_tls = implicit_tls
-        self._proxy: ProxyHeader | None = None
+        self._proxy: IncomingProxyHeader | None = None
         self._receipt: Receipt | None = None
         self._work: asyncio.Task[SessionAnswer | None] | None = None
         self._more: asyncio.Future[None] | None = None
@@ -71,13 +71,13 @@ class Conversation(Connection):
         self._context.sessions.add(self)
         self._context.tally.begin(self._session.dialect.listener)
         if self._context.trust.is_proxy(self._address):
-            self._proxy = ProxyHeader(self._incoming)
+            self._proxy = IncomingProxyHeader(self._incoming)
             self._await_sender()
         else:
             self._admit()
             self._end_turn()
 
-    def _learn_peer(self, proxy: ProxyHeader) -> bool:
+    def _learn_peer(self, proxy: IncomingProxyHeader) -> bool:
         """Learn the real peer from PROXY v1 or v2, of which only a configured proxy is believed; false before."""
         header = proxy.go_on()
         if header is None:

@@ -21,7 +21,7 @@ LONGEST_FIRST_VERSION = 1024
 """Bytes in which its line has to end; it may have 107, and what is longer is refused."""
 
 
-class ProxyHeader:
+class IncomingProxyHeader:
     """One header that is coming in."""
 
     def __init__(self, incoming: Unread) -> None:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from bridge.ingress.proxied import LONGEST_FIRST_VERSION, ProxyHeader
+from bridge.ingress.proxied import LONGEST_FIRST_VERSION, IncomingProxyHeader
 from bridge.ingress.reading import Unread
 
 FIRST = b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n"
@@ -17,7 +17,7 @@ SECOND = b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H4s4sHH", 12, bytes([19
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_header_is_read_however_it_is_cut_and_what_follows_stays(header, size):
     incoming = Unread()
-    coming, found = ProxyHeader(incoming), None
+    coming, found = IncomingProxyHeader(incoming), None
     for at in range(0, len(header), size):
         assert found is None
         incoming.add(header[at : at + size])
@@ -32,7 +32,7 @@ def test_a_header_is_read_however_it_is_cut_and_what_follows_stays(header, size)
 def test_what_follows_in_the_same_packet_is_the_sessions(header):
     incoming = Unread()
     incoming.add(header + b"EHLO c\r\n")
-    found = ProxyHeader(incoming).go_on()
+    found = IncomingProxyHeader(incoming).go_on()
     assert found is not None
     assert found.valid
     assert incoming.take() == b"EHLO c\r\n"
@@ -44,7 +44,7 @@ def test_what_follows_in_the_same_packet_is_the_sessions(header):
 def test_what_is_no_header_is_told(said):
     incoming = Unread()
     incoming.add(said)
-    found = ProxyHeader(incoming).go_on()
+    found = IncomingProxyHeader(incoming).go_on()
     assert found is not None
     assert not found.valid
 
@@ -52,6 +52,6 @@ def test_what_is_no_header_is_told(said):
 def test_a_header_without_an_end_is_given_up():
     incoming = Unread()
     incoming.add(FIRST[:20])
-    coming = ProxyHeader(incoming)
+    coming = IncomingProxyHeader(incoming)
     assert coming.go_on() is None
     coming.close()

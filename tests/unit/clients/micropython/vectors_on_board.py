@@ -93,6 +93,11 @@ def answer(vector):
         return recent(raw(vector)), wanted
     if vector["kind"] == "parts":
         return parts(raw(vector)), vector.get("parts")
+    if vector["kind"] == "push":
+        told = tuple([postbell.line(each) for each in postbell.unpack(raw(vector), 4)])
+        if len(told) < 4:
+            postbell.malformed()
+        return told, tuple([vector.get(field) for field in ("key", "endpoint", "state", "reason")])
     return a_reply(vector)
 
 
