@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from broker.networks import Networks
 
 _HOPS = 16  # proxies one behind the other
-_PART = re.compile(r'(?:[^",;]|"(?:[^"\\]|\\.)*+"?)*+[,;]?')  # of Forwarded, with what ends it
+_PART = re.compile(r'(?:[^",;]|"(?:[^"\\]|\\.)*"?)*[,;]?')  # of Forwarded, with what ends it; nothing in it can fail
 _NODE = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[^:]*):\d+")
 
 

@@ -25,7 +25,7 @@ SECRET_BYTES = 16
 _PLAIN_BASE64 = str.maketrans("-_", "+/")
 _ENDPOINT = re.compile(
     r"https://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
-    r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
+    r"(?:/[A-Za-z0-9._~!$&'+()*,;=:@%/?-]*)?"
 )
 REQUEST_BYTES = 16_384
 """A request larger than this is refused unread: the longest useful one names a few hundred ids."""
