@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.contract import ids
@@ -67,7 +66,7 @@ class Story:
 
     mail: Traced
     devices: tuple[tuple[Whereabouts, DeliveryState], ...]
-    pushes: Mapping[str, Rung] = MappingProxyType({})
+    pushes: Mapping[str, Rung] = field(default_factory=dict)
     """What became of ringing devices by push, by their names."""
 
     @property

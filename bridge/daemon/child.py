@@ -78,10 +78,9 @@ class BrokerChild:
             return await process.wait()
         except asyncio.CancelledError:
             process.terminate()
-            try:
-                async with asyncio.timeout(STOP_S):  # wait_for of Python 3.11 can swallow a cancellation
-                    await process.wait()
-            except TimeoutError:
+            ending = asyncio.ensure_future(process.wait())
+            # in a task that is being cancelled, a timeout of Python 3.11.2 ends as one more cancellation
+            if ending not in (await asyncio.wait({ending}, timeout=STOP_S))[0]:
                 process.kill()
-                await process.wait()
+            await ending
             raise
