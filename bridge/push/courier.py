@@ -136,6 +136,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        """See AbstractResolver; raises ForbiddenError where the name leads to an address that is not allowed."""
         del family
         return [
             ResolveResult(

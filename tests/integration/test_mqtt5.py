@@ -81,12 +81,11 @@ def assert_answered(reply: paho.MQTTMessage, *, topic: str) -> None:
     assert msgpack.unpackb(reply.payload)[:3] == [1, 7, 0]
 
 
-def test_so_it_is_at_the_embedded_broker_if_that_speaks_mqtt_5(tmp_path: Path) -> None:
+def test_so_it_is_at_the_embedded_broker(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         login = system.add("alice")
         system.serve()
-        if system.status()["broker"]["protocol"] != "5":
-            pytest.skip("the embedded broker does not speak MQTT 5")
+        assert system.status()["broker"]["protocol"] == "5"
         with device(system.mqtt_port(), "mail/alice/re/phone", login=login) as (client, received):
             properties = Properties(PacketTypes.PUBLISH)
             properties.ResponseTopic = "mail/alice/re/phone"
