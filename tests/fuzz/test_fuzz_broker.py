@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import random
 import socket
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,20 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.fuzz
-
-
-@pytest.fixture
-def rounds(request):
-    """Yields one seeded generator after the other, for this share of the time, and on until it was enough."""
-
-    def begin(share, enough=lambda: True):
-        seed = request.config.getoption("--fuzz-seed")
-        end = time.monotonic() + share * request.config.getoption("--fuzz-seconds")
-        while time.monotonic() < end or not enough():
-            yield seed, random.Random(seed)
-            seed += 1
-
-    return begin
 
 
 def a_packet(dice, username="alice.phone"):
