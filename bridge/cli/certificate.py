@@ -102,7 +102,7 @@ def certificate_ca(
 def _papers(context: typer.Context, config: Path | None) -> tuple[Papers, Settings]:
     """The files that the configuration names; raises ConfigurationError when it names none."""
     settings = options.settings(context, config)
-    theirs = settings.broker.model_extra or {}
+    theirs = settings.broker.others
     if not (theirs.get("tls_cert") and theirs.get("tls_key")):
         raise ConfigurationError(
             "broker.tls_cert and broker.tls_key are not set: devices are shown no certificate; set them, or have them "

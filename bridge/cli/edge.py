@@ -39,7 +39,6 @@ def report(error: BaseException) -> int:
             traceback.print_exception(error)
         for leaf in leaves(error):
             if isinstance(leaf, MISUSE):
-                leaf.message = _reworded(leaf)
                 leaf.show()
                 codes.append(leaf.exit_code)
                 continue
@@ -49,21 +48,6 @@ def report(error: BaseException) -> int:
                 print(f"postbell: {text}", file=sys.stderr)  # noqa: T201 - this is what standard error is for
     _forget_output()
     return max(codes, default=FAILED)
-
-
-def _reworded(error: Any) -> str:
-    """What is said of a value that the library refused, in our words."""
-    said = getattr(error.__cause__, "errors", None)
-    if said is None:
-        return str(error.message)
-    from bridge.config import wording  # noqa: PLC0415 - only for mistakes
-
-    return "; ".join(
-        each["msg"].removeprefix("Value error, ")  # which names the value
-        if each["type"] == "value_error"
-        else f"{each['input']!r}: {'; '.join(wording.put(each['type'], each['msg'], each.get('ctx', {}), key=''))}"
-        for each in said()
-    )
 
 
 def _forget_output() -> None:

@@ -71,7 +71,7 @@ def down(facts: Mapping[str, Any]) -> list[str]:
 
 def configured(settings: Settings) -> dict[str, str | None]:
     """Where each listener is to be; None for one that is off, and for those of a broker that is not embedded."""
-    broker, others = settings.broker, settings.broker.model_extra or {}
+    broker, others = settings.broker, settings.broker.others
     places: dict[str, object] = {
         "smtp": settings.smtp.listen,
         "smtps": settings.smtp.tls_listen,

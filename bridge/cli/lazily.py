@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from bridge.cli.plain import made_plain
+from bridge.cli.typed import read_by_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,7 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
+        read_by_us(self)  # before there are any below it: those are read when they are made
         self.commands: Any = Found(self.finders)
 
     @classmethod
@@ -81,4 +83,4 @@ def made(name: str, told: Told) -> Any:
     app.rich_markup_mode, app._add_completion = PLAIN, False  # noqa: SLF001 - the same for all, wherever they are written
     command = typer.main.get_command(app)
     command.name = name
-    return made_plain(command)
+    return read_by_us(made_plain(command))

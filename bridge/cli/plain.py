@@ -17,7 +17,7 @@ def made_plain(command: Any) -> Any:
 
 def called(parameter: Any) -> str:
     """What stands for a value: its `metavar`, else what it may be, else its name in capitals."""
-    choices = getattr(parameter.type_descriptor, "choices", None) or ()
+    choices = getattr(getattr(parameter, "type_descriptor", None), "choices", None) or ()
     return str(parameter.metavar or "|".join(str(choice.value) for choice in choices) or parameter.name.upper())
 
 

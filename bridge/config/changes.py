@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from bridge.config.section import Section, values
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,10 +37,9 @@ def between(now: Settings, wanted: Settings, *, live: Collection[str]) -> Change
 def _flat(settings: Settings) -> dict[str, Any]:
     """The bridge's own keys with their values; the broker has its own process, and looks after its own."""
     flat: dict[str, Any] = {}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, BaseModel):
-            flat |= {f"{name}.{key}": getattr(value, key) for key in type(value).model_fields}
+    for name, value in values(settings).items():
+        if isinstance(value, Section):
+            flat |= {f"{name}.{key}": inner for key, inner in values(value).items()}
         else:
             flat[name] = value
     return flat
@@ -50,6 +49,6 @@ def _with(settings: Settings, values: dict[str, Any]) -> Settings:
     for key, value in values.items():
         name, _, inner = key.partition(".")
         if inner:
-            value = getattr(settings, name).model_copy(update={inner: value})  # noqa: PLW2901 - the section around it
-        settings = settings.model_copy(update={name: value})
+            value = replace(getattr(settings, name), **{inner: value})  # noqa: PLW2901 - the section around it
+        settings = replace(settings, **{name: value})
     return settings

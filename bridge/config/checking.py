@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-
-from bridge.config import wording
 from bridge.config.brokers_keys import BROKERS_KEYS, SWITCHES
+from bridge.config.kinds import SWITCH
+from bridge.config.section import declared, read
 from bridge.config.settings import Settings
 from bridge.config.together import clashes
+from bridge.config.unusable import UnusableError, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,9 +26,9 @@ Keys = dict[str, frozenset[str]]
 def known() -> Keys:
     """Every key of bridge and broker by its section; those at the top of the file are in section ""."""
     sections: Keys = {"": frozenset()}
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.default, BaseModel):
-            sections[name] = frozenset(type(field.default).model_fields) | BROKERS_KEYS.get(name, frozenset())
+    for name, setting in declared(Settings).items():
+        if setting.part is not None:
+            sections[name] = frozenset(declared(setting.part)) | BROKERS_KEYS.get(name, frozenset())
         else:
             sections[""] |= {name}
     return sections
@@ -49,14 +49,14 @@ def check(source: Source) -> Checked:
     keys = known()
     values = _only_known(source.values, keys)
     wrong = list(_as_written(values, source.variables))
-    wrong += _wrong(_without(values, {tuple(map(str, key)) for key, _, _ in wrong}))
-    bad = {tuple(str(part) for part in key[:2]) for key, _, _ in wrong}
+    wrong += _wrong(_without(values, {tuple(map(str, each.key)) for each in wrong}))
+    bad = {tuple(str(part) for part in each.key[:2]) for each in wrong}
     right = _without(values, bad)
-    settings = Settings(**right)
+    settings = read(Settings, right)
     problems = [
         *source.problems,
         *_unknown(source, keys),
-        *(source.problem(key, *put, value=value) for key, put, value in wrong),
+        *(source.problem(each.key, each.problem, each.cure, value=each.value) for each in wrong),
         *(
             _of_clash(source, clash)
             for clash in clashes(settings)
@@ -115,43 +115,33 @@ def _only_known(values: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
     }
 
 
-def _as_written(values: Mapping[str, Any], variables: Collection[Key]) -> Iterator[tuple[Key, tuple[str, str], Any]]:
+def _as_written(values: Mapping[str, Any], variables: Collection[Key]) -> Iterator[Wrong]:
     """What the file may not say, and a variable may: those are texts, and typed where a command is run."""
     place = values.get("state_dir")
     if ("state_dir",) not in variables and isinstance(place, str) and place and not place.startswith(("/", "~")):
         problem = "another directory for each place that a command is run in"
-        yield ("state_dir",), (problem, "write its whole path, as /var/lib/postbell"), place
+        yield Wrong(("state_dir",), problem, "write its whole path, as /var/lib/postbell", place)
     for name, section in values.items():
         for key, value in section.items() if isinstance(section, dict) else ():
             in_other_words = isinstance(value, str | int) and not isinstance(value, bool)
             if in_other_words and (name, key) not in variables and _is_a_switch(name, key):
-                yield (name, key), wording.put("bool_type", "", {}, key=key), value
+                yield Wrong((name, key), "neither true nor false", "write true or false without quotes", value)
 
 
-def _wrong(values: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[str, str], Any]]:
-    """Each value that cannot be: its key, what is wrong with the cure, and the value."""
-    for name, section in values.items():
-        for key, value in section.items() if isinstance(section, dict) else ():
-            if isinstance(value, bool) and _takes_a_number(name, key):
-                yield (name, key), wording.put("int_type", "", {}, key=key), value
+def _wrong(values: Mapping[str, Any]) -> tuple[Wrong, ...]:
+    """Each value that cannot be."""
     try:
-        Settings(**values)
-    except ValidationError as error:
-        for each in error.errors(include_url=False):
-            dotted = ".".join(str(part) for part in each["loc"])
-            put = wording.put(each["type"], each["msg"], each.get("ctx", {}), key=dotted)
-            yield each["loc"], put, each["input"]
+        read(Settings, values)
+    except UnusableError as error:
+        return error.wrong
+    return ()
 
 
 def _is_a_switch(section: str, key: str) -> bool:
-    """Whether it is true or false: the library makes either of many words and of 0 and 1."""
-    return (section, key) in SWITCHES or type(getattr(getattr(Settings(), section), key, None)) is bool
-
-
-def _takes_a_number(section: str, key: str) -> bool:
-    """Whether it does: the library makes numbers of true and false."""
-    default = getattr(getattr(Settings(), section), key, None)
-    return type(default) in {int, float}
+    """Whether it is true or false: a variable says that in many words, and by 0 and 1."""
+    part = declared(Settings)[section].part
+    setting = declared(part).get(key) if part is not None else None
+    return (section, key) in SWITCHES or (setting is not None and setting.kind is SWITCH)
 
 
 def _without(values: Mapping[str, Any], bad: set[tuple[str, ...]]) -> dict[str, Any]:

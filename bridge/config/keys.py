@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
-
-from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.config import brokers
+from bridge.config.section import Section, declared
 from bridge.config.settings import Settings
-from bridge.config.values import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from pydantic.fields import FieldInfo
+    from bridge.config.section import Setting
 
 SIZE: Final = "size"
 KINDS: Final = {
@@ -47,7 +44,6 @@ KINDS: Final = {
 
 Bound = int | float
 
-_PLAIN: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 _UNITS = (("G", 2**30), ("M", 2**20), ("k", 2**10))
 
 
@@ -99,9 +95,12 @@ class Chapter:
 
 def chapters() -> tuple[Chapter, ...]:
     """All sections in the order of the file. Asks the broker's program; raises BrokerSilentError."""
-    ours = list(_keys(Settings.model_construct()))
+    ours = [
+        Key(name, setting.kind.name, _plain(value), setting.meaning, setting.ge, setting.gt, setting.le)
+        for name, setting, value in _fields(Settings())
+    ]
     theirs = [Key(**each) for each in brokers.described()]
-    names = ["", *(name for name, field in Settings.model_fields.items() if isinstance(field.default, BaseModel))]
+    names = ["", *(name for name, setting in declared(Settings).items() if setting.part is not None)]
     return tuple(
         Chapter(
             name, _meaning(name), _woven(*([key for key in keys if key.section == name] for keys in (ours, theirs)))
@@ -152,51 +151,17 @@ def _woven(ours: list[Key], theirs: list[Key]) -> tuple[Key, ...]:
 def _meaning(section: str) -> str:
     if not section:
         return "At the top of the file, before the first section."
-    return (type(Settings.model_fields[section].default).__doc__ or "").partition("\n\n")[0]
+    return (declared(Settings)[section].part.__doc__ or "").partition("\n\n")[0]
 
 
-def _keys(settings: Settings) -> Iterator[Key]:
-    for name, field, value in _fields(settings):
-        yield Key(name, _kind(field), _plain(value), field.description or "", **_bounds(field.metadata))
-
-
-def _fields(settings: Settings) -> Iterator[tuple[str, FieldInfo, Any]]:
-    for name, field in Settings.model_fields.items():
+def _fields(settings: Settings) -> Iterator[tuple[str, Setting, Any]]:
+    for name, setting in declared(Settings).items():
         value = getattr(settings, name)
-        if isinstance(value, BaseModel):
-            for key, inner in type(value).model_fields.items():
-                yield f"{name}.{key}", inner, getattr(value, key)
+        if isinstance(value, Section):
+            inner = declared(type(value)).items()
+            yield from ((f"{name}.{key}", each, getattr(value, key)) for key, each in inner)
         else:
-            yield name, field, value
-
-
-def _kind(field: FieldInfo) -> str:
-    named = next((each.name for each in field.metadata if isinstance(each, Kind)), None)
-    if named:
-        return named
-    if get_origin(field.annotation) is Literal:
-        return _one_of(get_args(field.annotation))
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Enum):
-        return _one_of(each.value for each in field.annotation)
-    return _PLAIN[field.annotation]
-
-
-def _one_of(choices: Iterable[str]) -> str:
-    *first, last = (f'"{each}"' for each in choices)
-    return f"{', '.join(first)} or {last}"
-
-
-def _bounds(metadata: Iterable[object]) -> Mapping[str, Any]:
-    bounds: dict[str, Any] = {}
-    for each in metadata:
-        match each:
-            case Ge(ge=bound):
-                bounds["ge"] = bound
-            case Gt(gt=bound):
-                bounds["gt"] = bound
-            case Le(le=bound):
-                bounds["le"] = bound
-    return bounds
+            yield name, setting, value
 
 
 def _plain(value: object) -> Any:

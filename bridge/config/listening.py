@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from bridge.config.endpoints import Endpoint, TcpAddress
+from bridge.config.section import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def listeners(settings: Settings) -> Iterator[tuple[Key, Endpoint]]:
     for section, name in _KEYS:
         if section == "broker" and not settings.broker.embedded:
             continue
-        address = getattr(getattr(settings, section), name, None) or ""
+        address = value(getattr(settings, section), name) or ""
         if isinstance(address, str):  # a key of the broker alone, as it is written
             with suppress(ValueError):
                 yield (section, name), TcpAddress.parse(address)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from bridge.config.section import Section, key, part
 from bridge.config.sections import Body, BridgeLimits, Broker, Http, Lmtp, Log, Mqtt, Push, Retain, Smtp, Spam
-from bridge.config.values import Directory, Name
+from bridge.config.values import DIRECTORY, NAME
 from bridge.contract import topics
 from bridge.errors import ConfigurationError
 
@@ -29,30 +29,27 @@ def default_state_dir() -> Path:
         ) from error
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Section):
     """All that the bridge is told from outside."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    state_dir: Directory = Field(
-        default_factory=default_state_dir,
-        description="The directory of all that is kept: users, mail, locks. It is for Postbell's user alone.",
+    state_dir: Path = key(
+        DIRECTORY,
+        default_state_dir,
+        "The directory of all that is kept: users, mail, locks. It is for Postbell's user alone.",
     )
-    node: Name = Field(
-        topics.DEFAULT_NODE,
-        description="This bridge's name; of several at one broker each has its own.",
-    )
-    smtp: Smtp = Smtp()
-    lmtp: Lmtp = Lmtp()
-    spam: Spam = Spam()
-    broker: Broker = Broker()
-    mqtt: Mqtt = Mqtt()
-    retain: Retain = Retain()
-    body: Body = Body()
-    http: Http = Http()
-    push: Push = Push()
-    log: Log = Log()
-    limits: BridgeLimits = BridgeLimits()
+    node: str = key(NAME, topics.DEFAULT_NODE, "This bridge's name; of several at one broker each has its own.")
+    smtp: Smtp = part("smtp", Smtp)
+    lmtp: Lmtp = part("lmtp", Lmtp)
+    spam: Spam = part("spam", Spam)
+    broker: Broker = part("broker", Broker)
+    mqtt: Mqtt = part("mqtt", Mqtt)
+    retain: Retain = part("retain", Retain)
+    body: Body = part("body", Body)
+    http: Http = part("http", Http)
+    push: Push = part("push", Push)
+    log: Log = part("log", Log)
+    limits: BridgeLimits = part("limits", BridgeLimits)
 
     @property
     def broker_login(self) -> str:

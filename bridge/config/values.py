@@ -5,13 +5,9 @@ Each is parsed here and nowhere else; each refusal says what it is not, and what
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
-
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
 from bridge.config import meant
 from bridge.config.endpoints import (
@@ -25,7 +21,9 @@ from bridge.config.endpoints import (
     parse_endpoint,
     parse_network,
 )
+from bridge.config.kinds import TEXT, WHOLE, Kind, one_of, several
 from bridge.config.permissions import FileMode, FileOwner
+from bridge.config.unusable import refuse
 from bridge.contract import topics
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def _listen(value: object) -> Endpoint | None:
     if isinstance(value, TcpAddress | UnixAddress):
         return value
     try:
-        return parse_endpoint(_text(value)) if value != "" else None
+        return parse_endpoint(_text(value)) if _said(value) else None
     except ValueError:
         raise ValueError(f"not an address; {meant.address(value, unix=True)}") from None
 
@@ -54,7 +52,7 @@ def _address(value: object) -> TcpAddress | None:
     if isinstance(value, TcpAddress):
         return value
     try:
-        return TcpAddress.parse(_text(value)) if value != "" else None
+        return TcpAddress.parse(_text(value)) if _said(value) else None
     except ValueError:
         raise ValueError(f"not an address; {meant.address(value, unix=False)}") from None
 
@@ -63,7 +61,7 @@ def _url(value: object) -> MqttUrl | None:
     if isinstance(value, MqttUrl):
         return value
     try:
-        return MqttUrl.parse(_text(value)) if value != "" else None
+        return MqttUrl.parse(_text(value)) if _said(value) else None
     except ValueError as error:
         if ";" in str(error):
             raise
@@ -73,7 +71,7 @@ def _url(value: object) -> MqttUrl | None:
 def _web_url(value: object) -> WebUrl | None:
     if isinstance(value, WebUrl):
         return value
-    return _as("a URL", WebUrl.parse, value) if value != "" else None
+    return _as("a URL", WebUrl.parse, value) if _said(value) else None
 
 
 def _network(value: object) -> Network:
@@ -96,52 +94,63 @@ def _as(kind: str, parse: Callable[[str], T], value: object) -> T:
         raise ValueError(str(error) if ";" in str(error) else f"not {kind}; {error}") from None
 
 
+def _said(value: object) -> bool:
+    """Whether there is anything: an empty text is off, or none, and is read as None, which is that already."""
+    return value is not None and value != ""
+
+
 def _text(value: object) -> str:
     """A number, a list or a table is refused as an empty text would be: what to write instead is the same."""
     return value if isinstance(value, str) else ""
 
 
-def _size(value: object) -> object:
+def _size(value: object) -> int:
     if not isinstance(value, str):
-        return value
+        size: int = WHOLE.read(value)
+        return size
     match = _SIZE.fullmatch(value.strip())
     if match is None:
         raise ValueError("not a size; write a number of bytes, or one with k, M or G behind it")
     return int(match[1]) * _FACTOR[match[2].lower()]
 
 
-def _file(value: object) -> object:
-    return None if value == "" else _at_home(value)
+def _file(value: object) -> Path | None:
+    return _path(value) if _said(value) else None
 
 
-def _directory(value: object) -> object:
+def _directory(value: object) -> Path:
     if value == "":
         raise ValueError("no directory; write its whole path")
-    return _at_home(value)
+    return _path(value)
 
 
-def _at_home(value: object) -> object:
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        refuse("not a path", 'write it in quotes, as "/etc/postbell/file"')
     if isinstance(value, str) and value.startswith("~"):
         raise ValueError("the ~ of a shell means nothing here; write the whole path")
-    return value
+    return Path(value)
 
 
-def _name(value: str) -> str:
-    if not topics.valid_name(value):
+def _name(value: object) -> str:
+    name: str = TEXT.read(value)
+    if not topics.valid_name(name):
         raise ValueError("not a name; use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")
-    return value
+    return name
 
 
-def _root(value: str) -> str:
-    if not value or any(not topics.valid_name(level) for level in value.split("/")):
+def _root(value: object) -> str:
+    root: str = TEXT.read(value)
+    if not root or any(not topics.valid_name(level) for level in root.split("/")):
         raise ValueError("not a topic; use one or more levels of a-z 0-9 _ - without wildcards")
-    return value
+    return root
 
 
-def _contact(value: str) -> str:
-    if value and not _CONTACT.fullmatch(value):
+def _contact(value: object) -> str:
+    contact: str = TEXT.read(value)
+    if contact and not _CONTACT.fullmatch(contact):
         raise ValueError("nobody to write to; write mailto:you@example.org or https://example.org/contact")
-    return value
+    return contact
 
 
 def _host(value: object) -> Network | str:
@@ -156,48 +165,28 @@ def _host(value: object) -> Network | str:
         raise ValueError("no host and no network; write push.example.org, 192.168.1.7 or 192.168.0.0/16") from None
 
 
-def _several(value: object) -> object:
-    """A list may be one text: a variable of the environment holds `a, b`, or a list as JSON writes it."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise ValueError('not a list; write this, that, or ["this", "that"]') from None
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What the type of a key is called where it is explained; `keys.py` says how each is written."""
-
-    name: str
-
-
-Listen = Annotated[Endpoint | None, PlainValidator(_listen), Kind("address or socket")]
-Address = Annotated[TcpAddress | None, PlainValidator(_address), Kind("address")]
-Url = Annotated[MqttUrl | None, PlainValidator(_url), Kind("URL of a broker")]
-PublicUrl = Annotated[WebUrl | None, PlainValidator(_web_url), Kind("URL")]
-Mode = Annotated[FileMode, PlainValidator(_mode), Kind("mode")]
-Owner = Annotated[FileOwner, PlainValidator(_owner), Kind("owner")]
-File = Annotated[Path | None, BeforeValidator(_file), Kind("file")]
-Directory = Annotated[Path, BeforeValidator(_directory), Kind("directory")]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=0), Kind("size")]
-Name = Annotated[str, AfterValidator(_name), Kind("name")]
-Root = Annotated[str, AfterValidator(_root), Kind("topic")]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_several), Kind("list of texts")]
-Networks = Annotated[
-    tuple[Annotated[Network, PlainValidator(_network)], ...], BeforeValidator(_several), Kind("list of networks")
-]
-Hosts = Annotated[
-    tuple[Annotated[Network | str, PlainValidator(_host)], ...],
-    BeforeValidator(_several),
-    Kind("list of hosts and networks"),
-]
-Contact = Annotated[str, AfterValidator(_contact), Kind("contact")]
-PushContent = Literal["full", "sender", "none"]
 LoginsFor = Literal["", "mosquitto", "nats"]
 MqttVersion = Literal["auto", "5", "3.1.1"]
+PushContent = Literal["full", "sender", "none"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
+
+LISTEN: Final = Kind("address or socket", _listen)
+ADDRESS: Final = Kind("address", _address)
+URL: Final = Kind("URL of a broker", _url)
+PUBLIC_URL: Final = Kind("URL", _web_url)
+MODE: Final = Kind("mode", _mode)
+OWNER: Final = Kind("owner", _owner)
+FILE: Final = Kind("file", _file)
+DIRECTORY: Final = Kind("directory", _directory)
+SIZE: Final = Kind("size", _size)
+NAME: Final = Kind("name", _name)
+ROOT: Final = Kind("topic", _root)
+CONTACT: Final = Kind("contact", _contact)
+NETWORKS: Final = several("list of networks", Kind("network", _network))
+HOSTS: Final = several("list of hosts and networks", Kind("host or network", _host))
+LOGINS_FOR: Final = one_of(*get_args(LoginsFor))
+MQTT_VERSION: Final = one_of(*get_args(MqttVersion))
+PUSH_CONTENT: Final = one_of(*get_args(PushContent))
+LOG_LEVEL: Final = one_of(*get_args(LogLevel))
+LOG_FORMAT: Final = one_of(*get_args(LogFormat))

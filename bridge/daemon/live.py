@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bridge.config.section import declared
 from bridge.config.sections import Body, BridgeLimits, Push, Retain, Smtp, Spam
 from bridge.daemon.listening import ingress_settings
 from bridge.intake import Beliefs
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
 KEYS: Final = frozenset(
     {
-        *(f"retain.{key}" for key in Retain.model_fields),
-        *(f"body.{key}" for key in Body.model_fields),
-        *(f"spam.{key}" for key in Spam.model_fields),
-        *(f"push.{key}" for key in Push.model_fields),
-        *(f"limits.{key}" for key in BridgeLimits.model_fields),
-        *(f"smtp.{key}" for key in Smtp.model_fields if key not in {"listen", "tls_listen"}),
+        *(f"retain.{key}" for key in declared(Retain)),
+        *(f"body.{key}" for key in declared(Body)),
+        *(f"spam.{key}" for key in declared(Spam)),
+        *(f"push.{key}" for key in declared(Push)),
+        *(f"limits.{key}" for key in declared(BridgeLimits)),
+        *(f"smtp.{key}" for key in declared(Smtp) if key not in {"listen", "tls_listen"}),
         *("http.networks", "http.tls_cert", "http.tls_key"),
         "log.level",
         *("broker.public_url", "http.public_url"),  # commands read them

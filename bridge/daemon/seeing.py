@@ -138,6 +138,6 @@ class Seeing:
 
 def _certificates(settings: Settings) -> dict[str, Path]:
     """The certificates that are shown, by what shows them; the broker loads that of its listeners itself."""
-    of_the_broker = (settings.broker.model_extra or {}).get("tls_cert")
+    of_the_broker = settings.broker.others.get("tls_cert")
     chains = {"smtp": settings.smtp.tls_cert, "http": settings.http.tls_cert, "mqtts": of_the_broker}
     return {name: Path(chain) for name, chain in chains.items() if chain}

@@ -11,12 +11,12 @@ import time
 import pytest
 
 from bridge.cli import main
-from bridge.config.settings import Settings
 from bridge.doctor.judge import mta
 from bridge.doctor.look import mta as mta_look
 from tests.conftest import need
 from tests.integration.test_mta_postfix import started
 from tests.integration.test_upkeep import installed
+from tests.support.configured import configured
 from tests.support.machine import run
 from tests.support.mta import MAIL, flushing, place, waited
 from tests.support.stored import add_user
@@ -27,7 +27,7 @@ class Looking:
 
     def __init__(self, where, etc):
         self.etc = etc
-        self.settings = Settings(
+        self.settings = configured(
             state_dir=where.database.parent,
             smtp={"listen": f"127.0.0.1:{where.smtp_port}"},
             lmtp={"listen": where.lmtp(over_tcp=False)},

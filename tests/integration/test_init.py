@@ -224,7 +224,7 @@ def test_yes_takes_what_is_proposed_and_still_guesses_nothing_of_whom(postbell):
             "--cert: absent.pem: no such file\n--key: k.p",
         ),
         (("--tls", "letsencrypt"), "--tls letsencrypt: only root may read certbot's certificates"),
-        (("--tls", "magic"), "'magic' is not one of"),
+        (("--tls", "magic"), "'magic': not one of the choices; write 'letsencrypt', "),
         (("--port", "0"), "Invalid value for '--port': '0': too small; write 1 or more"),
         (("--port", "x"), "Invalid value for '--port': 'x': not a whole number; write one, as 100"),
     ],

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 
 from bridge.config.endpoints import TcpAddress
-from bridge.config.settings import Settings
 from bridge.daemon.clock import wall_ms
 from bridge.daemon.seeing import Seeing
 from bridge.errors import ConfigurationError
 from bridge.store import database
 from bridge.store.live import Retention
 from bridge.store.store import Store
+from tests.support.configured import configured
 from tests.support.system import ROOT, System
 from tests.support.waiting import PATIENCE_S, until
 
@@ -88,7 +88,7 @@ def test_a_certificate_that_cannot_be_used_ends_the_start(tmp_path):
 def parts(tmp_path, store=None, *, addresses=None, connection=None, trouble="", **sections):
     """A bridge as far as it is looked at."""
     return SimpleNamespace(
-        settings=Settings(state_dir=tmp_path, **sections),
+        settings=configured(state_dir=tmp_path, **sections),
         store=store,
         ingress=SimpleNamespace(addresses=addresses or {}),
         connected=SimpleNamespace(connection=connection),
@@ -124,7 +124,7 @@ def test_the_broker_is_ready_while_there_is_a_connection(tmp_path):
 
 def test_a_store_that_takes_no_write_is_not_ready_and_recovers(tmp_path, restricted):
     async def story():
-        settings = Settings(state_dir=tmp_path)
+        settings = configured(state_dir=tmp_path)
         database.prepare(settings.database)
         store = Store(settings.database, now_ms=wall_ms, retention=Retention(10, 7), changed=lambda: None)
         seeing = seen(parts(tmp_path, store))

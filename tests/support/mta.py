@@ -16,11 +16,11 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bridge.config.settings import Settings
 from bridge.daemon import process
 from bridge.daemon.app import Bridge
 from bridge.store import database, offline, people
 from clients.contract.header import decode_header
+from tests.support.configured import configured
 from tests.support.machine import ROOT, run
 from tests.support.mosquitto import mosquitto
 from tests.support.stored import COUNT, DAYS, Clock, add_user
@@ -137,7 +137,7 @@ class Place:
         """Postbell, listening where it listened before, with the store that it had."""
         ready = asyncio.Event()
         access = {"socket_owner": f":{self.group}"} if self.group else {"socket_mode": "0666"}
-        settings = Settings(
+        settings = configured(
             state_dir=self.directory / "state",
             smtp={"listen": f"127.0.0.1:{self.smtp_port}"},
             lmtp={"listen": self.lmtp(over_tcp=over_tcp), **access},

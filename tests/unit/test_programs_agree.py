@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from bridge.config import loading, settings
+from bridge.config.section import declared
 from bridge.contract import topics as of_bridge
 from bridge.contract.publication import Kind
 from bridge.daemon import runfile
@@ -57,7 +58,7 @@ def test_broker_and_bridge_have_the_same_defaults_for_what_both_read():
     ours, theirs = settings.Settings(), broker_settings.Settings()
     for section in ("broker", "mqtt", "log"):
         mine, other = getattr(ours, section), getattr(theirs, section)
-        shared = type(mine).model_fields.keys() & type(other).model_fields.keys()
+        shared = declared(type(mine)).keys() & type(other).model_fields.keys()
         assert shared
         for key in shared:
             assert str(getattr(mine, key) or "") == str(getattr(other, key) or ""), f"{section}.{key}"

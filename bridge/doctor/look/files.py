@@ -46,7 +46,7 @@ def look(settings: Settings, *, configuration: Path | None, pid: int | None, com
 
 def secret_files(settings: Settings) -> Mapping[str, Path]:
     """The files of passwords and keys by the keys that name them."""
-    broker = settings.broker.model_extra or {}
+    broker = settings.broker.others
     named_files = {
         "mqtt.password_file": settings.mqtt.password_file,
         "smtp.tls_key": settings.smtp.tls_key,

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from bridge.config.endpoints import TcpAddress, parse_endpoint
+from bridge.config.section import value
 from bridge.daemon import runfile
 from bridge.doctor.judge.check import Check
 from bridge.doctor.judge.listeners import ListenerSeen
@@ -72,9 +73,8 @@ def address_of(settings: Settings, listener: Ear) -> Endpoint | None:
 def configured(settings: Settings, key: str) -> str:
     """What the configuration says of a key, also of the broker's own; empty when it is not set."""
     section, _, name = key.partition(".")
-    part = getattr(settings, section)
-    value = getattr(part, name, None) or (part.model_extra or {}).get(name)
-    return "" if value is None else str(value)
+    said = value(getattr(settings, section), name)
+    return "" if said is None else str(said)
 
 
 def _seen(listener: Ear, settings: Settings, service: ServiceSeen, ours: frozenset[int]) -> ListenerSeen:

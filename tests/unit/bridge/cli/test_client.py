@@ -10,10 +10,10 @@ import typer
 
 from bridge.cli import client, local_login, ownership
 from bridge.cli.ownership import StateOwner
-from bridge.config.settings import Settings
 from bridge.errors import ConfigurationError
 from bridge.store import offline, pairing
 from clients.cli import commands
+from tests.support.configured import configured
 from tests.support.stored import add_user
 
 
@@ -69,7 +69,7 @@ def settings(tmp_path, monkeypatch):
     with offline.transaction(path, now_ms=1, count=1, days=1) as transaction:
         pairing.add_device(transaction, "alice", "phone")
     (tmp_path / "ca.pem").write_text("")
-    return Settings(
+    return configured(
         state_dir=tmp_path,
         broker={"embedded": False},
         mqtt={"url": "mqtts://mail.example.org:8883", "ca_file": tmp_path / "ca.pem", "root": "post"},

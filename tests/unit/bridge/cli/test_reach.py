@@ -9,13 +9,13 @@ import pytest
 
 from bridge.cli import reach
 from bridge.config.endpoints import TcpAddress, UnixAddress
-from bridge.config.settings import Settings
 from bridge.daemon import runfile
+from tests.support.configured import configured
 
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(state_dir=tmp_path)
+    return configured(state_dir=tmp_path)
 
 
 def test_what_a_process_said_comes_before_the_configuration(settings):
@@ -51,7 +51,7 @@ def test_nobody_is_told_to_go_to_every_address(tmp_path, monkeypatch, listening,
         def getsockname(self):
             return ("192.168.178.20", 40_000)
 
-    settings = Settings(state_dir=tmp_path, broker={"listen": listening, "insecure": True})
+    settings = configured(state_dir=tmp_path, broker={"listen": listening, "insecure": True})
     monkeypatch.setattr("socket.socket", Probe)
     assert str(reach.local_url(settings)) == local
     assert str(reach.device_url(settings)) == f"mqtt://{seen_from_there}"

@@ -16,11 +16,11 @@ from bridge.cli.commands import Postbell
 
 HEAVY = {
     *("aiohttp", "aiosmtpd", "amqtt", "argon2", "bcrypt", "cryptography", "paho", "prometheus_client", "pwdlib"),
-    *("resiliparse", "rich", "segno", "structlog", "uvloop", "websockets"),
+    *("pydantic", "resiliparse", "rich", "segno", "structlog", "uvloop", "websockets"),
 }
 """What takes long to import, and belongs to commands that need it."""
 LOOKING = HEAVY | {"asyncio", "ssl"}
-STARTING = LOOKING | {"pydantic", "sqlite3"}
+STARTING = LOOKING | {"sqlite3"}
 
 STARTED = """
 import json, sys
@@ -57,10 +57,13 @@ def imported(place, *words):
     [
         (["--help"], STARTING, 180),
         (["--version"], STARTING, 230),
-        (["user", "list"], LOOKING, 380),
-        (["status"], LOOKING, 400),
+        (["user", "list"], LOOKING, 250),
+        (["user", "add", "bob", "--address", "bob@example.org"], LOOKING, 250),
+        (["device", "list"], LOOKING, 300),
+        (["status"], LOOKING, 275),
+        (["config", "check"], HEAVY, 320),
     ],
-    ids=["help", "version", "user-list", "status"],
+    ids=["help", "version", "user-list", "user-add", "device-list", "status", "config-check"],
 )
 def test_a_command_imports_what_it_needs_and_no_more(place, words, without, most):
     modules = imported(place, *words)

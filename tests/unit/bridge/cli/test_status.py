@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from bridge.cli import facts, status
-from bridge.config.settings import Settings
+from bridge.config.endpoints import MqttUrl
 from bridge.daemon import runfile
+from tests.support.configured import configured
 from tests.support.stored import add_user
 
 
 @pytest.fixture
 def settings(tmp_path):
     add_user(tmp_path / "postbell.db", "alice")
-    return Settings(
+    return configured(
         state_dir=tmp_path,
         smtp={"listen": "127.0.0.1:2525", "tls_listen": "[::]:465"},
         broker={"listen": "127.0.0.1:1883", "tls_listen": "0.0.0.0:8883"},
@@ -55,11 +57,10 @@ def test_a_listener_that_is_configured_and_not_there_is_down(settings, said, dow
 
 
 def test_a_broker_elsewhere_has_no_listeners_here(settings):
-    elsewhere = settings.model_copy(
-        update={
-            "broker": settings.broker.model_copy(update={"embedded": False}),
-            "mqtt": settings.mqtt.model_copy(update={"url": "mqtts://mail.example.org:8883"}),
-        }
+    elsewhere = replace(
+        settings,
+        broker=replace(settings.broker, embedded=False),
+        mqtt=replace(settings.mqtt, url=MqttUrl("mqtts", "mail.example.org", 8883)),
     )
     with running(elsewhere, **UP):
         found = facts.collect(elsewhere, missing="")

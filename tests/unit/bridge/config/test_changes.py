@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from bridge.config import changes
-from bridge.config.settings import Settings
+from tests.support.configured import configured
 
-NOW = Settings(state_dir=Path("/var/lib/postbell"))
+NOW = configured(state_dir=Path("/var/lib/postbell"))
 
 
 def test_nothing_differs_from_the_same():
-    found = changes.between(NOW, Settings(state_dir=Path("/var/lib/postbell")), live=())
+    found = changes.between(NOW, configured(state_dir=Path("/var/lib/postbell")), live=())
     assert (found.changed, found.needs_restart, found.settings) == ((), (), NOW)
 
 
 def test_what_is_live_holds_and_the_rest_stays():
-    wanted = Settings(
+    wanted = configured(
         state_dir=Path("/elsewhere"),
         retain={"count": 7, "days": 3},
         smtp={"listen": "127.0.0.1:2626", "max_size": "1 MiB"},
@@ -36,5 +36,5 @@ def test_what_is_live_holds_and_the_rest_stays():
 
 
 def test_the_brokers_own_keys_are_no_concern_of_the_bridge():
-    wanted = Settings(state_dir=NOW.state_dir, limits={"packet": 4096}, broker={"session_days": 3})
+    wanted = configured(state_dir=NOW.state_dir, limits={"packet": 4096}, broker={"session_days": 3})
     assert changes.between(NOW, wanted, live=()).needs_restart == ()

@@ -13,7 +13,7 @@ import pytest
 from bridge.config import checking, loading, ports, source, system
 from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.config.listening import listeners
-from bridge.config.settings import Settings
+from tests.support.configured import configured
 
 OFF = {"smtp": {"listen": ""}, "mqtt": {"url": "mqtt://x"}, "broker": {"embedded": False}}
 
@@ -23,7 +23,7 @@ def faults(settings, **options):
 
 
 def smtp_at(address):
-    return Settings(**{**OFF, "smtp": {"listen": str(address)}})
+    return configured(**{**OFF, "smtp": {"listen": str(address)}})
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def taken():
 
 def test_what_is_free_has_no_fault():
     assert faults(smtp_at("127.0.0.1:0")) == []
-    assert faults(Settings(**OFF)) == []
+    assert faults(configured(**OFF)) == []
 
 
 def test_an_address_in_use_is_told_with_who_has_it_unless_that_is_postbell(taken):
@@ -55,7 +55,7 @@ def test_what_the_user_has_that_postbell_runs_as_is_no_trouble(taken):
 
 
 def test_where_mqtt_cannot_listen_another_broker_is_thought_of(taken):
-    (fault,) = faults(Settings(smtp={"listen": ""}, broker={"listen": taken}))
+    (fault,) = faults(configured(smtp={"listen": ""}, broker={"listen": taken}))
     assert fault.name == "broker.listen"
     assert "mosquitto, use it: broker.embedded = false and mqtt.url; or choose another port" in fault.cure
 
@@ -124,7 +124,7 @@ def test_a_socket_that_cannot_be_made_is_told(code, problem, may_pass):
 
 
 def test_a_socket_that_the_service_manager_holds_ready_is_fine(tmp_path, monkeypatch):
-    settings = Settings(**OFF, lmtp={"listen": f"unix:{tmp_path}/lmtp", "socket_owner": ":no-such-group"})
+    settings = configured(**OFF, lmtp={"listen": f"unix:{tmp_path}/lmtp", "socket_owner": ":no-such-group"})
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "lmtp"))
         server.listen()
@@ -136,12 +136,12 @@ def test_a_socket_that_the_service_manager_holds_ready_is_fine(tmp_path, monkeyp
 
 
 def test_a_directory_that_is_made_at_each_start_need_not_be_there():
-    settings = Settings(**OFF, lmtp={"listen": "unix:/run/no-such-directory/lmtp.sock"})
+    settings = configured(**OFF, lmtp={"listen": "unix:/run/no-such-directory/lmtp.sock"})
     assert [fault.name for fault in system.faults(settings) if fault.name == "lmtp.listen"] == []
 
 
 def test_a_socket_on_which_somebody_listens_is_told(tmp_path):
-    settings = Settings(**OFF, lmtp={"listen": f"unix:{tmp_path}/lmtp"})
+    settings = configured(**OFF, lmtp={"listen": f"unix:{tmp_path}/lmtp"})
     assert faults(settings) == []
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "lmtp"))

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from bridge.config import brokers_keys, loading
 from bridge.config.endpoints import LOOPBACK, MqttUrl, TcpAddress, UnixAddress, WebUrl, parse_network
 from bridge.config.permissions import FileMode, FileOwner
+from bridge.config.section import declared
 from bridge.config.settings import Settings
 from bridge.errors import ConfigurationError
 from broker import settings as broker_settings
+from tests.support.configured import configured
 
 
 def everything():
     """All keys of the bridge, as `section.key` or `key`."""
-    for name, value in Settings():
-        yield from (f"{name}.{key}" for key in type(value).model_fields) if isinstance(value, BaseModel) else (name,)
+    for name, setting in declared(Settings).items():
+        yield from (f"{name}.{key}" for key in declared(setting.part)) if setting.part else (name,)
 
 
 @pytest.fixture(autouse=True)
@@ -129,12 +131,8 @@ def test_a_bad_value_is_told_with_file_key_value_and_what_to_do(written, text, k
 
 def test_the_configuration_knows_every_key_of_the_broker():
     for name, theirs in brokers_keys.BROKERS_KEYS.items():
-        fields = _keys(broker_settings.Settings, name)
-        assert theirs == fields - _keys(Settings, name)
-
-
-def _keys(settings_class, section):
-    return type(settings_class.model_fields[section].default).model_fields.keys()
+        fields = type(broker_settings.Settings.model_fields[name].default).model_fields.keys()
+        assert theirs == fields - declared(type(getattr(Settings(), name))).keys()
 
 
 @pytest.mark.parametrize(
@@ -252,7 +250,7 @@ def test_a_place_that_cannot_be_looked_into_is_told():
 def test_settings_made_in_a_program_take_the_types_as_they_are():
     address, url = TcpAddress("::1", 25), MqttUrl("mqtts", "broker.example")
     networks, mode, owner = LOOPBACK, FileMode(0o600), FileOwner("me")
-    made = Settings(
+    made = configured(
         smtp={"listen": address, "networks": networks},
         lmtp={"socket_mode": mode, "socket_owner": owner},
         broker={"listen": address},
@@ -263,7 +261,7 @@ def test_settings_made_in_a_program_take_the_types_as_they_are():
     assert (made.smtp.listen, made.broker.listen, made.smtp.networks, made.mqtt.url) == (address,) * 2 + (networks, url)
     assert (made.lmtp.socket_mode, made.lmtp.socket_owner) == (mode, owner)
     with pytest.raises(ValueError, match="not on a UNIX socket"):
-        Settings(broker={"listen": UnixAddress(Path("/run/mqtt"))})
+        configured(broker={"listen": UnixAddress(Path("/run/mqtt"))})
 
 
 @pytest.mark.parametrize(
@@ -283,5 +281,5 @@ def test_state_lies_where_the_system_wants_it(monkeypatch, user, variables, dire
 
 
 def test_settings_do_not_change():
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(FrozenInstanceError, match="node"):
         loading.load().node = "other"  # type: ignore[misc]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bridge.config.section import declared
 from bridge.config.settings import Settings
 from bridge.daemon import live
 from bridge.daemon.live import Adjustable
+from tests.support.configured import configured
 
 OTHER = {
     "spam.action": "suppress",
@@ -35,10 +37,10 @@ def test_a_key_that_is_live_reaches_a_part(key):
     section, name = key.split(".")
     before = Settings()
     value = OTHER[key] if key in OTHER else getattr(getattr(before, section), name) + 1
-    assert Adjustable.of(Settings(**{section: {name: value}})) != Adjustable.of(before)
+    assert Adjustable.of(configured(**{section: {name: value}})) != Adjustable.of(before)
 
 
 @pytest.mark.parametrize("key", sorted(OF_COMMANDS))
 def test_what_commands_alone_read_is_a_key(key):
     section, name = key.split(".")
-    assert name in type(getattr(Settings(), section)).model_fields
+    assert name in declared(type(getattr(Settings(), section)))

@@ -10,14 +10,14 @@ from structlog.testing import capture_logs
 
 from bridge.config.judging import Judgement
 from bridge.config.problems import Problem
-from bridge.config.settings import Settings
 from bridge.config.source import Source
 from bridge.daemon.notify import Supervisor
 from bridge.daemon.reload import Reload, Reloaded
 from bridge.errors import ConfigurationError
+from tests.support.configured import configured
 
-NOW = Settings(state_dir=Path("/var/lib/postbell"))
-NEWER = Settings(state_dir=NOW.state_dir, retain={"count": 7})
+NOW = configured(state_dir=Path("/var/lib/postbell"))
+NEWER = configured(state_dir=NOW.state_dir, retain={"count": 7})
 
 
 def reloaded(judge, *, use=lambda _: None):

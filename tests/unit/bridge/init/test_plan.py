@@ -9,6 +9,7 @@ import pytest
 
 from bridge.config import loading
 from bridge.config.permissions import FileMode
+from bridge.config.section import read
 from bridge.config.settings import Settings
 from bridge.init import configuration, places, plan
 from bridge.init.answers import Answers, MailServer, Tls
@@ -63,7 +64,7 @@ def test_a_server_with_systemd():
             "public_url": "mqtts://mail.example.org:8883",
         },
     }
-    assert Settings(**values).lmtp.listen == SYSTEM.lmtp
+    assert read(Settings, values).lmtp.listen == SYSTEM.lmtp
     assert "# what broker.public_url means\npublic_url = " in text
     hinted = tomllib.loads(re.sub(r"^#(?! )", "", text, flags=re.MULTILINE))
     assert {f"{section}.{key}" for section in configuration.HINTS for key in hinted[section]} == HINTS

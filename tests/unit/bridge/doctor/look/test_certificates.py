@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.config.settings import Settings
 from bridge.doctor.judge import certificates as judging
 from bridge.doctor.judge.access import SystemUser
 from bridge.doctor.look import certificates
+from tests.support.configured import configured
 from tests.support.findings import answer, broken, found
 from tests.support.issued import issue
 
@@ -25,7 +25,7 @@ def judged(tmp_path):
 
     def run(chain, *, key=None, public=f"mqtts://{HOST}:8883", runs_as=None, **sections):
         broker = {"tls_cert": str(chain), "tls_key": str(key or chain.with_suffix(".key")), "public_url": public}
-        settings = Settings(state_dir=tmp_path, broker=broker, **sections)
+        settings = configured(state_dir=tmp_path, broker=broker, **sections)
         return judging.judge(certificates.look(settings), runs_as=runs_as, now_ms=NOW_MS)
 
     return run
@@ -41,7 +41,7 @@ def test_what_is_right_is_fine(judged, tmp_path):
 
 
 def test_without_one_there_is_nothing_to_judge(tmp_path):
-    settings = Settings(state_dir=tmp_path)
+    settings = configured(state_dir=tmp_path)
     assert {finding.ok for finding in judging.judge(certificates.look(settings), runs_as=None, now_ms=0)} == {None}
 
 
@@ -67,7 +67,7 @@ def test_a_file_that_the_service_may_not_read(judged, tmp_path):
 
 
 def test_what_this_user_may_not_read_is_not_judged(judged, tmp_path):
-    (seen,) = certificates.look(Settings(state_dir=tmp_path, broker={"tls_cert": str(issue(HOST).write(tmp_path))}))
+    (seen,) = certificates.look(configured(state_dir=tmp_path, broker={"tls_cert": str(issue(HOST).write(tmp_path))}))
     findings = judging.judge([replace(seen, error="Permission denied")], runs_as=None, now_ms=NOW_MS)
     assert {finding.ok for finding in findings} == {None}
     findings = judging.judge([replace(seen, fits=None, key_error="")], runs_as=None, now_ms=NOW_MS)
@@ -100,7 +100,7 @@ def test_a_key_that_cannot_be_used(judged, tmp_path):
     assert "no PEM private key" in found(judged(chain), "certificate.key").problem
     (tmp_path / "cert.key").unlink()
     assert "No such file" in found(judged(chain), "certificate.key").problem
-    settings = Settings(state_dir=tmp_path, broker={"tls_cert": str(chain)})
+    settings = configured(state_dir=tmp_path, broker={"tls_cert": str(chain)})
     findings = judging.judge(certificates.look(settings), runs_as=None, now_ms=NOW_MS)
     assert "it is not set" in found(findings, "certificate.key").problem
 
@@ -120,14 +120,14 @@ def test_other_sections_have_hosts_as_well(tmp_path):
     sections = {name: {"tls_cert": chain, "tls_key": chain.replace(".pem", ".key")} for name in ("smtp", "http")}
     sections["smtp"]["hostname"] = "mx.example.org"
     sections["http"]["public_url"] = "https://web.example.org"
-    findings = judging.judge(certificates.look(Settings(state_dir=tmp_path, **sections)), runs_as=None, now_ms=NOW_MS)
+    findings = judging.judge(certificates.look(configured(state_dir=tmp_path, **sections)), runs_as=None, now_ms=NOW_MS)
     wrong = [finding.problem for finding in findings if finding.ok is False]
     assert len(wrong) == 2
     assert "smtp.hostname says mx.example.org" in wrong[0]
     assert "http.public_url says web.example.org" in wrong[1]
     sections["http"]["public_url"] = "http://web.example.org"
     sections["smtp"]["hostname"] = ""
-    findings = judging.judge(certificates.look(Settings(state_dir=tmp_path, **sections)), runs_as=None, now_ms=NOW_MS)
+    findings = judging.judge(certificates.look(configured(state_dir=tmp_path, **sections)), runs_as=None, now_ms=NOW_MS)
     assert broken(findings) == set()
 
 

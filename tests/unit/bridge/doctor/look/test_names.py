@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 
-from bridge.config.settings import Settings
 from bridge.doctor.look import names
+from tests.support.configured import configured
 
 
 def looked(tmp_path, **sections):
-    return names.look(Settings(state_dir=tmp_path, **sections))
+    return names.look(configured(state_dir=tmp_path, **sections))
 
 
 def test_a_name_of_this_machine_and_a_port_that_answers(tmp_path):
