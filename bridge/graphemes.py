@@ -7,15 +7,19 @@ Python (docs/decisions/0001-libraries.md). Pure functions, linear in the length 
 
 from __future__ import annotations
 
-import regex
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import regex
 
 ELLIPSIS = "…"
 
 _FLAG = r"\p{Regional_Indicator}{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*+"  # GB9, GB9a, GB12
-_CHARACTER = regex.compile(rf"{_FLAG}|\X")
+_CHARACTER = rf"{_FLAG}|\X"
 """One character where another ends. In a row of flags each `\\X` would count all letters before it: quadratic."""
 
-_SURE_EDGE = regex.compile(r"(?r)\p{GCB=Other}\p{GCB=Other}|[\p{GCB=Control}\p{GCB=LF}]")
+_SURE_EDGE = r"(?r)\p{GCB=Other}\p{GCB=Other}|[\p{GCB=Control}\p{GCB=LF}]"
 """Two of the letters, signs and spaces that join nothing by themselves: between them one character ends (GB999).
 And so it does before a line end or another control (GB5)."""
 
@@ -47,11 +51,19 @@ def whole(text: str, end: int) -> str:
         return ""
     if text[end - 1 : end + 1].isascii() and text[end] != "\n":  # CR and LF are one character
         return text[:end]
-    sure = _SURE_EDGE.search(text, 0, end)
-    for character in _CHARACTER.finditer(text, sure.end() - 1 if sure else 0):
+    sure = _compiled(_SURE_EDGE).search(text, 0, end)
+    for character in _compiled(_CHARACTER).finditer(text, sure.end() - 1 if sure else 0):
         if character.end() > end:
             return text[: character.start()]
     return text[:end]
+
+
+@cache
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    """The pattern, made when the first text is cut: commands cut none, and the library takes its time to import."""
+    import regex  # noqa: PLC0415
+
+    return regex.compile(pattern)
 
 
 def _marked(text: str, end: int) -> str:

@@ -1,4 +1,7 @@
-"""`postbell watch` and `postbell read`: become the reference client, told by the configuration where and who."""
+"""`postbell watch` and `postbell read`: become the reference client, told by the configuration where and who.
+
+What finds that out is imported by what asks it: the client's help is the client's own, and needs nothing of here.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bridge.cli import local_login, opening, options, ownership, processes, reach
-from bridge.contract import topics
-from bridge.errors import ConfigurationError
-from bridge.store import pairing
+from bridge.cli import options, processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +43,8 @@ def client(context: typer.Context) -> None:
     if given.options & {"-h", "--help"}:
         typer.echo(ON_THE_SERVER)
         _become(context, given.words, {})
+    from bridge.cli import ownership, reach  # noqa: PLC0415
+
     settings = options.settings(context, given.config)
     if given.names is not None and not told(given):
         _require_store(context, given)
@@ -60,6 +62,9 @@ def told(given: Given) -> bool:
 
 def _require_store(context: typer.Context, given: Given) -> None:
     """Where the store has to give the login it must be there, and this user must be able to write it."""
+    from bridge.cli import local_login, opening, ownership  # noqa: PLC0415
+    from bridge.errors import ConfigurationError  # noqa: PLC0415
+
     try:
         settings = opening.existing(context, given.config)
         if not local_login.may_log_in(settings):
@@ -87,6 +92,8 @@ class Given:
     @property
     def names(self) -> tuple[str, str] | None:
         """User and device, if they are written so."""
+        from bridge.contract import topics  # noqa: PLC0415
+
         user, _, device = self.device.partition("/")
         return (user, device) if topics.valid_name(user) and topics.valid_name(device) else None
 
@@ -112,6 +119,9 @@ class Given:
 
 def _places(settings: Settings, given: Given) -> list[str]:
     """The further options that the configuration knows, as far as they were not given."""
+    from bridge.cli import local_login  # noqa: PLC0415
+    from bridge.store import pairing  # noqa: PLC0415
+
     known = {"--root": settings.mqtt.root}
     if settings.mqtt.url and settings.mqtt.ca_file is not None:
         known["--ca-file"] = str(settings.mqtt.ca_file)
@@ -123,6 +133,8 @@ def _places(settings: Settings, given: Given) -> list[str]:
 
 def _login(settings: Settings, given: Given) -> dict[str, str]:
     """A password for the device, if nothing else says how to log in and this process may give one."""
+    from bridge.cli import local_login  # noqa: PLC0415
+
     if told(given) or given.names is None or not local_login.may_log_in(settings):
         return {}
     if not settings.broker.embedded and sys.stdin.isatty():

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli import options, output, ownership
-from bridge.config import judging, keys, loading, ports, sample
+from bridge.config import judging, loading
 from bridge.config.brokers import BrokerSilentError
-from bridge.config.problems import masked
-from bridge.daemon import runfile
+from bridge.config.brokers_keys import BROKERS_KEYS
 from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ def config_check(context: typer.Context, config: options.Config = None, as_json:
 
 def judged(path: Path | None) -> Judgement:
     """What is wrong, as the owner of the state directory sees it where root asks, with the addresses in use."""
+    from bridge.config import ports  # noqa: PLC0415
+
     settings = loading.check(path).settings
     with ownership.acting(settings.state_dir):
         judgement = judging.judge(path)
@@ -52,6 +53,8 @@ def judged(path: Path | None) -> Judgement:
 
 def ours(settings: Settings) -> set[str]:
     """Where Postbell itself listens now, with this configuration."""
+    from bridge.daemon import runfile  # noqa: PLC0415
+
     running = [name for name in (runfile.BRIDGE, runfile.BROKER) if runfile.running(settings.run_dir, name)]
     facts = (runfile.read(settings.run_dir, name).values() for name in running)
     return {address for values in facts for address in values if isinstance(address, str)}
@@ -71,10 +74,15 @@ def config_show(
     as_json: options.AsJson = False,
 ) -> None:
     """Print what differs from the defaults as a configuration file, each key with the place that it is from."""
+    from bridge.config import keys, sample  # noqa: PLC0415 - what explains keys, for this alone
+    from bridge.config.problems import masked  # noqa: PLC0415
+
     path = loading.find(options.chosen(context, config))
     checked = loading.check(path)
-    values = _values(path, checked)
-    chapters = keys.chapters()
+    # Where nothing is said of the broker its keys have their defaults, and none of its processes need be started.
+    asked = everything or bool(checked.values.keys() & BROKERS_KEYS.keys())
+    values = _values(path, checked, with_brokers=asked)
+    chapters = keys.chapters(with_brokers=asked)
     shown = [key for key in _every(chapters) if everything or values[key.name] != key.default]
     places = {key.name: checked.source.place(tuple(key.name.split("."))) for key in shown}
     told = {key.name: masked(values[key.name], key=key.name) for key in shown}
@@ -85,11 +93,13 @@ def config_show(
         typer.echo(written.rstrip("\n") or "# nothing differs from the defaults")
 
 
-def _values(path: Path | None, checked: Checked) -> dict[str, Any]:
+def _values(path: Path | None, checked: Checked, *, with_brokers: bool) -> dict[str, Any]:
     """The value of each key; raises ConfigurationError, with every mistake of bridge and broker."""
+    from bridge.config import keys  # noqa: PLC0415
+
     try:
         if not checked.problems:
-            return keys.values(checked.settings, checked.values)
+            return keys.values(checked.settings, checked.values, with_brokers=with_brokers)
     except BrokerSilentError:
         if not judging.judge(path).problems:
             raise

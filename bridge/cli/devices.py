@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli import fitting, opening, options, output, qr, reach, telling, whereabouts
-from bridge.daemon import runfile
-from bridge.store import pairing, visits
+from bridge.cli import opening, options, output
+from bridge.store import pairing
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -75,6 +74,10 @@ def device_change(
 
 
 def _warn_of_small_ones(settings: Settings, listings: list[DeviceListing]) -> None:
+    if all(each.payload is None for each in listings):
+        return
+    from bridge.cli import fitting  # noqa: PLC0415 - small devices are few
+
     for warning in fitting.warnings(listings, root=settings.mqtt.root, payload=settings.limits.payload):
         typer.echo(warning, err=True)
 
@@ -103,6 +106,8 @@ def device_list(
     as_json: options.AsJson = False,
 ) -> None:
     """List the devices: which are online, when each was last seen, and how it connects."""
+    from bridge.cli import whereabouts  # noqa: PLC0415
+
     with opening.reading(context, config) as (settings, connection):
         listings = pairing.list_devices(connection, user)
     noted = noted_visits(settings)
@@ -126,12 +131,17 @@ def noted_visits(settings: Settings) -> dict[str, NotedVisit] | None:
     """What the embedded broker noted of devices; None when nobody can tell."""
     if not settings.broker.embedded:
         return None
+    from bridge.daemon import runfile  # noqa: PLC0415
+    from bridge.store import visits  # noqa: PLC0415
+
     return visits.read(settings.state_dir / SESSIONS, running=runfile.running(settings.run_dir, runfile.BROKER))
 
 
 @device_app.command("revoke")
 def device_revoke(context: typer.Context, user: Owner, device: DeviceName, config: options.Config = None) -> None:
     """Take a device's login away; a session it has open ends within a second."""
+    from bridge.cli import telling  # noqa: PLC0415 - all logins, for those that change one
+
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         pairing.revoke_device(transaction, user, device)
@@ -141,6 +151,8 @@ def device_revoke(context: typer.Context, user: Owner, device: DeviceName, confi
 
 def show_login(settings: Settings, user: str, device: str, password: str, *, as_json: bool, with_qr: bool) -> None:
     """Print what a device needs to log in, and have a broker that is not ours know of it; raises BrokerUntoldError."""
+    from bridge.cli import reach, telling  # noqa: PLC0415 - all logins, for those that change one
+
     url = reach.device_url(settings)
     login = {
         "user": user,
@@ -156,5 +168,7 @@ def show_login(settings: Settings, user: str, device: str, password: str, *, as_
             typer.echo(f"{key:9} {login[key]}")
         typer.echo(f"The password is shown only now. Subscribe to {settings.mqtt.root}/{user}/text in any MQTT app.")
         if with_qr:
+            from bridge.cli import qr  # noqa: PLC0415
+
             qr.show(url.with_login(login["username"], password))
     telling.added(settings, login["username"], password)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.contract.header import longest_packet
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -17,6 +15,8 @@ def warnings(devices: Iterable[DeviceListing], *, root: str, payload: int) -> It
 
     `devices` are all of their users; `payload` is `limits.payload`, which no header exceeds.
     """
+    from bridge.contract.header import longest_packet  # noqa: PLC0415 - packing, which few commands do
+
     by_user: dict[str, list[DeviceListing]] = {}
     for device in devices:
         by_user.setdefault(device.user, []).append(device)

@@ -1,4 +1,7 @@
-"""The store as a command opens it: to look, which makes nothing that is not there, or to change it once."""
+"""The store as a command opens it: to look, which makes nothing that is not there, or to change it once.
+
+Configuration and store are imported by what opens them: help does without.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli import options, ownership
-from bridge.config import loading
-from bridge.daemon import runfile
 from bridge.errors import ConfigurationError, StoreUnavailableError
-from bridge.store import database, offline, turn
 
 if TYPE_CHECKING:
     import sqlite3
@@ -42,6 +42,8 @@ def now() -> datetime:
 
 def file_of(context: typer.Context, config: Path | None) -> Path | None:
     """The configuration file of this command, or None for defaults; raises ConfigurationError."""
+    from bridge.config import loading  # noqa: PLC0415
+
     return loading.find(options.chosen(context, config))
 
 
@@ -50,6 +52,8 @@ def existing(context: typer.Context, config: Path | None) -> Settings:
     settings = options.settings(context, config)
     problem = _problem(settings)
     if problem:
+        from bridge.config import loading  # noqa: PLC0415
+
         place = loading.place_of(("state_dir",), file_of(context, config))
         raise NoStoreError(f"{place}: state_dir = {str(settings.state_dir)!r}: {problem}")
     return settings
@@ -58,6 +62,8 @@ def existing(context: typer.Context, config: Path | None) -> Settings:
 @contextmanager
 def reading(context: typer.Context, config: Path | None) -> Iterator[tuple[Settings, sqlite3.Connection]]:
     """The configuration, and a connection that only reads. Raises NoStoreError, ConfigurationError, store errors."""
+    from bridge.store import offline  # noqa: PLC0415
+
     settings = existing(context, config)
     with acting(settings), offline.reading(settings.database) as connection:
         yield settings, connection
@@ -71,6 +77,9 @@ def changing(settings: Settings) -> Iterator[Transaction]:
     migrated first, unless a bridge of that version still runs: it would not know what became of its tables.
     Raises ConfigurationError and store errors.
     """
+    from bridge.daemon import runfile  # noqa: PLC0415
+    from bridge.store import offline  # noqa: PLC0415
+
     with acting(settings):
         _make_newest(settings)
         with offline.transaction(
@@ -103,6 +112,9 @@ BEGIN = "mend the path, or begin there with: postbell serve, or: postbell user a
 
 
 def _make_newest(settings: Settings) -> None:
+    from bridge.daemon import runfile  # noqa: PLC0415
+    from bridge.store import database, turn  # noqa: PLC0415
+
     done = database.schema(settings.database)
     if not done or done == database.newest_schema():
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from bridge.cli import opening, options
-from bridge.store import subscriptions
 
 push_app = typer.Typer(help="Push: how devices that sleep are rung.", no_args_is_help=True)
 
@@ -19,6 +18,7 @@ def _several() -> None:
 def push_renew(context: typer.Context, config: options.Config = None) -> None:
     """Make another key, and forget where devices are rung; each subscribes again when it is opened."""
     from bridge.push import writing  # noqa: PLC0415 - the library of ciphers, for this alone
+    from bridge.store import subscriptions  # noqa: PLC0415
 
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:

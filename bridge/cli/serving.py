@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from bridge.cli import demo, options, ownership, processes
+from bridge.cli import options, ownership, processes
 from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def serve(
     ] = False,
 ) -> None:
     """Run the bridge and, unless broker.embedded is off, the broker beside it."""
+    from bridge.cli import demo  # noqa: PLC0415 - help does without
+
     environment = demo.environment(Path.cwd()) if demonstrate else {}
     os.environ.update(environment)  # the broker's process reads the same overrides
     settings = _owned(context, config)

@@ -93,13 +93,13 @@ class Chapter:
     keys: tuple[Key, ...]
 
 
-def chapters() -> tuple[Chapter, ...]:
-    """All sections in the order of the file. Asks the broker's program; raises BrokerSilentError."""
+def chapters(*, with_brokers: bool = True) -> tuple[Chapter, ...]:
+    """All sections in the order of the file. For the broker's keys its program is asked; raises BrokerSilentError."""
     ours = [
         Key(name, setting.kind.name, _plain(value), setting.meaning, setting.ge, setting.gt, setting.le)
         for name, setting, value in _fields(Settings())
     ]
-    theirs = [Key(**each) for each in brokers.described()]
+    theirs = [Key(**each) for each in brokers.described()] if with_brokers else []
     names = ["", *(name for name, setting in declared(Settings).items() if setting.part is not None)]
     return tuple(
         Chapter(
@@ -109,12 +109,13 @@ def chapters() -> tuple[Chapter, ...]:
     )
 
 
-def values(settings: Settings, raw: Mapping[str, Any]) -> dict[str, Any]:
+def values(settings: Settings, raw: Mapping[str, Any], *, with_brokers: bool = True) -> dict[str, Any]:
     """The value of each key, as TOML and JSON have it; `raw` is what file and variables say, for the broker's keys.
 
-    Asks the broker's program; raises BrokerSilentError.
+    For those its program is asked; raises BrokerSilentError.
     """
-    return {**brokers.values(raw), **{name: _plain(value) for name, _, value in _fields(settings)}}
+    theirs = brokers.values(raw) if with_brokers else {}
+    return {**theirs, **{name: _plain(value) for name, _, value in _fields(settings)}}
 
 
 def meanings() -> dict[str, str]:

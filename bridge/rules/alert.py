@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from bridge.model import Flag
 from bridge.rules import pattern
@@ -80,6 +79,8 @@ def judge(
 
 def quiet_span(rules: Rules, now_ms: int) -> Span | None:
     """The quiet span that the clock on the user's wall is within; of an hour that comes twice both are."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - commands that name a verdict judge nothing
+
     local = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(rules.zone))
     minute = local.hour * 60 + local.minute
     return next((span for span in rules.quiet if minute in span), None)

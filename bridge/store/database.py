@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import copies, snapshot
+from bridge.store import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +178,8 @@ def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], in
 
 
 def _keep(path: Path, schema: int, now_ms: int) -> Path:
+    from bridge.store import copies  # noqa: PLC0415 - before a migration alone
+
     with closing(connect(path)) as before:
         snapshot.begin(before)
         return copies.make(path, before, schema=schema, now_ms=now_ms)

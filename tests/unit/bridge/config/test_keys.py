@@ -57,6 +57,8 @@ def test_the_keys_of_a_section_stand_together_as_the_file_has_them():
     assert chapters["broker"][:3] == ["embedded", "listen", "websocket"]
     assert chapters["broker"][-1] == "public_url"
     assert chapters["limits"].index("messages") < chapters["limits"].index("packet")
+    ours = [key.name for chapter in keys.chapters(with_brokers=False) for key in chapter.keys]
+    assert [name for name in keys.meanings() if name in ours] == ours, "in this order without the broker's, too"
     assert keys.meanings()["broker.session_days"].startswith("How many days")
 
 
