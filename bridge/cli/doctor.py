@@ -13,17 +13,15 @@ import typer
 
 from bridge.cli import options, output
 from bridge.doctor.judge.check import Check
-from bridge.doctor.judge.finding import Finding, broken, fine, unknown
-from bridge.doctor.look import configuration
-from bridge.doctor.probe.accounts import DEVICE, USERS
-from bridge.doctor.probe.probed import Probing
-from bridge.doctor.rounds import Round
+from bridge.doctor.judge.finding import Finding, broken, fine, unknown, warned
+from bridge.doctor.probe.names import DEVICE, USERS
 from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bridge.config.problems import Problem
+    from bridge.doctor.probe.probed import Probing
 
 SIGNS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "bright_black")}
 WIDTH: Final = 26
@@ -47,6 +45,8 @@ def doctor(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show each check, also what is fine.")] = False,
 ) -> None:
     """Look at every hop of a mail's way, from the mail server to a device, and name what is broken with its cure."""
+    from bridge.doctor.probe.probed import Probing  # noqa: PLC0415 - all that looks and probes: help does without
+
     signal.signal(signal.SIGTERM, _ended)  # like Ctrl-C: what was made is put away on the way out
     probing = None if look_only else Probing(_secret(password_file))
     found: list[Finding] = []
@@ -76,16 +76,23 @@ def _secret(file: Path | None) -> str:
 
 
 def _findings(context: typer.Context, config: Path | None, probing: Probing | None) -> Iterator[Finding]:
+    from bridge.doctor.look import configuration  # noqa: PLC0415 - as above
+    from bridge.doctor.rounds import Round  # noqa: PLC0415
+
     chosen = options.chosen(context, config)
     try:
         seen = configuration.look(chosen)
     except PostbellError as error:
         yield broken(Check.CONFIGURATION, str(error), "mend it, then ask again: nothing else can be looked at before")
         return
+    yield from (warned(Check.CONFIGURATION, told(problem), problem.cure) for problem in seen.strangers)
     if seen.problems:
         yield from (broken(Check.CONFIGURATION, told(problem), problem.cure) for problem in seen.problems)
         return
-    yield unknown(Check.CONFIGURATION, seen.silent) if seen.silent else fine(Check.CONFIGURATION)
+    if seen.silent:
+        yield unknown(Check.CONFIGURATION, seen.silent)
+    elif not seen.strangers:
+        yield fine(Check.CONFIGURATION)
     yield from Round(
         seen.settings,
         configuration=seen.path,

@@ -16,8 +16,9 @@ import pytest
 from bridge.doctor.judge.way import Handed
 from bridge.doctor.look.deadline import OutOfTimeError, TimeLeft
 from bridge.doctor.probe import handing
-from bridge.doctor.probe.accounts import USERS, ThrowAway
+from bridge.doctor.probe.accounts import ThrowAway
 from bridge.doctor.probe.handing import Carrier
+from bridge.doctor.probe.names import USERS
 from bridge.store import database
 from tests.conftest import need
 from tests.integration import test_mta_exim, test_mta_opensmtpd

@@ -109,6 +109,18 @@ def test_a_mistake_in_the_brokers_part_is_one_as_well(doctor, monkeypatch):
     assert (code, broken.keys()) == (2, {"configuration"})
 
 
+def test_a_variable_that_sets_nothing_is_shown_and_breaks_nothing(doctor, monkeypatch, capsys):
+    monkeypatch.setenv("POSTBELL_FLAVOUR", "sweet")
+    _, broken = doctor()
+    assert broken.keys() == DOWN
+    monkeypatch.setattr(sys, "argv", ["postbell", "doctor", "--look-only"])
+    main.run()
+    lines = capsys.readouterr().out.splitlines()
+    (told,) = [place for place, line in enumerate(lines) if "POSTBELL_FLAVOUR: no such variable" in line]
+    assert lines[told].startswith("  ✓ configuration")
+    assert lines[told + 1].strip().startswith("→ ")
+
+
 def test_another_programs_database(state, doctor):
     (state / "postbell.db").unlink()
     with closing(sqlite3.connect(state / "postbell.db")) as connection:

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationSeen:
-    """The file that is used, if any, what it says, and all mistakes in it; `silent` when the broker could not judge."""
+    """The file that is used, if any, what it says, and all mistakes in it; `silent` when the broker could not judge.
+
+    `strangers` are variables with our prefix that set nothing: they may be another program's.
+    """
 
     path: Path | None
     settings: Settings
     problems: tuple[Problem, ...]
+    strangers: tuple[Problem, ...] = ()
     silent: str = ""
 
 
@@ -38,10 +42,11 @@ def look(explicit: Path | None, *, environ: Mapping[str, str] = os.environ) -> C
     try:
         answers = brokers.problems(checked.values)
     except brokers.BrokerSilentError as error:
-        return ConfigurationSeen(path, checked.settings, checked.problems, silent=str(error))
+        return ConfigurationSeen(path, checked.settings, checked.problems, read.strangers, silent=str(error))
     theirs = [
         read.problem(key, each["problem"], each["cure"], value=checking.written(read.values, key))
         for each in answers
         if each["key"] not in told and (key := tuple(each["key"].split(".")))
     ]
-    return ConfigurationSeen(path, checked.settings, checking.in_order([*checked.problems, *theirs]))
+    problems = checking.in_order([*checked.problems, *theirs])
+    return ConfigurationSeen(path, checked.settings, problems, read.strangers)

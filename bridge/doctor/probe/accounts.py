@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.daemon import control, runfile
 from bridge.directory import PROBES
+from bridge.doctor.probe.names import DEVICE, USERS
 from bridge.errors import PostbellError
 from bridge.store import logins, offline, pairing, people
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
     from bridge.store.writer import Transaction
 
-USERS: Final = (f"{PROBES}a", f"{PROBES}b")
-DEVICE: Final = "probe"
 LOOK_S: Final = 2.0
 CLEARED_S: Final = 3.0
 PAUSE_S: Final = 0.02

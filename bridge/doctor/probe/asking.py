@@ -9,7 +9,7 @@ import msgpack
 from bridge.contract import topics
 from bridge.contract.header import unpack_header
 from bridge.contract.packing import pack, unpack
-from bridge.doctor.probe.accounts import DEVICE
+from bridge.doctor.probe.names import DEVICE
 
 if TYPE_CHECKING:
     from bridge.doctor.look.mqtt import Heard, ProbeDevice

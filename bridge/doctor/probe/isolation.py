@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from bridge.contract.packing import VERSION
 from bridge.doctor.judge.isolation import IsolationSeen
 from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice
-from bridge.doctor.probe.accounts import DEVICE
 from bridge.doctor.probe.asking import ask
+from bridge.doctor.probe.names import DEVICE
 
 if TYPE_CHECKING:
     from bridge.doctor.look.deadline import TimeLeft

@@ -11,8 +11,9 @@ from bridge.daemon import mail_servers
 from bridge.doctor.judge.way import Handed
 from bridge.doctor.look.deadline import OutOfTimeError, TimeLeft
 from bridge.doctor.probe import handing
-from bridge.doctor.probe.accounts import USERS, ThrowAway
+from bridge.doctor.probe.accounts import ThrowAway
 from bridge.doctor.probe.handing import Carrier
+from bridge.doctor.probe.names import USERS
 from bridge.store import database
 
 PROBE = ThrowAway(USERS[0], f"{USERS[0]}@doctor.invalid", "")
