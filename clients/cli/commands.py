@@ -32,7 +32,7 @@ from clients.cli.options import (
     UrlOption,
     UsernameOption,
 )
-from clients.cli.plain import PlainCommand
+from clients.cli.plain import PlainCommand, PlainGroup
 from clients.terminal.settings import Place
 
 PROGRAM_VARIABLE = "POSTBELL_PROGRAM"
@@ -41,6 +41,7 @@ READING_KEEPALIVE_S = 10
 """Short, as the connection of `read` lasts only as long as something is being read."""
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -110,7 +111,7 @@ def read(
     )
 
 
-@app.command("described", hidden=True)
+@app.command("described", cls=PlainCommand, hidden=True)
 def tell(context: typer.Context) -> None:
     """Print what the commands take, as JSON."""
     typer.echo(described(context.parent.command if context.parent else None, context))

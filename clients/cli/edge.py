@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clients.cli.wording import put
 from clients.errors import ClientError, ReaderGoneError, UsageError
 from clients.terminal.notice import notice
 
@@ -30,7 +29,6 @@ MISUSE: Any = typer.BadParameter.__mro__[2]
 def report(error: BaseException) -> int:
     """Say on standard error what happened, as far as anybody reads there; the exit code."""
     if isinstance(error, MISUSE):
-        error.message = _reworded(error)
         error.show()
         return int(error.exit_code)
     text, code = told(error)
@@ -41,14 +39,6 @@ def report(error: BaseException) -> int:
             notice(text)
     _forget_output()
     return code
-
-
-def _reworded(error: Any) -> str:
-    """What is said of a value that the library refused."""
-    said = getattr(error.__cause__, "errors", None)
-    if said is None:
-        return str(error.message)
-    return "; ".join(put(each["type"], each["msg"], each.get("ctx", {}), value=each["input"]) for each in said())
 
 
 def told(error: BaseException) -> tuple[str, int]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from clients.cli.typed import ReadByUs
 
 
-class PlainCommand(TyperCommand):
+class PlainGroup(ReadByUs, TyperGroup):
+    """The commands together."""
+
+
+class PlainCommand(ReadByUs, TyperCommand):
     """A command whose help calls each argument and value by its `metavar`."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
