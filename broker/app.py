@@ -38,6 +38,7 @@ from broker.shared import Shared
 from broker.statistics import Statistics
 from broker.turns import Turns
 from broker.vitals import Vitals
+from broker.writes import Writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -103,9 +104,10 @@ class Parts:
         self.store = SessionStore(settings.state_dir / "sessions.db")
         self.reader = LoginReader(settings.state_dir / "postbell.db")
         self.vitals = Vitals()
-        statistics, turns = Statistics(), Turns(asyncio.get_running_loop().call_soon)
+        call_soon = asyncio.get_running_loop().call_soon
+        statistics, turns = Statistics(), Turns(call_soon)
         self.router = _router(settings, self.store, statistics)
-        self.shared = Shared(self.router, self.store, settings.limits, statistics, turns, time.time)
+        self.shared = Shared(self.router, self.store, settings.limits, statistics, turns, Writes(call_soon), time.time)
         self.restoring = Restoring(
             router=self.router, store=self.store, turns=turns, root=settings.mqtt.root, clock=time.time
         )

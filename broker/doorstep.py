@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from broker.transport import GONE
+from broker.gone import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

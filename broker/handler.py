@@ -159,7 +159,8 @@ class DeviceHandler:
             while not self._ended:
                 frame = packets.next()
                 if frame is None:
-                    self._release()  # one write for all that came together
+                    self._release()
+                    self._shared.writes.flush()  # all that came together is answered, and passed on, together
                     chunk = await link.chunk()
                     if not chunk:
                         self.evict(link.fault)

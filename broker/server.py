@@ -161,10 +161,11 @@ class DeviceBroker(Broker):
 
     def _link(self, listener: Listener) -> StreamLink:
         if not listener.websocket:
-            return TcpLink(self.accepted)
+            return TcpLink(self.accepted, self._shared.writes)
         limits = self._shared.limits
         return SocketLink(
             self.accepted,
+            self._shared.writes,
             turns=self._shared.turns,
             max_size=limits.packet,
             most_unsent=HIGH_WATER + limits.packet + limits.write_buffer,

@@ -3,7 +3,7 @@
 Everything is group-committed by one thread. `queue` gives a ticket; once `committed` has reached it,
 the message survives `kill -9`, and only then does its publisher get a PUBACK. An entry that its
 receiver acknowledges before its batch is written never touches the disk, so a device that is online
-costs next to nothing here.
+costs next to nothing here: when all have what they are to get, there is nothing to wait for.
 
 `synchronous=NORMAL`: a killed process loses nothing that was committed; after a power cut the last
 commits may be missing, and the bridge's reconciliation brings back what they contained.
@@ -16,12 +16,12 @@ import contextlib
 import functools
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from broker import saved, sessionfile
+from broker.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,23 +34,6 @@ _GATHER_S = 0.002  # that a batch stays open for more, and for acknowledgements 
 _QUIET_S = 5.0  # without a write, after which the log is emptied
 _RETRY_S = 1.0  # until a batch that could not be written is tried again
 
-_INSERT = "INSERT OR REPLACE INTO queued VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_DELETE = "DELETE FROM queued WHERE username = ? AND seq = ?"
-_RETAIN = "INSERT OR REPLACE INTO retained VALUES (?, ?, ?, ?, ?)"
-_CLEAR = "DELETE FROM retained WHERE topic = ?"
-
-
-@dataclass(slots=True)
-class _Batch:
-    number: int
-    changes: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
-    entries: dict[tuple[str, int], tuple[str, bytes, bytes, float, bool, str] | None] = field(default_factory=dict)
-    retained: dict[str, tuple[bytes, int, bytes, float] | None] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to write."""
-        return bool(self.changes or self.entries or self.retained)
-
 
 class SessionStore:
     """The journal of all persistent sessions and of the retained set. All methods belong to the event loop's thread."""
@@ -61,8 +44,9 @@ class SessionStore:
         self._path = path
         self._database = sessionfile.open_file(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions")
-        self._unsaved = _Batch(0)  # handed to the thread, and not known to be on disk
-        self._batch = _Batch(1)
+        self._loop = asyncio.get_running_loop()
+        self._unsaved = Batch(0)  # handed to the thread, and not known to be on disk
+        self._batch = Batch(1)
         self._dirty = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._waiting: set[Callable[[], None]] = set()
@@ -78,7 +62,7 @@ class SessionStore:
         Those whose sequence numbers lie between `after` and `before`. It is read by the thread that writes.
         """
         read = functools.partial(saved.queue, self._database, username, after=after, before=before)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+        return await self._loop.run_in_executor(self._thread, read)
 
     def load_retained(self, prefix: str) -> Iterator[Message]:
         """What is retained below a prefix; called once, before `start`."""
@@ -90,7 +74,7 @@ class SessionStore:
 
     def start(self) -> None:
         """Begin to write."""
-        self._writer = asyncio.get_running_loop().create_task(self._write_all(), name="write-sessions")
+        self._writer = self._loop.create_task(self._write_all(), name="write-sessions")
 
     async def watch(self) -> None:
         """Wait while it writes; raises what the writer failed with, since from then on nothing is safe."""
@@ -103,13 +87,12 @@ class SessionStore:
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
-        loop = asyncio.get_running_loop()
         try:
             for batch in (self._unsaved, self._batch):
-                await loop.run_in_executor(self._thread, self._commit, batch)
+                await self._loop.run_in_executor(self._thread, self._commit, batch)
         except sqlite3.Error as error:
             self._log.warning("sessions_not_saved", file=str(self._path), error=str(error))
-        await loop.run_in_executor(self._thread, self._database.close)
+        await self._loop.run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
 
     def remember(self, username: str, credential: bytes, seen_s: float, expiry_s: int) -> None:
@@ -154,10 +137,13 @@ class SessionStore:
         return self._batch.number
 
     def done(self, username: str, seq: int) -> None:
-        """The message was acknowledged or dropped."""
-        if self._batch.entries.pop((username, seq), None) is None:
-            self._batch.entries[username, seq] = None
+        """The message was acknowledged or dropped. With the last that is asked for, who waits need not wait longer."""
+        batch = self._batch
+        if batch.entries.pop((username, seq), None) is None:
+            batch.entries[username, seq] = None
             self._dirty.set()
+        elif self._waiting and not batch and not self._unsaved:
+            self._loop.call_soon(self._skip_disk)
 
     def retain(self, message: Message) -> int:
         """Keep a topic's retained message, or clear it with an empty payload. Returns the ticket, as `queue` does."""
@@ -181,24 +167,22 @@ class SessionStore:
         self._waiting.add(callback)
 
     async def _write_all(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._asked()
             await asyncio.sleep(_GATHER_S)
             self._dirty.clear()
             batch = self._unsaved = self._batch
-            self._batch = _Batch(batch.number + 1)
-            while True:
+            self._batch = Batch(batch.number + 1)
+            while batch:
                 try:
-                    await asyncio.shield(loop.run_in_executor(self._thread, self._commit, batch))
+                    await asyncio.shield(self._loop.run_in_executor(self._thread, self._commit, batch))
                 except sqlite3.Error as error:
                     self._log.warning("sessions_not_saved", file=str(self._path), error=str(error))
                     self._let_go(self._batch.number)
                     await asyncio.sleep(_RETRY_S)
                 else:
-                    self._unsaved = _Batch(batch.number)
-                    self._let_go(batch.number)
-                    break
+                    batch = self._unsaved = Batch(batch.number)
+            self._let_go(batch.number)
 
     async def _asked(self) -> None:
         """Wait until there is something to write; after a while of quiet, what is gone goes from the log as well."""
@@ -207,7 +191,7 @@ class SessionStore:
                 async with asyncio.timeout(_QUIET_S):
                     await self._dirty.wait()
             except TimeoutError:
-                await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._empty_log))
+                await asyncio.shield(self._loop.run_in_executor(self._thread, self._empty_log))
                 self._in_log = False
         await self._dirty.wait()
         self._in_log = True
@@ -216,6 +200,12 @@ class SessionStore:
         with contextlib.suppress(sqlite3.Error):  # a reader, a full disk: the next time
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
+    def _skip_disk(self) -> None:
+        """All that waited for the disk has been acknowledged, and nothing is on its way there: who waits, goes on."""
+        if not self._batch and not self._unsaved:
+            self._batch.number += 1
+            self._let_go(self._batch.number - 1)
+
     def _let_go(self, number: int) -> None:
         """Let publishers go on. When the disk fails also without its promise: the bridge's store has the mail."""
         self.committed = max(self.committed, number)
@@ -223,17 +213,6 @@ class SessionStore:
         for callback in waiting:
             callback()
 
-    def _commit(self, batch: _Batch) -> None:
-        if not batch:
-            return
-        new = [(*key, *value) for key, value in batch.entries.items() if value is not None]
-        old = [key for key, value in batch.entries.items() if value is None]
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            for sql, values in batch.changes:
-                self._database.execute(sql, values)
-            self._database.executemany(_DELETE, old)
-            self._database.executemany(_INSERT, new)
-            kept = [(topic, *value) for topic, value in batch.retained.items() if value is not None]
-            self._database.executemany(_RETAIN, kept)
-            self._database.executemany(_CLEAR, [(topic,) for topic, value in batch.retained.items() if value is None])
+    def _commit(self, batch: Batch) -> None:
+        if batch:
+            batch.write(self._database)

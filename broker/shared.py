@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from broker.settings import BrokerLimits
     from broker.statistics import Statistics
     from broker.turns import Turns
+    from broker.writes import Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +25,5 @@ class Shared:
     limits: BrokerLimits
     statistics: Statistics
     turns: Turns
+    writes: Writes
     clock: Callable[[], float]

@@ -1,7 +1,8 @@
 """A connection's two directions: what the broker needs of them, and both over TCP or TLS.
 
-What is read is given as it came, so that many small packets cost one step of the loop. Writing never
-waits: it says how much is still unsent, so that a client that does not read is cut off before it costs memory.
+What is read is given as it came, so that many small packets cost one step of the loop, and what is written in one
+goes out as one piece. Writing never waits: it says how much is still unsent, so that a client that does not read is
+cut off before it costs memory.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ import asyncio
 import select
 from typing import TYPE_CHECKING, Protocol, cast
 
+from broker.gone import GONE
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from broker.writes import Writes
+
 _CHUNK = 65_536
+_PIECE = 32_768  # bytes that are written at once, though more may follow
 
 
 class Link(Protocol):
@@ -66,46 +72,19 @@ class Arriving(Link, Protocol):
     """Why there is no room for the client; it is told so in answer to its CONNECT."""
 
 
-class GoneTransport(asyncio.Transport):
-    """In place of a transport that is lost, so that link and transport do not hold one another until a collection.
-
-    With TLS that would be half a megabyte a connection.
-    """
-
-    def is_closing(self) -> bool:
-        """See asyncio.BaseTransport."""
-        return True
-
-    def close(self) -> None:
-        """See asyncio.BaseTransport."""
-
-    def abort(self) -> None:
-        """See asyncio.WriteTransport."""
-
-    def can_write_eof(self) -> bool:
-        """See asyncio.WriteTransport."""
-        return False
-
-    def get_write_buffer_size(self) -> int:
-        """See asyncio.WriteTransport."""
-        return 0
-
-
-GONE = GoneTransport()
-
-
 class StreamLink(asyncio.BaseProtocol):
     """What TCP and WebSocket share: both directions in one object; asyncio's streams are five, four times as large.
 
-    `accepted` is called once, when the connection is there. Of what nobody reads, 64 KiB and one read are kept.
+    `accepted` is called once, when the connection is there. Of what nobody reads, 64 KiB and one read are kept. What is
+    written goes out when `writes` says so.
     """
 
     __slots__ = (
-        "_accepted", "_drained", "_ended", "_loop", "_reading", "_transport", "_unread", "address", "excess", "fault",
-        "known", "refusal",
+        "_accepted", "_drained", "_ended", "_loop", "_pending", "_reading", "_transport", "_unread", "_writes",
+        "address", "excess", "fault", "known", "refusal",
     )  # fmt: skip
 
-    def __init__(self, accepted: Callable[[StreamLink, asyncio.Transport], None]) -> None:
+    def __init__(self, accepted: Callable[[StreamLink, asyncio.Transport], None], writes: Writes) -> None:
         self.known = False
         self.address = ""
         self.excess: str | None = None
@@ -115,6 +94,8 @@ class StreamLink(asyncio.BaseProtocol):
         self._transport: asyncio.Transport = GONE  # until it is there: TLS that fails tells of the loss alone
         self._loop = asyncio.get_running_loop()  # to ask each time would cost a system call
         self._unread = b""
+        self._writes = writes
+        self._pending: bytes | bytearray = b""  # written, and not handed over
         self._ended = False
         self._reading: asyncio.Future[bytes] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -173,25 +154,43 @@ class StreamLink(asyncio.BaseProtocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes in the transport's buffer."""
-        return self._transport.get_write_buffer_size()
+        """Bytes kept here and in the transport's buffer."""
+        return len(self._pending) + self._transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
-        """Hand bytes over. A connection that is gone swallows them: whoever reads from it notices the end."""
-        if not self._transport.is_closing():
+        """Keep bytes until the next flush."""
+        pending = self._pending
+        if not pending:
+            self._pending = data
+            self._writes.add(self)
+        elif isinstance(pending, bytearray):
+            pending += data
+        else:
+            self._pending = bytearray(pending)
+            self._pending += data
+        if len(self._pending) >= _PIECE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what was written. A connection that is gone swallows it: whoever reads from it notices the end."""
+        data, self._pending = self._pending, b""
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     async def drain(self) -> None:
         """Wait until the transport's buffer is below its low mark, or the connection is gone."""
+        self.flush()
         if self._drained is not None:
             await asyncio.shield(self._drained)
 
     def abort(self) -> None:
-        """Close the socket at once."""
+        """Close the socket at once; what was written before is given to the system as far as that takes it."""
+        self.flush()
         self._transport.abort()
 
     def finish(self) -> None:
         """Say that nothing follows. TCP is only half closed: closing it with unread input could lose the rest."""
+        self.flush()
         if self._transport.is_closing():
             return  # it was cut, and whoever reads from it has not noticed yet
         if self._transport.can_write_eof():

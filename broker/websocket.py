@@ -17,8 +17,9 @@ from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
 
 from broker.errors import HandshakeError
+from broker.gone import GONE
 from broker.handshake import Handshake
-from broker.transport import GONE, StreamLink
+from broker.transport import StreamLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from websockets.datastructures import Headers
 
     from broker.turns import Turns
+    from broker.writes import Writes
 
 _READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
 _SLICE = 1024  # bytes looked at in one turn: at most 170 frames
@@ -41,20 +43,21 @@ _CLOSE_S = 2.0  # in which a client must take the close, and go
 class SocketLink(StreamLink, asyncio.BufferedProtocol):
     """The byte stream inside the binary frames of a WebSocket; packets need not align [MQTT-6.0.0-2].
 
-    At most 16 KiB are read from the network, and nothing while some of what came waits for its turn. What is written in
-    one step of the loop goes out as one frame. `most_unsent` bytes that the client does not take end the connection.
+    At most 16 KiB are read from the network, and nothing while some of what came waits for its turn. What is written
+    together goes out as one frame. `most_unsent` bytes that the client does not take end the connection.
     Of browsers only pages of `origins` are let in, of all if there are none (RFC 6455 §10.2). `asked` is told of the
     header lines of the request, and may refuse it (handshake.py).
     """
 
     __slots__ = (
         "_asked", "_closing", "_fragments", "_frames", "_full", "_handshake", "_late", "_most_unsent", "_over",
-        "_pending", "_pending_size", "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",
+        "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",
     )  # fmt: skip
 
     def __init__(
         self,
         accepted: Callable[[StreamLink, asyncio.Transport], None],
+        writes: Writes,
         *,
         turns: Turns,
         max_size: int,
@@ -62,7 +65,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         origins: Sequence[str] = (),
         asked: Callable[[SocketLink, Headers], None] = lambda _link, _headers: None,
     ) -> None:
-        super().__init__(accepted)
+        super().__init__(accepted, writes)
         # Without one of the subprotocols the library refuses the handshake [MQTT-6.0.0-3]. No compression: it
         # costs memory for each connection, and small payloads hardly shrink.
         self._websocket = ServerProtocol(
@@ -81,8 +84,6 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         self._frames = self._fragments = 0
         self._unframed = 0  # bytes since the last frame was whole
         self._thrown_away = 0
-        self._pending: list[bytes] = []
-        self._pending_size = 0
         self._closing: asyncio.TimerHandle | None = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -118,29 +119,24 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         """See Link."""
         return not self._late and super().idle
 
-    @property
-    def unsent(self) -> int:
-        """Bytes collected here and in the transport's buffer."""
-        return self._pending_size + self._transport.get_write_buffer_size()
-
-    def write(self, data: bytes) -> None:
-        """Collect what is written until the loop's next step."""
-        if not self._pending:
-            self._loop.call_soon(self._flush)
-        self._pending.append(data)
-        self._pending_size += len(data)
+    def flush(self) -> None:
+        """Hand over what was written, as one frame."""
+        data, self._pending = self._pending, b""
+        if data and self._websocket.state is State.OPEN:
+            self._websocket.send_binary(bytes(data))
+            self._send()
 
     def finish(self) -> None:
-        """Send what is collected, then begin the closing handshake."""
-        self._flush()
+        """Send what was written, then begin the closing handshake."""
+        self.flush()
         if self._websocket.state is State.OPEN:
             self._websocket.send_close(1000)
         self._send()
 
     def abort(self) -> None:
-        """Close the socket at once."""
+        """Close the socket at once; what was written before is given to the system as far as that takes it."""
         self._late.clear()
-        self._transport.abort()
+        super().abort()
 
     def _stop_reading(self) -> None:
         self._full = True
@@ -239,14 +235,6 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
     def _give_up(self, fault: str) -> None:
         self.fault = self.fault or fault
         self.abort()
-
-    def _flush(self) -> None:
-        data = b"".join(self._pending)
-        self._pending.clear()
-        self._pending_size = 0
-        if data and self._websocket.state is State.OPEN:
-            self._websocket.send_binary(data)
-            self._send()
 
     def _send(self) -> None:
         """Hand over what the library has to say, and see that a connection that it closes ends soon."""

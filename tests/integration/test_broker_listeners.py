@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from broker.turns import Turns
 from broker.websocket import SocketLink
+from broker.writes import Writes
 from tests.conftest import need
 from tests.support import mqtt_client as mqtt
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
@@ -118,10 +119,10 @@ def test_a_lost_connection_is_not_kept_until_the_next_collection(tmp_path):
 
     async def story():
         loop = asyncio.get_running_loop()
-        turns = Turns(loop.call_soon)
+        turns, writes = Turns(loop.call_soon), Writes(loop.call_soon)
 
         def link():
-            made = WatchedLink(lambda *_: None, turns=turns, max_size=1000, most_unsent=1000)
+            made = WatchedLink(lambda *_: None, writes, turns=turns, max_size=1000, most_unsent=1000)
             links.append(weakref.ref(made))
             return made
 

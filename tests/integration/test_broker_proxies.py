@@ -21,6 +21,7 @@ from broker.listeners import Listener
 from broker.networks import parse_network
 from broker.transport import TcpLink
 from broker.turns import Turns
+from broker.writes import Writes
 from tests.support import mqtt_client as mqtt
 from tests.support.certificates import self_signed
 from tests.support.mqtt_broker import EmbeddedBroker, password_of
@@ -308,7 +309,7 @@ def test_a_proxy_elsewhere_has_to_say_for_whom_it_is(monkeypatch, websocket, sai
             tls=None,
             proxies=(parse_network("10.0.0.0/8"),),
             timeout_s=30,
-            link=lambda _: TcpLink(lambda link, _: opened.put_nowait(link)),
+            link=lambda _: TcpLink(lambda link, _: opened.put_nowait(link), Writes(loop.call_soon)),
         )
         listener = Listener("x", "broker.x", Address("127.0.0.1", 0), websocket=websocket, tls=False)
         async with await loop.create_server(lambda: doors.door(listener), "127.0.0.1", 0) as server:

@@ -17,6 +17,7 @@ from broker.wire import codec
 from broker.wire.codec3 import CODEC_311
 from broker.wire.message import Message
 from broker.wire.packets import NEVER, V5, Answer, Connect, Publish
+from broker.writes import Writes
 from tests.support import mqtt_client as mqtt
 from tests.unit.broker.stage import ALICE, BRIDGE, Stage, committed, run
 
@@ -35,7 +36,8 @@ class Publisher:
     def __init__(self, stage, session, speaks=CODEC_5):
         loop = asyncio.get_running_loop()
         limits = BrokerLimits(publish_rate=1e6)
-        shared = Shared(stage.router, stage.store, limits, Statistics(), Turns(loop.call_soon), lambda: stage.now)
+        writes, turns = Writes(loop.call_soon), Turns(loop.call_soon)
+        shared = Shared(stage.router, stage.store, limits, Statistics(), turns, writes, lambda: stage.now)
         self.answers = []
         self.stage = stage
         self.receiving = Receiving(session=session, codec=speaks, shared=shared, send=self._answered)

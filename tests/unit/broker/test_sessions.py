@@ -203,3 +203,55 @@ def test_after_a_while_of_quiet_nothing_that_is_gone_is_in_the_file_or_its_log(p
         await committed(store, store.queue("a", 2, Message("t", b"the next", 1)))
 
     run(path, story)
+
+
+def test_what_all_have_acknowledged_needs_no_disk(path, monkeypatch):
+    """Who waits for it goes on at once; the disk is another's affair."""
+    monkeypatch.setattr(sessions, "_GATHER_S", 3600.0)
+
+    async def steps():
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def story(store):
+        first, second = (store.queue("a", seq, Message("t", b"1", 1)) for seq in (1, 2))
+        waited = asyncio.ensure_future(committed(store, max(first, second)))
+        await steps()
+        store.done("a", 1)
+        await steps()
+        assert not waited.done()
+        store.done("a", 2)
+        await asyncio.wait_for(waited, 10)
+        assert store.queue("a", 3, Message("t", b"3", 1)) > second
+        store.remember("a", b"", 0, NEVER)
+        waited = asyncio.ensure_future(committed(store, store.ticket))
+        await steps()
+        store.done("a", 3)
+        await steps()
+        assert not waited.done()  # a session has still to be written
+        waited.cancel()
+
+    run(path, story)
+    assert list(loaded(path)) == ["a"]
+    assert queued(path, "a") == []
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 63, 64, 200])
+def test_any_number_of_rows_is_written_and_taken_away(path, count):
+    async def story(store):
+        store.remember("a", b"", 0, NEVER)
+        for seq in range(1, count + 1):
+            store.queue("a", seq, Message(f"t{seq}", b"%d" % seq, 1, b"p", float(seq)), retain=True, ids=(seq, 2))
+            ticket = store.retain(Message(f"mail/{seq}", b"%d" % seq, 1))
+        await committed(store, ticket)
+        for seq in range(1, count):
+            store.done("a", seq)
+            store.retain(Message(f"mail/{seq}", b"", 1))
+
+    run(path, story)
+    assert queued(path, "a") == [(count, f"t{count}", b"%d" % count)]
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT * FROM retained").fetchall() == [(f"mail/{count}", b"%d" % count, 1, b"", 0.0)]
+        assert file.execute("SELECT properties, expires, retain, ids FROM queued").fetchall() == [
+            (b"p", float(count), 1, f"{count} 2")
+        ]

@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from broker.transport import StreamLink, TcpLink
+from broker.writes import Writes
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
@@ -19,7 +20,8 @@ async def connected():
     """A link, its transport, and the client's two streams."""
     accepted: asyncio.Queue[tuple[StreamLink, asyncio.Transport]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: TcpLink(lambda *both: accepted.put_nowait(both)), "127.0.0.1", 0)
+    writes = Writes(loop.call_soon)
+    server = await loop.create_server(lambda: TcpLink(lambda *both: accepted.put_nowait(both), writes), "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         link, transport = await accepted.get()

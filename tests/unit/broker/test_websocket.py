@@ -10,6 +10,7 @@ from websockets.server import ServerProtocol
 
 from broker.turns import Turns
 from broker.websocket import SocketLink
+from broker.writes import Writes
 
 UPGRADE = (
     b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -67,7 +68,8 @@ class Stage:
         self.loop = asyncio.get_running_loop()
         self.wire = Wire(taken=taken)
         turns = turns or Turns(self.loop.call_soon)
-        self.link = SocketLink(lambda *_: None, turns=turns, max_size=262_144, most_unsent=100_000)
+        writes = Writes(self.loop.call_soon)
+        self.link = SocketLink(lambda *_: None, writes, turns=turns, max_size=262_144, most_unsent=100_000)
         self.link.connection_made(self.wire)
 
     def feed(self, data):
@@ -216,6 +218,17 @@ async def test_what_is_written_in_one_step_is_one_frame():
     stage.link.write(b"late")
     await asyncio.sleep(0)
     assert stage.link.unsent == 0
+
+
+@story
+async def test_what_was_written_before_a_connection_is_cut_is_not_lost():
+    """An acknowledgement, when a DISCONNECT came with what it acknowledges."""
+    stage = Stage()
+    await stage.open()
+    stage.link.write(b"PUB")
+    stage.link.write(b"ACK")
+    stage.link.abort()
+    assert stage.wire.sent == b"\x82\x06PUBACK"
 
 
 @story
