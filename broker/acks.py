@@ -34,7 +34,7 @@ class Acks:
     async def owe(self, ticket: int, data: bytes, *, last: bool) -> None:
         """Note an acknowledgement, whether it is the last of its message, and wait while too many are owed."""
         self._owed.append((ticket, data, last))
-        if len(self._owed) >= _TOGETHER:
+        if len(self._owed) % _TOGETHER == 0:
             self.release()
         if len(self._owed) >= _MOST and not self._ended:
             self._room = asyncio.get_running_loop().create_future()

@@ -142,7 +142,7 @@ class SessionStore:
         if batch.entries.pop((username, seq), None) is None:
             batch.entries[username, seq] = None
             self._dirty.set()
-        elif self._waiting and not batch and not self._unsaved:
+        elif not batch.entries and self._waiting and not batch and not self._unsaved:
             self._loop.call_soon(self._skip_disk)
 
     def retain(self, message: Message) -> int:
