@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import gc
 import json
 import resource
 import sys
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from broker.settings import Settings
+
+_COLLECT = (500, 2, 1000)  # objects until a collection of the young, and of these until one of the next generation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +48,10 @@ def _run(settings: Settings, *, again: Callable[[], Settings], parent_pipe: bool
 
     logs.configure(level=settings.log.level, style=settings.log.format)
     _raise_file_limit()
+    # A collection stops the loop: as Python has it, for as long as hundreds of messages take when many connect at once.
+    # Hardly anything here is garbage in a circle, so there may be few objects at a time, and all of them seldom.
+    gc.set_threshold(*_COLLECT)
+    gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, load=again, parent_pipe=parent_pipe))
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from broker.wire.frames import Frame, Packets
     from broker.wire.packets import Answer, Connect
 
-_TURN = 64  # packets that are handled until others get a turn
+_TURN = 32  # packets that are handled until others get a turn
 _LOOK_AGAIN_S = 0.5  # at a client that is not silent, since what it sent waits
 
 _log = structlog.get_logger()  # one for all: a logger of its own would cost each connection half a kilobyte

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HIGH_WATER = 65_536
 """Bytes unsent at which asyncio's transports ask a writer to pause."""
 
-_TURN = 64  # packets that are sent until others get a turn
+_TURN = 32  # packets that are sent until others get a turn
 _LINGER_S = 1.0  # in which a client must take the word that its connection ends
 
 

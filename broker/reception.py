@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from broker.wire.packets import Connect
 
 _CONNECT_SIZE = 16_384  # bytes that a stranger may make the broker keep
-_CHUNK = 2  # units of work (turns.py) that a chunk of a stranger costs
+_CONNECT = 32  # units of work (turns.py) that a CONNECT costs, with all that follows from it; it comes in one chunk
+_CHUNK = 2  # units of a further chunk of a stranger
 _LINGER_S = 2.0  # in which a refused client must take its CONNACK
 _LINGER_SIZE = 65_536  # bytes that it may send meanwhile
 
@@ -188,7 +189,7 @@ class Reception:
             chunk = await link.chunk()
             if not chunk:
                 return None
-            await self._turns.wait(_CHUNK)
+            await self._turns.wait(_CHUNK if begun else _CONNECT)
             if not begun and proxy.shows(chunk):  # the header of a listed proxy has been taken before
                 raise HandshakeError("proxy_not_listed")
             begun = True

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from broker.shared import Shared
     from broker.vitals import Vitals
 
+_REPORT = 3  # units of work (turns.py) of one of its topics
 _REPORT_S = 10.0  # between two rounds of $SYS
 _LOOK_S = 1.0  # between two looks whether a session has to end, or a will to be sent, if nothing is due earlier
 _LEAST_S = 0.01
@@ -33,11 +34,11 @@ class Rounds:
             router.roster.look_after(now)
             if self._loop.time() >= report_at:
                 report_at = self._loop.time() + _REPORT_S
-                self._report(now)
+                await self._report(now)
             due_at = router.roster.next_at
             await asyncio.sleep(_LOOK_S if due_at is None else min(max(due_at - now, _LEAST_S), _LOOK_S))
 
-    def _report(self, now: float) -> None:
+    async def _report(self, now: float) -> None:
         router = self._shared.router
         router.expire_retained(now)
         figures = self._shared.statistics.topics(
@@ -49,4 +50,5 @@ class Rounds:
             vitals=self._vitals.figures(),
         )
         for topic, value in figures.items():
+            await self._shared.turns.wait(_REPORT)
             router.publish(Message(topic, value.encode(), 0), retain=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STEP = 128
+STEP = 32
 """Units of work in one step; a unit is about what a small packet costs, some 5 to 10 µs."""
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from broker.writes import Writes
 
 _READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
-_SLICE = 1024  # bytes looked at in one turn: at most 170 frames
+_SLICE = 256  # bytes looked at in one turn: at most 42 frames
 _ANSWER = 32  # units of work (turns.py) that a request costs, beside its lines
 _FRAMES_OF_A_STRANGER = 1024  # until the password was right
 _SIZE_OF_A_STRANGER = 32_768  # bytes of one frame, until then

@@ -96,10 +96,10 @@ async def test_a_long_queue_goes_out_in_turns_and_in_order():
     stage = Stage()
     stage.queue(*(str(number) for number in range(200)))
     stage.out.pump()
-    assert len(stage.wire.topics()) == 64
+    assert len(stage.wire.topics()) == 32
     stage.queue("late")
     stage.out.pump()
-    assert len(stage.wire.topics()) == 64
+    assert len(stage.wire.topics()) == 32
     await until_on_loop(lambda: len(stage.wire.topics()) == 201, what="all messages")
     assert stage.wire.topics() == [*(str(number) for number in range(200)), "late"]
 
@@ -163,7 +163,7 @@ async def test_nothing_follows_the_end():
     stage.out.send(b"late")
     await asyncio.sleep(0.01)
     assert stage.wire.aborted
-    assert len(stage.wire.topics()) == 64
+    assert len(stage.wire.topics()) == 32
 
 
 @story
