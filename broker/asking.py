@@ -19,7 +19,7 @@ _SUBSCRIBE = 64  # units of work (turns.py) of a SUBSCRIBE beside its filters: w
 async def subscribe(frame: Frame, *, session: DeviceSession, codec: Codec, shared: Shared) -> bytes:
     """Do as a SUBSCRIBE says; its SUBACK, nothing when the connection has ended meanwhile. Raises ProtocolError."""
     packet, handler = codec.subscribe(frame, most=_most(shared)), session.handler
-    await shared.turns.wait(len(packet.wanted) + _SUBSCRIBE)
+    await shared.turns.wait(len(packet.wanted) + _SUBSCRIBE, known=True)
     if session.handler is not handler:
         return b""
     codes = shared.router.subscribe(session, packet.wanted)
@@ -30,7 +30,7 @@ async def subscribe(frame: Frame, *, session: DeviceSession, codec: Codec, share
 async def unsubscribe(frame: Frame, *, session: DeviceSession, codec: Codec, shared: Shared) -> bytes:
     """Do as an UNSUBSCRIBE says; its UNSUBACK, nothing when the connection has ended. Raises ProtocolError."""
     packet, handler = codec.unsubscribe(frame, most=_most(shared)), session.handler
-    await shared.turns.wait(len(packet.filters))
+    await shared.turns.wait(len(packet.filters), known=True)
     if session.handler is not handler:
         return b""
     codes = shared.router.unsubscribe(session, packet.filters)

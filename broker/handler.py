@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from broker.wire.frames import Frame, Packets
     from broker.wire.packets import Answer, Connect
 
-_TURN = 32  # packets that are handled until others get a turn
+_TURN = 32  # packets that are handled until others get a turn,
+_FREE_S = 0.1  # if they come within such a time
 _LOOK_AGAIN_S = 0.5  # at a client that is not silent, since what it sent waits
 
 _log = structlog.get_logger()  # one for all: a logger of its own would cost each connection half a kilobyte
@@ -154,7 +155,7 @@ class DeviceHandler:
 
     async def _read(self) -> None:
         """Handle packets until the end. Idle connections wait here, so it awaits no deeper than it must."""
-        packets, link, handled = self._packets, self._link, 0
+        packets, link, handled, counted_at = self._packets, self._link, 0, 0.0
         try:
             while not self._ended:
                 frame = packets.next()
@@ -166,7 +167,9 @@ class DeviceHandler:
                         self.evict(link.fault)
                         return
                     packets.feed(chunk)
-                    self._heard_at = self._loop.time()
+                    self._heard_at = now = self._loop.time()
+                    if now - counted_at > _FREE_S:
+                        handled, counted_at = 0, now
                     continue
                 if frame.kind == DISCONNECT:
                     self._release()
@@ -176,7 +179,7 @@ class DeviceHandler:
                 handled += 1
                 if handled % _TURN == 0:
                     self._release()
-                    await self._shared.turns.wait(_TURN)
+                    await self._shared.turns.wait(_TURN, known=True)
         except ProtocolError as error:
             if not self._ended:
                 self._shared.statistics.drop("protocol_error")

@@ -113,7 +113,7 @@ class Outgoing:
                 continue
             if sent == _TURN or self._delivery.looking:
                 self._turn_asked = True
-                self._turns.ask(self._pump_on)
+                self._turns.ask(self._pump_on, known=True)
             return sent
         if self._draining is None and not self._closed:
             self._draining = asyncio.get_running_loop().create_task(self._drain(), name="drain")

@@ -50,5 +50,5 @@ class Rounds:
             vitals=self._vitals.figures(),
         )
         for topic, value in figures.items():
-            await self._shared.turns.wait(_REPORT)
+            await self._shared.turns.wait(_REPORT, known=True)
             router.publish(Message(topic, value.encode(), 0), retain=True)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from broker.writes import Writes
 
 _READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
-_SLICE = 256  # bytes looked at in one turn: at most 42 frames
+_SLICE = 256  # bytes looked at in one turn: at most 42 frames,
+_SLICE_OF_A_STRANGER = 128  # and until the password was right 21
 _ANSWER = 32  # units of work (turns.py) that a request costs, beside its lines
 _FRAMES_OF_A_STRANGER = 1024  # until the password was right
 _SIZE_OF_A_STRANGER = 32_768  # bytes of one frame, until then
@@ -170,13 +171,14 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
     def _ask_for_turn(self) -> None:
         if not self._turn_asked and not self._full:
             self._turn_asked = True
-            self._turns.ask(self._step)
+            self._turns.ask(self._step, known=self.known)
 
     def _step(self) -> int:
         """Take in one slice; returns what it cost."""
         self._turn_asked = False
-        piece = bytes(self._late[:_SLICE])
-        del self._late[:_SLICE]
+        size = _SLICE if self.known else _SLICE_OF_A_STRANGER
+        piece = bytes(self._late[:size])
+        del self._late[:size]
         if self.refusal is not None:
             cost = self._throw_away(piece)
         elif self._handshake is not None:

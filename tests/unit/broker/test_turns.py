@@ -65,6 +65,32 @@ def test_who_asks_again_is_behind_those_who_wait():
     assert done == ["greedy", "modest", "greedy"]
 
 
+def test_clients_do_not_queue_behind_strangers_and_leave_them_some():
+    steps, done = Steps(), []
+    turns = Turns(steps)
+    for number in range(3):
+        turns.ask(piece(done, f"stranger {number}", costs=STEP))
+    turns.ask(piece(done, "client", costs=STEP), known=True)
+    turns.ask(piece(done, "next client", costs=STEP), known=True)
+    steps.step()
+    assert done == ["client", "stranger 0"]
+    steps.step()
+    assert done == ["client", "stranger 0", "next client", "stranger 1"]
+    steps.step()
+    assert done[-1] == "stranger 2"
+    assert not steps.step()
+
+
+def test_strangers_have_at_least_a_quarter_of_a_step():
+    steps, done = Steps(), []
+    turns = Turns(steps)
+    for _ in range(STEP * 2):
+        turns.ask(piece(done, "client"), known=True)
+        turns.ask(piece(done, "stranger"))
+    steps.step()
+    assert (done.count("client"), done.count("stranger")) == (STEP * 3 // 4, STEP // 4)
+
+
 def test_a_piece_that_fails_holds_up_nobody():
     steps, done = Steps(), []
     turns = Turns(steps)
