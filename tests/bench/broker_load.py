@@ -45,6 +45,7 @@ class Running:
     pid: int
     address: tuple[str, int]
     logins: bool
+    websocket: tuple[str, int] | None = None
 
     def credentials(self, username: str) -> dict[str, str | None]:
         return {"username": username, "password": password_of(username) if self.logins else None}
@@ -61,14 +62,14 @@ def allow_files(number: int) -> None:
 @contextlib.contextmanager
 def embedded(users: int = 0) -> Iterator[Running]:
     """Ours, with its logins, rules and durable sessions on; any number from one address."""
-    limits = "[limits]\nclients_per_address = 100000\n[log]\nlevel = 'warning'\n"
+    limits = "[limits]\nclients_per_address = 100000\n[log]\nlevel = 'warning'\n[broker]\nwebsocket = '127.0.0.1:0'\n"
     with tempfile.TemporaryDirectory() as directory:
         broker = EmbeddedBroker(Path(directory), config=limits)
         broker.logins.add("bridge", "bridge")
         broker.logins.add_many([username(number) for number in range(users)])
         with broker:
             assert broker.process is not None
-            yield Running("postbell", broker.process.pid, broker.address(), logins=True)
+            yield Running("postbell", broker.process.pid, broker.address(), True, broker.address("websocket"))
 
 
 @contextlib.contextmanager
