@@ -114,9 +114,10 @@ class Serving:
         self._handlers.add(handler)
         handler.start()
         if who.role is Role.DEVICE:
+            client_id = connect.client_id or terms.client_id or ""
             transport = "websocket" if isinstance(link, SocketLink) else "tcp"
             self._attendance.arrived(
-                Visit(who.username, link.address, connect.client_id, connect.level, transport, link.encrypted)
+                Visit(who.username, link.address, client_id, connect.level, transport, link.encrypted)
             )
 
     def _leave(self, handler: DeviceHandler) -> None:

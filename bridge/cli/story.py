@@ -32,6 +32,7 @@ VERDICTS: Final = {
 DELIVERIES: Final = {
     DeliveryState.ACKNOWLEDGED: "has acknowledged it",
     DeliveryState.WAITING: "has not acknowledged it; the broker keeps it for this device",
+    DeliveryState.EXPIRED: "has not acknowledged it, and will not get it any more: it waited too long",
     DeliveryState.CLEARING: "is still to hear that it is gone",
     DeliveryState.UNSUBSCRIBED: "has not subscribed to it",
     DeliveryState.NO_SESSION: "has no session at the broker: what it got while it was connected nobody noted",

@@ -45,15 +45,16 @@ def trace(
             f"{whose} mail {sought}; what was refused stands in the log (message_refused), "
             "and what is older than body.headers_days is forgotten"
         )
-    noted = devices.noted_visits(settings)
+    noted, now_ms = devices.noted_visits(settings), opening.now_ms()
     for mail, pushes in zip(found, rung, strict=True):
-        known = whereabouts.known(listings[mail.user], noted, now_ms=opening.now_ms())
+        known = whereabouts.known(listings[mail.user], noted, now_ms=now_ms)
         names = [device.listing.username for device in known]
         topic = f"{settings.mqtt.root}/{topics.message(mail.user, ids.encode(mail.number))}"
         deliveries = dict.fromkeys(names, DeliveryState.UNKNOWN)
         if settings.broker.embedded:
             with opening.acting(settings):
-                deliveries = queues.deliveries(settings.state_dir / devices.SESSIONS, topic, names)
+                sessions = settings.state_dir / devices.SESSIONS
+                deliveries = queues.deliveries(sessions, topic, names, now_ms=now_ms)
         story = Story(mail, tuple((device, deliveries[device.listing.username]) for device in known), pushes)
         if as_json:
             output.print_json(story.as_json())

@@ -56,7 +56,8 @@ class EmbeddedAttendance:
 
     def _acknowledged(self, waiting: PushWaiting) -> bool:
         topic, name = f"{self._root}/{topics.message(waiting.user, waiting.mail_id)}", _login(waiting)
-        return queues.deliveries(self._sessions, topic, [name])[name] is DeliveryState.ACKNOWLEDGED
+        found = queues.deliveries(self._sessions, topic, [name], now_ms=self._now_ms())
+        return found[name] is DeliveryState.ACKNOWLEDGED
 
 
 class UnknownAttendance:

@@ -24,6 +24,8 @@ class DeliveryState(StrEnum):
     """The device has a session with a fitting subscription, and nothing of the topic waits for it."""
     WAITING = "waiting"
     """The broker has it for the device, which has not acknowledged it."""
+    EXPIRED = "expired"
+    """It waited longer than it was worth something: the device will not get it, and has not had it."""
     CLEARING = "clearing"
     """That it is gone waits for the device."""
     UNSUBSCRIBED = "unsubscribed"
@@ -34,8 +36,11 @@ class DeliveryState(StrEnum):
     """It has another broker, or the file cannot be read."""
 
 
-def deliveries(path: Path, topic: str, usernames: Iterable[str]) -> dict[str, DeliveryState]:
-    """How far a topic has come to these logins. Makes no file; UNKNOWN for all when it cannot be read."""
+def deliveries(path: Path, topic: str, usernames: Iterable[str], *, now_ms: int) -> dict[str, DeliveryState]:
+    """How far a topic has come to these logins by now, in Unix time.
+
+    Makes no file; UNKNOWN for all when it cannot be read.
+    """
     wanted = list(usernames)
     if not path.exists():
         return dict.fromkeys(wanted, DeliveryState.NO_SESSION)
@@ -44,19 +49,23 @@ def deliveries(path: Path, topic: str, usernames: Iterable[str]) -> dict[str, De
     try:
         uri = f"{path.resolve().as_uri()}?{how}"
         with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE_S)) as database:
-            return {username: _delivery(database, topic, username) for username in wanted}
+            return {username: _delivery(database, topic, username, now_ms / 1000) for username in wanted}
     except sqlite3.Error:
         return dict.fromkeys(wanted, DeliveryState.UNKNOWN)
 
 
-def _delivery(database: sqlite3.Connection, topic: str, username: str) -> DeliveryState:
+def _delivery(database: sqlite3.Connection, topic: str, username: str, now_s: float) -> DeliveryState:
     if not database.execute("SELECT 1 FROM session WHERE username = ?", (username,)).fetchone():
         return DeliveryState.NO_SESSION
     queued = database.execute(
-        "SELECT payload FROM queued WHERE username = ? AND topic = ? ORDER BY seq DESC LIMIT 1", (username, topic)
+        "SELECT payload, expires FROM queued WHERE username = ? AND topic = ? ORDER BY seq DESC LIMIT 1",
+        (username, topic),
     ).fetchone()
     if queued is not None:
-        return DeliveryState.WAITING if queued[0] else DeliveryState.CLEARING
+        payload, expires_s = queued
+        if 0 < expires_s <= now_s:
+            return DeliveryState.EXPIRED
+        return DeliveryState.WAITING if payload else DeliveryState.CLEARING
     filters = database.execute("SELECT topic_filter FROM filter WHERE username = ?", (username,))
     fits = any(matches(topic_filter, topic) for (topic_filter,) in filters)
     return DeliveryState.ACKNOWLEDGED if fits else DeliveryState.UNSUBSCRIBED

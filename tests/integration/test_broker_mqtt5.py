@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 from typing import Any
 
@@ -59,6 +61,15 @@ def test_connack_tells_what_holds(running):
     }
     with Client5(running, "alice.phone", keepalive=600, session_expiry=10) as client:
         assert not {"session_expiry", "assigned_client_id", "server_keep_alive", "maximum_qos"} & client.terms.keys()
+
+
+def test_an_assigned_client_id_is_noted_as_one_that_was_chosen(running):
+    def noted():
+        with contextlib.closing(sqlite3.connect(running.state / "sessions.db")) as file:
+            return file.execute("SELECT client_id FROM visit WHERE username = 'alice.phone'").fetchall()
+
+    with Client5(running, "alice.phone", client_id=""):
+        until(lambda: noted() == [("alice.phone",)], what="the visit to be noted")
 
 
 def test_an_unknown_way_to_log_in_is_refused(running):
