@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from broker.wire.frames import Frame, Packets
     from broker.wire.packets import Answer, Connect
 
-_TURN = 64  # packets that are handled until others get a turn, of a device's own messages half as many,
-_FREE_S = 0.1  # if they come within such a time
+_TURN, _FREE_S = 64, 0.1  # packets (or half as many messages of a device) within a time, until others get a turn
+_TOGETHER = 16  # packets whose consequences go out together; with more, other clients would idle meanwhile
 _LOOK_AGAIN_S = 0.5  # at a client that is not silent, since what it sent waits
 
 _log = structlog.get_logger()  # one for all: a logger of its own would cost each connection half a kilobyte
@@ -179,6 +179,8 @@ class DeviceHandler:
                     return
                 await self._handle(frame)
                 handled += message if frame.kind == PUBLISH else 1
+                if handled % _TOGETHER == 0:
+                    self._shared.writes.flush()
                 if handled >= _TURN:
                     handled = 0
                     self._release()
@@ -237,12 +239,8 @@ class DeviceHandler:
 
     def _receiver(self) -> Receiving:
         if self._receiving is None:
-            self._receiving = Receiving(
-                session=self.owner,
-                codec=self._codec,
-                shared=self._shared,
-                send=self._out.send,
-            )
+            send = self._out.send
+            self._receiving = Receiving(session=self.owner, codec=self._codec, shared=self._shared, send=send)
         return self._receiving
 
     def _release(self) -> None:
