@@ -34,7 +34,7 @@ from bridge.rules.alert import Alert
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from bridge.directory import Directory
     from bridge.kept import Kept
@@ -47,12 +47,12 @@ INLINE_BYTES = 16_384
 class Keeper(Protocol):
     """What the intake needs of the store."""
 
-    async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str) -> tuple[Kept, ...]:
-        """Keep a message for each user that it is for, all or nothing; on return it is on disk.
+    def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str) -> Awaitable[tuple[Kept, ...]]:
+        """Keep a message for each user that it is for, all or nothing; once it is awaited it is on disk.
 
-        One Kept per user; a user who was removed meanwhile has none. `header` is without a detail,
-        `message_id` the Message-ID field (RFC 5322 §3.6.4). Raises StoreUnavailableError or
-        StoreCorruptError; then nothing was kept.
+        It is under way from the call on, and who stops waiting does not stop it. One Kept per user; a user who was
+        removed meanwhile has none. `header` is without a detail, `message_id` the Message-ID field
+        (RFC 5322 §3.6.4). Fails with StoreUnavailableError or StoreCorruptError; then nothing was kept.
         """
 
 
@@ -144,10 +144,8 @@ class Intake:
         if found.hops > self.beliefs.received_limit:
             raise LoopError(f"more than {self.beliefs.received_limit} Received fields")
         header = _header(found, envelope)
-        # Shielded: once it is under way the commit may succeed, whatever becomes of the sender.
-        return await asyncio.shield(
-            self._store.keep(envelope, header, message_id=found.message_id, list_id=found.list_id)
-        )
+        # Once it is under way the commit may succeed, whatever becomes of the sender.
+        return await self._store.keep(envelope, header, message_id=found.message_id, list_id=found.list_id)
 
     def _read(self, body: Body) -> Extract:
         return extract(

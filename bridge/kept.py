@@ -10,6 +10,7 @@ from bridge.contract import ids
 from bridge.rules.alert import Alert
 
 if TYPE_CHECKING:
+    from bridge.contract.publication import Publication
     from bridge.model import Header, Storm, Subscription
 
 
@@ -31,6 +32,24 @@ class Kept:
     def mail_id(self) -> str:
         """The id under which devices know it."""
         return ids.encode(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a transaction that is on disk means for the broker.
+
+    `fresh` can be published as it is; `messages` says that other topics that go before the views were marked, which
+    have to be read, and `views` that views were.
+    """
+
+    fresh: tuple[Publication, ...] = ()
+    messages: bool = False
+    views: bool = False
+
+
+NOTHING = Committed()
+ANYTHING = Committed(messages=True, views=True)
+"""What is to be thought where nobody knows what changed."""
 
 
 @dataclass(frozen=True, slots=True)

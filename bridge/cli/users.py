@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.box.live_set import horizon
 from bridge.cli import opening, options, output, rules
 from bridge.store import people
-from bridge.store.live import horizon
 
 if TYPE_CHECKING:
     from pathlib import Path

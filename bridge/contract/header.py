@@ -24,14 +24,19 @@ def pack_header(header: Header, *, limit: int) -> bytes:
 
     `limit` is at least SMALLEST_LIMIT_BYTES. What was cut ends in `…`, between two characters.
     """
-    packed = pack(_array(header))
+    return packed(header, limit=limit)[1]
+
+
+def packed(header: Header, *, limit: int) -> tuple[Header, bytes]:
+    """The same, with the header that is in the payload: what was cut is cut there as well."""
+    payload = pack(_array(header))
     for field in _CUT_FIRST:
-        if len(packed) <= limit:
+        if len(payload) <= limit:
             break
         without_bytes = len(pack(_array(_with(header, field, "-")))) - 1
         header = _with(header, field, cut(getattr(header, field), budget_bytes=limit - without_bytes))
-        packed = pack(_array(header))
-    return packed
+        payload = pack(_array(header))
+    return header, payload
 
 
 def fitted(payload: bytes, limit: int | None) -> bytes:

@@ -38,7 +38,8 @@ class Publication:
 
     `path` names the row, `topic` is where it goes, both without the root; an empty payload clears a
     retained topic. `number` is the message's id as a number, 0 for views. `generation` is the row's
-    when it was read: one that was marked again since has a higher one. `needed` is False when the
+    when it was read: one that was marked again since has a higher one. `new` says that it waits in the message's
+    own row, and in none of the outbox. `needed` is False when the
     broker already agrees and the row only has to go. `expiry_s` is after how many seconds the broker
     forgets it by itself, if ever.
     """
@@ -53,8 +54,22 @@ class Publication:
     generation: int
     needed: bool = True
     expiry_s: int | None = None
+    new: bool = False
 
     @property
     def mail_id(self) -> str:
         """The id of the message it is about, empty for views."""
         return ids.encode(self.number) if self.number else ""
+
+
+def header_of(user: str, user_id: int, number: int, payload: bytes, *, expiry_s: int) -> Publication:
+    """The header of a new message, which is retained."""
+    path = f"{user}/msg/{ids.encode(number)}"
+    return Publication(path, path, payload, True, Kind.MESSAGE, user_id, number, 0, True, expiry_s, True)
+
+
+def event_of(user: str, user_id: int, number: int, payload: bytes, *, expiry_s: int) -> Publication:
+    """The event of a new message, which is not; its path has the message's id behind the topic."""
+    topic = f"{user}/event"
+    path = f"{topic}/{ids.encode(number)}"
+    return Publication(path, topic, payload, False, Kind.EVENT, user_id, number, 0, True, expiry_s, True)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TEXT_VIEW_CHARACTERS = 200
 STORM_NAME_CHARACTERS = 60
 
+_FLAG_NAMES = [(flag.value, flag.name.lower()) for flag in Flag if flag.name]
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides and isolates (UAX #9 §2)
 
 
@@ -106,11 +108,11 @@ def describe(number: int, header: Header) -> dict[str, Any]:
 
 def flag_names(flags: int) -> list[str]:
     """The names of the flags that are set, in the order of their bits."""
-    return [flag.name.lower() for flag in Flag if flags & flag and flag.name]
+    return [name for bit, name in _FLAG_NAMES if flags & bit]
 
 
 def _as_json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(value).encode()
 
 
 def _rfc3339(moment: datetime, precision: str) -> str:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from bridge.config.judging import Judgement
     from bridge.config.settings import Settings
     from bridge.ingress import HandedSockets
+    from bridge.kept import Committed
 
 SESSIONS = "sessions.db"
 """The embedded broker's own file in the state directory."""
@@ -141,8 +142,8 @@ class Bridge:
         self.requests.use(chunk=given.chunk, rate=given.request_rate)
         self._verbosity.set(given.log_level)
 
-    def _committed(self) -> None:
-        self.outbox.wake()  # made behind the store, whose rows it publishes
+    def _committed(self, news: Committed) -> None:
+        self.outbox.committed(news)  # made behind the store, whose rows it publishes
         self.delivery.wake()
 
     def _make_outside(self) -> Outside | None:

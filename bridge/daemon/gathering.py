@@ -84,9 +84,11 @@ class Gathering:
     async def _look(self) -> None:
         try:
             first, highest = await self._bridge.store.read(outbox.first_and_highest)
+            new_ms = await self._bridge.store.read(outbox.oldest_new_ms)
         except (StoreUnavailableError, StoreCorruptError):
             return  # readiness says so
-        self._oldest_s = self._oldest.age_s(first=first, highest=highest, now_s=self._bridge.tally.monotonic())
+        marked_s = self._oldest.age_s(first=first, highest=highest, now_s=self._bridge.tally.monotonic())
+        self._oldest_s = max(marked_s, 0.0 if new_ms is None else self._now_s() - new_ms / 1000)
 
     async def _count(self) -> StoreReadings | None:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bridge.box.box import Terms
+from bridge.box.live_set import Retention
 from bridge.config.section import declared
 from bridge.config.sections import Body, BridgeLimits, Push, Retain, Smtp, Spam
 from bridge.daemon.listening import ingress_settings
@@ -13,8 +15,6 @@ from bridge.push.allowing import Allowed
 from bridge.push.delivery import PushOptions
 from bridge.push.saying import Disclosure
 from bridge.store.bodies import Keeping
-from bridge.store.live import Retention
-from bridge.store.messages import Terms
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings

@@ -18,6 +18,7 @@ import structlog
 
 from bridge.contract.publication import Kind
 from bridge.errors import LinkDownError, PublishRefusedError, StoreUnavailableError
+from bridge.kept import ANYTHING, NOTHING
 from bridge.publish import refusals
 from bridge.publish.refusals import Refusals
 from bridge.tally import Tally
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
 
     from bridge.contract.publication import Publication
+    from bridge.kept import Committed
 
 VIEW_INTERVAL_S = 1.0
 """A view of one user is published at most so often; the first one at once."""
@@ -48,8 +50,8 @@ class Rows(Protocol):
     async def settle(self, publications: Sequence[Publication]) -> None:
         """Take out what was acknowledged."""
 
-    async def doubt(self, paths: Sequence[str] | None, *, limit: int) -> None:
-        """Note that the broker may hold these paths, or the first so many messages and all texts that wait."""
+    async def doubt(self, publications: Sequence[Publication] | None, *, limit: int) -> None:
+        """Note that the broker may hold these; when None, what a process before this one may have had in flight."""
 
 
 class Publisher(Protocol):
@@ -74,7 +76,7 @@ class Outbox:
         self._flying: dict[str, Publication] = {}
         self._acknowledged: list[Publication] = []
         self._refusals = Refusals()
-        self._doubtful: list[str] | None = None
+        self._doubtful: list[Publication] | None = None
         """What was in flight when the last connection ended; None: that was another process, who knows."""
         self._view_sent_at: dict[str, float] = {}
         self._views_at = monotonic()
@@ -85,9 +87,14 @@ class Outbox:
         self._log = structlog.get_logger()
 
     def wake(self) -> None:
-        """Something was committed: there may be work."""
-        self.drained.clear()
-        self._wake.set()
+        """Something was changed, nobody knows what: there may be work."""
+        self.committed(ANYTHING)
+
+    def committed(self, news: Committed) -> None:
+        """A transaction is on disk."""
+        if news != NOTHING:
+            self.drained.clear()
+            self._wake.set()
 
     @contextmanager
     def witness(self) -> Iterator[set[str]]:
@@ -105,9 +112,7 @@ class Outbox:
     async def run(self, connection: Publisher) -> None:
         """Publish until cancelled."""
         if self._doubtful is not None:
-            self._doubtful += [
-                p.path for p in self._flying.values() if p.kind is Kind.TEXT or (p.kind is Kind.MESSAGE and p.payload)
-            ]
+            self._doubtful += self._flying.values()
         self._flying.clear()
         self._acknowledged.clear()
         self._refusals.clear()

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.box.box import Mail
+from bridge.box.live_set import horizon
 from bridge.store import live, messages, notifications, outbox, people, repair, storms
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Collection, Container
 
+    from bridge.box.box import Terms
     from bridge.contract.publication import Publication
     from bridge.kept import Kept, PushResult, PushWaiting
     from bridge.model import Envelope, Header
     from bridge.reconcile import Observed, Repair
-    from bridge.store.messages import Terms
     from bridge.store.store import Store
 
 
@@ -32,11 +35,12 @@ class Mailbox:
         self.recent = store.reading(messages.recent)
         self.body = store.reading(messages.body)
 
-    async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = "") -> tuple[Kept, ...]:
-        """Keep a message for all its recipients; on return it is on disk. Raises StoreUnavailableError."""
-        return await self._store.write(
-            messages.keep, envelope, header, message_id=message_id, list_id=list_id, terms=self.terms
-        )
+    def keep(
+        self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = ""
+    ) -> asyncio.Future[tuple[Kept, ...]]:
+        """Keep a message for all its recipients; once that is done it is on disk. Fails with StoreUnavailableError."""
+        mail = Mail(envelope, header, message_id, list_id)
+        return self._store.gather(messages.keep, mail, terms=self.terms, retention=self._store.retention)
 
 
 class OutboxRows:
@@ -114,11 +118,11 @@ class Course:
         self._store = store
         self.days = days
         self._now_ms = now_ms
-        self._expired_until = live.horizon(now_ms(), days)
+        self._expired_until = horizon(now_ms(), days)
 
     async def expire(self) -> int:
         """Bring live sets and counts up to date that the course of time changed; of how many users."""
-        since, until = self._expired_until, live.horizon(self._now_ms(), self.days)
+        since, until = self._expired_until, horizon(self._now_ms(), self.days)
         users = await self._store.read(live.crossed, since=since, until=until)
         if users:
             await self._store.write(live.renew, users)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.store.live import horizon
+from bridge.box.live_set import horizon
+from bridge.store import marks
 
 if TYPE_CHECKING:
     from bridge.store.writer import Transaction
@@ -97,8 +98,15 @@ def _drop_over_total(transaction: Transaction, total: int) -> int:
 
 def _drop_old_headers(transaction: Transaction, days: float) -> int:
     """Forget headers that are old and that the broker surely does not hold."""
-    return transaction.connection.execute(
-        "DELETE FROM message WHERE (user_id, number) IN (SELECT user_id, number FROM message"
-        " WHERE number < ? AND live = 0 AND held = 0 AND body_id IS NULL LIMIT ?)",
+    connection = transaction.connection
+    old = connection.execute(
+        "SELECT m.user_id, m.number, m.waits & 1, u.name FROM message m JOIN user u USING (user_id)"
+        " WHERE m.number < ? AND m.live = 0 AND m.held = 0 AND m.body_id IS NULL LIMIT ?",
         (horizon(transaction.now_ms, days), ROWS_AT_ONCE),
-    ).rowcount
+    ).fetchall()
+    for user_id, number, waits, name in old:
+        if waits:  # it may be under way: what clears it then must not go with it
+            marks.gone(transaction, user_id, name, [number])
+    connection.executemany("DELETE FROM message WHERE user_id = ? AND number = ?", [row[:2] for row in old])
+    connection.executemany("UPDATE user SET kept = kept - 1 WHERE user_id = ?", [row[:1] for row in old])
+    return len(old)

@@ -7,43 +7,41 @@ outbox in the same transaction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from typing import TYPE_CHECKING
 
-from bridge.contract import ids, topics
-from bridge.contract.expiry import DAY_MS
+from bridge.box.live_set import Moves, horizon, renewed
 from bridge.store import marks, views
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+    from bridge.box.live_set import Retention
     from bridge.store.writer import Transaction
 
-
-def horizon(now_ms: int, days: float) -> int:
-    """The smallest number that is young enough."""
-    return ids.at(int(now_ms - days * DAY_MS))
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """What the live set of a user is: the newest `count` unseen messages no older than `days`."""
-
-    count: int
-    days: float
+WANTED = "SELECT number FROM message WHERE user_id = ? AND seen = 0 AND number >= ? ORDER BY number DESC LIMIT ?"
+MOVES = "UPDATE message SET live = ? WHERE user_id = ? AND number IN (SELECT value FROM json_each(?))"
+LIVE = "SELECT number FROM message WHERE user_id = ? AND live = 1 ORDER BY number"
+NEWEST = (
+    "SELECT number, header FROM message WHERE user_id = ? AND live = 1 AND silent <= ? ORDER BY number DESC LIMIT 1"
+)
+UNREAD = "SELECT count(*) FROM message WHERE user_id = ? AND seen = 0 AND number >= ?"
+CROSSED = """
+SELECT user_id FROM user WHERE EXISTS
+    (SELECT 1 FROM message WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)
+"""
 
 
 def bring_up_to_date(transaction: Transaction, retention: Retention) -> None:
-    """Before each COMMIT: the live sets of all users whom the transaction touched, and the marks of what moved."""
-    touched = transaction.grown | transaction.changed
-    for user_id in touched | transaction.doubtful:
-        if user_id in transaction.changed or user_id in transaction.doubtful:
-            moved = refresh(transaction, user_id, retention)
-        else:
-            moved = trim(transaction, user_id, retention)
-        if moved or user_id in touched:
-            _mark_views(transaction.connection, user_id)
+    """Before each COMMIT: the live sets of all users whom the transaction touched, and the marks of what moved.
+
+    Not of those who only got mail: their live sets went with it (`boxes.write`).
+    """
+    moved = {
+        user_id for user_id in transaction.changed | transaction.doubtful if refresh(transaction, user_id, retention)
+    }
+    _mark_views(transaction, moved | transaction.changed)
 
 
 def renew(transaction: Transaction, users: Iterable[int]) -> None:
@@ -63,52 +61,35 @@ def review_all(transaction: Transaction) -> None:
 def refresh(transaction: Transaction, user_id: int, retention: Retention) -> int:
     """Work the live set out anew and mark what differs; how many messages that were."""
     connection = transaction.connection
-    wanted = {
+    wanted = [
         row[0]
-        for row in connection.execute(
-            "SELECT number FROM message WHERE user_id = ? AND seen = 0 AND number >= ? ORDER BY number DESC LIMIT ?",
-            (user_id, horizon(transaction.now_ms, retention.days), retention.count),
-        )
-    }
-    current = set(live_numbers(connection, user_id))
-    return _change(connection, user_id, leaves=current - wanted, enters=wanted - current)
-
-
-def trim(transaction: Transaction, user_id: int, retention: Retention) -> int:
-    """The short way after new mail, which always enters: what is too old leaves, and what is pushed out."""
-    connection = transaction.connection
-    live = connection.execute("SELECT count(*) FROM message WHERE user_id = ? AND live = 1", (user_id,)).fetchone()[0]
-    leaves = connection.execute(
-        "SELECT number FROM message WHERE user_id = ?1 AND live = 1 AND number < ?2 UNION SELECT * FROM"
-        " (SELECT number FROM message WHERE user_id = ?1 AND live = 1 ORDER BY number LIMIT max(0, ?3))",
-        (user_id, horizon(transaction.now_ms, retention.days), live - retention.count),
-    )
-    return _change(connection, user_id, leaves={row[0] for row in leaves}, enters=set())
-
-
-def _change(connection: sqlite3.Connection, user_id: int, *, leaves: set[int], enters: set[int]) -> int:
-    name = _name(connection, user_id)
-    if name is None or not (leaves or enters):
-        return 0
-    changes = [(0, user_id, number) for number in leaves] + [(1, user_id, number) for number in enters]
-    connection.executemany("UPDATE message SET live = ? WHERE user_id = ? AND number = ?", changes)
-    marks.messages(connection, user_id, name, sorted(leaves | enters))
-    return len(changes)
-
-
-def _mark_views(connection: sqlite3.Connection, user_id: int) -> None:
-    """Mark the digest and the views that are on: one that is off was cleared, and is not cleared again at each mail."""
-    row = connection.execute("SELECT name, views FROM user WHERE user_id = ?", (user_id,)).fetchone()
-    if row is not None:
-        switched_on = views.parse(row[1]) | {"box"}
-        for view in topics.STATE_VIEWS:
-            if view in switched_on:
-                marks.view(connection, user_id, row[0], view)
-
-
-def _name(connection: sqlite3.Connection, user_id: int) -> str | None:
+        for row in connection.execute(WANTED, (user_id, horizon(transaction.now_ms, retention.days), retention.count))
+    ]
+    moves = renewed(live_numbers(connection, user_id), wanted)
     row = connection.execute("SELECT name FROM user WHERE user_id = ?", (user_id,)).fetchone()
-    return None if row is None else row[0]
+    if row is None:
+        return 0
+    if moves != Moves():
+        move(transaction, user_id, moves)
+        marks.messages(transaction, user_id, row[0], sorted(moves.leaves + moves.enters))
+    connection.execute("UPDATE user SET live = ?1 WHERE user_id = ?2 AND live <> ?1", (len(wanted), user_id))
+    return len(moves.leaves) + len(moves.enters)
+
+
+def move(transaction: Transaction, user_id: int, moves: Moves) -> None:
+    """Have messages leave the live set and enter it; neither counts nor marks anything."""
+    for live, numbers in ((0, moves.leaves), (1, moves.enters)):
+        if numbers:
+            transaction.connection.execute(MOVES, (live, user_id, json.dumps(numbers)))
+
+
+def _mark_views(transaction: Transaction, users: Iterable[int]) -> None:
+    """Mark the digest and the views that are on: one that is off was cleared, and is not cleared again at each mail."""
+    rows = transaction.connection.execute(
+        "SELECT user_id, name, views FROM user WHERE user_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(users)),),
+    )
+    marks.views_of_all(transaction, [(user_id, name, views.parse(on)) for user_id, name, on in rows])
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -116,40 +97,27 @@ def _name(connection: sqlite3.Connection, user_id: int) -> str | None:
 
 def live_numbers(connection: sqlite3.Connection, user_id: int) -> list[int]:
     """The live set, oldest first."""
-    rows = connection.execute("SELECT number FROM message WHERE user_id = ? AND live = 1 ORDER BY number", (user_id,))
-    return [row[0] for row in rows]
+    return [row[0] for row in connection.execute(LIVE, (user_id,))]
 
 
 def newest_live(connection: sqlite3.Connection, user_id: int, *, ringing: bool = False) -> tuple[int, bytes] | None:
     """Number and header payload of the newest live message, or of the newest that is not silent."""
-    row: tuple[int, bytes] | None = connection.execute(
-        "SELECT number, header FROM message WHERE user_id = ? AND live = 1 AND silent <= ?"
-        " ORDER BY number DESC LIMIT 1",
-        (user_id, 0 if ringing else 1),
-    ).fetchone()
+    row: tuple[int, bytes] | None = connection.execute(NEWEST, (user_id, 0 if ringing else 1)).fetchone()
     return row
 
 
 def unread(connection: sqlite3.Connection, user_id: int, *, now_ms: int, days: float) -> int:
     """How many messages within the horizon nobody has seen, in the live set or not."""
-    count: int = connection.execute(
-        "SELECT count(*) FROM message WHERE user_id = ? AND seen = 0 AND number >= ?",
-        (user_id, horizon(now_ms, days)),
-    ).fetchone()[0]
+    count: int = connection.execute(UNREAD, (user_id, horizon(now_ms, days))).fetchone()[0]
     return count
 
 
 def crossed(connection: sqlite3.Connection, *, since: int, until: int) -> list[int]:
     """Users who have an unseen message that the horizon passed, in either direction, on its way between two numbers."""
-    rows = connection.execute(
-        "SELECT user_id FROM user WHERE EXISTS (SELECT 1 FROM message"
-        " WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)",
-        (min(since, until), max(since, until)),
-    )
-    return [row[0] for row in rows]
+    return [row[0] for row in connection.execute(CROSSED, (min(since, until), max(since, until)))]
 
 
 def count_all(connection: sqlite3.Connection) -> int:
     """How many messages are live, over all users."""
-    count: int = connection.execute("SELECT count(*) FROM message WHERE live = 1").fetchone()[0]
+    count: int = connection.execute("SELECT coalesce(sum(live), 0) FROM user").fetchone()[0]
     return count

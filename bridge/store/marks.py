@@ -2,45 +2,87 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
 from bridge.contract.publication import Kind
+from bridge.store import bulk
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
-_UPSERT = """
-INSERT INTO outbox (path, kind, user_id, number) VALUES (?, ?, ?, ?)
+    from bridge.store.writer import Transaction
+
+_INSERT = "INSERT INTO outbox (path, kind, user_id, number)"
+_AGAIN = """
 ON CONFLICT (path) DO UPDATE SET
     generation = generation + 1, kind = excluded.kind, user_id = excluded.user_id, number = excluded.number
 """
 
 
-def messages(connection: sqlite3.Connection, user_id: int, name: str, numbers: Iterable[int]) -> None:
-    """Note that the topics of these messages may be wrong on the broker."""
-    rows = [(topics.message(name, ids.encode(number)), Kind.MESSAGE.value, user_id, number) for number in numbers]
-    connection.executemany(_UPSERT, rows)
+MARK_NEW = """
+UPDATE message SET waits = waits + 4
+WHERE user_id = ? AND number IN (SELECT value FROM json_each(?)) AND waits & 1 RETURNING number
+"""
 
 
-def views(connection: sqlite3.Connection, user_id: int, name: str) -> None:
-    """Note that all views of a user may be wrong on the broker."""
-    for name_of_view in topics.STATE_VIEWS:
-        view(connection, user_id, name, name_of_view)
+def messages(transaction: Transaction, user_id: int, name: str, numbers: Sequence[int]) -> None:
+    """Note that the topics of these messages may be wrong on the broker.
+
+    A new one that still waits in its own row keeps its place there.
+    """
+    if not numbers:
+        return
+    waiting = transaction.connection.execute(MARK_NEW, (user_id, json.dumps(list(numbers)))).fetchall()
+    new = {number for (number,) in waiting}
+    _messages(transaction, user_id, name, [number for number in numbers if number not in new])
 
 
-def view(connection: sqlite3.Connection, user_id: int, name: str, name_of_view: str) -> None:
-    """Note that one view of a user may be wrong on the broker."""
-    connection.execute(_UPSERT, (topics.view(name, name_of_view), Kind(name_of_view).value, user_id, 0))
+def gone(transaction: Transaction, user_id: int, name: str, numbers: Sequence[int]) -> None:
+    """The same for messages whose rows are about to go."""
+    _messages(transaction, user_id, name, numbers)
 
 
-def event(connection: sqlite3.Connection, user_id: int, name: str, number: int) -> None:
-    """Note that an event about a new message has to go out."""
+def _messages(transaction: Transaction, user_id: int, name: str, numbers: Sequence[int]) -> None:
+    _mark(
+        transaction,
+        [(topics.message(name, ids.encode(number)), Kind.MESSAGE.value, user_id, number) for number in numbers],
+    )
+    transaction.messages_marked = True
+
+
+def views(transaction: Transaction, user_id: int, name: str, some: Iterable[str] = topics.STATE_VIEWS) -> None:
+    """Note that views of a user, all or some, may be wrong on the broker."""
+    _mark(transaction, [(topics.view(name, view), Kind(view).value, user_id, 0) for view in some])
+    transaction.views_marked = True
+
+
+def views_of_all(transaction: Transaction, boxes: Iterable[tuple[int, str, Collection[str]]]) -> None:
+    """Note that the digest and the views that are on may be wrong for many users: id, name and these views of each."""
+    rows = [
+        (topics.view(name, view), view.value, user_id, 0)
+        for user_id, name, switched_on in boxes
+        for view in topics.STATE_VIEWS
+        if view is Kind.BOX or view in switched_on
+    ]
+    if rows:
+        _mark(transaction, rows)
+        transaction.views_marked = True
+
+
+def event(transaction: Transaction, user_id: int, name: str, number: int) -> None:
+    """Note that an event about a storm has to go out; that of a new message waits in its row."""
     path = f"{topics.view(name, Kind.EVENT)}/{ids.encode(number)}"
-    connection.execute(_UPSERT, (path, Kind.EVENT.value, user_id, number))
+    _mark(transaction, [(path, Kind.EVENT.value, user_id, number)])
+    transaction.messages_marked = True
 
 
-def stray(connection: sqlite3.Connection, path: str) -> None:
+def stray(transaction: Transaction, path: str) -> None:
     """Note that the broker holds a topic that belongs to nobody: it must go."""
-    connection.execute(_UPSERT, (path, Kind.STRAY.value, 0, 0))
+    _mark(transaction, [(path, Kind.STRAY.value, 0, 0)])
+    transaction.messages_marked = True
+
+
+def _mark(transaction: Transaction, rows: Sequence[tuple[str, str, int, int]]) -> None:
+    bulk.insert(transaction.connection, _INSERT, rows, behind=_AGAIN)

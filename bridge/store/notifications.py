@@ -67,6 +67,16 @@ def note(transaction: Transaction, user_id: int, number: int) -> None:
     )
 
 
+def note_all(transaction: Transaction, rings: Iterable[tuple[int, int]]) -> None:
+    """The same for many: user and number of each."""
+    transaction.connection.execute(
+        "INSERT OR IGNORE INTO notification (user_id, number, device, created_ms)"
+        " SELECT p.user_id, w.value ->> 1, p.device, ? FROM json_each(?) w"
+        " CROSS JOIN push p ON p.user_id = w.value ->> 0 AND p.forgotten_ms IS NULL",
+        (transaction.now_ms, json.dumps(list(rings))),
+    )
+
+
 def take(
     connection: sqlite3.Connection, *, now_ms: int, ttl_ms: int, limit: int, without: Collection[str], days: float
 ) -> list[PushWaiting]:

@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from bridge.box.live_set import Retention
 from bridge.errors import StoreUnavailableError
 from bridge.store import database, live, snapshot, turn
-from bridge.store.live import Retention
 from bridge.store.writer import Transaction
 
 if TYPE_CHECKING:

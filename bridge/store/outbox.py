@@ -1,18 +1,24 @@
-"""The outbox in the database: topics whose state on the broker may differ from the desired one.
+"""What waits for the broker in the database: topics whose state there may differ from the desired one.
 
-A row says nothing about what to publish: that is worked out from the truth when its turn comes
-(`desired.py`), so the latest state wins and a state that nobody ever saw is never published. Invariants:
+A new message waits in its own row (`message.waits`), everything else in one of the outbox. Neither says what to
+publish: that is worked out from the truth when its turn comes (`desired.py`), so the latest state wins and a state that
+nobody ever saw is never published. Invariants:
 
-- A row leaves only when the broker acknowledged the state that was desired at its generation, or
+- What waits goes only when the broker acknowledged the state that was desired at its generation, or
   when the desired state is "nothing" and the broker cannot have been told anything else.
 - Whatever makes the desired state of a topic differ from `held` marks the topic in the same
-  transaction.
+  transaction, in the row where it waits already if it does.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from bridge.box.writes import Waits
+from bridge.contract import ids, topics
 from bridge.contract.publication import Kind
 from bridge.model import Storm
 from bridge.store import desired, payloads, storms, views
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
 _FIRST = ", ".join(f"'{kind}'" for kind in Kind if not kind.is_view)
 """The kinds that go before the views, written as in the partial indexes that serve them."""
-_MESSAGES = f"""
+MESSAGES = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER},
     s.until_ms, s.more, s.from_name, s.from_address
 FROM outbox o
@@ -37,21 +43,71 @@ LEFT JOIN user u ON u.user_id = o.user_id
 LEFT JOIN storm s ON o.kind = '{Kind.EVENT}' AND s.user_id = o.user_id AND s.first = o.number
 WHERE o.kind IN ({_FIRST}) ORDER BY o.seq LIMIT ?
 """  # noqa: S608 - ours
+NEW_MESSAGES = f"""
+SELECT m.user_id, m.number, m.waits, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER}
+FROM message m INDEXED BY message_waits CROSS JOIN user u ON u.user_id = m.user_id
+WHERE m.waits <> 0 ORDER BY m.body_id LIMIT ?
+"""  # noqa: S608 - ours
 _VIEWS = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, u.views, u.text_held
 FROM outbox o LEFT JOIN user u ON u.user_id = o.user_id
 WHERE o.kind NOT IN ({_FIRST}) ORDER BY o.seq LIMIT ?
 """  # noqa: S608 - ours
 _WAITING_MESSAGES = f"SELECT count(*) FROM outbox WHERE kind IN ({_FIRST})"  # noqa: S608 - ours
+NEW_TOPICS = (
+    "SELECT coalesce(sum((waits & 1) + (waits >> 1 & 1)), 0) FROM message INDEXED BY message_waits WHERE waits <> 0"
+)
+OLDEST_NEW = "SELECT number FROM message INDEXED BY message_waits WHERE waits <> 0 ORDER BY body_id LIMIT 1"
+SETTLE_HEADERS = """
+UPDATE message SET waits = CASE WHEN waits >> 2 = w.value ->> 2 THEN waits & 2 ELSE waits END,
+    held = coalesce(w.value ->> 3, held),
+    told_ms = CASE WHEN w.value ->> 3 = 1 THEN coalesce(told_ms, ?) ELSE told_ms END
+FROM json_each(?) w WHERE message.user_id = w.value ->> 0 AND message.number = w.value ->> 1
+"""
+SETTLE_EVENTS = """
+UPDATE message SET waits = waits & ~2
+FROM json_each(?) w WHERE message.user_id = w.value ->> 0 AND message.number = w.value ->> 1
+"""
+SETTLE_BOTH = SETTLE_HEADERS.replace("THEN waits & 2 ELSE waits END", "THEN 0 ELSE waits & ~2 END")
+DOUBT_NEW = """
+UPDATE message INDEXED BY message_waits SET held = 1 WHERE waits <> 0 AND waits & 1 AND (body_id IS NULL OR body_id <=
+    (SELECT max(body_id) FROM
+        (SELECT body_id FROM message INDEXED BY message_waits WHERE waits <> 0 ORDER BY body_id LIMIT ?)))
+"""
 _FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({_FIRST})"  # noqa: S608 - ours
 
 
 def take_messages(
     connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str], days: float
 ) -> list[Publication]:
-    """The first waiting messages and events in the order of their marks, without those in flight."""
-    rows = [row for row in connection.execute(_MESSAGES, (limit,)) if row[0] not in busy]
-    return [_message(row, now_ms=now_ms, days=days) for row in rows]
+    """The first waiting messages and events, without those in flight.
+
+    New ones in their order, and between them what was marked in the order of the marks, so that neither keeps the other
+    waiting.
+    """
+    marked = (row for row in connection.execute(MESSAGES, (limit,)).fetchall() if row[0] not in busy)
+    taken = []
+    for row in connection.execute(NEW_MESSAGES, (limit,)).fetchall():
+        taken += [each for each in _new(row, now_ms=now_ms, days=days) if each.path not in busy]
+        taken += [_message(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
+    taken += [_message(row, now_ms=now_ms, days=days) for row in marked]
+    return taken[:limit]
+
+
+def _new(found: tuple[Any, ...], *, now_ms: int, days: float) -> list[Publication]:
+    """Header and event of a new message, as far as they wait."""
+    user_id, number, waits, header, live, held, name, switched_on, payload = found
+    known = Known(
+        owner=Owner(name, views.parse(switched_on), payload), mail=Mail(header, live=bool(live), held=bool(held))
+    )
+    path = topics.message(name, ids.encode(number))
+    event_path = f"{topics.view(name, Kind.EVENT)}/{ids.encode(number)}"
+    rows = []
+    if waits & Waits.HEADER:
+        rows.append(Row(path, Kind.MESSAGE, waits >> 2, user_id, number))
+    if waits & Waits.EVENT:
+        rows.append(Row(event_path, Kind.EVENT, 0, user_id, number))
+    return [replace(desired.MESSAGES[row.kind](row, known, now_ms=now_ms, days=days), new=True) for row in rows]
 
 
 def _message(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
@@ -95,9 +151,37 @@ def view_payload(connection: sqlite3.Connection, user_id: int, kind: Kind, *, no
 
 def settle(transaction: Transaction, publications: Iterable[Publication]) -> None:
     """Take out what the broker acknowledged, unless it was marked again meanwhile."""
-    connection = transaction.connection
     publications = list(publications)
-    now_ms = transaction.now_ms
+    _settle_new(transaction, [each for each in publications if each.new])
+    rows = [each for each in publications if not each.new]
+    if rows:
+        _settle_rows(transaction, rows)
+
+
+def _settle_new(transaction: Transaction, publications: Sequence[Publication]) -> None:
+    """What waited in rows of messages: a statement for those of each kind, whatever their number.
+
+    Mostly header and event come together, and the row is written once.
+    """
+    events = {(each.user_id, each.number) for each in publications if each.kind is Kind.EVENT}
+    headers: list[tuple[int, int, int, int | None]] = []
+    both: list[tuple[int, int, int, int | None]] = []
+    for each in publications:
+        if each.kind is Kind.MESSAGE:
+            held = None if not each.needed else 1 if each.payload else 0
+            whose = (each.user_id, each.number)
+            (both if whose in events else headers).append((*whose, each.generation, held))
+            events.discard(whose)
+    now_ms, connection = transaction.now_ms, transaction.connection
+    for statement, some in ((SETTLE_BOTH, both), (SETTLE_HEADERS, headers)):
+        if some:
+            connection.execute(statement, (now_ms, json.dumps(some)))
+    if events:
+        connection.execute(SETTLE_EVENTS, (json.dumps(sorted(events)),))
+
+
+def _settle_rows(transaction: Transaction, publications: Sequence[Publication]) -> None:
+    connection, now_ms = transaction.connection, transaction.now_ms
     settled = [p for p in publications if p.kind is Kind.MESSAGE and p.needed]
     held = [(1, now_ms, p.user_id, p.number) if p.payload else (0, None, p.user_id, p.number) for p in settled]
     connection.executemany(
@@ -110,40 +194,46 @@ def settle(transaction: Transaction, publications: Iterable[Publication]) -> Non
     )
 
 
-def doubt(transaction: Transaction, paths: Sequence[str] | None, *, limit: int) -> None:
-    """Note that the broker may hold what waits: these paths, or the first `limit` messages and all texts when None.
+def doubt(transaction: Transaction, publications: Sequence[Publication] | None, *, limit: int) -> None:
+    """Note that the broker may hold what waits: these, or the first `limit` messages and all texts when None.
 
     They were in flight when the connection or the process ended, so the broker or some device may
     have them. If they are to be cleared before they are sent again, that must be said all the same.
     """
-    if paths is None:
-        first = transaction.connection.execute(
-            "SELECT path FROM (SELECT path FROM outbox WHERE kind = ? ORDER BY seq LIMIT ?)"
-            " UNION ALL SELECT path FROM outbox WHERE kind = ?",
-            (Kind.MESSAGE, limit, Kind.TEXT),
+    connection = transaction.connection
+    if publications is None:
+        connection.execute(DOUBT_NEW, (limit,))
+        connection.execute(
+            "UPDATE message SET held = 1 WHERE held = 0 AND (user_id, number) IN"
+            " (SELECT user_id, number FROM outbox WHERE kind = ? ORDER BY seq LIMIT ?)",
+            (Kind.MESSAGE, limit),
         )
-        paths = [row[0] for row in first]
-    transaction.connection.executemany(
-        "UPDATE user SET text_held = NULL WHERE user_id = (SELECT user_id FROM outbox WHERE path = ? AND kind = ?)",
-        [(path, Kind.TEXT) for path in paths],
+        connection.execute(
+            "UPDATE user SET text_held = NULL WHERE user_id IN (SELECT user_id FROM outbox WHERE kind = ?)",
+            (Kind.TEXT,),
+        )
+        return
+    connection.executemany(
+        "UPDATE message SET held = 1 WHERE held = 0 AND user_id = ? AND number = ?",
+        [(each.user_id, each.number) for each in publications if each.kind is Kind.MESSAGE and each.payload],
     )
-    transaction.connection.executemany(
-        "UPDATE message SET held = 1 WHERE held = 0"
-        " AND (user_id, number) IN (SELECT user_id, number FROM outbox WHERE path = ? AND kind = ?)",
-        [(path, Kind.MESSAGE) for path in paths],
+    connection.executemany(
+        "UPDATE user SET text_held = NULL WHERE user_id = ?",
+        [(each.user_id,) for each in publications if each.kind is Kind.TEXT],
     )
 
 
 def waiting(connection: sqlite3.Connection) -> int:
-    """How many rows wait."""
+    """How many topics wait."""
     count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
-    return count
+    return count + _new_waiting(connection)
 
 
 def waiting_of(connection: sqlite3.Connection, user_id: int) -> int:
-    """How many rows of one user wait, also of one who is gone."""
+    """How many topics of one user wait, also of one who is gone."""
     count: int = connection.execute("SELECT count(*) FROM outbox WHERE user_id = ?", (user_id,)).fetchone()[0]
-    return count
+    new: int = connection.execute(f"{NEW_TOPICS} AND user_id = ?", (user_id,)).fetchone()[0]
+    return count + new
 
 
 def first_and_highest(connection: sqlite3.Connection) -> tuple[int | None, int]:
@@ -154,6 +244,26 @@ def first_and_highest(connection: sqlite3.Connection) -> tuple[int | None, int]:
 
 
 def waiting_messages(connection: sqlite3.Connection) -> int:
-    """How many rows wait that go before the views."""
+    """How many topics wait that go before the views."""
     count: int = connection.execute(_WAITING_MESSAGES).fetchone()[0]
+    return count + _new_waiting(connection)
+
+
+def _new_waiting(connection: sqlite3.Connection) -> int:
+    count: int = connection.execute(NEW_TOPICS).fetchone()[0]
     return count
+
+
+def waits_new(connection: sqlite3.Connection, user: str, number: int) -> bool:
+    """Whether the header of a message waits in its own row."""
+    row = connection.execute(
+        "SELECT m.waits & 1 FROM user u JOIN message m USING (user_id) WHERE u.name = ? AND m.number = ?",
+        (user, number),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def oldest_new_ms(connection: sqlite3.Connection) -> int | None:
+    """When the oldest message came that waits in its own row, in Unix milliseconds; None when none does."""
+    found = connection.execute(OLDEST_NEW).fetchone()
+    return None if found is None else ids.received_ms(found[0])

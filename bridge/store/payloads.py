@@ -59,8 +59,8 @@ def fitting(transaction: Transaction, user_id: int, name: str) -> Iterator[None]
         "SELECT number FROM message WHERE user_id = ? AND live = 1 AND length(header) > ? ORDER BY number",
         (user_id, shorter),
     )
-    marks.messages(connection, user_id, name, [number for (number,) in numbers.fetchall()])
+    marks.messages(transaction, user_id, name, [number for (number,) in numbers.fetchall()])
     switched_on = connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()
     if Kind.TEXT in views.parse(switched_on[0]):
-        marks.view(connection, user_id, name, Kind.TEXT)
+        marks.views(transaction, user_id, name, [Kind.TEXT])
     connection.execute("UPDATE revision SET value = value + 1 WHERE name = 'people'")  # which a running bridge looks at

@@ -81,7 +81,7 @@ def _insert_user(transaction: Transaction, name: str, addresses: Sequence[str]) 
     )
     assert cursor.lastrowid is not None
     add_addresses(transaction, name, addresses)
-    marks.views(connection, cursor.lastrowid, name)
+    marks.views(transaction, cursor.lastrowid, name)
 
 
 def add_addresses(transaction: Transaction, name: str, addresses: Iterable[str]) -> None:
@@ -118,7 +118,7 @@ def set_view(transaction: Transaction, name: str, view: str, *, on: bool) -> Non
     before = views.parse(row[0])
     after = before | {view} if on else before - {view}
     connection.execute("UPDATE user SET views = ? WHERE user_id = ?", (views.write(after), user_id))
-    marks.views(connection, user_id, name)
+    marks.views(transaction, user_id, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,8 @@ def remove_user(transaction: Transaction, name: str) -> Belongings:
     numbers = connection.execute(
         "SELECT number FROM message WHERE user_id = ? AND (held = 1 OR live = 1)", (user_id,)
     ).fetchall()
-    marks.messages(connection, user_id, name, [row[0] for row in numbers])
-    marks.views(connection, user_id, name)
+    marks.gone(transaction, user_id, name, [row[0] for row in numbers])
+    marks.views(transaction, user_id, name)
     connection.execute("DELETE FROM login WHERE substr(username, 1, ?) = ?", (len(name) + 1, f"{name}."))
     connection.execute("DELETE FROM user WHERE user_id = ?", (user_id,))
     connection.execute("DELETE FROM body WHERE body_id NOT IN (SELECT body_id FROM message WHERE body_id IS NOT NULL)")
@@ -172,23 +172,24 @@ def remove_user(transaction: Transaction, name: str) -> Belongings:
 def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing]:
     """All users by name but the doctor's; `horizon` is the smallest number that counts as unseen."""
     users = connection.execute(
-        "SELECT user_id, name, views FROM user WHERE substr(name, 1, ?) <> ? ORDER BY name", (len(PROBES), PROBES)
+        "SELECT user_id, name, views, live FROM user WHERE substr(name, 1, ?) <> ? ORDER BY name",
+        (len(PROBES), PROBES),
     ).fetchall()
     listings = []
-    for user_id, name, switched_on in users:
+    for user_id, name, switched_on, live in users:
         addresses = connection.execute("SELECT address FROM address WHERE user_id = ? ORDER BY address", (user_id,))
         devices = connection.execute("SELECT name FROM device WHERE user_id = ? ORDER BY name", (user_id,))
-        counts = connection.execute(
-            "SELECT coalesce(sum(live), 0), coalesce(sum(seen = 0 AND number >= ?), 0) FROM message WHERE user_id = ?",
-            (horizon, user_id),
-        ).fetchone()
+        unseen = connection.execute(
+            "SELECT count(*) FROM message WHERE user_id = ? AND seen = 0 AND number >= ?", (user_id, horizon)
+        ).fetchone()[0]
         listings.append(
             UserListing(
                 name,
                 tuple(row[0] for row in addresses.fetchall()),
                 tuple(row[0] for row in devices.fetchall()),
                 tuple(view for view in topics.OPTIONAL_VIEWS if view in views.parse(switched_on)),
-                *counts,
+                live,
+                unseen,
             )
         )
     return listings

@@ -12,9 +12,8 @@ from bridge.contract import ids, topics
 from bridge.contract.header import fitted
 from bridge.contract.publication import Kind
 from bridge.reconcile import Difference, Observed, Repair, difference, fingerprint
-from bridge.store import marks, payloads, views
+from bridge.store import marks, outbox, payloads, views
 from bridge.store.desired import view_is_on
-from bridge.store.outbox import view_payload
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,14 +40,14 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
         user_id, kind = users.get(name), rest.partition("/")[0]
         number = _number(rest)
         if user_id is None or (kind == Kind.MESSAGE and number is None):
-            marks.stray(connection, path)
+            marks.stray(transaction, path)
         elif number is not None:
             if path in observed.retained:
                 connection.execute("UPDATE message SET held = 1 WHERE user_id = ? AND number = ?", (user_id, number))
-            marks.messages(connection, user_id, name, [number])
+            marks.messages(transaction, user_id, name, [number])
         else:
             connection.execute("UPDATE user SET text_held = NULL WHERE user_id = ?", (user_id,))
-            marks.view(connection, user_id, name, rest)
+            marks.views(transaction, user_id, name, [rest])
     return _summary(found, observed)
 
 
@@ -69,7 +68,11 @@ def _under_way(connection: sqlite3.Connection, path: str) -> bool:
     Not so the text: its row may be about to go without a publish, for the broker is thought to hold it.
     """
     row = connection.execute("SELECT kind FROM outbox WHERE path = ?", (path,)).fetchone()
-    return row is not None and Kind(row[0]) is not Kind.TEXT
+    if row is not None:
+        return Kind(row[0]) is not Kind.TEXT
+    name, _, rest = path.partition("/")
+    number = _number(rest)
+    return number is not None and outbox.waits_new(connection, name, number)
 
 
 def _desired(connection: sqlite3.Connection, observed: Observed) -> Iterator[tuple[str, int]]:
@@ -92,7 +95,7 @@ def _desired_of(
     for kind in map(Kind, topics.STATE_VIEWS):
         if not view_is_on(kind, switched_on):
             continue
-        payload = view_payload(connection, user_id, kind, now_ms=observed.now_ms, days=observed.days)
+        payload = outbox.view_payload(connection, user_id, kind, now_ms=observed.now_ms, days=observed.days)
         if payload:  # an empty one clears the topic: nothing is held
             yield topics.view(name, kind), fingerprint(payload)
 

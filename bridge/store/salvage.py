@@ -25,6 +25,10 @@ _NUMBERS_ONLY_GROW = (
     "UPDATE user SET last_number = max(last_number, coalesce("
     "(SELECT max(number) FROM message WHERE message.user_id = user.user_id), 0))"
 )
+_COUNTED = (
+    "UPDATE user SET live = (SELECT count(*) FROM message WHERE message.user_id = user.user_id AND live = 1),"
+    " kept = (SELECT count(*) FROM message WHERE message.user_id = user.user_id)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def _copy_all(old: sqlite3.Connection, new: sqlite3.Connection) -> tuple[dict[st
         _cut_loose_ends(new, table)
     new.execute(_BODIES_OF_NOBODY)
     new.execute(_NUMBERS_ONLY_GROW)
+    new.execute(_COUNTED)
     rows = {table: new.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608 - ours
     new.execute("COMMIT")
     return rows, damaged

@@ -20,22 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from bridge.store.live import Retention
+    from bridge.box.live_set import Retention
+    from bridge.kept import Committed
     from bridge.store.writer import Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Store:
     """One open database. Create it inside the running loop, close it when done.
 
-    `changed` is called on the loop after every commit. Before each one the live sets of the users
-    whom it touched are brought up to date with `retention`, which may be replaced at any time.
+    `changed` is called on the loop after every commit, with what that means for the broker. Before each one the live
+    sets of the users whom it touched are brought up to date with `retention`, which may be replaced at any time.
     """
 
     def __init__(
-        self, path: Path, *, now_ms: Callable[[], int], retention: Retention, changed: Callable[[], None]
+        self, path: Path, *, now_ms: Callable[[], int], retention: Retention, changed: Callable[[Committed], None]
     ) -> None:
         self._path = path
         self.retention = retention
@@ -58,6 +60,16 @@ class Store:
         operation raises, or StoreUnavailableError; then nothing of it was kept.
         """
         return await self._writer.submit(operation, *arguments, **options)
+
+    def gather(
+        self,
+        operation: Callable[Concatenate[Transaction, list[U], P], list[T]],
+        item: U,
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> asyncio.Future[T]:
+        """As `write`, for one of many that an operation does at once; a future, so that no task has to wait for it."""
+        return self._writer.gather(operation, item, *arguments, **options)
 
     async def read(
         self, look: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **options: P.kwargs

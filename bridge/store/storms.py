@@ -25,21 +25,6 @@ REMEMBERED_MS = 3_600_000
 _OVER = "open = 1 AND (until_ms <= :now_ms OR since_ms > :now_ms)"
 
 
-def rings(transaction: Transaction, user_id: int, *, window_ms: int) -> int:
-    """How many messages of a user rang within the window before now; what is outside is forgotten."""
-    connection, now_ms = transaction.connection, transaction.now_ms
-    connection.execute(
-        "DELETE FROM ring WHERE user_id = ? AND (at_ms <= ? OR at_ms > ?)", (user_id, now_ms - window_ms, now_ms)
-    )
-    count: int = connection.execute("SELECT count(*) FROM ring WHERE user_id = ?", (user_id,)).fetchone()[0]
-    return count
-
-
-def rang(transaction: Transaction, user_id: int, number: int) -> None:
-    """Note that a message of a user with a rate rings."""
-    transaction.connection.execute("INSERT INTO ring VALUES (?, ?, ?)", (user_id, number, transaction.now_ms))
-
-
 def gather(transaction: Transaction, user_id: int, number: int, header: Header, *, window_ms: int) -> None:
     """Count a message in with the user's open storm; without one it opens the next."""
     connection, now_ms = transaction.connection, transaction.now_ms
@@ -80,8 +65,8 @@ def close(transaction: Transaction, user_id: int | None = None) -> int:
     ).fetchall()
     for owner, name, first in over:
         connection.execute("UPDATE storm SET open = 0 WHERE user_id = ? AND first = ?", (owner, first))
-        marks.event(connection, owner, name, first)
-        marks.view(connection, owner, name, "text")
+        marks.event(transaction, owner, name, first)
+        marks.views(transaction, owner, name, ["text"])
         notifications.note(transaction, owner, first)
     return len(over)
 

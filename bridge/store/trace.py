@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _QUERY = """
 SELECT u.name, m.number, m.header, m.message_id, m.size, m.seen, m.live, m.silent, m.body_id IS NOT NULL,
     m.sender, m.recipient, m.peer, m.protocol, m.alert, m.reason, m.told_ms, m.seen_ms, m.seen_by,
-    EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ? AND o.user_id = m.user_id AND o.number = m.number)
+    m.waits & 1 OR EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ? AND o.user_id = m.user_id AND o.number = m.number)
 FROM message m JOIN user u USING (user_id)
 """
 

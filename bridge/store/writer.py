@@ -1,7 +1,9 @@
 """One writer thread: everything that waits goes into one synced transaction (group commit).
 
 Operations are functions of a Transaction; `submit` returns a future that is resolved only after
-COMMIT has returned, or fails with a typed error when nothing of the operation was kept.
+COMMIT has returned, or fails with a typed error when nothing of the operation was kept. What comes in
+great numbers is handed over by `gather`: then one call does all that waits. The loop hands over once
+a turn, so that what came in together is committed together.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from bridge.errors import StoreUnavailableError
+from bridge.kept import Committed
 from bridge.store import database
 
 if TYPE_CHECKING:
@@ -20,8 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.contract.publication import Publication
+
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 LARGEST_BATCH = 512
 """Operations in one transaction at most: a bound on how long the first of them waits."""
 
@@ -32,28 +38,41 @@ class Transaction:
 
     connection: sqlite3.Connection
     now_ms: int
-    grown: set[int] = field(default_factory=set)
-    """Users who only got new mail: their live sets are trimmed before COMMIT."""
     changed: set[int] = field(default_factory=set)
     """Users whose live sets must be worked out anew before COMMIT, and whose views are marked."""
     doubtful: set[int] = field(default_factory=set)
     """Users whose live sets are worked out anew, and whose views are marked if that changed anything."""
+    fresh: list[Publication] = field(default_factory=list)
+    """What can be published as it is once it is on disk, and waits in no row of the outbox."""
+    messages_marked: bool = False
+    """Whether other topics that go before the views were marked."""
+    views_marked: bool = False
+
+    @property
+    def news(self) -> Committed:
+        """What all of it means for the broker."""
+        return Committed(tuple(self.fresh), self.messages_marked, self.views_marked)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One operation with its arguments, and the future that gets its result."""
+    """One operation with its arguments, and the future that gets its result.
+
+    `gathered` says that it takes a list of its first argument, for all such jobs at once, and gives one of results.
+    """
 
     operation: Callable[..., Any]
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     future: asyncio.Future[Any]
+    gathered: bool = False
 
 
 class Writer:
     """The writer thread of one database. Start it inside the event loop that awaits its futures.
 
-    `before_commit` runs once per transaction, behind all its operations; `committed` on the loop after each one.
+    `before_commit` runs once per transaction, behind all its operations; `committed` on the loop after each one, before
+    anybody learns of the results.
     """
 
     def __init__(
@@ -62,7 +81,7 @@ class Writer:
         *,
         now_ms: Callable[[], int],
         before_commit: Callable[[Transaction], None],
-        committed: Callable[[], None],
+        committed: Callable[[Committed], None],
     ) -> None:
         import asyncio  # noqa: PLC0415 - commands take Transaction from here, and have no loop
 
@@ -70,7 +89,8 @@ class Writer:
         self._now_ms = now_ms
         self._before_commit = before_commit
         self._committed = committed
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._gathered: list[Job] = []
+        self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -85,23 +105,51 @@ class Writer:
         The future fails with what the operation raised, or with StoreUnavailableError.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        if self._closed:
-            future.set_exception(StoreUnavailableError(f"{self._path}: closed"))
-        else:
-            self._jobs.put(Job(operation, arguments, options, future))
+        self._queue(Job(operation, arguments, options, future))
         return future
+
+    def gather(
+        self,
+        operation: Callable[Concatenate[Transaction, list[U], P], list[T]],
+        item: U,
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> asyncio.Future[T]:
+        """The same for one of many: an operation that takes a list of them, and gives a result for each.
+
+        The arguments behind the list have to be the same for all that are handed over in one transaction, or they are
+        not done together.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue(Job(operation, (item, *arguments), options, future, gathered=True))
+        return future
+
+    def _queue(self, job: Job) -> None:
+        if self._closed:
+            job.future.set_exception(StoreUnavailableError(f"{self._path}: closed"))
+            return
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(job)
+
+    def _hand_over(self) -> None:
+        """What came in this turn of the loop goes to the thread at once."""
+        if self._gathered:
+            jobs, self._gathered = self._gathered, []
+            self._jobs.put(jobs)
 
     async def close(self) -> None:
         """Finish what is queued, take nothing more, and end the thread."""
         import asyncio  # noqa: PLC0415 - as above
 
         self._closed = True
+        self._hand_over()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch, last = [job], False
+        last = False
+        while not last and (batch := self._jobs.get()) is not None:
             while len(batch) < LARGEST_BATCH:
                 try:
                     following = self._jobs.get_nowait()
@@ -110,17 +158,16 @@ class Writer:
                 if following is None:
                     last = True
                     break
-                batch.append(following)
-            self._write(batch)
-            if last:
-                break
+                batch += following
+            for start in range(0, len(batch), LARGEST_BATCH):
+                self._write(batch[start : start + LARGEST_BATCH])
         if self._connection is not None:
             self._connection.close()
 
     def _write(self, batch: list[Job]) -> None:
         """Commit a batch; if one operation spoils it, each is tried again on its own."""
         try:
-            results = self._commit(batch)
+            results, news = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever awaits the future
             of_the_file = isinstance(error, sqlite3.Error) and database.concerns_file(error)
             if of_the_file:
@@ -131,25 +178,25 @@ class Writer:
                 return
             if isinstance(error, sqlite3.Error):
                 error = database.translate(error, self._path)
-            self._deliver([(job.future, None, error) for job in batch])
+            self._deliver([(job.future, None, error) for job in batch], Committed())
             return
-        self._deliver([(job.future, result, None) for job, result in zip(batch, results, strict=True)])
+        self._deliver([(job.future, result, None) for job, result in zip(batch, results, strict=True)], news)
 
-    def _commit(self, batch: list[Job]) -> list[Any]:
+    def _commit(self, batch: list[Job]) -> tuple[list[Any], Committed]:
         if self._connection is None:
             self._connection = database.connect(self._path)
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
             transaction = Transaction(connection, self._now_ms())
-            results = [job.operation(transaction, *job.arguments, **job.options) for job in batch]
+            results = _perform(transaction, batch)
             self._before_commit(transaction)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return results
+        return results, transaction.news
 
     def _reopen_later(self) -> None:
         """A fresh connection recovers by itself from read-only, full or replaced files."""
@@ -157,8 +204,9 @@ class Writer:
         if connection is not None:
             connection.close()
 
-    def _deliver(self, outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    def _deliver(self, outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]], news: Committed) -> None:
         def resolve() -> None:
+            self._committed(news)
             for future, result, error in outcomes:
                 if future.done():
                     continue
@@ -166,8 +214,36 @@ class Writer:
                     future.set_result(result)
                 else:
                     future.set_exception(error)
-            self._committed()
 
         # A loop that is already closed has nobody left who waits.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(resolve)
+
+
+def _perform(transaction: Transaction, batch: list[Job]) -> list[Any]:
+    """Do all operations, what is gathered first and together; the results are in the order of the batch."""
+    results: list[Any] = [None] * len(batch)
+    together: list[tuple[Job, list[int]]] = []
+    alone = []
+    for index, job in enumerate(batch):
+        if not job.gathered:
+            alone.append(index)
+            continue
+        for like, indexes in together:
+            if like.operation is job.operation and (like.arguments[1:], like.options) == (
+                job.arguments[1:],
+                job.options,
+            ):
+                indexes.append(index)
+                break
+        else:
+            together.append((job, [index]))
+    for like, indexes in together:
+        items = [batch[index].arguments[0] for index in indexes]
+        found = like.operation(transaction, items, *like.arguments[1:], **like.options)
+        for index, result in zip(indexes, found, strict=True):
+            results[index] = result
+    for index in alone:
+        job = batch[index]
+        results[index] = job.operation(transaction, *job.arguments, **job.options)
+    return results

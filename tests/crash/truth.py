@@ -41,7 +41,9 @@ def read_store(database: Path) -> tuple[dict[str, Stored], int]:
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
     try:
         connection.execute("BEGIN")
-        waiting = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        waiting = connection.execute(
+            "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM message WHERE waits)"
+        ).fetchone()[0]
         stored = {}
         for user_id, name in connection.execute("SELECT user_id, name FROM user").fetchall():
             rows = connection.execute(

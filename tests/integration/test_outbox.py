@@ -127,13 +127,13 @@ def pumping(path, story, *, window=64, count=1000, clock=None):
     async def run():
         waker = []
 
-        def changed():
-            for wake in waker:
-                wake()
+        def changed(news):
+            for committed in waker:
+                committed(news)
 
         async with storing(path, clock=clock, count=count, changed=changed) as store:
             outbox = Outbox(rows=store, root="mail", window=window, monotonic=asyncio.get_running_loop().time)
-            waker.append(outbox.wake)
+            waker.append(outbox.committed)
             await story(Pump(store, outbox, clock))
 
     asyncio.run(run())
@@ -437,7 +437,7 @@ def test_after_a_day_away_ten_thousand_mails_cost_as_many_headers_as_the_ring_ho
         for _ in range(10):
             await asyncio.gather(*(pump.keep(alice) for _ in range(1000)))
         clock.pass_(86_400)
-        assert await pump.store.waiting() > 10_000
+        assert await pump.store.waiting() > 2_000, "what more came at once than is live never waited"
         async with pump.connected(Broker()) as broker:
             await pump.drained()
         assert sum(bool(sent.payload) for sent in broker.of("msg")) == 100
@@ -457,7 +457,7 @@ def test_an_outbox_larger_than_memory_is_read_in_pages(path):
     async def story(pump):
         def strays(transaction):
             for number in range(100_000):
-                marks.stray(transaction.connection, f"x/msg/{number}")
+                marks.stray(transaction, f"x/msg/{number}")
 
         await pump.store._writer.submit(strays)
         take = pump.store.take_messages

@@ -111,7 +111,7 @@ def rung(path, story, *, devices=("phone",), hosts=None, options=None, work=True
 
     wakes = []
 
-    def committed():
+    def committed(_):
         for wake in wakes:
             wake()
 

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from bridge.box.live_set import Retention
 from bridge.config.endpoints import TcpAddress
 from bridge.daemon.clock import wall_ms
 from bridge.daemon.seeing import Seeing
 from bridge.errors import ConfigurationError
 from bridge.store import database
-from bridge.store.live import Retention
 from bridge.store.store import Store
 from tests.support.configured import configured
 from tests.support.system import ROOT, System
@@ -126,12 +126,12 @@ def test_a_store_that_takes_no_write_is_not_ready_and_recovers(tmp_path, restric
     async def story():
         settings = configured(state_dir=tmp_path)
         database.prepare(settings.database)
-        store = Store(settings.database, now_ms=wall_ms, retention=Retention(10, 7), changed=lambda: None)
+        store = Store(settings.database, now_ms=wall_ms, retention=Retention(10, 7), changed=lambda _: None)
         seeing = seen(parts(tmp_path, store))
         assert not await seeing._store()
         await store.close()
         restricted.add("query_only = 1")
-        store = Store(settings.database, now_ms=wall_ms, retention=Retention(10, 7), changed=lambda: None)
+        store = Store(settings.database, now_ms=wall_ms, retention=Retention(10, 7), changed=lambda _: None)
         seeing = seen(parts(tmp_path, store))
         assert "readonly" in await seeing._store()
         restricted.clear()

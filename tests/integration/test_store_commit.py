@@ -41,7 +41,7 @@ def test_many_senders_share_few_transactions(path):
             numbers = {copy.number for [copy] in kept}
         assert len(numbers) == SENDERS
 
-    told(path, story, changed=lambda: commits.append(1))
+    told(path, story, changed=lambda _: commits.append(1))
     assert count(path) == SENDERS
     assert len(commits) <= 4 * SENDERS / 4, "at least four to a transaction on average"
 
@@ -220,7 +220,7 @@ def test_a_slow_disk_slows_each_commit_and_not_each_message(path):
             for _ in range(4):
                 await asyncio.gather(*(keep(store, alice, f"{number}") for number in range(500)))
 
-    told(path, story, changed=lambda: commits.append(1), count=1000)
+    told(path, story, changed=lambda _: commits.append(1), count=1000)
     assert count(path) == 500
     assert len(commits) < 60
 

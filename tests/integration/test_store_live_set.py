@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bridge.box.live_set import Retention
 from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.contract.views import last_view, pack_digest, text_view
 from bridge.reconcile import Observed, fingerprint
 from bridge.store import database, offline, people
-from bridge.store.live import Retention
 from tests.support.stored import DAY_MS, Clock, Stored, add_user, header, mail, storing, to, told
 
 NAMES = ("alice", "bob", "carol")
@@ -226,13 +226,25 @@ class LiveSet(RuleBasedStateMachine):
 
     @invariant()
     def the_column_is_the_function(self):
-        live = self.rows("SELECT name, number FROM message JOIN user USING (user_id) WHERE live = 1 ORDER BY 1, 2")
+        live = self.rows(
+            "SELECT name, number FROM message JOIN user USING (user_id) WHERE message.live = 1 ORDER BY 1, 2"
+        )
         assert live == [(name, number) for name in sorted(self.users) for number in self.live(name)]
+
+    @invariant()
+    def what_is_counted_as_it_changes_is_what_there_is(self):
+        counted = self.rows("SELECT name, live, kept FROM user ORDER BY name")
+        kept = [sum(user == name for user, _ in self.mail) for name in sorted(self.users)]
+        assert counted == [
+            (name, len(self.live(name)), kept) for name, kept in zip(sorted(self.users), kept, strict=True)
+        ]
 
     @invariant()
     def the_outbox_covers_every_difference(self):
         desired = self.desired()
         marked = {path for (path,) in self.rows("SELECT path FROM outbox")}
+        new = self.rows("SELECT name, number FROM message JOIN user USING (user_id) WHERE waits & 1")
+        marked |= {f"{name}/msg/{ids.encode(number)}" for name, number in new}
         wrong = {topic for topic in desired.keys() | self.broker.keys() if desired.get(topic) != self.broker.get(topic)}
         assert wrong <= marked
 
@@ -318,7 +330,7 @@ def test_a_text_that_may_have_arrived_is_cleared_when_it_is_switched_off(path):
         await store.settle([await text(store)])
         await keep(store, alice, 1)
         sent = await text(store)
-        await store.doubt([sent.path], limit=10)
+        await store.doubt([sent], limit=10)
         with offline.transaction(path, now_ms=Clock().now_ms, count=3, days=7) as transaction:
             people.set_view(transaction, "alice", "text", on=False)
         cleared = await text(store)

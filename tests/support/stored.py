@@ -7,17 +7,19 @@ import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from bridge.box.box import Terms
+from bridge.box.live_set import Retention
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.rules.spam import SpamAction
 from bridge.store import database, live, messages, offline, outbox, people
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
-from bridge.store.live import Retention
-from bridge.store.messages import Terms
 from bridge.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
+
+    from bridge.kept import Committed, Kept
 
 NOON_MS = 1_780_000_000_000
 DAY_MS = 86_400_000
@@ -65,13 +67,13 @@ class Stored(Store):
         *,
         clock: Clock,
         retention: Retention,
-        changed: Callable[[], None] = lambda: None,
+        changed: Callable[[Committed], None] = lambda _: None,
         spam: SpamAction = SpamAction.MARK,
     ) -> None:
         super().__init__(path, now_ms=clock.wall, retention=retention, changed=changed)
         mailbox = Mailbox(self, Terms(PAYLOAD_LIMIT, spam))
-        self.keep, self.set_seen, self.recent, self.body = (
-            mailbox.keep,
+        self._mailbox = mailbox
+        self.set_seen, self.recent, self.body = (
             mailbox.set_seen,
             mailbox.recent,
             mailbox.body,
@@ -92,6 +94,10 @@ class Stored(Store):
         self.waiting = self.reading(outbox.waiting)
         self.discarded_files = self.reading(messages.discarded_files)
 
+    async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = "") -> tuple[Kept, ...]:
+        """As the intake has it kept."""
+        return await self._mailbox.keep(envelope, header, message_id=message_id, list_id=list_id)
+
 
 @asynccontextmanager
 async def storing(
@@ -100,7 +106,7 @@ async def storing(
     clock: Clock | None = None,
     count: int = COUNT,
     days: float = DAYS,
-    changed: Callable[[], None] = lambda: None,
+    changed: Callable[[Committed], None] = lambda _: None,
     spam: SpamAction = SpamAction.MARK,
 ) -> AsyncIterator[Stored]:
     """An open store on `path`, closed behind the block."""

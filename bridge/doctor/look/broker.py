@@ -12,7 +12,7 @@ from bridge.doctor.look import mosquitto, sessions
 from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice, Way
 from bridge.errors import PostbellError
 from bridge.reconcile import Repair
-from bridge.store import offline
+from bridge.store import offline, outbox
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -125,9 +125,8 @@ def _backlog(settings: Settings) -> Backlog:
     return Backlog(before[0], moved=now != before)
 
 
-def _outbox(settings: Settings) -> tuple[int, int, int]:
-    """How many rows wait, the first of them, and how often all of them were marked."""
+def _outbox(settings: Settings) -> tuple[int, int, int, int]:
+    """How many topics wait, their first row, how often all were marked, and since when the oldest new one waits."""
     with offline.reading(settings.database) as connection:
-        row = connection.execute("SELECT count(*), coalesce(min(seq), 0), coalesce(sum(generation), 0) FROM outbox")
-        state: tuple[int, int, int] = row.fetchone()
-    return state
+        row = connection.execute("SELECT coalesce(min(seq), 0), coalesce(sum(generation), 0) FROM outbox").fetchone()
+        return outbox.waiting(connection), *row, outbox.oldest_new_ms(connection) or 0

@@ -156,10 +156,13 @@ def test_a_commit_that_is_under_way_is_not_broken_off_by_a_sender_who_leaves():
         going_on, done = asyncio.Event(), asyncio.Event()
 
         class Slow:
-            async def keep(self, *_, **__):
-                await going_on.wait()
-                done.set()
-                return ()
+            def keep(self, *_, **__):
+                async def commit():
+                    await going_on.wait()
+                    done.set()
+
+                self.under_way = asyncio.create_task(commit())
+                return asyncio.get_running_loop().create_future()
 
         intake = Intake(store=Slow(), directory=Directory, discard=UNUSED)
         accepting = asyncio.create_task(intake.accept(Envelope("", (to(1),), Body(RAW, len(RAW), b"d"))))

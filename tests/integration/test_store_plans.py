@@ -1,0 +1,58 @@
+"""No statement on a mail's way walks through all messages: what SQLite plans to do for each, asked of itself."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+
+import pytest
+
+from bridge.store import boxes, database, live, marks, outbox, payloads
+
+HOT = {
+    "boxes": boxes.BOXES,
+    "copies": boxes.COPIES.format(rows="(?, ?), (?, ?)"),
+    "what is pushed out": boxes.OLDEST,
+    "what rang": boxes.RANG,
+    "counts": boxes.COUNTS,
+    "moves in the live set": live.MOVES,
+    "marks of new messages": marks.MARK_NEW,
+    "new messages that wait": outbox.NEW_MESSAGES,
+    "how many wait": outbox.NEW_TOPICS,
+    "the oldest that waits": outbox.OLDEST_NEW,
+    "headers that are settled": outbox.SETTLE_HEADERS,
+    "events that are settled": outbox.SETTLE_EVENTS,
+    "both": outbox.SETTLE_BOTH,
+    "what is in doubt": outbox.DOUBT_NEW,
+    "what is marked": outbox.MESSAGES,
+    "the live set": live.LIVE,
+    "the newest": live.NEWEST,
+    "unread": live.UNREAD,
+    "what the live set should be": live.WANTED,
+    "who has something too old": live.CROSSED,
+    "how long a header is taken": f"SELECT {payloads.OF_USER} FROM user u WHERE u.user_id = ?",
+}
+WALKS = re.compile(r"SCAN (?!\d+ CONSTANT)(\w+)\b(?! USING .*INDEX message_waits)")
+"""`message_waits` has only what waits. A walk through it is bounded by that."""
+FEW = {"json_each", "w", "wanted", "user", "o"}
+"""What is handed over, the users for a look every two seconds, and what waits in the outbox."""
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_no_statement_walks_through_all_messages(name, tmp_path):
+    path = tmp_path / "postbell.db"
+    database.prepare(path)
+    with closing(database.connect(path)) as connection:
+        values = (None,) * len(re.findall(r"\?", re.sub(r"\?[1-9]", "", HOT[name])))
+        values = values or (None,) * max(map(int, re.findall(r"\?([1-9])", HOT[name])), default=0)
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {HOT[name]}", values)]
+    walked = {match[1] for step in plan if (match := WALKS.match(step))}
+    assert walked <= FEW, plan
+
+
+def test_a_walk_would_be_seen(tmp_path):
+    path = tmp_path / "postbell.db"
+    database.prepare(path)
+    with closing(database.connect(path)) as connection:
+        plan = connection.execute("EXPLAIN QUERY PLAN SELECT count(*) FROM message WHERE peer = 'x'").fetchall()
+    assert any(WALKS.match(step[3]) for step in plan)
