@@ -6,11 +6,16 @@ each is published at most once an interval, so a burst costs one publish per mes
 handful. One topic is never in flight twice, which keeps the order per topic. What the broker refuses
 stays in the outbox, and is offered again after a wait that doubles, or on the next connection
 (docs/decisions/0035-what-is-used-of-mqtt-5.md); what stands behind it goes on.
+
+What was committed a moment ago is handed over in memory and goes out as it was committed
+(docs/decisions/0044-from-commit-to-broker.md). The store is read for what was left over: after a start or a
+reconnection, when more came than memory is to hold, and for whatever is marked again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,6 +39,10 @@ VIEW_INTERVAL_S = 1.0
 VIEW_PATIENCE_S = 2.0
 """Under a load that never lets up, views get their turn at least so often."""
 VIEWS_AT_LEAST = 32
+VIEW_PAUSE_S = 0.05
+"""So long it is before it is looked again which views wait, whoever's they are."""
+READY_AT_MOST = 2048
+"""Publications in memory while the window is full. What is beyond that is read from the store when its turn comes."""
 RETRY_S = 1.0
 """How long to wait when the store cannot be read or written."""
 
@@ -41,8 +50,8 @@ RETRY_S = 1.0
 class Rows(Protocol):
     """What the pump needs of the store."""
 
-    async def take_messages(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """Waiting messages and events."""
+    async def take_messages(self, *, limit: int, busy: Container[str], new: bool) -> list[Publication]:
+        """Waiting messages and events; without `new` only what was marked, and not what is new."""
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
         """Waiting views."""
@@ -73,14 +82,21 @@ class Outbox:
         self._monotonic = monotonic
         self._tally = tally or Tally()
         self._wake = asyncio.Event()
+        self._connection: Publisher | None = None
         self._flying: dict[str, Publication] = {}
         self._acknowledged: list[Publication] = []
+        self._ready: deque[Publication] = deque()
+        """New messages that were committed a moment ago, in their order, while the window is full."""
+        self._left = self._marked = self._views_due = True
+        """Whether the store has new messages that are not at hand, other topics that go before the views, and views."""
+        self._reading = False
         self._refusals = Refusals()
         self._doubtful: list[Publication] | None = None
         """What was in flight when the last connection ended; None: that was another process, who knows."""
         self._view_sent_at: dict[str, float] = {}
         self._views_at = monotonic()
         self._timer: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._witnesses: list[set[str]] = []
         self.drained = asyncio.Event()
         """Set while nothing waits and nothing is in flight, as far as this pump has seen."""
@@ -88,13 +104,37 @@ class Outbox:
 
     def wake(self) -> None:
         """Something was changed, nobody knows what: there may be work."""
+        self._left = True
         self.committed(ANYTHING)
 
     def committed(self, news: Committed) -> None:
-        """A transaction is on disk."""
-        if news != NOTHING:
-            self.drained.clear()
+        """A transaction is on disk. What is new goes out at once, unless older messages have to go before it."""
+        if news == NOTHING:
+            return
+        self.drained.clear()
+        self._views_due |= news.views
+        if news.messages:  # it may be about one that is ready: what to say of that is read again
+            self._marked = True
+            self._leave()
+        if news.fresh:
+            self._take(news.fresh)
+        if self._left or self._marked or self._views_due:
             self._wake.set()
+
+    def _take(self, fresh: Sequence[Publication]) -> None:
+        if self._connection is None or self._left or len(self._ready) + len(fresh) > READY_AT_MOST:
+            self._left = True
+            self._leave()
+            return
+        self._ready.extend(each for each in fresh if each.path not in self._flying)  # else it was read a moment ago
+        if not self._reading:  # else what is being read goes first
+            self._send_ready(self._connection)
+
+    def _leave(self) -> None:
+        """Have what is ready read from the store when its turn comes."""
+        if self._ready:
+            self._ready.clear()
+            self._left = self._marked = True
 
     @contextmanager
     def witness(self) -> Iterator[set[str]]:
@@ -115,19 +155,29 @@ class Outbox:
             self._doubtful += self._flying.values()
         self._flying.clear()
         self._acknowledged.clear()
+        self._ready.clear()
         self._refusals.clear()
+        self._left = self._marked = self._views_due = True
         self._wake.set()
+        try:
+            await self._pump(connection)
+        finally:
+            self._connection, self._reading = None, False
+
+    async def _pump(self, connection: Publisher) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
                 await self._doubt()
+                self._connection = connection
                 await self._settle()
-                if len(self._flying) <= self._window // 2:
-                    await self._fill(connection)
+                self._send_ready(connection)
+                await self._fill(connection)
             except StoreUnavailableError as error:
                 self._log.warning("outbox_waits_for_store", reason=str(error))
                 await asyncio.sleep(RETRY_S)
+                self._left = self._marked = self._views_due = True
                 self._wake.set()
 
     async def _doubt(self) -> None:
@@ -149,33 +199,78 @@ class Outbox:
             self._flying.pop(publication.path, None)
             self._refusals.taken(publication.path)
 
+    def _send_ready(self, connection: Publisher) -> None:
+        """Send what is ready, as far as the window has room."""
+        room = self._window - len(self._flying)
+        while self._ready and room > 0:
+            self._send(connection, self._ready.popleft())
+            room -= 1
+
     async def _fill(self, connection: Publisher) -> None:
-        """Top the window up, messages first."""
-        room, resting = self._window - len(self._flying), self._refusals.resting
-        if len(resting) >= refusals.AT_MOST:
+        """Top the window up from the store, messages first; views when none waits or they have waited long enough."""
+        if len(self._refusals.resting) >= refusals.AT_MOST:
             return
-        busy = resting | self._flying.keys()
-        messages = await self._rows.take_messages(limit=self._window + room + len(resting), busy=busy)
+        if (self._left or self._marked) and len(self._flying) <= self._window // 2:
+            await self._catch_up(connection)
+        waiting = self._left or self._marked or bool(self._ready)
+        if self._views_due and (not waiting or self._monotonic() - self._views_at > VIEW_PATIENCE_S):
+            await self._fill_views(connection)
+
+    async def _catch_up(self, connection: Publisher) -> None:
+        """Read the first messages that wait in the store. What is committed meanwhile goes behind them."""
+        room, resting = self._window - len(self._flying), self._refusals.resting
+        ready = {publication.path for publication in self._ready}
+        busy = resting | self._flying.keys() | ready
+        left, self._left, self._marked = self._left, False, False
+        self._reading = True
+        try:
+            limit = self._window + room + len(resting) + len(ready)
+            messages = await self._rows.take_messages(limit=limit, busy=busy, new=left)
+        except BaseException:
+            self._left = self._marked = True
+            raise
+        finally:
+            self._reading = False
+        came = {publication.path for publication in self._ready}
+        messages = [publication for publication in messages if publication.path not in came]
         for publication in messages[:room]:
             self._send(connection, publication)
-        if len(messages) < room or self._monotonic() - self._views_at > VIEW_PATIENCE_S:
-            await self._fill_views(connection, room=max(room - len(messages), VIEWS_AT_LEAST))
+        if len(messages) >= 2 * room:  # there may be more
+            self._leave()
+            self._left, self._marked = self._left or left, True
+        else:
+            self._ready.extendleft(reversed(messages[room:]))
+        if self._left or self._marked:
+            self._wake.set()
+        self._send_ready(connection)
 
-    async def _fill_views(self, connection: Publisher, *, room: int) -> None:
-        now = self._views_at = self._monotonic()
+    async def _fill_views(self, connection: Publisher) -> None:
+        now = self._monotonic()
+        if self._pause is not None:
+            return
+        self._pause = asyncio.get_running_loop().call_later(VIEW_PAUSE_S, self._paused)
+        self._views_at = now
+        self._views_due = False
         self._view_sent_at = {p: t for p, t in self._view_sent_at.items() if now - t < VIEW_INTERVAL_S}
         resting = self._view_sent_at.keys() | self._flying.keys() | self._refusals.resting
+        room = max(self._window - len(self._flying), VIEWS_AT_LEAST)
         views = await self._rows.take_views(limit=room + len(resting), busy=resting)
-        if not (views or resting):
+        if not (views or resting or self._left or self._marked or self._ready):
             self.drained.set()
         for publication in views[:room]:
             self._view_sent_at[publication.path] = now
             self._send(connection, publication)
-        if self._view_sent_at and self._timer is None:
+        if (self._view_sent_at or self._flying) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(VIEW_INTERVAL_S, self._look_again)
+
+    def _paused(self) -> None:
+        self._pause = None
+        if self._views_due:
+            self._wake.set()
 
     def _look_again(self) -> None:
         self._timer = None
+        self._views_due = True
         self._wake.set()
 
     def _send(self, connection: Publisher, publication: Publication) -> None:
@@ -220,6 +315,9 @@ class Outbox:
     def _refused(self, publication: Publication, reason: str) -> None:
         """A PUBACK that says no is no delivery: the row stays, and the topic rests."""
         del self._flying[publication.path]
+        self._left = self._marked = self._views_due = (
+            True  # what rests may be of any kind, and what is behind it goes on
+        )
         wait_s = self._refusals.refused_for_s(publication.path)
         asyncio.get_running_loop().call_later(wait_s, self._offer_again, publication.path)
         self._wake.set()
@@ -235,6 +333,7 @@ class Outbox:
 
     def _offer_again(self, path: str) -> None:
         self._refusals.due(path)
+        self._left = self._marked = self._views_due = True
         self._wake.set()
 
     def _count(self, publication: Publication) -> None:

@@ -53,10 +53,10 @@ class OutboxRows:
         self.settle = store.writing(outbox.settle)
         self.doubt = store.writing(outbox.doubt)
 
-    async def take_messages(self, *, limit: int, busy: Container[str]) -> list[Publication]:
-        """Waiting messages and events, oldest mark first."""
+    async def take_messages(self, *, limit: int, busy: Container[str], new: bool = True) -> list[Publication]:
+        """Waiting messages and events, oldest first; without `new` only what was marked."""
         return await self._store.read(
-            outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days
+            outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days, new=new
         )
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:

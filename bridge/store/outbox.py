@@ -46,7 +46,7 @@ WHERE o.kind IN ({_FIRST}) ORDER BY o.seq LIMIT ?
 NEW_MESSAGES = f"""
 SELECT m.user_id, m.number, m.waits, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER}
 FROM message m INDEXED BY message_waits CROSS JOIN user u ON u.user_id = m.user_id
-WHERE m.waits <> 0 ORDER BY m.body_id LIMIT ?
+WHERE m.waits <> 0 AND m.waits >= ? ORDER BY m.body_id LIMIT ?
 """  # noqa: S608 - ours
 _VIEWS = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, u.views, u.text_held
@@ -63,11 +63,13 @@ UPDATE message SET waits = CASE WHEN waits >> 2 = w.value ->> 2 THEN waits & 2 E
     held = coalesce(w.value ->> 3, held),
     told_ms = CASE WHEN w.value ->> 3 = 1 THEN coalesce(told_ms, ?) ELSE told_ms END
 FROM json_each(?) w WHERE message.user_id = w.value ->> 0 AND message.number = w.value ->> 1
+RETURNING waits & 1
 """
 SETTLE_EVENTS = """
 UPDATE message SET waits = waits & ~2
 FROM json_each(?) w WHERE message.user_id = w.value ->> 0 AND message.number = w.value ->> 1
 """
+TAKE_OUT = "DELETE FROM outbox WHERE path = ? AND generation = ?"
 SETTLE_BOTH = SETTLE_HEADERS.replace("THEN waits & 2 ELSE waits END", "THEN 0 ELSE waits & ~2 END")
 DOUBT_NEW = """
 UPDATE message INDEXED BY message_waits SET held = 1 WHERE waits <> 0 AND waits & 1 AND (body_id IS NULL OR body_id <=
@@ -78,35 +80,43 @@ _FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({_FIRST})"  # noqa
 
 
 def take_messages(
-    connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str], days: float
+    connection: sqlite3.Connection,
+    *,
+    limit: int,
+    now_ms: int,
+    busy: Container[str],
+    days: float,
+    new: bool = True,
 ) -> list[Publication]:
     """The first waiting messages and events, without those in flight.
 
     New ones in their order, and between them what was marked in the order of the marks, so that neither keeps the other
-    waiting.
+    waiting. Without `new` of the new ones only those that were marked again.
     """
     marked = (row for row in connection.execute(MESSAGES, (limit,)).fetchall() if row[0] not in busy)
     taken = []
-    for row in connection.execute(NEW_MESSAGES, (limit,)).fetchall():
-        taken += [each for each in _new(row, now_ms=now_ms, days=days) if each.path not in busy]
+    for row in connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall():
+        taken += _new(row, busy, now_ms=now_ms, days=days)
         taken += [_message(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
     taken += [_message(row, now_ms=now_ms, days=days) for row in marked]
     return taken[:limit]
 
 
-def _new(found: tuple[Any, ...], *, now_ms: int, days: float) -> list[Publication]:
-    """Header and event of a new message, as far as they wait."""
+def _new(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:
+    """Header and event of a new message, as far as they wait and are not in flight."""
     user_id, number, waits, header, live, held, name, switched_on, payload = found
-    known = Known(
-        owner=Owner(name, views.parse(switched_on), payload), mail=Mail(header, live=bool(live), held=bool(held))
-    )
     path = topics.message(name, ids.encode(number))
     event_path = f"{topics.view(name, Kind.EVENT)}/{ids.encode(number)}"
     rows = []
-    if waits & Waits.HEADER:
+    if waits & Waits.HEADER.value and path not in busy:
         rows.append(Row(path, Kind.MESSAGE, waits >> 2, user_id, number))
-    if waits & Waits.EVENT:
+    if waits & Waits.EVENT.value and event_path not in busy:
         rows.append(Row(event_path, Kind.EVENT, 0, user_id, number))
+    if not rows:
+        return []
+    known = Known(
+        owner=Owner(name, views.parse(switched_on), payload), mail=Mail(header, live=bool(live), held=bool(held))
+    )
     return [replace(desired.MESSAGES[row.kind](row, known, now_ms=now_ms, days=days), new=True) for row in rows]
 
 
@@ -150,7 +160,7 @@ def view_payload(connection: sqlite3.Connection, user_id: int, kind: Kind, *, no
 
 
 def settle(transaction: Transaction, publications: Iterable[Publication]) -> None:
-    """Take out what the broker acknowledged, unless it was marked again meanwhile."""
+    """Take out what the broker acknowledged; what was marked again meanwhile still waits, and is told as news."""
     publications = list(publications)
     _settle_new(transaction, [each for each in publications if each.new])
     rows = [each for each in publications if not each.new]
@@ -175,7 +185,8 @@ def _settle_new(transaction: Transaction, publications: Sequence[Publication]) -
     now_ms, connection = transaction.now_ms, transaction.connection
     for statement, some in ((SETTLE_BOTH, both), (SETTLE_HEADERS, headers)):
         if some:
-            connection.execute(statement, (now_ms, json.dumps(some)))
+            still = connection.execute(statement, (now_ms, json.dumps(some))).fetchall()
+            transaction.messages_marked |= any(waits for (waits,) in still)
     if events:
         connection.execute(SETTLE_EVENTS, (json.dumps(sorted(events)),))
 
@@ -189,9 +200,10 @@ def _settle_rows(transaction: Transaction, publications: Sequence[Publication]) 
     )
     texts = [(p.payload, p.user_id) for p in publications if p.kind is Kind.TEXT and p.needed]
     connection.executemany("UPDATE user SET text_held = ? WHERE user_id = ?", texts)
-    connection.executemany(
-        "DELETE FROM outbox WHERE path = ? AND generation = ?", [(p.path, p.generation) for p in publications]
-    )
+    views = [(p.path, p.generation) for p in publications if p.kind.is_view]
+    others = [(p.path, p.generation) for p in publications if not p.kind.is_view]
+    transaction.views_marked |= connection.executemany(TAKE_OUT, views).rowcount < len(views)
+    transaction.messages_marked |= connection.executemany(TAKE_OUT, others).rowcount < len(others)
 
 
 def doubt(transaction: Transaction, publications: Sequence[Publication] | None, *, limit: int) -> None:

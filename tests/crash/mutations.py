@@ -86,8 +86,32 @@ def no_reconciliation() -> None:
     Replay.run = blind  # type: ignore[assignment]
 
 
+def hand_over_before_commit() -> None:
+    """The bridge publishes what is not on disk yet."""
+    from bridge.store.writer import Writer
+
+    commit = Writer._commit
+
+    def hasty(self: Any, batch: list[Any]) -> Any:
+        before = self._before_commit
+
+        def telling(transaction: Any) -> None:
+            before(transaction)
+            self._loop.call_soon_threadsafe(self._committed, transaction.news)
+            time.sleep(COMMIT_LAG_S)
+
+        self._before_commit = telling
+        try:
+            return commit(self, batch)
+        finally:
+            self._before_commit = before
+
+    Writer._commit = hasty  # type: ignore[method-assign]
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     "reply_before_commit": reply_before_commit,
+    "hand_over_before_commit": hand_over_before_commit,
     "settle_before_acknowledgement": settle_before_acknowledgement,
     "no_recognition": no_recognition,
     "no_deduplication": no_deduplication,

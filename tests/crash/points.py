@@ -41,11 +41,16 @@ def _for_mail(_self: Any, batch: list[Any]) -> bool:
     return any(job.operation.__qualname__ == "keep" for job in batch)
 
 
+def _new(_pump: Any, news: Any) -> bool:
+    return bool(news.fresh)
+
+
 PLACES = {
-    # the bridge: commit, reply, publish, acknowledge, settle, repair
+    # the bridge: commit, reply, hand over, publish, acknowledge, settle, repair
     "before_commit": Place("bridge.store.writer", "Writer._commit", when=_for_mail),
     "after_commit": Place("bridge.store.writer", "Writer._commit", after=True, when=_for_mail),
     "before_reply": Place("bridge.ingress.conversation", "delivered", when=_accepting),
+    "after_handover": Place("bridge.publish.outbox", "Outbox.committed", after=True, when=_new),
     "before_publish": Place("bridge.publish.connection", "BrokerConnection.publish", when=_retained),
     "after_publish": Place("bridge.publish.connection", "BrokerConnection.publish", after=True, when=_retained),
     "after_puback": Place("bridge.publish.outbox", "Outbox._landed"),

@@ -93,6 +93,7 @@ FORGETTING = Hunt(
 
 HUNTS = {
     "reply_before_commit": DYING,
+    "hand_over_before_commit": DYING,
     "no_recognition": DYING,
     "settle_before_acknowledgement": STUCK,
     "no_deduplication": FORGETTING,

@@ -10,6 +10,7 @@ BRIDGE_POINTS = (
     "after_commit",
     "before_reply",
     "after_reply",
+    "after_handover",
     "before_publish",
     "after_publish",
     "after_puback",

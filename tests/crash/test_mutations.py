@@ -1,4 +1,4 @@
-"""A checker that finds nothing proves nothing: each of five broken programs is found within one run."""
+"""A checker that finds nothing proves nothing: each of six broken programs is found within one run."""
 
 from __future__ import annotations
 
@@ -61,6 +61,12 @@ def test_nothing_is_found_where_nothing_is_broken(outcomes, plan):
 
 def test_a_reply_before_the_commit_loses_mail(broken):
     assert broken("reply_before_commit").verdict.lost
+
+
+def test_what_is_published_before_its_commit_rings_twice(broken):
+    verdict = broken("hand_over_before_commit").verdict
+    assert any(" as " in finding for finding in verdict.twice), "one mail under two ids"
+    assert not verdict.lost
 
 
 def test_a_bridge_that_does_not_know_a_retry_rings_twice(broken):

@@ -271,6 +271,97 @@ def test_a_topic_is_never_in_flight_twice(path):
     pumping(path, story)
 
 
+# --- from commit to broker ------------------------------------------------------------------------
+
+
+def reads_of(store):
+    """Which reads of messages the pump asks of a store."""
+    asked, take = [], store.take_messages
+
+    async def noted(**bounds):
+        asked.append(bounds)
+        return await take(**bounds)
+
+    store.take_messages = noted
+    return asked
+
+
+def test_what_was_committed_a_moment_ago_is_not_read_back(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        async with pump.connected(Broker()) as broker:
+            await pump.drained()
+            asked = reads_of(pump.store)
+            kept = [await pump.keep(alice) for _ in range(20)]
+            assert [sent.topic for sent in broker.of("msg")] == [f"mail/alice/msg/{each.mail_id}" for each in kept]
+            await pump.drained()
+            assert len(broker.of("event")) == 20
+        assert asked == []
+
+    pumping(path, story)
+
+
+def test_more_than_memory_is_to_hold_is_read_from_the_store_in_its_order(path, monkeypatch):
+    monkeypatch.setattr(module, "READY_AT_MOST", 10)
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        async with pump.connected(Broker()) as broker:
+            await pump.drained()
+            broker.at_once, asked = False, reads_of(pump.store)
+            kept = [await pump.keep(alice) for _ in range(30)]
+            broker.at_once = True
+            broker.acknowledge()
+            kept += [await pump.keep(alice) for _ in range(10)]
+            await pump.drained()
+        assert [sent.topic for sent in broker.of("msg")] == [f"mail/alice/msg/{each.mail_id}" for each in kept]
+        assert asked
+
+    pumping(path, story, window=8)
+
+
+def test_what_is_seen_while_it_waits_for_the_window_is_never_published(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        async with pump.connected(Broker()) as broker:
+            await pump.drained()
+            broker.at_once = False
+            first, second = await pump.keep(alice), await pump.keep(alice)
+            await pump.store.set_seen(alice, [second.number], seen=True)
+            broker.at_once = True
+            broker.acknowledge()
+            await pump.drained()
+        assert [sent.topic for sent in broker.of("msg")] == [f"mail/alice/msg/{first.mail_id}"]
+        assert len(broker.of("event")) == 1
+
+    pumping(path, story, window=2)
+
+
+def test_what_is_read_before_its_hand_over_has_come_is_sent_once(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        async with pump.connected(Broker()) as broker:
+            await pump.drained()
+            take = pump.store.take_messages
+
+            async def late(**bounds):
+                kept = await pump.store.keep(mail(to(alice, "alice")), header(), message_id="")
+                found = await take(**bounds)
+                return found if kept else []
+
+            pump.store.take_messages = late
+            pump.outbox.wake()
+            await eventually(lambda: broker.of("event"))
+            pump.store.take_messages = take
+            await pump.drained()
+        assert len(broker.of("msg")) == len(broker.of("event")) == 1
+
+    pumping(path, story)
+
+
 # --- states that nobody saw -----------------------------------------------------------------------
 
 
