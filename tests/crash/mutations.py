@@ -106,7 +106,7 @@ def hand_over_before_commit() -> None:
         finally:
             self._before_commit = before
 
-    Writer._commit = hasty  # type: ignore[method-assign]
+    Writer._commit = hasty
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {
