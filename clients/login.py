@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How a device reaches its broker. `keepalive_s` is the interval of an idle connection's ping."""
+    """How a device reaches its broker. `keepalive_s` is what CONNECT declares: the longest silence."""
 
     endpoint: Endpoint
     username: str

@@ -18,9 +18,10 @@ import socket
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clients.errors import LoginRefusedError
+from clients.keepalive import Keepalive, Network
 from clients.reasons import in_words
 from clients.schedule import Schedule
-from clients.transport import ALWAYS, IF_NEW, client_for, described, subscription
+from clients.transport import ALWAYS, IF_NEW, PINGREQ, PINGRESP, client_for, described, subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     import paho.mqtt.client as mqtt
 
     from clients.backoff import Backoff
+    from clients.keepalive import Endured
     from clients.login import Login
+    from clients.transport import ObservedClient
 
 UNACKNOWLEDGED_S = 60.0
 """What was sent and not acknowledged by TCP for this long breaks the connection (Linux only)."""
@@ -65,6 +68,16 @@ class Listener(Protocol):
         """The connection was lost or did not come about; it is tried again after `retry_s`."""
 
 
+class Networks(Protocol):
+    """Remembers what the keepalive found on each network."""
+
+    def enter(self, address: str) -> Network:
+        """Where a connection with this local address is, and what is known of it."""
+
+    def remember(self, found: Endured) -> None:
+        """That is known of it now."""
+
+
 class Session:
     """A persistent session. The client id follows from the username, as the session belongs to the login.
 
@@ -73,7 +86,8 @@ class Session:
     without its filters is found out. `subscription` is what `Listener.subscribed` said last, in this
     process or an earlier one; `asleep` tells the seconds that the machine spent asleep since it was started.
     A broker that refuses MQTT 5 is asked for 3.1.1 from then on; one that ends the connection without a word, at
-    the next try.
+    the next try. Without `keepalive` a ping comes after `login.keepalive_s` without traffic; `networks` remembers what
+    it finds.
     Raises UsageError if the CA file cannot be used.
     """
 
@@ -88,11 +102,15 @@ class Session:
         clock: Callable[[], float],
         asleep: Callable[[], float],
         backoff: Backoff,
+        keepalive: Keepalive | None = None,
+        networks: Networks | None = None,
     ) -> None:
         self._login, self._filters, self._renewed, self._listener = login, filters, renewed, listener
         self._subscription = subscription
         self._wanted = " ".join((str(login.endpoint), login.username, *filters))
         self._schedule = Schedule(clock=clock, asleep=asleep, backoff=backoff)
+        self._keepalive = keepalive or Keepalive(clock=clock, wall_ms=lambda: 0, fixed_s=login.keepalive_s)
+        self._networks = networks
         self._subscribe_mid: int | None = None
         self._was_accepted = False
         self._refusals = 0
@@ -115,14 +133,16 @@ class Session:
         no use. Connecting blocks for at most CONNECT_TIMEOUT_S.
         """
         if self._schedule.woke():  # come back at once instead of waiting for a ping to fail
+            self._keepalive.forgive()
             self.drop("the machine slept")
         if self._client.socket() is None and self._schedule.may_connect:
             self._connect()
-        # Brokers give up at 1.5 times the keepalive, which on MQTT 5 may be the broker's own.
-        longest_s = min(_LONGEST_STEP_S, (self._client.keepalive or self._login.keepalive_s) / 4)
-        wait_s = longest_s if timeout_s is None else min(longest_s, timeout_s)
+        wait_s = _LONGEST_STEP_S if timeout_s is None else min(_LONGEST_STEP_S, timeout_s)
+        if self.up:
+            wait_s = min(wait_s, self._keepalive.due_s)
         ready = self._select(self._schedule.wait_s(wait_s, dialled=self._client.socket() is not None), also)
-        self._client.loop_misc()
+        if self.up and self._keepalive.due_s <= 0:
+            self._ping()
         if self._schedule.unanswered:
             self.drop("the broker does not answer")
         if self._fatal is not None:
@@ -131,6 +151,8 @@ class Session:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send a message with QoS 1; only while `up`."""
+        if self._keepalive.stale:
+            self._client.ping()
         self._client.publish(topic, payload, qos=1)
 
     def subscribe(self, filters: Sequence[str]) -> None:
@@ -153,8 +175,10 @@ class Session:
 
     # --- the socket -------------------------------------------------------------------------------
 
-    def _new_client(self) -> mqtt.Client:
+    def _new_client(self) -> ObservedClient:
         client = client_for(self._login, mqtt5=self._mqtt5)
+        client.packet_goes = lambda kind: self._keepalive.sent(ping=kind == PINGREQ)
+        client.packet_came = self._packet_came
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
@@ -167,6 +191,32 @@ class Session:
         if mqtt5 != self._mqtt5:
             self._mqtt5 = mqtt5
             self._client = self._new_client()
+
+    def _ping(self) -> None:
+        """Send one, or give up the connection that has not answered the last one."""
+        if self._keepalive.waits:
+            self.drop("no answer to a ping: the network has lost the connection")
+        else:
+            self._client.ping()
+
+    def _packet_came(self, kind: int) -> None:
+        if not self.up:
+            return
+        self._keepalive.heard(pong=kind == PINGRESP)
+        if kind == PINGRESP and self._networks is not None:
+            self._networks.remember(self._keepalive.found)
+
+    def _entered(self, bound_s: int) -> None:
+        """The broker has let us in: on which network?"""
+        sock: Any = self._client.socket()
+        try:
+            address = str(sock.getsockname()[0])
+        except (OSError, AttributeError, IndexError):
+            address = ""
+        network = Network() if self._networks is None else self._networks.enter(address)
+        self._keepalive.connected(network, bound_s=bound_s)
+        if self._networks is not None:
+            self._networks.remember(self._keepalive.found)
 
     def _connect(self) -> None:
         self._answered = False
@@ -197,6 +247,10 @@ class Session:
     def _retry(self, reason: str) -> None:
         self._subscribe_mid = None
         self._reason = ""
+        if self.up:
+            self._keepalive.lost()
+        else:
+            self._keepalive.forgive()
         self._listener.disconnected(reason, retry_s=self._schedule.retry_s())
 
     # --- what paho tells --------------------------------------------------------------------------
@@ -208,6 +262,7 @@ class Session:
             self._refused(code.value, _said_by(properties))
             return
         self._was_accepted, self._refusals = True, 0
+        self._entered(getattr(properties, "ServerKeepAlive", 0))
         self._listener.connected(session_present=flags.session_present, version="5" if self._mqtt5 else "3.1.1")
         if not flags.session_present or self._subscription != self._wanted:
             self._subscription = ""
@@ -264,6 +319,7 @@ class Session:
             return
         if flags.is_disconnect_packet_from_server:
             self._reason = f"the broker ended the connection: {in_words(code.value, _said_by(properties))}"
+            self._keepalive.forgive()
         if self._mqtt5 and self._older:
             self._reason = ""
             self._speak(mqtt5=False)  # at once: that it was refused is no loss, and nothing to tell

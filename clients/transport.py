@@ -6,7 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -15,6 +15,8 @@ from clients.errors import UsageError
 from clients.schedule import CONNECT_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clients.login import Login
 
 SESSION_EXPIRY_S = 30 * 86_400
@@ -24,13 +26,39 @@ IF_NEW = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
 """When the broker repeats what it retains: retain handling 0 and 1 (MQTT 5 §3.8.3.1)."""
 
 
-def client_for(login: Login, *, mqtt5: bool) -> mqtt.Client:
+PINGREQ, PINGRESP = 0xC0, 0xD0
+"""The first octets of a ping and of its answer (§3.12, §3.13)."""
+
+
+class ObservedClient(mqtt.Client):
+    """A client that tells of each packet, by its type, as it goes out and before it is handled; it pings when told to.
+
+    paho has no call-back for either, and its own pings know one interval alone.
+    """
+
+    packet_goes: Callable[[int], None]
+    packet_came: Callable[[int], None]
+
+    def ping(self) -> None:
+        """Send a PINGREQ."""
+        self._send_pingreq()
+
+    def _packet_queue(self, command: int, *rest: Any, **named: Any) -> MQTTErrorCode:
+        self.packet_goes(command & 0xF0)
+        return super()._packet_queue(command, *rest, **named)
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        self.packet_came(self._in_packet["command"] & 0xF0)
+        return super()._packet_handle()
+
+
+def client_for(login: Login, *, mqtt5: bool) -> ObservedClient:
     """A client with a persistent session that has yet to connect; raises UsageError if the CA file cannot be used.
 
     The client id follows from the username, as the session belongs to the login.
     """
     endpoint = login.endpoint
-    client = mqtt.Client(
+    client = ObservedClient(
         CallbackAPIVersion.VERSION2,
         client_id=login.username.replace(".", ":"),  # NATS refuses a dot in it
         clean_session=None if mqtt5 else False,

@@ -69,7 +69,7 @@ def watch(
     exec_: ExecOption = None,
     bell: BellOption = None,
     root: RootOption = "mail",
-    keepalive: KeepaliveOption = 900,
+    keepalive: KeepaliveOption = None,
     ca_file: CaOption = None,
 ) -> None:
     """Show each mail once, as it comes. On a terminal: s newest seen, a all seen, q quit."""

@@ -37,12 +37,13 @@ StateOption = Annotated[
 ]
 RootOption = Annotated[str, typer.Option(metavar="TOPIC", help="The first level of all topics.")]
 KeepaliveOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="SECONDS",
         min=10,
         max=65535,
-        help="Seconds between pings when idle; the longest that the network survives.",
+        help="Seconds between pings when idle. Default: what the network is found to survive.",
+        show_default=False,
     ),
 ]
 CaOption = Annotated[

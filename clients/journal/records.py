@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clients.contract.digest import Digest
+    from clients.keepalive import Endured
 
 Record = list[str | int | bool]
 """What happened, and to which mail; the first element says what."""
@@ -45,6 +46,11 @@ def box(digest: Digest) -> Record:
 def subscribed(subscription: str) -> Record:
     """The broker has confirmed this subscription, or (empty) it is known to be lost."""
     return ["subscribed", subscription]
+
+
+def network(name: str, found: Endured) -> Record:
+    """What the keepalive found on a network."""
+    return ["network", name, found.low_s, found.high_s, found.found_ms]
 
 
 def sequence(number: int) -> Record:

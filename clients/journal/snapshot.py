@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Self
 from clients.box.memory import Memory
 from clients.contract.digest import Digest
 from clients.journal import records
+from clients.keepalive import Endured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from clients.journal.records import Record
+
+
+NETWORKS = 16
+"""So many networks are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Snapshot:
     """What was subscribed to, and where; empty when nothing was confirmed."""
     unshown: dict[str, bytes] = field(default_factory=dict)
     """Headers that were taken in and acknowledged, but not yet shown."""
+    networks: dict[str, Endured] = field(default_factory=dict)
+    """What the keepalive found, by network, the one that was found last at the end."""
     sequence: int = 0
     last: Entry | None = None
     damaged: int = 0
@@ -74,6 +81,11 @@ class Snapshot:
                 self.digest = Digest(live, check, newest_id)
             case ["subscribed", str(subscription)]:
                 self.subscription = subscription
+            case ["network", str(name), int(low_s), int(high_s), int(found_ms)]:
+                self.networks.pop(name, None)
+                self.networks[name] = Endured(low_s, high_s, found_ms)
+                while len(self.networks) > NETWORKS:
+                    del self.networks[next(iter(self.networks))]
             case ["sequence", int(sequence)]:
                 self.sequence = max(self.sequence, sequence)
             case _:
@@ -83,6 +95,8 @@ class Snapshot:
         """The shortest journal that adds up to this snapshot, without the last entry."""
         yield records.sequence(self.sequence)
         yield records.subscribed(self.subscription)
+        for name, found in self.networks.items():
+            yield records.network(name, found)
         for mail_id, was_shown in self.memory.gone.items():
             yield records.gone(mail_id, was_shown=was_shown)
         for mail_id, was_shown in self.memory.live.items():

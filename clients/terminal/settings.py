@@ -12,6 +12,7 @@ from clients.contract.errors import MalformedError
 from clients.contract.topics import Mailbox
 from clients.endpoint import parse_endpoint
 from clients.errors import UsageError
+from clients.keepalive import CEILING_S
 from clients.login import Login
 
 PASSWORD_VARIABLE = "POSTBELL_PASSWORD"  # noqa: S105 (a name, not a password)
@@ -27,7 +28,8 @@ class Place:
     password_file: Path | None
     state: Path | None
     root: str
-    keepalive_s: int
+    keepalive_s: int | None
+    """None: what the network is found to survive."""
     ca_file: Path | None
 
 
@@ -51,7 +53,7 @@ def login_of(place: Place, mailbox: Mailbox) -> Login:
         endpoint=parse_endpoint(place.url),
         username=place.username or mailbox.username,
         password=_password(place.password_file),
-        keepalive_s=place.keepalive_s,
+        keepalive_s=place.keepalive_s or CEILING_S,
         ca_file=place.ca_file,
     )
 

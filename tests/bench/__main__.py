@@ -9,6 +9,7 @@ SUITES = (
     "pipeline",
     "reconcile",
     "bytes",
+    "keepalive",
     "broker_codec",
     "broker_throughput",
     "broker_idle",

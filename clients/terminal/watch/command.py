@@ -15,9 +15,12 @@ from rich.console import Console
 from clients.backoff import Backoff
 from clients.device import Device
 from clients.journal.file import Journal
+from clients.journal.networks import NetworkMemory
+from clients.keepalive import Keepalive
 from clients.relay import Relay, relay_path
 from clients.seen import SeenRequests
 from clients.session import Session
+from clients.terminal.network import network_of
 from clients.terminal.notice import notice
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen, PlainScreen, Screen, TerminalScreen
@@ -98,6 +101,8 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
             clock=clock,
             asleep=asleep_s,
             backoff=Backoff(jitter=jitter),
+            keepalive=Keepalive(clock=clock, wall_ms=lambda: time.time_ns() // 1_000_000, fixed_s=place.keepalive_s),
+            networks=NetworkMemory(journal, name_of=network_of),
         )
         if options.on_terminal:
             notice(f"{mailbox.username} at {login.endpoint}  (s: newest seen, a: all seen, q: quit)")

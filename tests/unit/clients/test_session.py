@@ -212,7 +212,13 @@ def test_it_asks_for_a_session_that_stays_for_thirty_days():
 def test_the_brokers_keep_alive_is_heeded():
     listener = Told()
     with ScriptedBroker(connack(0, bytes([scripted_broker.SERVER_KEEP_ALIVE]) + (1).to_bytes(2, "big"))) as broker:
-        session = at(broker, listener)
+        now = [0.0]
+        session = at(broker, listener, now=now)
+        stepped(session, lambda: len(listener.subscriptions) == 2)
+        now[0] = 0.9
+        session.step(0)
+        assert not broker.of(scripted_broker.PINGREQ)
+        now[0] = 1.0
         stepped(session, lambda: broker.of(scripted_broker.PINGREQ))
         session.close()
 
