@@ -2,9 +2,9 @@
 
     python -m tests.bench.keepalive [--days 3]
 
-A ping and its answer are 48 bytes over TLS (tests/bench/bytes.py counts them), and one waking of the radio. An IDLE
-that is renewed (DONE, its answer, IDLE, its continuation) was measured at 585 bytes over TLS. Both are what TCP carries.
-A client of IDLE that renews less often than the NAT forgets is deaf without knowing.
+A ping and its answer are 48 bytes over TLS (tests/bench/bytes.py counts them), and one waking of the radio. An
+IDLE that is renewed (DONE, its answer, IDLE, its continuation) was measured at 585 bytes over TLS. Both are what TCP
+carries. A client of IDLE that renews less often than the NAT forgets is deaf without knowing.
 """
 
 from __future__ import annotations
