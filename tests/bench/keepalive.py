@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 from tests.support.silent_nat import HOUR_S, Played, play
 
@@ -33,6 +34,10 @@ def row(forgets_s: int, played: Played, hours: float) -> str:
     )
 
 
+def _always(forgets_s: float, _now: float) -> float:
+    return forgets_s
+
+
 def main(arguments: list[str]) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -43,7 +48,7 @@ def main(arguments: list[str]) -> int:
         "      s      s  until        deaf    ideal    an hour        wake-ups bytes  wake-ups bytes\n"
     )
     for forgets_s in NATS_S:
-        played = play(lambda _, forgets_s=forgets_s: forgets_s, days=days)
+        played = play(partial(_always, float(forgets_s)), days=days)
         if played.late or played.until_found > 20 or played.found.low_s > forgets_s:
             raise SystemExit(f"behind {forgets_s} s it was not found: {played}")
         sys.stdout.write(row(forgets_s, played, days * 24))

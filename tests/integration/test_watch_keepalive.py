@@ -42,6 +42,9 @@ class Listening:
     def subscribed(self, _):
         pass
 
+    def unheard(self, _):
+        pass
+
     def disconnected(self, reason, **_):
         self.reasons.append(reason)
 
