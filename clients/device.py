@@ -51,11 +51,20 @@ class Device:
         self._inbox = Inbox(snapshot.memory.copy(), digest=snapshot.digest, now=clock())
         self._said: set[str] = set()
         self._lost = True
+        self._told = False
 
     @property
     def live(self) -> list[str]:
         """The ids in the box, oldest first."""
         return self._inbox.live
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the box is what the broker's own digest says: that which answered the subscription, or a later one.
+
+        One that had waited for the device is older, and so may be a box that agrees with it.
+        """
+        return self._told and self._inbox.agrees
 
     @property
     def shown(self) -> list[str]:
@@ -91,6 +100,7 @@ class Device:
                 self._take(self._inbox.apply_header(parsed.leaf, payload, retained=retained, now=self._clock()))
             elif parsed.what == "box":
                 self._take(self._inbox.apply_digest(payload, now=self._clock()))
+                self._told = self._told or retained
             elif parsed.what == "re" and parsed.leaf == self._mailbox.device:
                 self._display.answer(decode_reply(payload), payload)
         except ContractError as error:
@@ -99,6 +109,7 @@ class Device:
     def connected(self, *, session_present: bool, version: str) -> None:
         """The broker has let us in; what is missing may be on its way."""
         del session_present
+        self._told = False
         self._inbox.resumed(self._clock())
         if self._lost:
             self._display.notice(f"connected, MQTT {version}")
@@ -134,8 +145,10 @@ class Device:
             match change:
                 case Shown():
                     self._display.show(change)
-                case Live(mail_id):
+                case Live(mail_id, payload):
                     self._journal.append(records.live(mail_id))
+                    if payload:
+                        self._journal.append(records.header(mail_id, payload))
                     if self._inbox.was_shown(mail_id):
                         self._display.come_back(mail_id)
                 case Gone(mail_id, shown):

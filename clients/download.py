@@ -24,6 +24,10 @@ EARLY_CHUNKS = 64
 """How many chunks are kept that came before their turn."""
 
 
+WHOLE = {"parts", "seen", "unseen"}
+"""What is answered at once, and has no offset."""
+
+
 class Download:
     """One operation of the bridge whose answer is passed on, in order and without holes, to `write`.
 
@@ -79,7 +83,7 @@ class Download:
         self._due_at = now + STALL_S
         request_id = self._next_request_id()
         self._request_ids.add(request_id)
-        if self._operation == "parts":
+        if self._operation in WHOLE:
             return encode_request(request_id, self._operation, *self._arguments)
         limit = min(self._early, default=self.have + WINDOW_BYTES) - self.have
         self._window_end = self.have + limit

@@ -1,4 +1,4 @@
-"""`postbell watch` and `postbell read`: become the reference client, told by the configuration where and who.
+"""`postbell watch`, `inbox` and `read`: become the reference client, told by the configuration where and who.
 
 What finds that out is imported by what asks it: the client's help is the client's own, and needs nothing of here.
 """
@@ -32,10 +32,11 @@ On the server, address and login come from the configuration (--config FILE, as 
 how to log in, what was shown is kept in watch/ of state_dir.
 """
 
-watch_app, read_app = typer.Typer(), typer.Typer()
+watch_app, inbox_app, read_app = typer.Typer(), typer.Typer(), typer.Typer()
 
 
 @watch_app.command(context_settings=PASS_THROUGH, help="Show mail as it comes: the reference client (terminal).")
+@inbox_app.command(context_settings=PASS_THROUGH, help="List what is unseen, and open, save or mark it (terminal).")
 @read_app.command(context_settings=PASS_THROUGH, help="Read a body or save an attachment over MQTT.")
 def client(context: typer.Context) -> None:
     """Become the reference client."""

@@ -111,6 +111,14 @@ def watch() -> Told:
 
 
 @Postbell.found_by
+def inbox() -> Told:
+    """List what is unseen, and open, save or mark it (terminal)."""
+    from bridge.cli import client
+
+    return client.inbox_app
+
+
+@Postbell.found_by
 def read() -> Told:
     """Read a body or save an attachment over MQTT."""
     from bridge.cli import client

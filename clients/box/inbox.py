@@ -7,7 +7,7 @@ box digest decides what is live (docs/protocol.md, "Keeping the box").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clients.box.memory import IdSet
@@ -40,6 +40,8 @@ class Live:
     """A message is in the box that is not to be shown: it was before, or its header is unreadable."""
 
     mail_id: str
+    payload: bytes = field(default=b"", compare=False)
+    """Its header, where that is known to be readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class Inbox:
         known = mail_id in self._memory.live
         if self._memory.was_shown(mail_id):
             self._memory.came(mail_id)
-            return [] if known else [Live(mail_id)]
+            return [] if known else [Live(mail_id, payload)]
         try:
             header = decode_header(payload)
         except ContractError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -19,6 +20,7 @@ from clients.cli.options import (
     ExecOption,
     GoneOption,
     IdArgument,
+    IntoOption,
     JsonOption,
     KeepaliveOption,
     OutputOption,
@@ -31,6 +33,7 @@ from clients.cli.options import (
     TimeoutOption,
     UrlOption,
     UsernameOption,
+    WordsArgument,
 )
 from clients.cli.plain import PlainCommand, PlainGroup
 from clients.terminal.settings import Place
@@ -108,6 +111,31 @@ def read(
         ReadRequest(mail_id, raw=raw, parts=parts, part=part, all_into=all_into, json=json),
         output=output,
         patience_s=timeout,
+    )
+
+
+@app.command(cls=PlainCommand)
+def inbox(
+    device: DeviceArgument,
+    words: WordsArgument = None,
+    *,
+    url: UrlOption = DEFAULT_URL,
+    username: UsernameOption = None,
+    password_file: PasswordOption = None,
+    state: StateOption = None,
+    json: JsonOption = False,
+    into: IntoOption = Path(),
+    timeout: TimeoutOption = 20.0,
+    root: RootOption = "mail",
+    ca_file: CaOption = None,
+) -> None:
+    """List what is unseen, each mail with a short number, or open, save, see and unsee one of them."""
+    from clients.terminal.inbox.command import InboxOptions, look_into  # noqa: PLC0415 - help does without
+
+    look_into(
+        Place(device, url, username, password_file, state, root, READING_KEEPALIVE_S, ca_file),
+        words or [],
+        InboxOptions(json=json, into=into, patience_s=timeout),
     )
 
 

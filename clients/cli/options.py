@@ -11,6 +11,18 @@ DEFAULT_URL = "mqtt://127.0.0.1:1883"
 
 DeviceArgument = Annotated[str, typer.Argument(metavar="USER/DEVICE", help="Whose mail, on which device.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The message, as `watch --json` names it.")]
+WordsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DO MAIL]",
+        help="What to do, instead of listing: open 3, save 3 [PART], seen 3 (or 3 5-9, or all), unseen 3. A mail is "
+        "named by its number in the list, or its id.",
+        show_default=False,
+    ),
+]
+IntoOption = Annotated[
+    Path, typer.Option("--into", metavar="DIR", help="Where save puts attachments; nothing is overwritten.")
+]
 UrlOption = Annotated[
     str,
     typer.Option(metavar="URL", envvar="POSTBELL_URL", help="The broker: mqtt://, mqtts://, ws:// or wss://host:port."),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import msgpack
 
 from clients.contract.elements import REPLY_BYTES, VERSION, array, check_version, integer, line
-from clients.contract.errors import MalformedError
+from clients.contract.errors import MalformedError, UnknownVersionError
+from clients.contract.header import Header, header_of
+from clients.contract.ids import valid_id
 
 _TRY_LATER = {5, 6}  # too many requests, temporary failure
 
@@ -60,6 +62,21 @@ def decode_reply(payload: bytes) -> Reply:
     if offset + len(content) > total:
         raise MalformedError("the chunk reaches beyond the total")
     return Reply(request_id, status, offset, total, content, "")
+
+
+def decode_recent(answer: bytes) -> list[tuple[str, Header]]:
+    """The whole answer to `recent`: ids with headers; headers of another version are left out."""
+    mails = []
+    for entry in array(answer, limit=REPLY_BYTES):
+        if not (isinstance(entry, list) and len(entry) >= 2 and isinstance(entry[0], str)):
+            raise MalformedError("not an id with its header")
+        if not valid_id(entry[0]) or not isinstance(entry[1], list):
+            raise MalformedError("not an id with its header")
+        try:
+            mails.append((entry[0], header_of(entry[1])))
+        except UnknownVersionError:
+            continue
+    return mails
 
 
 def decode_parts(answer: bytes) -> list[Part]:

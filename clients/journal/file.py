@@ -130,6 +130,20 @@ class Journal:
         return sequence
 
 
+def look(path: Path) -> Snapshot:
+    """What the state file of a device adds up to, also while another process has it; empty where there is none.
+
+    Raises StateError when it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Snapshot()
+    except OSError as error:
+        raise StateError(f"cannot read the state file {path}: {error.strerror}") from error
+    return Snapshot.of(content[: content.rfind(b"\n") + 1].splitlines(keepends=True))
+
+
 def _write_all(fd: int, data: bytes, path: Path) -> None:
     view = memoryview(data)
     try:

@@ -28,6 +28,16 @@ def unshown(mail_id: str, payload: bytes) -> Record:
     return ["held", mail_id, b64encode(payload).decode()]
 
 
+def header(mail_id: str, payload: bytes) -> Record:
+    """The header of a mail that is live, for lists of the box."""
+    return ["header", mail_id, b64encode(payload).decode()]
+
+
+def number(mail_id: str, given: int) -> Record:
+    """The short number that a mail has."""
+    return ["number", mail_id, given]
+
+
 def live(mail_id: str, *, was_shown: bool = False) -> Record:
     """The mail is in the box."""
     return ["live", mail_id, was_shown]

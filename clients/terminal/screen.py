@@ -73,7 +73,7 @@ class PlainScreen:
     def _line(self, mail_id: str, header: Header) -> str:
         flags = f"  [{', '.join(header.flag_names)}]" if header.flag_names else ""
         snippet = f" – {readable(header.snippet)}" if header.snippet else ""
-        return f"{_time(mail_id, self._zone)}  {_sender(header)}: {_subject(header)}{snippet}{flags}"
+        return f"{_time(mail_id, self._zone)}  {sender_of(header)}: {subject_of(header)}{snippet}{flags}"
 
 
 class TerminalScreen:
@@ -86,12 +86,12 @@ class TerminalScreen:
 
     def shown(self, mail_id: str, header: Header) -> bytes:
         """Time, sender and flags; below them subject and snippet."""
-        head = Text.assemble((_time(mail_id, self._zone), "cyan"), "  ", (_sender(header), "bold"))
+        head = Text.assemble((_time(mail_id, self._zone), "cyan"), "  ", (sender_of(header), "bold"))
         if header.from_name and header.from_address:
             head.append(f"  <{readable(header.from_address)}>", "dim")
         for name in header.flag_names:
             head.append(f"  {name.replace('_', ' ')}", _LOUD.get(name, "magenta"))
-        body = Text.assemble("    ", (_subject(header), "default"))
+        body = Text.assemble("    ", (subject_of(header), "default"))
         if header.snippet:
             body.append(f" – {readable(header.snippet)}", "dim")
         return self._render(head, body)
@@ -100,7 +100,7 @@ class TerminalScreen:
         """Its time, sender and subject, struck out."""
         if not self._with_gone:
             return b""
-        what = "a message shown earlier" if header is None else f"{_sender(header)}: {_subject(header)}"
+        what = "a message shown earlier" if header is None else f"{sender_of(header)}: {subject_of(header)}"
         return self._render(Text(f"{_time(mail_id, self._zone)}  {what}", "dim strike"))
 
     def _render(self, *lines: Text) -> bytes:
@@ -115,11 +115,13 @@ def readable(text: str) -> str:
     return "".join(char for char in text if char in _JOINERS or unicodedata.category(char) != "Cf")
 
 
-def _sender(header: Header) -> str:
+def sender_of(header: Header) -> str:
+    """Who wrote it, as readers call them."""
     return readable(header.from_name or header.from_address) or "(unknown sender)"
 
 
-def _subject(header: Header) -> str:
+def subject_of(header: Header) -> str:
+    """What it is about."""
     return readable(header.subject) or "(no subject)"
 
 

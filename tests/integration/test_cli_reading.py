@@ -41,6 +41,7 @@ OTHERS = {
         "completion",
         "send",
         "watch",
+        "inbox",
         "read",
         "doctor",
         "reload",

@@ -9,17 +9,20 @@ from clients.contract.errors import ContractError
 from clients.contract.requests import decode_reply
 from clients.errors import RequestError
 from clients.journal import records
+from clients.journal.file import look
 from clients.relay import PACKET_BYTES
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from pathlib import Path
 
     from clients.box.inbox import Gone, Shown
     from clients.contract.requests import Reply
     from clients.device import Device
     from clients.download import Download
     from clients.journal.file import Journal
+    from clients.journal.snapshot import Snapshot
     from clients.session import Session
 
 
@@ -68,14 +71,31 @@ class RecordingDisplay:
 class OwnChannel:
     """The device's own MQTT session, while no watcher runs."""
 
-    def __init__(self, *, session: Session, device: Device, display: RecordingDisplay, request_topic: str) -> None:
-        self._session, self._device, self._display = session, device, display
+    def __init__(
+        self,
+        *,
+        session: Session,
+        device: Device,
+        journal: Journal,
+        display: RecordingDisplay,
+        request_topic: str,
+    ) -> None:
+        self._session, self._device, self._journal, self._display = session, device, journal, display
         self._request_topic = request_topic
 
     @property
     def up(self) -> bool:
         """Whether the broker has let us in."""
         return self._session.up
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that is live has come."""
+        return self._session.up and self._device.caught_up
+
+    def snapshot(self) -> Snapshot:
+        """What is known of the box."""
+        return self._journal.snapshot
 
     def send(self, request: bytes) -> None:
         """Publish a request."""
@@ -93,9 +113,15 @@ class GuestChannel:
     """The connection of a watcher that runs for the same device."""
 
     up = True
+    caught_up = True
+    """As far as the watcher is; it says itself when it is not."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, sock: socket.socket, *, state: Path) -> None:
+        self._sock, self._state = sock, state
+
+    def snapshot(self) -> Snapshot:
+        """What the watcher has on record; raises StateError."""
+        return look(self._state)
 
     def send(self, request: bytes) -> None:
         """Pass a request to the watcher."""

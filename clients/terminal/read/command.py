@@ -11,17 +11,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clients.backoff import Backoff
 from clients.contract.ids import valid_id
-from clients.device import Device
 from clients.download import Download
-from clients.errors import BridgeRefusedError, RequestError, StateLockedError, UsageError
-from clients.journal.file import Journal
-from clients.relay import join, relay_path
-from clients.session import Session
-from clients.terminal.notice import notice
+from clients.errors import BridgeRefusedError, RequestError, UsageError
 from clients.terminal.output import Output
-from clients.terminal.read.channels import GuestChannel, OwnChannel, RecordingDisplay, fetch
+from clients.terminal.read.channels import fetch
 from clients.terminal.read.destination import (
     FileDestination,
     MemoryDestination,
@@ -29,9 +23,8 @@ from clients.terminal.read.destination import (
     StreamDestination,
 )
 from clients.terminal.read.listing import none_of, print_parts
+from clients.terminal.read.opening import open_channel
 from clients.terminal.read.saving import save_all, understood
-from clients.terminal.settings import login_of, mailbox_of, state_path
-from clients.terminal.sleep import asleep_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +113,7 @@ def read_message(place: Place, request: ReadRequest, *, output: Path | None, pat
     """Read it to the end, or raise ClientError and leave no half file behind."""
     request.check(output)
     destination = None if request.all_into is not None else _destination(request, output)
-    with _channel(place) as channel, _progress() as progress:
+    with open_channel(place) as channel, progress_bars() as progress:
         reader = Reader(channel, progress=progress, patience_s=patience_s)
         if destination is None:
             assert request.all_into is not None
@@ -146,45 +139,11 @@ def _destination(request: ReadRequest, output: Path | None) -> Destination:
     return StreamDestination(stdout)
 
 
-@contextmanager
-def _channel(place: Place) -> Iterator[Channel]:
-    """The device's own session; or, when a watcher has it, a seat in the watcher's."""
-    mailbox = mailbox_of(place)
-    path = state_path(place, mailbox)
-    try:
-        journal = Journal(path)
-    except StateLockedError as locked:
-        try:
-            sock = join(relay_path(path))
-        except OSError:
-            raise locked from None
-        with sock:
-            yield GuestChannel(sock)
-        return
-    with journal:
-        display = RecordingDisplay(journal=journal, notice=notice)
-        device = Device(mailbox=mailbox, journal=journal, display=display, clock=time.monotonic)
-        session = Session(
-            login_of(place, mailbox),
-            filters=mailbox.filters,
-            renewed=mailbox.renewed,
-            subscription=journal.snapshot.subscription,
-            listener=device,
-            clock=time.monotonic,
-            asleep=asleep_s,
-            backoff=Backoff(jitter=random.SystemRandom().random),
-        )
-        try:
-            yield OwnChannel(session=session, device=device, display=display, request_topic=mailbox.requests)
-        finally:
-            session.close()
-
-
 Progressing = Callable[[str], AbstractContextManager[Callable[[int, "int | None"], None]]]
 
 
 @contextmanager
-def _progress() -> Iterator[Progressing]:
+def progress_bars() -> Iterator[Progressing]:
     """A bar for each operation on a terminal; elsewhere nothing."""
     if not sys.stderr.isatty():
         yield lambda _operation: nullcontext(lambda _have, _total: None)

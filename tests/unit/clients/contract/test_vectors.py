@@ -14,8 +14,8 @@ from clients.contract.digest import Digest, decode_digest
 from clients.contract.errors import ContractError, MalformedError, UnknownVersionError
 from clients.contract.header import Header, decode_header, describe, rfc3339
 from clients.contract.ids import id_number, received, valid_id
-from clients.contract.requests import decode_parts, decode_push, decode_reply, encode_request
-from tests.support.contract import decode_recent, digest_of
+from clients.contract.requests import decode_parts, decode_push, decode_recent, decode_reply, encode_request
+from tests.support.contract import digest_of
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 ERRORS = {"version": UnknownVersionError, "malformed": MalformedError}

@@ -12,9 +12,8 @@ import pytest
 from clients.contract.digest import decode_digest
 from clients.contract.errors import ContractError, UnknownVersionError
 from clients.contract.header import decode_header
-from clients.contract.requests import decode_reply
+from clients.contract.requests import decode_recent, decode_reply
 from tests.conftest import need
-from tests.support.contract import decode_recent
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
 PROGRAM = Path(__file__).with_name("vectors_in_javascript.mjs")

@@ -50,10 +50,10 @@ def test_a_list_that_cannot_be_read_is_an_error():
         understood(b"\xc1")
 
 
-def test_a_guest_gets_replies_and_is_told_when_the_watcher_ends():
+def test_a_guest_gets_replies_and_is_told_when_the_watcher_ends(tmp_path):
     watcher, guest = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with watcher, guest:
-        channel = GuestChannel(guest)
+        channel = GuestChannel(guest, state=tmp_path / "state")
         assert channel.step(0) == []
         channel.send(b"request")
         assert watcher.recv(100) == b"request"
