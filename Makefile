@@ -110,8 +110,8 @@ COMPILE := uv pip compile --universal --generate-hashes --no-header --no-annotat
 
 # These need uv. `lock` writes the files anew for what pyproject.toml says, `update` with the newest of everything.
 lock:
-	$(COMPILE) $(UPGRADE) --extra fast pyproject.toml -o requirements.lock
-	$(COMPILE) $(UPGRADE) --extra fast pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) --extra fast --extra tui pyproject.toml -o requirements.lock
+	$(COMPILE) $(UPGRADE) --extra fast --extra tui pyproject.toml --group dev -o requirements-dev.lock
 	$(COMPILE) $(UPGRADE) --group build --constraints requirements-dev.lock -o requirements-build.lock
 
 update:

@@ -23,6 +23,10 @@ class LoginRefusedError(ClientError):
     """The broker does not let this login in, or not to its own topics."""
 
 
+class LoginTakenError(ClientError):
+    """Another program uses the same login, and the two throw one another out."""
+
+
 class OutputError(ClientError):
     """What was to be shown could not be written."""
 

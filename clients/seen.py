@@ -35,6 +35,11 @@ class SeenRequests:
         """These messages are to be marked as seen."""
         self._waiting.update(dict.fromkeys(ids))
 
+    def forget(self, ids: Iterable[str]) -> None:
+        """These are not to be marked after all, as far as nobody was asked yet."""
+        for mail_id in ids:
+            self._waiting.pop(mail_id, None)
+
     def wanted(self, mail_id: str) -> bool:
         """Whether this client itself asked for the message to vanish, and had no answer yet."""
         return mail_id in self._waiting

@@ -17,9 +17,9 @@ import select
 import socket
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clients.errors import LoginRefusedError
+from clients.errors import ClientError, LoginRefusedError, LoginTakenError
 from clients.keepalive import Keepalive, Network
-from clients.reasons import in_words
+from clients.reasons import TAKEN_OVER, in_words
 from clients.schedule import Schedule
 from clients.transport import ALWAYS, IF_NEW, PINGREQ, PINGRESP, client_for, described, subscription
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 UNACKNOWLEDGED_S = 60.0
 """What was sent and not acknowledged by TCP for this long breaks the connection (Linux only)."""
+TAKEOVERS = 3
+"""So often in a row, each within TAKEOVER_S of the connection, and another program wants this login for good."""
+TAKEOVER_S = 600.0
 REFUSALS = 5
 """A login that worked before may be refused this often in a row: its broker may just be starting."""
 _LONGEST_STEP_S = 30.0
@@ -108,13 +111,15 @@ class Session:
         self._login, self._filters, self._renewed, self._listener = login, filters, renewed, listener
         self._subscription = subscription
         self._wanted = " ".join((str(login.endpoint), login.username, *filters))
+        self._clock = clock
         self._schedule = Schedule(clock=clock, asleep=asleep, backoff=backoff)
         self._keepalive = keepalive or Keepalive(clock=clock, wall_ms=lambda: 0, fixed_s=login.keepalive_s)
         self._networks = networks
         self._subscribe_mid: int | None = None
         self._was_accepted = False
-        self._refusals = 0
-        self._fatal: LoginRefusedError | None = None
+        self._refusals = self._takeovers = 0
+        self._entered_at = 0.0
+        self._fatal: ClientError | None = None
         self._reason = ""
         self._answered = False
         self._older = False  # the broker said that it does not speak MQTT 5
@@ -129,7 +134,7 @@ class Session:
     def step(self, timeout_s: float | None, *, also: Sequence[int] = ()) -> list[int]:
         """Wait for the broker, the descriptors in `also` or the timeout, and handle what the broker sent.
 
-        Returns those of `also` that can be read. Raises LoginRefusedError when trying again is of
+        Returns those of `also` that can be read. Raises LoginRefusedError or LoginTakenError when trying again is of
         no use. Connecting blocks for at most CONNECT_TIMEOUT_S.
         """
         if self._schedule.woke():  # come back at once instead of waiting for a ping to fail
@@ -262,6 +267,7 @@ class Session:
             self._refused(code.value, _said_by(properties))
             return
         self._was_accepted, self._refusals = True, 0
+        self._entered_at = self._clock()
         self._entered(getattr(properties, "ServerKeepAlive", 0))
         self._listener.connected(session_present=flags.session_present, version="5" if self._mqtt5 else "3.1.1")
         if not flags.session_present or self._subscription != self._wanted:
@@ -320,6 +326,8 @@ class Session:
         if flags.is_disconnect_packet_from_server:
             self._reason = f"the broker ended the connection: {in_words(code.value, _said_by(properties))}"
             self._keepalive.forgive()
+            if self._taken_over(code.value):
+                return
         if self._mqtt5 and self._older:
             self._reason = ""
             self._speak(mqtt5=False)  # at once: that it was refused is no loss, and nothing to tell
@@ -327,6 +335,19 @@ class Session:
         self._retry(self._reason or self._guess())
         if not self._older:
             self._speak(mqtt5=self._answered or not self._mqtt5)
+
+    def _taken_over(self, code: int) -> bool:
+        """Whether another program has thrown this one out once too often, so that one of them has to go."""
+        if code != TAKEN_OVER or self._clock() - self._entered_at > TAKEOVER_S:
+            self._takeovers = 0
+        self._takeovers += code == TAKEN_OVER
+        if self._takeovers < TAKEOVERS:
+            return False
+        self._fatal = LoginTakenError(
+            f"another program keeps taking over the login {self._login.username}, and a login has one connection: end "
+            "that one, or give each a device of its own (postbell device add)"
+        )
+        return True
 
     def _guess(self) -> str:
         """Why the broker may have closed the connection without a word, as MQTT 3.1.1 has it."""

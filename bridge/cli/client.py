@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-SWITCHES = frozenset({"--json", "--gone", "--ack", "--bell", "--no-bell", "--raw", "--parts", "-h", "--help"})
+SWITCHES = frozenset(
+    {"--json", "--gone", "--ack", "--bell", "--no-bell", "--notify", "--raw", "--parts", "-h", "--help"}
+)
 """The client's options that take no value: with any other, the word behind it is no argument."""
 URL, PASSWORD = "POSTBELL_URL", "POSTBELL_PASSWORD"
 """What the client reads from its environment."""

@@ -23,6 +23,7 @@ from clients.cli.options import (
     IntoOption,
     JsonOption,
     KeepaliveOption,
+    NotifyOption,
     OutputOption,
     PartOption,
     PartsOption,
@@ -71,16 +72,17 @@ def watch(
     ack: AckOption = False,
     exec_: ExecOption = None,
     bell: BellOption = None,
+    notify: NotifyOption = False,
     root: RootOption = "mail",
     keepalive: KeepaliveOption = None,
     ca_file: CaOption = None,
 ) -> None:
-    """Show each mail once, as it comes. On a terminal: s newest seen, a all seen, q quit."""
+    """Show each mail once, as it comes. On a terminal keys open, save and mark mails: ? lists them."""
     from clients.terminal.watch.command import WatchOptions, watch_mail  # noqa: PLC0415 - help does without
 
     watch_mail(
         Place(device, url, username, password_file, state, root, keepalive, ca_file),
-        WatchOptions(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell),
+        WatchOptions(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell, notify=notify),
     )
 
 

@@ -76,6 +76,8 @@ BellOption = Annotated[
     bool | None, typer.Option(help="Ring the terminal's bell. Default: on a terminal.", show_default=False)
 ]
 
+NotifyOption = Annotated[bool, typer.Option("--notify", help="Tell the desktop of each mail, where there is one.")]
+
 RawOption = Annotated[bool, typer.Option("--raw", help="The message as it was received.")]
 PartsOption = Annotated[bool, typer.Option("--parts", help="List the parts of the message.")]
 PartOption = Annotated[

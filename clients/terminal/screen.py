@@ -29,8 +29,8 @@ _LOUD = {"urgent": "bold red", "suspicious": "bold yellow", "bounce": "yellow"}
 class Screen(Protocol):
     """A way to show messages. Each result is a whole entry that ends with a line break, or empty."""
 
-    def shown(self, mail_id: str, header: Header) -> bytes:
-        """The entry of a new message."""
+    def shown(self, mail_id: str, header: Header, number: int = 0) -> bytes:
+        """The entry of a new message; `number` is what people call it by."""
 
     def gone(self, mail_id: str, header: Header | None) -> bytes:
         """The entry of a message that vanished; `header` is None if an earlier run showed it."""
@@ -42,8 +42,9 @@ class JsonScreen:
     def __init__(self, *, with_gone: bool) -> None:
         self._with_gone = with_gone
 
-    def shown(self, mail_id: str, header: Header) -> bytes:
+    def shown(self, mail_id: str, header: Header, number: int = 0) -> bytes:
         """The object that `last` and `event` show, too."""
+        del number
         return _json_line(describe(mail_id, header))
 
     def gone(self, mail_id: str, header: Header | None) -> bytes:
@@ -59,8 +60,9 @@ class PlainScreen:
         self._with_gone = with_gone
         self._zone = zone
 
-    def shown(self, mail_id: str, header: Header) -> bytes:
+    def shown(self, mail_id: str, header: Header, number: int = 0) -> bytes:
         """Time, sender, subject, snippet and flags."""
+        del number
         return self._line(mail_id, header).encode() + b"\n"
 
     def gone(self, mail_id: str, header: Header | None) -> bytes:
@@ -84,14 +86,14 @@ class TerminalScreen:
         self._with_gone = with_gone
         self._zone = zone
 
-    def shown(self, mail_id: str, header: Header) -> bytes:
-        """Time, sender and flags; below them subject and snippet."""
+    def shown(self, mail_id: str, header: Header, number: int = 0) -> bytes:
+        """Time, sender and flags; below them number, subject and snippet."""
         head = Text.assemble((_time(mail_id, self._zone), "cyan"), "  ", (sender_of(header), "bold"))
         if header.from_name and header.from_address:
             head.append(f"  <{readable(header.from_address)}>", "dim")
         for name in header.flag_names:
             head.append(f"  {name.replace('_', ' ')}", _LOUD.get(name, "magenta"))
-        body = Text.assemble("    ", (subject_of(header), "default"))
+        body = Text.assemble((f"{number or '':>3} ", "bold cyan"), (subject_of(header), "default"))
         if header.snippet:
             body.append(f" – {readable(header.snippet)}", "dim")
         return self._render(head, body)

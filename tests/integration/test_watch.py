@@ -351,6 +351,7 @@ def test_second_watcher_of_a_device_refuses(tmp_path, broker):
         second.err = tmp_path / "second.err"
         assert second.run() == 1
         assert "another process uses the state file" in second.complaints
+        assert "postbell inbox alice/phone" in second.complaints, "what to do instead"
         assert watch.process.poll() is None
 
 

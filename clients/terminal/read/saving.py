@@ -42,12 +42,12 @@ def save_all(
     as_json: bool,
 ) -> None:
     """Save them and say where each is; raises ClientError. What was saved before an error stays."""
-    attached = [part for part in reader.parts(mail_id) if part.file_name or part.content_type not in _BODIES]
-    if not attached:
+    parts = attached(reader.parts(mail_id))
+    if not parts:
         notice("this mail has no attachments")
         return
     _make(directory)
-    for part in attached:
+    for part in parts:
         name = safe_name(part.file_name, index=part.index, content_type=part.content_type)
         file = NewFileDestination(directory / name)
         reader.read("part", (mail_id, part.index), file)
@@ -56,6 +56,11 @@ def save_all(
             stdout.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
         else:
             stdout.write(f"{readable(str(file.path))}\n".encode(errors="replace"))
+
+
+def attached(parts: list[Part]) -> list[Part]:
+    """Those parts that are no bodies."""
+    return [part for part in parts if part.file_name or part.content_type not in _BODIES]
 
 
 def understood(answer: bytes) -> list[Part]:

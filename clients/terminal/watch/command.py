@@ -7,6 +7,7 @@ import random
 import secrets
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,24 +15,33 @@ from rich.console import Console
 
 from clients.backoff import Backoff
 from clients.device import Device
+from clients.errors import StateLockedError
 from clients.journal.file import Journal
 from clients.journal.networks import NetworkMemory
 from clients.keepalive import Keepalive
 from clients.relay import Relay, relay_path
 from clients.seen import SeenRequests
 from clients.session import Session
+from clients.terminal.desktop import NoDesktopError, SessionBusDesktop
+from clients.terminal.errands import Errands
+from clients.terminal.inbox.listing import as_columns
 from clients.terminal.network import network_of
 from clients.terminal.notice import notice
 from clients.terminal.output import Output
 from clients.terminal.screen import JsonScreen, PlainScreen, Screen, TerminalScreen
 from clients.terminal.settings import PASSWORD_VARIABLE, login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep_s
+from clients.terminal.watch.alarm import Alarm
+from clients.terminal.watch.desk import Desk
 from clients.terminal.watch.display import Effects, WatchDisplay
 from clients.terminal.watch.hook import Hook
 from clients.terminal.watch.keys import Keys
 from clients.terminal.watch.loop import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from clients.terminal.settings import Place
 
 
@@ -44,6 +54,7 @@ class WatchOptions:
     mark_seen: bool
     command: str | None
     bell: bool | None
+    notify: bool = False
 
     @property
     def on_terminal(self) -> bool:
@@ -58,11 +69,15 @@ class WatchOptions:
             return TerminalScreen(Console(), with_gone=self.gone or not self.mark_seen)
         return PlainScreen(with_gone=self.gone)
 
-    def effects(self) -> Effects:
+    def effects(self, clock: Callable[[], float]) -> Effects:
         """What a mail sets off once it is shown."""
         wants_bell = self.on_terminal if self.bell is None else self.bell
         return Effects(
-            bell=_ring_bell if wants_bell and sys.stderr.isatty() else None,
+            alarm=Alarm(
+                bell=_ring_bell if wants_bell and sys.stderr.isatty() else None,
+                desktop=_desktop() if self.notify else None,
+                clock=clock,
+            ),
             hook=None if self.command is None else Hook(self.command, hidden=(PASSWORD_VARIABLE,)),
             mark_seen=self.mark_seen,
         )
@@ -78,18 +93,21 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
     login = login_of(place, mailbox)
     path = state_path(place, mailbox)
     clock, jitter = time.monotonic, random.SystemRandom().random
-    with Journal(path) as journal:
+    with _only_one(place, path) as journal:
         seen = SeenRequests(next_request_id=lambda: secrets.randbits(32), jitter=jitter)
-        relay, effects = Relay(relay_path(path)), options.effects()
+        errands = Errands(next_request_id=lambda: secrets.randbits(32), jitter=jitter)
+        output = Output(sys.stdout.fileno())
+        relay, effects = Relay(relay_path(path)), options.effects(clock)
         display = WatchDisplay(
             journal=journal,
-            output=Output(sys.stdout.fileno()),
+            output=output,
             screen=options.screen(),
             seen=seen,
             relay=relay,
             effects=effects,
             notice=notice,
             clock=clock,
+            errands=errands,
         )
         device = Device(mailbox=mailbox, journal=journal, display=display, clock=clock)
         session = Session(
@@ -105,7 +123,7 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
             networks=NetworkMemory(journal, name_of=network_of),
         )
         if options.on_terminal:
-            notice(f"{mailbox.username} at {login.endpoint}  (s: newest seen, a: all seen, q: quit)")
+            notice(f"{mailbox.username} at {login.endpoint}  (o: open the newest, s: seen, ?: all keys, q: quit)")
         display.recover()
         Watch(
             session=session,
@@ -116,7 +134,45 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
             request_topic=mailbox.requests,
             keys=options.keys(),
             clock=clock,
+            desk=Desk(
+                device=device,
+                snapshot=lambda: journal.snapshot,
+                seen=seen,
+                errands=errands,
+                output=output,
+                list_rows=lambda rows: as_columns(rows, Console()),
+                notice=notice,
+                echo=_echo,
+            ),
+            errands=errands,
         ).run()
+
+
+def _echo(text: str) -> None:
+    os.write(sys.stderr.fileno(), text.encode())
+
+
+def _desktop() -> SessionBusDesktop | None:
+    """The desktop, if there is one; where there is none that is said, and mail is shown all the same."""
+    try:
+        return SessionBusDesktop()
+    except NoDesktopError as error:
+        notice(f"no desktop notifications: {error}")
+        return None
+
+
+@contextmanager
+def _only_one(place: Place, path: Path) -> Iterator[Journal]:
+    """The device's journal; raises StateLockedError with what to do where another watcher has it."""
+    try:
+        journal = Journal(path)
+    except StateLockedError as error:
+        raise StateLockedError(
+            f"{error}: {place.device} is being watched already, and a login has one connection. Look there, or beside "
+            f"it with: postbell inbox {place.device}. A second watcher needs a device of its own: postbell device add"
+        ) from error
+    with journal:
+        yield journal
 
 
 def _ring_bell() -> None:

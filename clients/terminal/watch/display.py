@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
     from clients.journal.file import Journal
     from clients.relay import Relay
     from clients.seen import SeenRequests
+    from clients.terminal.errands import Errands
     from clients.terminal.output import Output
     from clients.terminal.screen import Screen
+    from clients.terminal.watch.alarm import Alarm
     from clients.terminal.watch.hook import Hook
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a mail sets off once it is shown: the bell, the user's command, marking as seen. The bell obeys `silent`."""
+    """What a mail sets off once it is shown: what is to be heard, the user's command, marking as seen."""
 
-    bell: Callable[[], None] | None
+    alarm: Alarm | None
     hook: Hook | None
     mark_seen: bool
 
@@ -46,11 +49,15 @@ class WatchDisplay:
         effects: Effects,
         notice: Callable[[str], None],
         clock: Callable[[], float],
+        errands: Errands | None = None,
     ) -> None:
         self._journal, self._output, self._screen = journal, output, screen
         self._seen, self._relay, self._effects = seen, relay, effects
-        self._notice, self._clock = notice, clock
+        self._notice, self._clock, self._errands = notice, clock, errands
         self._headers: dict[str, Header] = {}
+        for mail_id, payload in journal.snapshot.headers.items():
+            with suppress(ContractError):
+                self._headers[mail_id] = decode_header(payload)
 
     def recover(self) -> None:
         """Print the message that was recorded last if nobody knows whether it was printed."""
@@ -62,18 +69,19 @@ class WatchDisplay:
         except ContractError as error:
             self.notice(f"skipped a message in the state file: {error}")
         else:
-            self._output.write(self._output.missing(self._screen.shown(entry.mail_id, header)))
+            number = self._journal.snapshot.numbers.of(entry.mail_id)
+            self._output.write(self._output.missing(self._screen.shown(entry.mail_id, header, number)))
         self._journal.printed(entry.sequence)
 
     def show(self, message: Shown) -> None:
         """Record, print, note that it was printed: in this order, with nothing in between."""
-        line = self._screen.shown(message.mail_id, message.header)
+        line = self._screen.shown(message.mail_id, message.header, self._journal.snapshot.numbers.of(message.mail_id))
         sequence = self._journal.announce(message.mail_id, message.payload)
         self._output.write(line)
         self._journal.printed(sequence)
         self._headers[message.mail_id] = message.header
-        if self._effects.bell is not None and not message.header.silent:
-            self._effects.bell()
+        if self._effects.alarm is not None:
+            self._effects.alarm.mail(message.header)
         if self._effects.hook is not None:
             description = json.dumps(describe(message.mail_id, message.header), ensure_ascii=False)
             self._effects.hook.run(message.mail_id, description.encode() + b"\n")
@@ -96,6 +104,8 @@ class WatchDisplay:
         """A reply to a `seen` request, or to a request that was passed on for another command."""
         if self._relay.reply(reply.request_id, payload):
             return
+        if self._errands is not None:
+            self._errands.answered(reply, now=self._clock())
         refusal = self._seen.answered(reply, now=self._clock())
         if refusal is not None:
             self.notice(f"the bridge did not mark messages as seen: {refusal}")

@@ -9,10 +9,10 @@ import pytest
 
 from clients.backoff import Backoff
 from clients.endpoint import parse_endpoint
-from clients.errors import LoginRefusedError
+from clients.errors import LoginRefusedError, LoginTakenError
 from clients.login import Login
 from clients.schedule import CONNECT_TIMEOUT_S
-from clients.session import Session
+from clients.session import TAKEOVER_S, TAKEOVERS, Session
 from clients.transport import described
 from tests.support import scripted_broker
 from tests.support.scripted_broker import ScriptedBroker, connack, disconnect, options_of
@@ -247,6 +247,35 @@ def test_why_it_is_thrown_out_is_said_and_it_comes_back(said, reason):
         now[0] += 60
         stepped(session, lambda: len(listener.versions) == 2)
         assert listener.versions[1][0] == "5"
+        session.close()
+
+
+def test_two_programs_that_throw_one_another_out_come_to_an_end():
+    listener, now = Told(), [0.0]
+    with ScriptedBroker(connack()) as broker:
+        session = at(broker, listener, now=now)
+        for each in range(TAKEOVERS - 1):
+            stepped(session, lambda each=each: len(listener.versions) == each + 1)
+            broker.say(disconnect(0x8E))
+            stepped(session, lambda each=each: len(listener.reasons) == each + 1)
+            now[0] += 60
+        stepped(session, lambda: len(listener.versions) == TAKEOVERS)
+        broker.say(disconnect(0x8E))
+        with pytest.raises(LoginTakenError, match="end that one, or give each a device of its own"):
+            stepped(session, lambda: False)
+
+
+def test_one_that_takes_over_now_and_then_is_put_up_with():
+    listener, now = Told(), [0.0]
+    with ScriptedBroker(connack()) as broker:
+        session = at(broker, listener, now=now)
+        for each in range(TAKEOVERS + 1):
+            stepped(session, lambda each=each: len(listener.versions) == each + 1)
+            now[0] += TAKEOVER_S + 1
+            session.step(0)
+            broker.say(disconnect(0x8E))
+            stepped(session, lambda each=each: len(listener.reasons) == each + 1)
+            now[0] += 60
         session.close()
 
 

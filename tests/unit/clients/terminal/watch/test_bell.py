@@ -16,6 +16,7 @@ from clients.relay import Relay
 from clients.seen import SeenRequests
 from clients.terminal.output import Output
 from clients.terminal.screen import PlainScreen
+from clients.terminal.watch.alarm import Alarm
 from clients.terminal.watch.display import Effects, WatchDisplay
 
 
@@ -30,7 +31,9 @@ def test_silent_mail_is_shown_without_the_bell(tmp_path, flags, rings):
             screen=PlainScreen(with_gone=False),
             seen=SeenRequests(next_request_id=itertools.count().__next__, jitter=lambda: 0.5),
             relay=Relay(tmp_path / "sock"),
-            effects=Effects(bell=lambda: rung.append(1), hook=None, mark_seen=False),
+            effects=Effects(
+                alarm=Alarm(bell=lambda: rung.append(1), desktop=None, clock=time.monotonic), hook=None, mark_seen=False
+            ),
             notice=pytest.fail,
             clock=time.monotonic,
         )

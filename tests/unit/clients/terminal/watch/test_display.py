@@ -61,7 +61,7 @@ class Run:
             screen=JsonScreen(with_gone=False),
             seen=SeenRequests(next_request_id=itertools.count().__next__, jitter=lambda: 0.5),
             relay=Relay(directory / "sock"),
-            effects=Effects(bell=None, hook=None, mark_seen=False),
+            effects=Effects(alarm=None, hook=None, mark_seen=False),
             notice=pytest.fail,
             clock=time.monotonic,
         )

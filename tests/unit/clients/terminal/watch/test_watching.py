@@ -44,7 +44,7 @@ def display(tmp_path, seen):
                 screen=PlainScreen(with_gone=True),
                 seen=seen,
                 relay=Relay(tmp_path / "sock"),
-                effects=Effects(bell=None, hook=hook, mark_seen=mark_seen),
+                effects=Effects(alarm=None, hook=hook, mark_seen=mark_seen),
                 notice=notices.append,
                 clock=lambda: 0.0,
             )
@@ -112,7 +112,7 @@ def watch(seen, **parts):
             "device": stand_in(live=list(IDS)),
             "seen": seen,
             "relay": stand_in(),
-            "effects": Effects(bell=None, hook=None, mark_seen=False),
+            "effects": Effects(alarm=None, hook=None, mark_seen=False),
             "request_topic": "mail/alice/do/phone",
             "keys": None,
             "clock": lambda: 0.0,
@@ -121,21 +121,19 @@ def watch(seen, **parts):
     )
 
 
-@pytest.mark.parametrize(
-    ("keys", "wanted", "ended"),
-    [
-        ("x", (), False),
-        ("s", IDS[2:], False),
-        ("ss", IDS[1:], False),
-        ("a", IDS, False),
-        ("sq", IDS[2:], True),
-        ("", (), True),
-    ],
-)
-def test_keys_mark_the_newest_or_all_and_end(seen, keys, wanted, ended):
-    loop = watch(seen)
+@pytest.mark.parametrize(("keys", "pressed", "ended"), [("x", "x", False), ("3sq", "3sq", True), ("", "", True)])
+def test_keys_go_to_the_desk_and_the_end_of_input_ends_it(seen, keys, pressed, ended):
+    came = []
+    desk = stand_in(quit=False)
+
+    def press(key):
+        came.append(key)
+        desk.quit = key == "q"
+
+    desk.press = press
+    loop = watch(seen, desk=desk)
     loop._handle_keys(keys)
-    assert tuple(each for each in IDS if seen.wanted(each)) == wanted
+    assert "".join(came) == pressed
     assert loop._ended is ended
 
 
@@ -143,7 +141,7 @@ def test_after_a_signal_hook_and_keys_are_looked_after(seen):
     called = []
     loop = watch(
         seen,
-        effects=Effects(bell=None, hook=stand_in(poll=lambda: called.append("poll")), mark_seen=False),
+        effects=Effects(alarm=None, hook=stand_in(poll=lambda: called.append("poll")), mark_seen=False),
         keys=stand_in(resume=lambda: called.append("resume")),
     )
     loop._handle_signals({17})
