@@ -13,7 +13,7 @@ from clients.contract.errors import ContractError
 from clients.contract.header import decode_header
 from clients.contract.requests import decode_recent
 from clients.errors import ClientError, LoginRefusedError, RequestError, UsageError
-from clients.terminal.inbox.listing import Row, as_columns, as_json, as_lines, when
+from clients.terminal.inbox.listing import Listed, as_columns, as_json, as_lines, when
 from clients.terminal.inbox.orders import Action, Order, named
 from clients.terminal.notice import notice
 from clients.terminal.output import Output
@@ -54,11 +54,11 @@ def look_into(place: Place, words: list[str], options: InboxOptions) -> None:
     if options.json and order.action not in {Action.LIST, Action.SAVE}:
         raise UsageError("--json goes with the list and with save")
     with open_channel(place) as channel, progress_bars() as progress:
-        inbox = Inbox(channel, Reader(channel, progress=progress, patience_s=options.patience_s), options)
+        inbox = InboxCommand(channel, Reader(channel, progress=progress, patience_s=options.patience_s), options)
         inbox.do(order)
 
 
-class Inbox:
+class InboxCommand:
     """One device's box for the time of a command."""
 
     def __init__(self, channel: OwnChannel | GuestChannel, reader: Reader, options: InboxOptions) -> None:
@@ -126,12 +126,12 @@ class Inbox:
         else:
             notice("nothing is unseen")
 
-    def _rows(self, snapshot: Snapshot, *, fill: bool) -> list[Row]:
+    def _rows(self, snapshot: Snapshot, *, fill: bool) -> list[Listed]:
         headers = {mail_id: _read(payload) for mail_id, payload in snapshot.headers.items()}
         live = sorted(snapshot.memory.live)
         if fill and any(mail_id not in headers for mail_id in live):  # a state file of an earlier version had none
             headers = {**self._recent(), **headers}
-        return [Row(snapshot.numbers.of(mail_id), mail_id, headers.get(mail_id)) for mail_id in live]
+        return [Listed(snapshot.numbers.of(mail_id), mail_id, headers.get(mail_id)) for mail_id in live]
 
     def _recent(self) -> dict[str, Header | None]:
         found: dict[str, Header | None] = {}

@@ -26,7 +26,7 @@ _MARKS = (("urgent", "!"), ("attachment", "+"), ("suspicious", "?"))
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Listed:
     """A mail of the box; `header` is None if it cannot be read."""
 
     number: int
@@ -34,7 +34,7 @@ class Row:
     header: Header | None
 
 
-def as_json(rows: Sequence[Row]) -> bytes:
+def as_json(rows: Sequence[Listed]) -> bytes:
     """One object a line: what `watch --json` prints, `number` and `unseen`."""
     lines = []
     for row in rows:
@@ -43,7 +43,7 @@ def as_json(rows: Sequence[Row]) -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
-def as_lines(rows: Sequence[Row], *, zone: tzinfo | None = None) -> bytes:
+def as_lines(rows: Sequence[Listed], *, zone: tzinfo | None = None) -> bytes:
     """One line a mail, its columns separated by tabs."""
     lines = []
     for row in rows:
@@ -52,7 +52,7 @@ def as_lines(rows: Sequence[Row], *, zone: tzinfo | None = None) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
-def as_columns(rows: Sequence[Row], console: Console, *, zone: tzinfo | None = None) -> bytes:
+def as_columns(rows: Sequence[Listed], console: Console, *, zone: tzinfo | None = None) -> bytes:
     """One line a mail, as wide as the terminal; what the mail says is never obeyed."""
     digits = max((len(str(row.number)) for row in rows), default=1)
     with console.capture() as capture:
@@ -61,7 +61,7 @@ def as_columns(rows: Sequence[Row], console: Console, *, zone: tzinfo | None = N
     return capture.get().encode(console.encoding, "replace")
 
 
-def line(row: Row, *, width: int, digits: int, zone: tzinfo | None = None) -> Text:
+def line(row: Listed, *, width: int, digits: int, zone: tzinfo | None = None) -> Text:
     """Number, marks, time, sender, subject and snippet in so many cells."""
     sender, subject, snippet, flags = _told(row)
     marks = "".join(mark if name in flags else " " for name, mark in _MARKS)
@@ -90,7 +90,7 @@ def when(mail_id: str, zone: tzinfo | None) -> str:
     return f"{received(mail_id).astimezone(zone):%Y-%m-%d %H:%M}"
 
 
-def _told(row: Row) -> tuple[str, str, str, list[str]]:
+def _told(row: Listed) -> tuple[str, str, str, list[str]]:
     if row.header is None:
         return "", UNREADABLE, "", []
     header = row.header

@@ -28,17 +28,17 @@ class Alarm:
     def __init__(self, *, bell: Callable[[], None] | None, desktop: Desktop | None, clock: Callable[[], float]) -> None:
         self._bell, self._desktop, self._clock = bell, desktop, clock
         self._backlog: list[Header] = []
-        self._until: float | None = None
+        self._ends_at: float | None = None
 
     def connected(self) -> None:
         """A connection begins, and with it what had waited."""
-        self._until = self._clock() + BACKLOG_S
+        self._ends_at = self._clock() + BACKLOG_S
 
     def mail(self, header: Header) -> None:
         """A mail is on the screen."""
         if header.silent:
             return
-        if self._until is None:
+        if self._ends_at is None:
             self._sound([header])
         else:
             self._backlog.append(header)
@@ -46,13 +46,13 @@ class Alarm:
     @property
     def due_at(self) -> float | None:
         """When `tend` has something to do, at the latest."""
-        return self._until
+        return self._ends_at
 
     def tend(self, *, caught_up: bool) -> None:
         """All that had waited has come, or the time for it is over: sound once for it."""
-        if self._until is None or not (caught_up or self._clock() >= self._until):
+        if self._ends_at is None or not (caught_up or self._clock() >= self._ends_at):
             return
-        backlog, self._backlog, self._until = self._backlog, [], None
+        backlog, self._backlog, self._ends_at = self._backlog, [], None
         if backlog:
             self._sound(backlog)
 

@@ -23,18 +23,18 @@ from clients.relay import Relay, relay_path
 from clients.seen import SeenRequests
 from clients.session import Session
 from clients.terminal.desktop import NoDesktopError, SessionBusDesktop
-from clients.terminal.errands import Errands
 from clients.terminal.inbox.listing import as_columns
 from clients.terminal.network import network_of
 from clients.terminal.notice import notice
 from clients.terminal.output import Output
+from clients.terminal.read.errands import Errands
 from clients.terminal.screen import JsonScreen, PlainScreen, Screen, TerminalScreen
 from clients.terminal.settings import PASSWORD_VARIABLE, login_of, mailbox_of, state_path
 from clients.terminal.sleep import asleep_s
 from clients.terminal.watch.alarm import Alarm
-from clients.terminal.watch.desk import Desk
 from clients.terminal.watch.display import Effects, WatchDisplay
 from clients.terminal.watch.hook import Hook
+from clients.terminal.watch.key_commands import KeyCommands
 from clients.terminal.watch.keys import Keys
 from clients.terminal.watch.loop import Watch
 
@@ -134,7 +134,7 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
             request_topic=mailbox.requests,
             keys=options.keys(),
             clock=clock,
-            desk=Desk(
+            desk=KeyCommands(
                 device=device,
                 snapshot=lambda: journal.snapshot,
                 seen=seen,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from clients.journal.file import Journal
     from clients.relay import Relay
     from clients.seen import SeenRequests
-    from clients.terminal.errands import Errands
     from clients.terminal.output import Output
+    from clients.terminal.read.errands import Errands
     from clients.terminal.screen import Screen
     from clients.terminal.watch.alarm import Alarm
     from clients.terminal.watch.hook import Hook

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from clients.relay import Relay
     from clients.seen import SeenRequests
     from clients.session import Session
-    from clients.terminal.errands import Errands
-    from clients.terminal.watch.desk import Desk
+    from clients.terminal.read.errands import Errands
     from clients.terminal.watch.display import Effects
+    from clients.terminal.watch.key_commands import KeyCommands
     from clients.terminal.watch.keys import Keys
 
 
@@ -35,7 +35,7 @@ class Watch:
         request_topic: str,
         keys: Keys | None,
         clock: Callable[[], float],
-        desk: Desk | None = None,
+        desk: KeyCommands | None = None,
         errands: Errands | None = None,
     ) -> None:
         self._session, self._device, self._seen = session, device, seen

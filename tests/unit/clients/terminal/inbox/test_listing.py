@@ -11,16 +11,16 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from clients.contract.header import Header
-from clients.terminal.inbox.listing import Row, as_columns, as_json, as_lines, line
+from clients.terminal.inbox.listing import Listed, as_columns, as_json, as_lines, line
 
 HOSTILE = "[/nope] [bold]x[/bold] [@click=app.exit(7)]boom[/] \u202egpj.exe"
 ROWS = [
-    Row(1, "00t64ks8n", Header(1025, "Ada", "ada@example.org", HOSTILE, "See the drawing.", 70_000)),
-    Row(2, "00t64ks8p", Header(2, "会议室管理员通知", "a@b.example", "会议纪要:明天下午三点", "你好" * 90)),
-    Row(13, "00t64ks8q", Header(512, "مدير النظام", "", "مرحبا بالعالم", "هذا اختبار " * 20)),
-    Row(14, "00t64ks8r", Header(0, "👩‍👩‍👧‍👦 🇩🇪 ❤️ e\u0301\u0301", "", "👍🏽 " * 40, "")),
-    Row(150, "00t64ks8s", None),
-    Row(151, "00t64ks8t", Header()),
+    Listed(1, "00t64ks8n", Header(1025, "Ada", "ada@example.org", HOSTILE, "See the drawing.", 70_000)),
+    Listed(2, "00t64ks8p", Header(2, "会议室管理员通知", "a@b.example", "会议纪要:明天下午三点", "你好" * 90)),
+    Listed(13, "00t64ks8q", Header(512, "مدير النظام", "", "مرحبا بالعالم", "هذا اختبار " * 20)),
+    Listed(14, "00t64ks8r", Header(0, "👩‍👩‍👧‍👦 🇩🇪 ❤️ e\u0301\u0301", "", "👍🏽 " * 40, "")),
+    Listed(150, "00t64ks8s", None),
+    Listed(151, "00t64ks8t", Header()),
 ]
 
 

@@ -12,9 +12,9 @@ from clients.contract.requests import decode_reply
 from clients.journal import records
 from clients.journal.snapshot import Snapshot
 from clients.seen import SeenRequests
-from clients.terminal.errands import PATIENCE_S, Errands
 from clients.terminal.inbox.listing import as_lines
-from clients.terminal.watch.desk import KEYS, Desk
+from clients.terminal.read.errands import PATIENCE_S, Errands
+from clients.terminal.watch.key_commands import KEYS, KeyCommands
 
 IDS = ["00t64ks8n", "00t64ks8p", "00t64ks8q"]
 HEADER = msgpack.packb([1, 0, "Ada", "ada@example.org", "[/nope]"])
@@ -33,7 +33,7 @@ class Table:
         self.errands = Errands(next_request_id=ids, jitter=lambda: 0.5)
         self.directory = directory
         itself: Any = self
-        self.desk = Desk(
+        self.desk = KeyCommands(
             device=itself,
             snapshot=lambda: self.snapshot,
             seen=self.seen,

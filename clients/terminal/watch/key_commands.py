@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from clients.contract.errors import ContractError
 from clients.contract.header import decode_header
-from clients.terminal.errands import Errand
 from clients.terminal.inbox.command import heading
-from clients.terminal.inbox.listing import Row
+from clients.terminal.inbox.listing import Listed
 from clients.terminal.read.destination import MemoryDestination, NewFileDestination, ReadableDestination
+from clients.terminal.read.errands import Errand
 from clients.terminal.read.names import safe_name
 from clients.terminal.read.saving import attached, understood
 from clients.terminal.screen import readable
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from clients.errors import ClientError
     from clients.journal.snapshot import Snapshot
     from clients.seen import SeenRequests
-    from clients.terminal.errands import Errands
     from clients.terminal.output import Output
+    from clients.terminal.read.errands import Errands
 
 KEYS = "o open, d save attachments, s seen, u unseen: of the newest, or as 3o of mail 3. l list, a all seen, q quit"
 _DIGITS_AT_MOST = 5
 
 
-class Desk:
+class KeyCommands:
     """Takes the keys of a watcher, one by one; `quit` says whether that was wished for."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Desk:
         seen: SeenRequests,
         errands: Errands,
         output: Output,
-        list_rows: Callable[[Sequence[Row]], bytes],
+        list_rows: Callable[[Sequence[Listed]], bytes],
         notice: Callable[[str], None],
         echo: Callable[[str], None],
         directory: Path = Path(),
@@ -112,7 +112,7 @@ class Desk:
 
     def _list(self) -> None:
         snapshot = self._snapshot()
-        rows = [Row(snapshot.numbers.of(each), each, self._header(each)) for each in self._device.live]
+        rows = [Listed(snapshot.numbers.of(each), each, self._header(each)) for each in self._device.live]
         self._output.write(self._list_rows(rows))
         if not rows:
             self._notice("nothing is unseen")
