@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 SWITCHES = frozenset(
-    {"--json", "--gone", "--ack", "--bell", "--no-bell", "--notify", "--raw", "--parts", "-h", "--help"}
+    {"--json", "--gone", "--ack", "--bell", "--no-bell", "--notify", "--tui", "--raw", "--parts", "-h", "--help"}
 )
 """The client's options that take no value: with any other, the word behind it is no argument."""
 URL, PASSWORD = "POSTBELL_URL", "POSTBELL_PASSWORD"

@@ -12,6 +12,7 @@ from clients.cli import edge
 from clients.cli.described import described
 from clients.cli.options import (
     DEFAULT_URL,
+    AccountOption,
     AckOption,
     AllOption,
     BellOption,
@@ -32,6 +33,7 @@ from clients.cli.options import (
     RootOption,
     StateOption,
     TimeoutOption,
+    TuiOption,
     UrlOption,
     UsernameOption,
     WordsArgument,
@@ -73,17 +75,23 @@ def watch(
     exec_: ExecOption = None,
     bell: BellOption = None,
     notify: NotifyOption = False,
+    tui: TuiOption = False,
+    account: AccountOption = None,
     root: RootOption = "mail",
     keepalive: KeepaliveOption = None,
     ca_file: CaOption = None,
 ) -> None:
     """Show each mail once, as it comes. On a terminal keys open, save and mark mails: ? lists them."""
+    place = Place(device, url, username, password_file, state, root, keepalive, ca_file)
+    if tui:
+        from clients.terminal.tui.start import WindowOptions, watch_in_window  # noqa: PLC0415 - help does without
+
+        plain = json or gone or ack or exec_ is not None
+        watch_in_window(place, WindowOptions(account or (), bell=bell is not False, notify=notify, plain=plain))
+        return
     from clients.terminal.watch.command import WatchOptions, watch_mail  # noqa: PLC0415 - help does without
 
-    watch_mail(
-        Place(device, url, username, password_file, state, root, keepalive, ca_file),
-        WatchOptions(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell, notify=notify),
-    )
+    watch_mail(place, WatchOptions(json=json, gone=gone, mark_seen=ack, command=exec_, bell=bell, notify=notify))
 
 
 @app.command(cls=PlainCommand)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_URL = "mqtt://127.0.0.1:1883"
+from clients.terminal import settings
+
+DEFAULT_URL = settings.DEFAULT_URL
 
 DeviceArgument = Annotated[str, typer.Argument(metavar="USER/DEVICE", help="Whose mail, on which device.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The message, as `watch --json` names it.")]
@@ -77,6 +79,17 @@ BellOption = Annotated[
 ]
 
 NotifyOption = Annotated[bool, typer.Option("--notify", help="Tell the desktop of each mail, where there is one.")]
+
+TuiOption = Annotated[bool, typer.Option("--tui", help="In a window of the terminal: list, text, attachments, search.")]
+AccountOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--account",
+        metavar="FILE",
+        help="With --tui: one more account, told by a TOML file with device, url, password_file. May be repeated.",
+        show_default=False,
+    ),
+]
 
 RawOption = Annotated[bool, typer.Option("--raw", help="The message as it was received.")]
 PartsOption = Annotated[bool, typer.Option("--parts", help="List the parts of the message.")]

@@ -6,6 +6,8 @@ import contextlib
 import html
 from typing import Any
 
+from clients.terminal.notice import notice
+
 _NAME = "org.freedesktop.Notifications"
 _PATH = "/org/freedesktop/Notifications"
 _ANSWER_S = 3.0
@@ -32,6 +34,15 @@ class SessionBusDesktop:
         message.header.flags |= MessageFlag.no_reply_expected
         with contextlib.suppress(OSError):  # the session has ended, and with it its desktop
             self._bus.send(message)
+
+
+def desktop_of_session() -> SessionBusDesktop | None:
+    """The desktop, if there is one; where there is none that is said, and mail is shown all the same."""
+    try:
+        return SessionBusDesktop()
+    except NoDesktopError as error:
+        notice(f"no desktop notifications: {error}")
+        return None
 
 
 def _open() -> Any:

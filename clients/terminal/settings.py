@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from clients.errors import UsageError
 from clients.keepalive import CEILING_S
 from clients.login import Login
 
+DEFAULT_URL = "mqtt://127.0.0.1:1883"
+_KEYS = {
+    **dict.fromkeys(("device", "password_file", "url", "username", "state", "root", "ca_file"), str),
+    "keepalive": int,
+}
 PASSWORD_VARIABLE = "POSTBELL_PASSWORD"  # noqa: S105 (a name, not a password)
 
 
@@ -31,6 +37,32 @@ class Place:
     keepalive_s: int | None
     """None: what the network is found to survive."""
     ca_file: Path | None
+
+
+def account_of(file: Path) -> Place:
+    """The device that a TOML file tells of: `device`, and as on the command line `url`, `password_file` and so on.
+
+    Files that it names are looked for beside it. Raises UsageError.
+    """
+    try:
+        told = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--account {file}: {getattr(error, 'strerror', None) or error}") from error
+    strange = [name for name, value in told.items() if not isinstance(value, _KEYS.get(name, ()))]
+    if strange or "device" not in told or "password_file" not in told:
+        wrong = f"{strange[0]} is no key of an account, or not of its kind" if strange else "a key is missing"
+        raise UsageError(f"--account {file}: {wrong}; the keys are {', '.join(_KEYS)}")
+    paths = {name: file.parent / told[name] for name in ("password_file", "state", "ca_file") if name in told}
+    return Place(
+        device=told["device"],
+        url=told.get("url", DEFAULT_URL),
+        username=told.get("username"),
+        password_file=paths["password_file"],
+        state=paths.get("state"),
+        root=told.get("root", "mail"),
+        keepalive_s=told.get("keepalive"),
+        ca_file=paths.get("ca_file"),
+    )
 
 
 def mailbox_of(place: Place) -> Mailbox:

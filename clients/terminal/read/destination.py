@@ -21,6 +21,11 @@ _UNWRITTEN = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # text has none;
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+def harmless(content: bytes) -> str:
+    """Text in which nothing commands a terminal, or turns the direction of what follows."""
+    return _CONTROL.sub("\ufffd", content.decode("utf-8", "replace").replace("\r\n", "\n"))
+
+
 class Destination(Protocol):
     """Takes bytes in order; then exactly one of `finish` and `abandon` is called."""
 
@@ -56,8 +61,7 @@ class ReadableDestination:
         """Print the text, with a line break at its end."""
         if self._is_binary():
             self._refuse()
-        text = self._content.decode("utf-8", "replace").replace("\r\n", "\n")
-        text = _CONTROL.sub("\ufffd", text)
+        text = harmless(bytes(self._content))
         self._output.write((text + ("" if text.endswith("\n") else "\n")).encode())
 
     def abandon(self) -> None:

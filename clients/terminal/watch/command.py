@@ -7,7 +7,6 @@ import random
 import secrets
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,14 +14,12 @@ from rich.console import Console
 
 from clients.backoff import Backoff
 from clients.device import Device
-from clients.errors import StateLockedError
-from clients.journal.file import Journal
 from clients.journal.networks import NetworkMemory
 from clients.keepalive import Keepalive
 from clients.relay import Relay, relay_path
 from clients.seen import SeenRequests
 from clients.session import Session
-from clients.terminal.desktop import NoDesktopError, SessionBusDesktop
+from clients.terminal.desktop import desktop_of_session
 from clients.terminal.inbox.listing import as_columns
 from clients.terminal.network import network_of
 from clients.terminal.notice import notice
@@ -37,10 +34,10 @@ from clients.terminal.watch.hook import Hook
 from clients.terminal.watch.key_commands import KeyCommands
 from clients.terminal.watch.keys import Keys
 from clients.terminal.watch.loop import Watch
+from clients.terminal.watch.opening import journal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from clients.terminal.settings import Place
 
@@ -75,7 +72,7 @@ class WatchOptions:
         return Effects(
             alarm=Alarm(
                 bell=_ring_bell if wants_bell and sys.stderr.isatty() else None,
-                desktop=_desktop() if self.notify else None,
+                desktop=desktop_of_session() if self.notify else None,
                 clock=clock,
             ),
             hook=None if self.command is None else Hook(self.command, hidden=(PASSWORD_VARIABLE,)),
@@ -93,7 +90,7 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
     login = login_of(place, mailbox)
     path = state_path(place, mailbox)
     clock, jitter = time.monotonic, random.SystemRandom().random
-    with _only_one(place, path) as journal:
+    with journal_of(place, path) as journal:
         seen = SeenRequests(next_request_id=lambda: secrets.randbits(32), jitter=jitter)
         errands = Errands(next_request_id=lambda: secrets.randbits(32), jitter=jitter)
         output = Output(sys.stdout.fileno())
@@ -150,29 +147,6 @@ def watch_mail(place: Place, options: WatchOptions) -> None:
 
 def _echo(text: str) -> None:
     os.write(sys.stderr.fileno(), text.encode())
-
-
-def _desktop() -> SessionBusDesktop | None:
-    """The desktop, if there is one; where there is none that is said, and mail is shown all the same."""
-    try:
-        return SessionBusDesktop()
-    except NoDesktopError as error:
-        notice(f"no desktop notifications: {error}")
-        return None
-
-
-@contextmanager
-def _only_one(place: Place, path: Path) -> Iterator[Journal]:
-    """The device's journal; raises StateLockedError with what to do where another watcher has it."""
-    try:
-        journal = Journal(path)
-    except StateLockedError as error:
-        raise StateLockedError(
-            f"{error}: {place.device} is being watched already, and a login has one connection. Look there, or beside "
-            f"it with: postbell inbox {place.device}. A second watcher needs a device of its own: postbell device add"
-        ) from error
-    with journal:
-        yield journal
 
 
 def _ring_bell() -> None:
