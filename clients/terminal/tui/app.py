@@ -62,7 +62,7 @@ class MailApp(App[str]):
     #search { display: none; }
     #search.wanted { display: block; }
     #reading { height: 1fr; border-top: solid $primary; padding: 0 1; }
-    #parts { display: none; height: auto; max-height: 6; border-top: solid $primary; }
+    #parts { display: none; height: auto; max-height: 6; border: none; border-top: solid $primary; }
     #parts.some { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
