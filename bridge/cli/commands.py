@@ -167,6 +167,14 @@ def doctor() -> Told:
 
 
 @Postbell.found_by
+def bench() -> Told:
+    """Measure what this installation can do: mails a second, latency, processor time a mail."""
+    from bridge.cli import bench as module
+
+    return module.bench
+
+
+@Postbell.found_by
 def reconcile() -> Told:
     """Compare what the broker holds with what it should hold, and repair the difference."""
     from bridge.cli import reconcile as module

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.contract.publication import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,6 +20,7 @@ def moving(tally: Tally, broker: Mapping[str, float]) -> dict[str, Any]:
         "refused": tally.messages_refused.total(),
         "senders": tally.sessions_open.total(),
         "published": tally.published.total(),
+        "headers": tally.published[Kind.MESSAGE.value],
         "timed": sum(tally.latency.counts),
         "timed_s": round(tally.latency.sum_s, 6),
         "repaired": tally.repairs.total(),

@@ -38,6 +38,7 @@ OTHERS = {
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),
     *(
         "push renew",
+        "bench",
         "completion",
         "send",
         "watch",

@@ -22,6 +22,7 @@ FIGURES = {
     "refused": 2,
     "senders": 4,
     "published": 5000,
+    "headers": 1150,
     "timed": 10,
     "timed_s": 0.5,
     "repaired": 0,
