@@ -86,7 +86,7 @@ async def receiver(address: tuple[str, int], topic_filter: str, login: tuple[str
     client.on_subscribe = lambda *_: None if ready.done() else ready.set_result(None)
     client.on_disconnect = lambda *told: refused(told[3])
     try:
-        client.connect(*address)
+        client.connect(*address, keepalive=0)  # a mail may take longer than any interval
     except OSError as error:
         raise NotConnectedError(f"the broker at {address[0]}:{address[1]}: {error.strerror or error}") from error
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.bench import report
+
 SUITES = (
-    "pipeline",
+    *report.SUITES,
     "reconcile",
     "bytes",
     "keepalive",
@@ -20,8 +22,9 @@ SUITES = (
 
 def main(arguments: list[str]) -> int:
     """Run the suites that are named, with the other arguments; all of them without a name. 1 if any failed."""
-    named = [argument for argument in arguments if argument in SUITES]
-    rest = [argument for argument in arguments if argument not in SUITES]
+    known = ("report", *SUITES)
+    named = [argument for argument in arguments if argument in known]
+    rest = [argument for argument in arguments if argument not in known]
     failed = 0
     for suite in named or SUITES:
         sys.stdout.write(f"== {suite}\n")

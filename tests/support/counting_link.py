@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -22,20 +23,37 @@ KEEPALIVE_S = 60
 """What apps ask for unless somebody tells them otherwise."""
 
 
+MSS = 1448
+"""Of IPv4 on Ethernet, with timestamps."""
+
+
 class VersionRefusedError(Exception):
     """The broker does not speak this version of MQTT."""
 
 
 class Count(NamedTuple):
-    """Bytes from and to the device, and the pieces they came in, about a packet each."""
+    """What went over a link."""
 
     up: int
+    """Bytes from the device."""
     down: int
+    """Bytes to it."""
     chunks: int
+    """The pieces they came in, about a packet each."""
+    connections: int
+    trips: int
+    """How often the device said something after it had heard something, or first: one round trip each."""
+    packets: int
+    """Segments of TCP both ways, as the kernel counted them at its end, with an MSS as on Ethernet."""
 
     def __sub__(self, other: Count) -> Count:
         """What came since."""
-        return Count(self.up - other.up, self.down - other.down, self.chunks - other.chunks)
+        return Count(*(now - then for now, then in zip(self, other, strict=True)))
+
+
+def segments(connection: socket.socket) -> int:
+    """How many segments a connection has sent and received: `tcpi_segs_out` and `tcpi_segs_in` of Linux' tcp_info."""
+    return sum(struct.unpack_from("II", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192), 136))
 
 
 class CountingLink:
@@ -45,7 +63,10 @@ class CountingLink:
         self._target = target
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
-        self._up = self._down = self._chunks = 0
+        self._server.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, MSS)
+        self._up = self._down = self._chunks = self._trips = 0
+        self._near: list[socket.socket] = []
+        self._upwards = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -55,18 +76,23 @@ class CountingLink:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
+        for each in (self._server, *self._near):
+            each.close()
 
     def count(self) -> Count:
         """What has passed so far."""
         with self._lock:
-            return Count(self._up, self._down, self._chunks)
+            packets = sum(map(segments, self._near))
+            return Count(self._up, self._down, self._chunks, len(self._near), self._trips, packets)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._server.accept()
                 far = socket.create_connection(("127.0.0.1", self._target))
+                with self._lock:
+                    self._near.append(near)  # kept open, so that its packets can be told when it has ended
+                    self._upwards = False
                 for source, sink, up in ((near, far, True), (far, near, False)):
                     threading.Thread(target=self._pump, args=(source, sink, up), daemon=True).start()
 
@@ -75,6 +101,8 @@ class CountingLink:
             while data := source.recv(65_536):
                 with self._lock:
                     self._chunks += 1
+                    self._trips += up and not self._upwards
+                    self._upwards = up
                     if up:
                         self._up += len(data)
                     else:
