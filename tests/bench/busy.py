@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.bench import processor
 from tests.bench.dovecot import PASSWORD
 from tests.bench.result import Table, agree
 from tests.bench.sizing import letter
+from tests.support.certificates import self_signed
+from tests.support.counting_link import CountingLink, Device
+from tests.support.mqtt_broker import EmbeddedBroker, password_of
 
 if TYPE_CHECKING:
     from tests.bench.dovecot import Dovecot
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 5.0
 """So long does a phone wait for a poll before it gives up."""
 MAILS = 10
-INTERVALS_MIN = (1, 2, 5)
+INTERVALS_MIN, PINGS_MIN = (1, 2, 5), (1, 15, 29)
 
 
 async def poll(server: Dovecot, context: ssl.SSLContext, user: str) -> int:
@@ -72,6 +78,24 @@ async def capacity(server: Dovecot, users: list[str], polls: int) -> tuple[float
     return polls / took_s, 1000 * (server.used_s() - used_s) / polls
 
 
+def ping_ms(pings: int) -> float:
+    """Milliseconds of the embedded broker's processor for a ping over TLS; each was answered."""
+    with tempfile.TemporaryDirectory() as name:
+        chain, key = self_signed(Path(name))
+        tls = f'[broker]\ntls_listen = "127.0.0.1:0"\ntls_cert = "{chain}"\ntls_key = "{key}"\n'
+        broker = EmbeddedBroker(Path(name), config=tls)
+        broker.logins.add("alice.phone")
+        with broker, CountingLink(broker.address("mqtts")[1]) as link:
+            device = Device(link, chain, level=5, password=password_of("alice.phone")).connect()
+            pid = broker.process.pid
+            used_s = processor.used_s({pid}) or 0.0
+            for _ in range(pings):
+                device.ping()
+            used_s = (processor.used_s({pid}) or 0.0) - used_s
+            device.close()
+        return 1000 * used_s / pings
+
+
 def measure(options: Options, server: Dovecot) -> list[Table]:
     """Two tables: what a poll costs, and what becomes of too many."""
     users = [f"user{number}" for number in range(20 if options.small else 200)]
@@ -81,9 +105,14 @@ def measure(options: Options, server: Dovecot) -> list[Table]:
     asyncio.run(capacity(server, users, max(len(users), 20)))  # indexes are made now
     rate, cost_ms = asyncio.run(capacity(server, users, polls))
     most = min(rate, 1000 / cost_ms)
+    pinged_ms = ping_ms(100 if options.small else 3000)
     of_users: list[list[Cell]] = [
-        [f"each {minutes} min", cost_ms, round(minutes * 60 * rate), round(minutes * 60 * 1000 / cost_ms)]
-        for minutes in INTERVALS_MIN
+        [f"{what} each {minutes} min", each_ms, round(minutes * 60 * 1000 / each_ms)]
+        for what, each_ms, intervals in (
+            ("POP3, a poll", cost_ms, INTERVALS_MIN),
+            ("Postbell, a ping", pinged_ms, PINGS_MIN),
+        )
+        for minutes in intervals
     ]
     rows: list[list[Cell]] = []
     for share in options.steps(
@@ -95,15 +124,11 @@ def measure(options: Options, server: Dovecot) -> list[Table]:
         rows.append([f"{share:g}", round(a_second), number, in_time, late, f"{100 * late / number:.0f} %"])
     return [
         Table(
-            "What polling costs the server",
-            [
-                "POP3 polled",
-                "server, ms of processor a poll",
-                "users of this machine, phones on it too",
-                "users of one core",
-            ],
+            "What waiting for mail costs the server",
+            ["", "ms of its processor each", "users that keep one core busy"],
             of_users,
-            f"{rate:,.0f} polls a second were answered here with {len(users)} users of {MAILS} mails, 20 at a time.",
+            f"{rate:,.0f} polls a second were answered here, 20 at a time, {len(users)} users of {MAILS} mails, by a "
+            "machine that the phones shared. A core that is busy with waiting alone delivers no mail.",
         ),
         Table(
             f"Polled too often: phones that give up after {PATIENCE_S:.0f} s",
