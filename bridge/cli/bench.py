@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def bench(
     context: typer.Context,
     config: options.Config = None,
-    mails: Annotated[int, typer.Option(metavar="N", min=10, max=100_000, help="How many mails a step.")] = 2000,
+    mails: Annotated[int, typer.Option(metavar="N", min=10, max=49_000, help="How many mails a step.")] = 2000,
     octets: Annotated[
         int, typer.Option("--size", metavar="BYTES", min=256, max=50 * 2**20, help="How large each is.")
     ] = 4096,

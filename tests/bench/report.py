@@ -8,11 +8,8 @@ make bench ARGS="report --render"                 # writes only, from docs/bench
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +42,7 @@ def table(found: Table) -> list[str]:
 
 def section(result: Result, folder: str) -> list[str]:
     """A result as Markdown."""
-    lines = [f"## {result.title}", "", result.about, "", result.conditions, ""]
+    lines = [f"## {result.title}", "", result.about, "", f"{result.conditions} {result.where}".strip(), ""]
     for found in result.tables:
         lines += table(found)
     for chart in result.charts:
@@ -53,23 +50,12 @@ def section(result: Result, folder: str) -> list[str]:
     return lines
 
 
-def generated(results: Sequence[Result], folder: str, where: str) -> str:
+def generated(results: Sequence[Result], folder: str) -> str:
     """The whole generated part."""
-    lines = [BEGIN, "", where, ""]
+    lines = [BEGIN, ""]
     for result in results:
         lines += section(result, folder)
     return "\n".join([*lines, END])
-
-
-def machine() -> str:
-    """On what it was measured, as far as that says anything."""
-    load = os.getloadavg()[1]
-    day = time.strftime("%Y-%m-%d", time.gmtime())
-    return (
-        f"{day}, {os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, "
-        f"load {load:.1f} (that of the five minutes before the last one ended). The rates of a busy machine are worth "
-        "nothing by themselves: compare within a table."
-    )
 
 
 def write(page: Path, text: str) -> None:
@@ -86,8 +72,7 @@ def render(page: Path, folder: Path) -> None:
     for result in results:
         for chart in result.charts:
             (folder / f"{chart.name}.svg").write_text(charts.svg(chart), "utf-8")
-    where = (folder / "machine.txt").read_text("utf-8").strip()
-    write(page, generated(results, folder.name, where))
+    write(page, generated(results, folder.name))
 
 
 def measure(suites: Sequence[str], folder: Path, options: Sequence[str]) -> None:
@@ -96,7 +81,6 @@ def measure(suites: Sequence[str], folder: Path, options: Sequence[str]) -> None
     for suite in suites:
         command = [sys.executable, "-m", f"tests.bench.{suite}", "--json", str(folder / f"{suite}.json"), *options]
         subprocess.run(command, check=True)
-    (folder / "machine.txt").write_text(machine() + "\n", "utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -63,6 +63,8 @@ class Result:
     conditions: str
     tables: list[Table]
     charts: list[Chart]
+    where: str = ""
+    """On what it was measured, as far as that says anything."""
 
     def write(self, path: Path) -> None:
         """Keep it."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +62,18 @@ def main(measure: Callable[[Options], Result], arguments: list[str] | None = Non
         except MiscountError as error:
             sys.stderr.write(f"{error}\n")
             return 1
+    result = replace(result, where=machine())
     tell(result)
     if given.json:
         result.write(given.json)
     return 0
+
+
+def machine() -> str:
+    """What this machine is, and how busy it was lately."""
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    what = f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}"
+    return f"Measured {day} on {what}, at a load of {os.getloadavg()[2]:.1f}."
 
 
 def tell(result: Result) -> None:
@@ -70,7 +81,7 @@ def tell(result: Result) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    console.print(f"[bold]{result.title}[/bold]\n{result.conditions}", highlight=False)
+    console.print(f"[bold]{result.title}[/bold]\n{result.conditions} {result.where}", highlight=False)
     for table in result.tables:
         drawn = Shown(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")
         for number, column in enumerate(table.columns):

@@ -84,6 +84,8 @@ def test_push_and_polling_are_counted_for_the_same_mail(server):
     assert found.idle.keys() == {"POP3", "IMAP", "IDLE", "notice", "Postbell"}
     assert found.mail.keys() == {"POP3", "IMAP", "IDLE", "Postbell"}
     assert found.idle["Postbell"][:2] == (24, 24)
+    assert found.idle["Postbell"].trips == 1
+    assert found.idle["IMAP"].trips > found.idle["IDLE"].trips == 2
     assert found.idle["IMAP"].connections == found.idle["POP3"].connections == 1
     assert found.mail["IDLE"].connections == found.mail["Postbell"].connections == 0
     assert all(count.packets >= 2 for count in (*found.idle.values(), *found.mail.values()))

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tests.support import mqtt_client as mqtt
@@ -25,6 +26,8 @@ KEEPALIVE_S = 60
 
 MSS = 1448
 """Of IPv4 on Ethernet, with timestamps."""
+SILENCE_S = 0.25
+"""After so long nothing is the answer to what was said before."""
 
 
 class VersionRefusedError(Exception):
@@ -42,7 +45,7 @@ class Count(NamedTuple):
     """The pieces they came in, about a packet each."""
     connections: int
     trips: int
-    """How often the device said something after it had heard something, or first: one round trip each."""
+    """How often the device said something after it had heard something, or after a silence: a round trip each."""
     packets: int
     """Segments of TCP both ways, as the kernel counted them at its end, with an MSS as on Ethernet."""
 
@@ -66,7 +69,7 @@ class CountingLink:
         self._server.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, MSS)
         self._up = self._down = self._chunks = self._trips = 0
         self._near: list[socket.socket] = []
-        self._upwards = False
+        self._upwards, self._last_at = False, 0.0
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -101,8 +104,9 @@ class CountingLink:
             while data := source.recv(65_536):
                 with self._lock:
                     self._chunks += 1
-                    self._trips += up and not self._upwards
-                    self._upwards = up
+                    now, silence_s = time.monotonic(), time.monotonic() - self._last_at
+                    self._trips += up and (not self._upwards or silence_s > SILENCE_S)
+                    self._upwards, self._last_at = up, now
                     if up:
                         self._up += len(data)
                     else:

@@ -23,10 +23,7 @@ FOUND = Result(
 
 def test_the_page_says_what_was_kept():
     results = [read(FOLDER / f"{suite}.json") for suite in report.SUITES if (FOLDER / f"{suite}.json").exists()]
-    where = (FOLDER / "machine.txt").read_text("utf-8").strip()
-    assert report.generated(results, FOLDER.name, where) in report.PAGE.read_text("utf-8"), (
-        "make bench ARGS='report --render'"
-    )
+    assert report.generated(results, FOLDER.name) in report.PAGE.read_text("utf-8"), "make bench ARGS='report --render'"
     drawn = {chart.name: charts.svg(chart) for result in results for chart in result.charts}
     assert {path.stem: path.read_text("utf-8") for path in FOLDER.glob("*.svg")} == drawn
 
@@ -35,7 +32,6 @@ def test_what_people_wrote_stays_where_it_is(tmp_path):
     page, folder = tmp_path / "page.md", tmp_path / "page"
     folder.mkdir()
     FOUND.write(folder / "payload.json")
-    (folder / "machine.txt").write_text("somewhere\n")
     page.write_text("# By hand\n\nbefore\n")
     report.render(page, folder)
     page.write_text(page.read_text("utf-8") + "after\n", "utf-8")
