@@ -10,8 +10,9 @@ TOOLS := $(VENV)/.tools-$(VERSION)
 BUILDER := $(VENV)/.builder
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
-# Most tests wait for processes, so three of them keep two cores busy.
+# Most tests wait for processes, so three of them keep two cores busy; tests of units do not wait.
 PARALLEL := --numprocesses 3 --dist loadfile
+AT_WORK := --numprocesses 2 --dist loadfile
 
 # Modules are compiled once, and not by each of the hundreds of processes that tests start; pytest keeps what it made of
 # the asserts of tests and of hypothesis. Some environments have Python keep nothing.
@@ -50,8 +51,9 @@ test: tools
 	$(PYTEST) $(PARALLEL) $(ARGS)
 endif
 
+# For between two thoughts: with a tenth of the examples that a search for counterexamples takes by itself.
 test-unit: tools
-	$(PYTEST) tests/unit $(PARALLEL) $(ARGS)
+	$(PYTEST) tests/unit $(AT_WORK) --hypothesis-profile=quick $(ARGS)
 
 # Clients that are written in JavaScript, fetched by npm.
 test-node: tools

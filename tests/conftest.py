@@ -19,8 +19,10 @@ from tests.mail import FOREIGN as FOREIGN_MAIL
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-settings.register_profile("repeatable", derandomize=True, deadline=None)  # a deadline is a clock on the wall
-settings.register_profile("searching", max_examples=2000, deadline=None)  # --hypothesis-profile=searching
+# A deadline would be a clock on the wall. --hypothesis-profile chooses; `make test-unit` takes the quick one.
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=10)
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("searching", max_examples=2000, deadline=None)
 settings.load_profile("repeatable")
 
 UNBOUND = type(structlog.get_logger())

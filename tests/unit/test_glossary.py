@@ -29,6 +29,12 @@ def parts(name):
     return {part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)}
 
 
+NAMING = {
+    *(ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.arg, ast.Name, ast.Attribute),
+    *(ast.Call, ast.MatchAs, ast.MatchStar, ast.alias),
+}
+
+
 @cache
 def words_of(module):
     """The words in the names that a module gives: of itself, of classes, functions, arguments, keywords and variables.
@@ -37,6 +43,8 @@ def words_of(module):
     """
     names = {module.rpartition(".")[2]}
     for node in ast.walk(source.tree(module)):
+        if type(node) not in NAMING:
+            continue
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 names.add(name)

@@ -10,20 +10,18 @@ import ast
 import importlib
 import pkgutil
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support import source
+
 PARSER = importlib.import_module("re._parser")
-PACKAGES = ("bridge", "broker", "clients")
-SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[*+?]|\{\d*,?\d*\})\+")
 ONE_CHARACTER = {"LITERAL", "NOT_LITERAL", "IN", "ANY", "CATEGORY"}
 
 
-def constants(source: str):
-    for node in ast.walk(ast.parse(source)):
+def constants(tree: ast.Module):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             value = node.value
             yield node.lineno, value.decode("latin-1") if isinstance(value, bytes) else value
@@ -31,8 +29,8 @@ def constants(source: str):
 
 def compiled():
     """Every pattern that a module keeps."""
-    for package in PACKAGES:
-        for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
+    for package in source.PROGRAMS:
+        for module in pkgutil.walk_packages([str(source.ROOT / package)], f"{package}."):
             if not module.name.endswith("__main__"):
                 for name, value in vars(importlib.import_module(module.name)).items():
                     if isinstance(value, re.Pattern):
@@ -56,9 +54,13 @@ def possessive_groups(pattern: re.Pattern) -> int:
     return count(PARSER.parse(pattern.pattern, pattern.flags & ~re.LOCALE))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_string_quantifies_a_group_possessively(path):
-    found = [(line, value) for line, value in constants(path.read_text()) if POSSESSIVE_GROUP.search(value)]
+def test_no_string_quantifies_a_group_possessively():
+    found = [
+        (module, line, value)
+        for module in source.modules()
+        for line, value in constants(source.tree(module))
+        if POSSESSIVE_GROUP.search(value)
+    ]
     assert found == []
 
 

@@ -33,6 +33,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True)
-def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have pages read as where resiliparse has a wheel, or as elsewhere."""
-    monkeypatch.setattr(markup, "extract_plain_text", PARSERS[getattr(request, "param", "resiliparse")])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have pages read as where resiliparse has a wheel, or as elsewhere; the name of what reads them."""
+    name: str = getattr(request, "param", "resiliparse")
+    monkeypatch.setattr(markup, "extract_plain_text", PARSERS[name])
+    return name

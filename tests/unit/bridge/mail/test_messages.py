@@ -29,8 +29,19 @@ def test_every_message_has_expected_values():
     assert [str(path.relative_to(mail.OWN)) for path in mail.own()] == sorted(mail.expected())
 
 
+FOREIGN = {}
+
+
+def foreign(directory, parser):
+    """What each foreign message says, read once by each reader of pages."""
+    if parser not in FOREIGN:
+        names = json.loads((directory / "expected.json").read_text())
+        FOREIGN[parser] = {name: read((directory / name).read_bytes()) for name in names}
+    return FOREIGN[parser]
+
+
 @pytest.mark.parametrize("field", FIELDS)
-def test_foreign_messages_come_out_as_expected(mail_dir, field, capsys):
+def test_foreign_messages_come_out_as_expected(mail_dir, parser, field, capsys):
     right, wrong = 0, []
     for name, values in json.loads((mail_dir / "expected.json").read_text()).items():
         if field not in values:
@@ -38,7 +49,7 @@ def test_foreign_messages_come_out_as_expected(mail_dir, field, capsys):
         expected = values[field]["value"]
         if expected is None and field != "date":
             expected = ""
-        got = getattr(read((mail_dir / name).read_bytes()), FIELDS[field])
+        got = getattr(foreign(mail_dir, parser)[name], FIELDS[field])
         if got == expected:
             right += 1
         else:
@@ -53,7 +64,7 @@ def test_foreign_messages_come_out_as_expected(mail_dir, field, capsys):
 @pytest.mark.parametrize("path", mail.own(), ids=lambda path: path.stem)
 def test_a_message_obeys_the_rules_of_text_and_takes_no_time(path):
     assert_clean(read(path.read_bytes()))
-    assert min(processor_s(path.read_bytes()) for _ in range(3)) < 0.05
+    assert any(processor_s(path.read_bytes()) < 0.05 for _ in range(3))
 
 
 def test_foreign_messages_obey_the_rules_of_text_and_take_no_time(mail_dir):
@@ -61,4 +72,4 @@ def test_foreign_messages_obey_the_rules_of_text_and_take_no_time(mail_dir):
     assert len(paths) == 150, mail_dir
     for path in paths:
         assert_clean(read(path.read_bytes()))
-        assert min(processor_s(path.read_bytes()) for _ in range(3)) < 0.05
+        assert any(processor_s(path.read_bytes()) < 0.05 for _ in range(3))
