@@ -15,7 +15,9 @@ LENGTH = 9
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES: dict[str, int] = {digit: value for value, digit in enumerate(_DIGITS)}
 _SHAPE = re.compile(f"[{_DIGITS}]{{{LENGTH}}}")
-_LARGEST: int = 32**LENGTH - 1
+END: int = 32**LENGTH
+"""The first number that is too large for an id."""
+_LARGEST = END - 1
 
 
 def encode(number: int) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.publish.connection import BrokerConnection
-    from bridge.requests.requests import ReturnPath
+    from bridge.requests.replies import ReturnPath
 
 
 class Connected:

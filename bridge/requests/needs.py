@@ -17,6 +17,9 @@ class Messages(Protocol):
     async def set_seen(self, user_id: int, numbers: Sequence[int], *, seen: bool, by: str) -> int:
         """Mark messages, seen on the device `by`; how many changed."""
 
+    async def unseen(self, user_id: int, *, below: int, limit: int) -> list[int]:
+        """The largest numbers below one of messages that nobody has seen, largest first."""
+
     async def recent(self, user_id: int, limit: int) -> list[tuple[int, bytes]]:
         """Number and header payload of the newest messages, newest first."""
 

@@ -8,38 +8,32 @@ through the outbox.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bridge.contract import requests, topics
+from bridge.contract import ids, plain, requests, topics
 from bridge.contract.requests import Operation, Request, Status
-from bridge.errors import BadRequestError, LinkDownError, PublishRefusedError, StoreUnavailableError
+from bridge.errors import BadRequestError, StoreUnavailableError
 from bridge.requests.allowance import Allowances
-from bridge.requests.answers import Answer, AnswerCache, extract
+from bridge.requests.answers import Answer
+from bridge.requests.bodies import FetchedBodies
+from bridge.requests.replies import Replies, ReturnPath
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from bridge.contract.topics import RequestTopic
+    from bridge.contract.plain import PlainForm
     from bridge.directory import Directory
     from bridge.kept import StoredBody
     from bridge.requests.needs import Messages, PushSubscriptions
 
-CHUNKS_PER_REQUEST = 32
 RECENT_AT_MOST = 500
+MARKED_AT_ONCE = 500
+EVERYTHING = ("all",)
 AT_ONCE = 8
 _OPERATIONS = frozenset(operation.value for operation in Operation)
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnPath:
-    """Where a reply goes, and the correlation data that goes with it on MQTT 5 (MQTT 5 §3.3.2.3.6)."""
-
-    topic: str
-    correlation: bytes | None = None
 
 
 class Requests:
@@ -68,14 +62,12 @@ class Requests:
         self._store = store
         self._pushing = pushing
         self._directory = directory
-        self._load = load
-        self._reply = reply
+        self._bodies = FetchedBodies(store=store, load=load)
         self._root = root
-        self._chunk = chunk
         self._monotonic = monotonic
         self._tally = tally or Tally()
+        self._replies = Replies(publish=reply, root=root, chunk=chunk, tally=self._tally)
         self._allowances = Allowances(rate)
-        self._cache = AnswerCache()
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._log = structlog.get_logger()
 
@@ -90,19 +82,20 @@ class Requests:
         user = None if sender is None else self._directory().named(sender.user)
         if sender is None or user is None:
             return
-        path = ReturnPath(self._reply_topic(sender, response_topic), correlation)
+        form = plain.form_of(payload)
+        path = ReturnPath(self._replies.topic(sender, response_topic), correlation, form)
         affordable = self._allowances.spend(f"{sender.user}/{sender.device}", now=self._monotonic())
         try:
-            request = requests.parse_request(payload)
+            request = requests.parse_request(payload) if form is None else plain.parse_request(payload, form)
         except BadRequestError as error:
             self._count("", error.status)
             if affordable:
                 self._log.info("request_refused", user=sender.user, device=sender.device, reason=str(error))
-                await self._decline(path, 0, error.status, str(error))
+                await self._replies.decline(path, 0, error.status, str(error))
             return
         if not affordable:
             self._count(request.operation, Status.TOO_MANY)
-            await self._decline(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
+            await self._replies.decline(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
             return
         async with self._at_once:
             self._count(request.operation, await self._serve(user.user_id, sender.device, request, path))
@@ -110,27 +103,21 @@ class Requests:
 
     def use(self, *, chunk: int, rate: float) -> None:
         """Answer with these settings from the next request on."""
-        self._chunk = chunk
+        self._replies.chunk = chunk
         self._allowances.rate = rate
-
-    def _reply_topic(self, sender: RequestTopic, response_topic: str) -> str:
-        """The response topic of MQTT 5 where it is the device's own reply topic or below it, else the reply topic.
-
-        So nobody can have replies sent to another's topics.
-        """
-        own = f"{self._root}/{topics.reply(sender.user, sender.device)}"
-        allowed = (response_topic + "/").startswith(f"{own}/") and not set(response_topic) & set("+#\0")
-        return response_topic if allowed else own
 
     async def _serve(self, user_id: int, device: str, request: Request, path: ReturnPath) -> int:
         """Do what is asked and send the answer, or why there is none; how it went."""
         try:
-            await self._stream(path, request.request_id, await self._answer(user_id, device, request))
+            if path.form is None:
+                await self._replies.stream(path, request.request_id, await self._answer(user_id, device, request))
+            else:
+                await self._replies.send(path, await self._plainly(user_id, device, request, path.form))
         except BadRequestError as error:
-            await self._decline(path, request.request_id, error.status, str(error))
+            await self._replies.decline(path, request.request_id, error.status, str(error))
             return error.status
         except StoreUnavailableError:
-            await self._decline(path, request.request_id, Status.TEMPORARY, "try again later")
+            await self._replies.decline(path, request.request_id, Status.TEMPORARY, "try again later")
             return Status.TEMPORARY
         return Status.SUCCESS
 
@@ -146,36 +133,53 @@ class Requests:
             case Operation.SEEN | Operation.UNSEEN as operation:
                 return await self._mark(user_id, arguments, seen=operation == Operation.SEEN, by=device)
             case Operation.RECENT:
-                return await self._recent(user_id, arguments)
+                return Answer(requests.pack_recent(await self._recent(user_id, arguments)), arguments[1:])
             case Operation.PARTS:
                 mail_id, _ = _mail_id(arguments)
-                return Answer(await self._read(user_id, mail_id, Operation.PARTS), whole=True)
+                return Answer(await self._bodies.read(user_id, mail_id, Operation.PARTS), whole=True)
             case Operation.TEXT | Operation.RAW as operation:
                 mail_id, rest = _mail_id(arguments)
-                return Answer(await self._read(user_id, mail_id, Operation(operation)), rest)
+                return Answer(await self._bodies.read(user_id, mail_id, Operation(operation)), rest)
             case Operation.PART:
                 mail_id, rest = _mail_id(arguments)
                 (index,) = requests.numbers_or((0,), rest[:1])
-                return Answer(await self._read(user_id, mail_id, Operation.PART, index), rest[1:])
+                return Answer(await self._bodies.read(user_id, mail_id, Operation.PART, index), rest[1:])
             case Operation.PUSH:
                 return await self._push(user_id, device, arguments)
             case _:
                 raise _unanswerable()
 
+    async def _plainly(self, user_id: int, device: str, request: Request, form: PlainForm) -> bytes:
+        """The reply to a request in words or JSON; raises BadRequestError or StoreUnavailableError."""
+        if request.operation == Operation.RECENT:
+            newest = await self._recent(user_id, request.arguments)
+            return plain.recent(form, request.request_id, newest, limit_bytes=self._replies.chunk)
+        await self._answer(user_id, device, request)
+        return plain.done(form, request.request_id)
+
     # --- one operation each -----------------------------------------------------------------------
 
     async def _mark(self, user_id: int, arguments: Sequence[Any], *, seen: bool, by: str) -> Answer:
         """Somebody saw these messages, or wants them as if nobody had; ids that nobody knows are no error."""
-        await self._store.set_seen(user_id, requests.mail_numbers(arguments), seen=seen, by=by)
+        if seen and tuple(arguments) == EVERYTHING:
+            await self._mark_all(user_id, by=by)
+        else:
+            await self._store.set_seen(user_id, requests.mail_numbers(arguments), seen=seen, by=by)
         return Answer()
 
-    async def _recent(self, user_id: int, arguments: Sequence[Any]) -> Answer:
+    async def _mark_all(self, user_id: int, *, by: str) -> None:
+        """All that nobody has seen is seen, the newest first, some at a time, since it may be much."""
+        below = ids.END
+        while numbers := await self._store.unseen(user_id, below=below, limit=MARKED_AT_ONCE):
+            await self._store.set_seen(user_id, numbers, seen=True, by=by)
+            below = numbers[-1]
+
+    async def _recent(self, user_id: int, arguments: Sequence[Any]) -> list[tuple[int, bytes]]:
         """The newest headers, as many as were asked for."""
         count = arguments[0] if arguments else None
         if type(count) is not int or count < 1:  # True is a number to Python
             raise _unanswerable()
-        newest = await self._store.recent(user_id, min(count, RECENT_AT_MOST))
-        return Answer(requests.pack_recent(newest), arguments[1:])
+        return await self._store.recent(user_id, min(count, RECENT_AT_MOST))
 
     async def _push(self, user_id: int, device: str, arguments: Sequence[Any]) -> Answer:
         """Where a device is rung while it sleeps: how that goes, another place, or none."""
@@ -192,54 +196,6 @@ class Requests:
         else:
             await self._pushing.subscribe(user_id, device, subscription)
         return Answer()
-
-    async def _read(self, user_id: int, mail_id: str, operation: Operation, index: int = 0) -> bytes:
-        """What an operation gives of a message, from a small cache, for it is asked for in pieces."""
-        (number,) = requests.mail_numbers([mail_id])
-        key = (user_id, number, operation, index)
-        cached = self._cache.get(key)
-        if cached is not None:
-            return cached
-        stored = await self._store.body(user_id, number)
-        if stored is None:
-            raise BadRequestError(Status.NO_MESSAGE, "no such message")
-        raw = await self._load(stored)
-        if raw is None:
-            raise BadRequestError(Status.BODY_GONE, "the body is no longer kept")
-        content = await asyncio.to_thread(extract, raw, operation, index)
-        self._cache.put(key, content)
-        return content
-
-    # --- replies ----------------------------------------------------------------------------------
-
-    async def _stream(self, path: ReturnPath, request_id: int, answer: Answer) -> None:
-        """Send the chunks from an offset on: up to its limit, the end, or as many as one request gets.
-
-        At least one is sent, if only an empty one.
-        """
-        total = len(answer.content)
-        most = max(1, total) if answer.whole else CHUNKS_PER_REQUEST * self._chunk
-        offset, limit = requests.window(answer.window, total=total, most=most)
-        end = min(total, offset + limit)
-        while True:
-            chunk = answer.content[offset : min(end, offset + self._chunk)]
-            await self._send(path, requests.pack_reply(request_id, offset=offset, total=total, chunk=chunk))
-            offset += len(chunk)
-            if offset >= end:
-                break
-
-    async def _decline(self, path: ReturnPath, request_id: int, status: int, text: str) -> None:
-        await self._send(path, requests.pack_refusal(request_id, status=status, text=text))
-
-    async def _send(self, path: ReturnPath, payload: bytes) -> None:
-        try:
-            await self._reply(path, payload)
-        except LinkDownError:
-            self._tally.replies_dropped += 1
-            self._log.info("reply_dropped", reason="broker lost")
-        except PublishRefusedError as error:
-            self._tally.replies_dropped += 1
-            self._log.warning("reply_dropped", reason=str(error))
 
 
 def _unanswerable() -> BadRequestError:

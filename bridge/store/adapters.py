@@ -32,6 +32,7 @@ class Mailbox:
         self._store = store
         self.terms = terms
         self.set_seen = store.writing(messages.set_seen)
+        self.unseen = store.reading(messages.unseen)
         self.recent = store.reading(messages.recent)
         self.body = store.reading(messages.body)
 

@@ -49,6 +49,17 @@ def set_seen(transaction: Transaction, user_id: int, numbers: Sequence[int], *, 
     return cursor.rowcount
 
 
+def unseen(connection: sqlite3.Connection, user_id: int, *, below: int, limit: int) -> list[int]:
+    """The largest numbers below one of messages that nobody has seen, largest first."""
+    return [
+        number
+        for (number,) in connection.execute(
+            "SELECT number FROM message WHERE user_id = ? AND seen = 0 AND number < ? ORDER BY number DESC LIMIT ?",
+            (user_id, below, limit),
+        )
+    ]
+
+
 def recent(connection: sqlite3.Connection, user_id: int, limit: int) -> list[tuple[int, bytes]]:
     """Number and header payload of the newest messages, seen or not, newest first."""
     return list(

@@ -127,7 +127,7 @@ def test_mosquitto_sub(postbell, shell, tmp_path):
     [options] = blocks(page, "## A file for the options")
     (tmp_path / ".config").mkdir()
     (tmp_path / ".config" / "mosquitto_sub").write_text(postbell.filled(options.text, password))
-    unseen, lines, notifications = (block.text for block in blocks(page, "## In scripts"))
+    unseen, lines, notifications, seen = (block.text for block in blocks(page, "## In scripts"))
     assert shell(unseen).communicate(timeout=WAITS_S)[0] == "1\n"
 
     each = shell(lines)
@@ -141,6 +141,9 @@ def test_mosquitto_sub(postbell, shell, tmp_path):
     subscribed(postbell, "alice.desk", 4)
     postbell.send("Three $(touch /tmp/never)")
     assert shown.stdout.readline() == "Mail: Three $(touch /tmp/never)\n"
+
+    assert shell(postbell.filled(seen, postbell.device("script"))).communicate(timeout=WAITS_S)[0] == ""
+    until(lambda: live(postbell) == [], what="everything to be seen")
 
 
 class Fetching(Mosquitto):

@@ -13,7 +13,8 @@ from bridge.contract import ids
 from bridge.contract.requests import Status
 from bridge.errors import LinkDownError, StoreUnavailableError
 from bridge.requests.allowance import BURST_S
-from bridge.requests.requests import CHUNKS_PER_REQUEST, Requests
+from bridge.requests.replies import CHUNKS_PER_REQUEST
+from bridge.requests.requests import Requests
 from tests.support.rung import RingsNobody
 from tests.support.stored import Clock, add_user, header, mail, storing, to
 
@@ -301,9 +302,10 @@ def test_a_broker_that_goes_away_in_the_middle_costs_only_the_reply(path):
         async def lost(*_):
             raise LinkDownError("cut")
 
-        reply, phones.requests._reply = phones.requests._reply, lost
+        replies = phones.requests._replies
+        reply, replies._publish = replies._publish, lost
         await phones.say(msgpack.packb([1, 7, "seen", mail_id]))
-        phones.requests._reply = reply
+        replies._publish = reply
         assert await phones.store.live_count() == 0
         assert await phones.ask("seen", mail_id) == DONE
 

@@ -73,8 +73,9 @@ class Stored(Store):
         super().__init__(path, now_ms=clock.wall, retention=retention, changed=changed)
         mailbox = Mailbox(self, Terms(PAYLOAD_LIMIT, spam))
         self._mailbox = mailbox
-        self.set_seen, self.recent, self.body = (
+        self.set_seen, self.unseen, self.recent, self.body = (
             mailbox.set_seen,
+            mailbox.unseen,
             mailbox.recent,
             mailbox.body,
         )

@@ -17,7 +17,8 @@ from bridge.contract.views import event_view, flag_names, last_view, pack_digest
 from bridge.directory import Directory, User
 from bridge.errors import BadRequestError
 from bridge.model import Header
-from bridge.requests.requests import Requests, ReturnPath
+from bridge.requests.replies import ReturnPath
+from bridge.requests.requests import Requests
 from tests.support.rung import RingsAnybody
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
@@ -103,6 +104,10 @@ class OneMessage:
     async def set_seen(self, user_id, numbers, *, seen, by):
         del user_id, seen, by
         return len(numbers)
+
+    async def unseen(self, user_id, *, below, limit):
+        del user_id, below, limit
+        return []
 
     async def recent(self, user_id, limit):
         del user_id

@@ -27,7 +27,7 @@ from bridge.kept import StoredBody
 from bridge.publish.connection import Incoming
 from bridge.publish.granted import Granted
 from bridge.reconcile import Repair
-from bridge.requests.requests import ReturnPath
+from bridge.requests.replies import ReturnPath
 from bridge.spool import Spool
 from tests.support import UNUSED
 from tests.support.waiting import until_on_loop

@@ -28,6 +28,10 @@ def answers(topic, *request, directory=DIRECTORY):
             del user_id, numbers, seen, by
             return 0
 
+        async def unseen(self, user_id, *, below, limit):
+            del user_id, below, limit
+            return []
+
         async def recent(self, user_id, limit):
             del user_id, limit
             return []
