@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 import typer
 
@@ -52,9 +52,15 @@ class Typed:
         self._read, self._least, self._most = read, least, most
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The value, None where nothing is said; raises typer's BadParameter."""
-        if value is None:
-            return None
+        """The value, a list of them where there may be several, None where nothing is said.
+
+        Raises typer's BadParameter.
+        """
+        if param.multiple or param.nargs == -1:
+            return [self._one(each, param, ctx) for each in value or ()]
+        return None if value is None else self._one(value, param, ctx)
+
+    def _one(self, value: Any, param: Any, ctx: Any) -> Any:
         try:
             return self._within(value if isinstance(value, int | float) else self._read(value))
         except ValueError as error:
@@ -75,8 +81,14 @@ class ReadByUs:
         """What it takes, `--help` included."""
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for each in found:
-            read = READERS.get(getattr(getattr(each, "type_descriptor", None), "annotation", None))
+            read = READERS.get(kind_of(each))
             if read is not None:
                 reader = Typed(read, least=each.min, most=each.max)
                 each.get_runtime_param = lambda reader=reader: reader
         return found
+
+
+def kind_of(parameter: Any) -> Any:
+    """The type of its value, or of each where there may be several."""
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    return get_args(annotation)[0] if get_origin(annotation) is list else annotation

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from clients.cli import commands
-from clients.cli.typed import READERS
+from clients.cli.typed import READERS, kind_of
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def parameters():
 
 @pytest.mark.parametrize("parameter", list(parameters()))
 def test_typer_has_nothing_left_to_read(parameter):
-    assert parameter.type_descriptor.annotation in READERS
+    assert kind_of(parameter) in READERS
     assert type(parameter.get_runtime_param()).__module__ == "clients.cli.typed"
 
 
