@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NOTICE_S, RENEWALS_MIN, POLLS_MIN, PINGS_MIN = 120, (9, 29), (1, 2, 5), (1, 5, 15, 30)
 FOUND_MIN, FIRST_MIN, FACTOR = 29, 4.0, 1.5
+RING = 1000
+"""`retain.count` of the Postbell here."""
 
 
 def searching() -> int:
@@ -96,11 +98,15 @@ def growth(options: Options, server: Dovecot) -> tuple[Table, Chart]:
             bytes_of[name].append(whole(count) / 5)
             row += [whole(count) / 5, count.packets / 5, 1000 * (server.used_s() - used_s) / 5]
         found = Found({}, {}, {})
-        at_postbell(found, there=min(size, 1000), times=1)
+        at_postbell(found, there=min(size, RING), times=1)
         bytes_of["Postbell"].append(whole(found.idle["Postbell"]))
         rows.append([*row, whole(found.idle["Postbell"]), whole(found.mail["Postbell"])])
     powers = {name: exponent(sizes, values) for name, values in bytes_of.items()}  # type: ignore[arg-type]
     note = "Bytes grow with the mailbox to the power of " + ", ".join(f"{p:.2f} ({name})" for name, p in powers.items())
+    note += (
+        f". A mail at Postbell is dearer where the ring of {RING:,} is full: the tombstone of the oldest comes with it"
+    )
+    note += "; it holds no more, so what is larger was measured at that size"
     columns = [
         "mails in the mailbox",
         *(f"{name}: {what}" for name in POLLS for what in ("bytes", "packets", "server ms")),
