@@ -21,7 +21,7 @@ from clients.terminal.read.names import safe_name
 from clients.terminal.read.saving import attached, understood
 from clients.terminal.screen import readable
 from clients.terminal.tui.account import Came, Event, Left, Said
-from clients.terminal.tui.mail_list import ListedMail, MailList
+from clients.terminal.tui.mail_list import Entry, MailList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,11 +79,11 @@ class MailApp(App[str]):
         super().__init__()
         self._accounts: Mapping[str, Account] = {each.name: each for each in accounts}
         self._directory = directory
-        self._entries: dict[tuple[str, str], ListedMail] = {}
+        self._entries: dict[tuple[str, str], Entry] = {}
         self._account, self._sought = EVERY, ""
-        self._open: ListedMail | None = None
+        self._open: Entry | None = None
         self._parts: list[Part] = []
-        self._marked: ListedMail | None = None
+        self._marked: Entry | None = None
         self._said = "connecting"
 
     # --- the window -------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class MailApp(App[str]):
         self.post_message(Told(event))
 
     def _take_in(self, account: str, listed: Listed) -> None:
-        entry = ListedMail(account, listed)
+        entry = Entry(account, listed)
         self._entries[entry.key] = entry
 
     def _show(self) -> None:
@@ -126,7 +126,7 @@ class MailApp(App[str]):
         head = f"{who}  {len(wanted)} of {len(self._entries)}{sought}  {steady(self._said)}"
         self.query_one("#head", Static).update(Text(head, no_wrap=True, overflow="ellipsis"))
 
-    def _wanted(self, entry: ListedMail) -> bool:
+    def _wanted(self, entry: Entry) -> bool:
         if self._account not in {EVERY, entry.account}:
             return False
         header = entry.listed.header
@@ -285,7 +285,7 @@ class MailApp(App[str]):
         errand = Errand("part", (self._open.listed.mail_id, part.index), file, done)
         self._accounts[self._open.account].run(errand)
 
-    def _run(self, entry: ListedMail, operation: str, arguments: tuple[str, ...], use: Callable[[bytes], None]) -> None:
+    def _run(self, entry: Entry, operation: str, arguments: tuple[str, ...], use: Callable[[bytes], None]) -> None:
         def done(error: ClientError | None) -> None:
             if error is not None:
                 self.later(lambda: self._tell(str(error)))
