@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class MailCame:
     """A mail is in the box."""
 
     account: str
@@ -48,7 +48,7 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class MailLeft:
     """A mail left the box."""
 
     account: str
@@ -56,7 +56,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AccountSaid:
     """Something that the user should know; `fatal` if the account has ended with it."""
 
     account: str
@@ -64,10 +64,10 @@ class Said:
     fatal: bool = False
 
 
-Event = Came | Left | Said
+Event = MailCame | MailLeft | AccountSaid
 
 
-class Account:
+class WindowAccount:
     """A device, from `start` to `close`; `tell` is called in its thread. Raises ClientError where it cannot begin."""
 
     def __init__(self, place: Place, *, alarm: Alarm) -> None:
@@ -151,7 +151,7 @@ class Account:
                 while not self._ended:
                     self._step()
             except (ClientError, OSError) as error:
-                self._tell(Said(self.name, str(error), fatal=True))
+                self._tell(AccountSaid(self.name, str(error), fatal=True))
 
     def _step(self) -> None:
         was_up = self._session.up
@@ -186,18 +186,18 @@ class Account:
     def show(self, message: Shown) -> None:
         """A new mail: on record, told, and noted."""
         sequence = self._journal.announce(message.mail_id, message.payload)
-        self._tell(Came(self.name, self._listed(message.mail_id)))
+        self._tell(MailCame(self.name, self._listed(message.mail_id)))
         self._journal.printed(sequence)
         self._alarm.mail(message.header)
 
     def come_back(self, mail_id: str) -> None:
         """A mail that was shown is in the box again."""
-        self._tell(Came(self.name, self._listed(mail_id)))
+        self._tell(MailCame(self.name, self._listed(mail_id)))
 
     def vanish(self, message: Gone) -> None:
         """A mail left the box."""
         self._seen.gone(message.mail_id)
-        self._tell(Left(self.name, message.mail_id))
+        self._tell(MailLeft(self.name, message.mail_id))
 
     def answer(self, reply: Reply, payload: bytes) -> None:
         """The bridge answers a request of this window, or of a command beside it."""
@@ -210,7 +210,7 @@ class Account:
 
     def notice(self, text: str) -> None:
         """Something about the connection."""
-        self._tell(Said(self.name, text))
+        self._tell(AccountSaid(self.name, text))
 
     def _listed(self, mail_id: str) -> Listed:
         snapshot = self._journal.snapshot

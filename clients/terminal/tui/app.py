@@ -20,8 +20,8 @@ from clients.terminal.read.errands import Errand
 from clients.terminal.read.names import safe_name
 from clients.terminal.read.saving import attached, understood
 from clients.terminal.screen import readable
-from clients.terminal.tui.account import Came, Event, Left, Said
-from clients.terminal.tui.mail_list import Entry, MailList
+from clients.terminal.tui.account import AccountSaid, Event, MailCame, MailLeft
+from clients.terminal.tui.mail_list import ListedMail, MailList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from clients.contract.requests import Part
     from clients.errors import ClientError
     from clients.terminal.inbox.listing import Listed
-    from clients.terminal.tui.account import Account
+    from clients.terminal.tui.account import WindowAccount
 
 EVERY = ""
 """The account of whom wants to see all of them."""
 
 
-class Told(Message):
+class AccountTold(Message):
     """An account tells something, from its own thread."""
 
     def __init__(self, event: Event) -> None:
@@ -44,7 +44,7 @@ class Told(Message):
         self.event = event
 
 
-class Done(Message):
+class WindowTask(Message):
     """Something to be done in the window's thread."""
 
     def __init__(self, do: Callable[[], None]) -> None:
@@ -75,15 +75,15 @@ class MailApp(App[str]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, accounts: Sequence[Account], *, directory: Path) -> None:
+    def __init__(self, accounts: Sequence[WindowAccount], *, directory: Path) -> None:
         super().__init__()
-        self._accounts: Mapping[str, Account] = {each.name: each for each in accounts}
+        self._accounts: Mapping[str, WindowAccount] = {each.name: each for each in accounts}
         self._directory = directory
-        self._entries: dict[tuple[str, str], Entry] = {}
+        self._entries: dict[tuple[str, str], ListedMail] = {}
         self._account, self._sought = EVERY, ""
-        self._open: Entry | None = None
+        self._open: ListedMail | None = None
         self._parts: list[Part] = []
-        self._marked: Entry | None = None
+        self._marked: ListedMail | None = None
         self._said = "connecting"
 
     # --- the window -------------------------------------------------------------------------------
@@ -111,10 +111,10 @@ class MailApp(App[str]):
 
     def _told(self, event: Event) -> None:
         """In an account's thread."""
-        self.post_message(Told(event))
+        self.post_message(AccountTold(event))
 
     def _take_in(self, account: str, listed: Listed) -> None:
-        entry = Entry(account, listed)
+        entry = ListedMail(account, listed)
         self._entries[entry.key] = entry
 
     def _show(self) -> None:
@@ -126,7 +126,7 @@ class MailApp(App[str]):
         head = f"{who}  {len(wanted)} of {len(self._entries)}{sought}  {steady(self._said)}"
         self.query_one("#head", Static).update(Text(head, no_wrap=True, overflow="ellipsis"))
 
-    def _wanted(self, entry: Entry) -> bool:
+    def _wanted(self, entry: ListedMail) -> bool:
         if self._account not in {EVERY, entry.account}:
             return False
         header = entry.listed.header
@@ -137,14 +137,14 @@ class MailApp(App[str]):
 
     # --- what the accounts tell -------------------------------------------------------------------
 
-    def on_told(self, message: Told) -> None:
+    def on_account_told(self, message: AccountTold) -> None:
         """A mail came or left, or something is said."""
         match message.event:
-            case Came(account, listed):
+            case MailCame(account, listed):
                 self._take_in(account, listed)
-            case Left(account, mail_id):
+            case MailLeft(account, mail_id):
                 self._entries.pop((mail_id, account), None)
-            case Said(account, text, fatal):
+            case AccountSaid(account, text, fatal):
                 self._said = f"{account}: {text}" if len(self._accounts) > 1 else text
                 if fatal and len(self._accounts) == 1:
                     self.exit(text)
@@ -160,7 +160,7 @@ class MailApp(App[str]):
         self._drawing = False
         self._show()
 
-    def on_done(self, message: Done) -> None:
+    def on_window_task(self, message: WindowTask) -> None:
         """An errand has ended."""
         message.do()
 
@@ -285,7 +285,7 @@ class MailApp(App[str]):
         errand = Errand("part", (self._open.listed.mail_id, part.index), file, done)
         self._accounts[self._open.account].run(errand)
 
-    def _run(self, entry: Entry, operation: str, arguments: tuple[str, ...], use: Callable[[bytes], None]) -> None:
+    def _run(self, entry: ListedMail, operation: str, arguments: tuple[str, ...], use: Callable[[bytes], None]) -> None:
         def done(error: ClientError | None) -> None:
             if error is not None:
                 self.later(lambda: self._tell(str(error)))
@@ -294,7 +294,7 @@ class MailApp(App[str]):
 
     def later(self, do: Callable[[], None]) -> None:
         """Have the window do something, from any thread."""
-        self.post_message(Done(do))
+        self.post_message(WindowTask(do))
 
     def _tell(self, text: str) -> None:
         self._said = text

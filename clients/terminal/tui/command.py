@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clients.errors import ClientError
-from clients.terminal.tui.account import Account
+from clients.terminal.tui.account import WindowAccount
 from clients.terminal.tui.app import MailApp
 from clients.terminal.watch.alarm import Alarm
 
@@ -31,7 +31,7 @@ def run_window(places: Sequence[Place], *, bell: bool, desktop: Desktop | None) 
         accounts = []
         for place in places:
             alarm = Alarm(bell=sound if bell else None, desktop=desktop, clock=time.monotonic)
-            accounts.append(Account(place, alarm=alarm))
+            accounts.append(WindowAccount(place, alarm=alarm))
             stack.callback(accounts[-1].close)
         windows.append(MailApp(accounts, directory=Path()))
         ended = windows[0].run()

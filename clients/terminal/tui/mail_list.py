@@ -23,7 +23,7 @@ _CURSOR = Style(reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedMail:
     """A mail of one account."""
 
     account: str
@@ -56,15 +56,15 @@ class MailList(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual calls it so
         super().__init__(id=id)
-        self._entries: list[Entry] = []
+        self._entries: list[ListedMail] = []
         self._cursor = 0
 
     @property
-    def current(self) -> Entry | None:
+    def current(self) -> ListedMail | None:
         """The entry under the cursor."""
         return self._entries[self._cursor] if self._entries else None
 
-    def show(self, entries: Sequence[Entry]) -> None:
+    def show(self, entries: Sequence[ListedMail]) -> None:
         """Show these; the cursor stays on its mail, or where it was."""
         current = self.current
         self._entries = list(entries)

@@ -14,7 +14,7 @@ from clients.box.numbers import Numbers
 from clients.contract.header import Header
 from clients.errors import RequestError
 from clients.terminal.inbox.listing import Listed
-from clients.terminal.tui.account import Came, Left, Said
+from clients.terminal.tui.account import AccountSaid, MailCame, MailLeft
 from clients.terminal.tui.app import MailApp
 from clients.terminal.tui.mail_list import MailList
 from tests.support.contract_player import mail_id
@@ -23,7 +23,7 @@ HOSTILE = "[/nope] [@click=app.exit(7)]boom[/] [bold]x"
 PARTS = msgpack.packb([[0, "text/plain", "", 9], [1, "image/png", "[/nope].png", 3]])
 
 
-class Account:
+class WindowAccount:
     """Stands in for a device: knows what it was asked, and answers when told to."""
 
     def __init__(self, name, rows=()):
@@ -89,7 +89,7 @@ def text_of(app, where):
 
 
 def test_what_a_mail_says_is_literal_everywhere(tmp_path):
-    account = Account("alice/phone", [row(0, HOSTILE, "[/nope]"), row(1, "last")])
+    account = WindowAccount("alice/phone", [row(0, HOSTILE, "[/nope]"), row(1, "last")])
 
     async def story(app, pilot):
         await pilot.press("end", "enter")
@@ -101,7 +101,7 @@ def test_what_a_mail_says_is_literal_everywhere(tmp_path):
         assert f"Subject  {HOSTILE}" in text_of(app, "#body")
         assert text_of(app, "#body").endswith("[/nope] \ufffd[2J\ufffd[@click=app.exit(7)]body[/]\n")
         assert "[/nope].png" in str(app.query_one(OptionList).get_option_at_index(0).prompt)
-        account.tell(Said("alice/phone", "[/nope] said"))
+        account.tell(AccountSaid("alice/phone", "[/nope] said"))
         await pilot.pause()
         assert "[/nope] said" in text_of(app, "#head")
         screenshot = app.export_screenshot()
@@ -111,7 +111,7 @@ def test_what_a_mail_says_is_literal_everywhere(tmp_path):
 
 
 def test_attachments_are_saved_one_or_all_of_them(tmp_path):
-    account = Account("alice/phone", [row(0)])
+    account = WindowAccount("alice/phone", [row(0)])
 
     async def story(app, pilot):
         await pilot.press("d")
@@ -132,22 +132,22 @@ def test_attachments_are_saved_one_or_all_of_them(tmp_path):
 
 
 def test_mail_comes_leaves_is_marked_and_taken_back():
-    account = Account("alice/phone", [row(0, "first")])
+    account = WindowAccount("alice/phone", [row(0, "first")])
 
     async def story(app, pilot):
-        account.tell(Came("alice/phone", row(1, "second")))
+        account.tell(MailCame("alice/phone", row(1, "second")))
         await pilot.pause()
         await pilot.pause()
         assert ["second" in lines(app)[0], "first" in lines(app)[1]] == [True, True], "the newest is above"
         await pilot.press("s")
         assert account.seen == [mail_id(0)], "the cursor stays on its mail"
-        account.tell(Left("alice/phone", mail_id(0)))
+        account.tell(MailLeft("alice/phone", mail_id(0)))
         await pilot.pause()
         await pilot.pause()
         assert [each for each in lines(app) if each] == [lines(app)[0]]
         await pilot.press("u")
         assert account.answer(unseen=b"") == [("unseen", (mail_id(0),))]
-        account.tell(Left("alice/phone", mail_id(1)))
+        account.tell(MailLeft("alice/phone", mail_id(1)))
         await pilot.pause()
         await pilot.pause()
         assert text_of(app, "#body") == ""
@@ -157,7 +157,7 @@ def test_mail_comes_leaves_is_marked_and_taken_back():
 
 
 def test_search_narrows_the_list_and_escape_widens_it_again():
-    account = Account("alice/phone", [row(0, "Grüße"), row(1, "[plan]"), row(2, "other", "Bob")])
+    account = WindowAccount("alice/phone", [row(0, "Grüße"), row(1, "[plan]"), row(2, "other", "Bob")])
 
     async def story(app, pilot):
         for sought, found in (("GRÜSSE", 1), ("[plan", 1), ("bob", 1), ("nothing", 0), ("drawing", 3)):
@@ -174,7 +174,10 @@ def test_search_narrows_the_list_and_escape_widens_it_again():
 
 
 def test_several_accounts_are_shown_together_or_one_by_one():
-    alice, bob = Account("alice/phone", [row(0, "to alice")]), Account("bob/desk", [row(0, "to bob"), row(1, "too")])
+    alice, bob = (
+        WindowAccount("alice/phone", [row(0, "to alice")]),
+        WindowAccount("bob/desk", [row(0, "to bob"), row(1, "too")]),
+    )
 
     async def story(app, pilot):
         for said, count in (("alice/phone, bob/desk", 3), ("alice/phone", 1), ("bob/desk", 2), ("alice", 3)):
@@ -189,14 +192,14 @@ def test_several_accounts_are_shown_together_or_one_by_one():
 
 
 def test_an_errand_that_fails_is_told_and_an_account_that_ends_ends_the_window():
-    account = Account("alice/phone", [row(0)])
+    account = WindowAccount("alice/phone", [row(0)])
 
     async def story(app, pilot):
         await pilot.press("enter")
         account.answer(text=RequestError("the bridge refused: body [/gone]"), parts=PARTS)
         await pilot.pause()
         assert "body [/gone]" in text_of(app, "#head")
-        account.tell(Said("alice/phone", "refused", fatal=True))
+        account.tell(AccountSaid("alice/phone", "refused", fatal=True))
         await pilot.pause()
 
     assert drive(story, account) == "refused"
@@ -213,7 +216,7 @@ def test_two_thousand_mails_line_up_at_every_width(width):
         rows.append(
             Listed(numbers.of(mail_id(each)), mail_id(each), row(each, subjects[each % 5], names[each % 5]).header)
         )
-    account = Account("alice/phone", rows)
+    account = WindowAccount("alice/phone", rows)
 
     async def story(app, pilot):
         mails = app.query_one(MailList)
