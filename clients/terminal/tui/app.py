@@ -55,6 +55,7 @@ class WindowTask(Message):
 class MailApp(App[str]):
     """Mail of some accounts. The result of `run` is the last account's reason to end, if that was its end."""
 
+    TITLE = "Postbell"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #head { height: 1; background: $primary; color: $text; padding: 0 1; }

@@ -1,0 +1,79 @@
+"""`watch --tui` on a pseudo-terminal, with a broker: mail comes, is marked as seen, and a key ends it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import termios
+from contextlib import suppress
+
+import pytest
+
+from tests.support.contract_player import Command, Player, mail_id
+from tests.support.mosquitto import Mosquitto
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with Mosquitto(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def player(broker):
+    with Player(broker) as connected:
+        yield connected
+
+
+class Window:
+    """A pseudo-terminal of 100 by 30 that a command runs on."""
+
+    def __init__(self, command):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.shown = b""
+        command.environment |= {"TERM": "xterm-256color", "COLORTERM": ""}
+        command.start(stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+
+    def shows(self, text):
+        with suppress(OSError):  # nobody is on the other side any more
+            while select.select([self.master], (), (), 0)[0]:
+                self.shown += os.read(self.master, 65536)
+        return text.encode() in self.shown
+
+    def press(self, keys):
+        os.write(self.master, keys.encode())
+
+
+def test_mail_comes_into_the_window_and_is_seen_from_there(tmp_path, broker, player):
+    player.on_request = player.mark_seen
+    player.deliver(0, subject="waited [/nope]")
+    watch = Command(tmp_path, broker, "--tui")
+    window = Window(watch)
+    until(lambda: window.shows("waited [/nope]"), what="the mail that waited")
+    player.deliver(1, subject="came [@click=app.exit(7)]boom[/]")
+    until(lambda: window.shows("came [@click=app.exit(7)]boom[/]"), what="the mail that came")
+    window.press("s")
+    until(lambda: list(player.live) == [mail_id(1)], what="the mail under the cursor to be marked as seen")
+    second = Command(tmp_path, broker, "--json")
+    second.err = tmp_path / "second.err"
+    assert second.run() == 1
+    assert "is being watched already" in second.complaints
+    window.press("q")
+    until(lambda: window.shows("never") or watch.process.poll() is not None, what="its end")
+    assert watch.process.returncode == 0
+    os.close(window.master)
+
+
+def test_without_a_terminal_or_with_options_of_the_plain_watcher_it_says_so(tmp_path, broker):
+    plain = Command(tmp_path, broker, "--tui", "--json")
+    assert plain.run() == 2
+    assert "go with the plain watcher" in plain.complaints
+    piped = Command(tmp_path, broker, "--tui")
+    assert piped.run() == 2
+    assert "--tui needs a terminal" in piped.complaints
