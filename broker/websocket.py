@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _READ = memoryview(bytearray(16_384))  # where the network's bytes arrive: one for all, since they leave it at once
 _SLICE = 256  # bytes looked at in one turn: at most 42 frames,
 _SLICE_OF_A_STRANGER = 128  # and until the password was right 21
+_FRAME = 2  # units of work (turns.py) that a frame costs, with the pong that it may need
 _ANSWER = 32  # units of work (turns.py) that a request costs, beside its lines
 _FRAMES_OF_A_STRANGER = 1024  # until the password was right
 _SIZE_OF_A_STRANGER = 32_768  # bytes of one frame, until then
@@ -219,7 +220,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         for frame in frames:
             if isinstance(frame, Frame):
                 self._take(frame)
-        return 1 + len(frames)
+        return _FRAME * (1 + len(frames))
 
     def _take(self, frame: Frame) -> None:
         self._frames += not self.known
