@@ -223,6 +223,13 @@ def test_what_all_have_acknowledged_needs_no_disk(path, monkeypatch):
         store.done("a", 2)
         await asyncio.wait_for(waited, 10)
         assert store.queue("a", 3, Message("t", b"3", 1)) > second
+        waited = asyncio.ensure_future(committed(store, store.ticket))
+        await steps()
+        store.done("a", 3)
+        store.queue("a", 3, Message("t", b"3", 1))
+        await steps()
+        assert not waited.done()  # in the same step something else came
+        waited.cancel()
         store.remember("a", b"", 0, NEVER)
         waited = asyncio.ensure_future(committed(store, store.ticket))
         await steps()
