@@ -66,12 +66,11 @@ class Inbound:
 
         Ours retains none; mosquitto and NATS cannot be told so. It was answered when it came, and is not again.
         """
-        loop = asyncio.get_running_loop()
         replayed: asyncio.Queue[str] = asyncio.Queue()
 
-        def remember(topic: str, payload: bytes) -> None:  # in paho's thread
+        def remember(topic: str, payload: bytes) -> None:
             if payload and topics.parse_request(self._root, topic) is not None:
-                loop.call_soon_threadsafe(replayed.put_nowait, topic)
+                replayed.put_nowait(topic)
 
         with connection.retained(remember), contextlib.suppress(LinkDownError):
             while True:

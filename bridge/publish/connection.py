@@ -1,7 +1,6 @@
 """One connection to the broker, over paho-mqtt: publish, subscribe, and hear what comes.
 
-paho runs its own network thread; what it reports is handed to the event loop in batches, so a
-burst of acknowledgements costs one wake-up.
+The loop drives paho (`driven.py`). What it reports is taken up behind what it does, all that came in a turn at once.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class BrokerConnection:
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._client = client
         self._on_message = on_message
-        self._on_retained: tuple[Callable[[str, bytes], None], ...] = ()  # replaced, never changed: two threads use it
+        self._on_retained: tuple[Callable[[str, bytes], None], ...] = ()
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._flying = 0
@@ -129,7 +128,7 @@ class BrokerConnection:
     def retained(self, callback: Callable[[str, bytes], None]) -> Iterator[None]:
         """Within the block `callback` gets topic and payload of each replayed retained message.
 
-        It is called in paho's thread, so that a large replay does not keep the loop.
+        A large replay goes by some packets at a time, so that it does not keep the loop.
         """
         self._on_retained = (*self._on_retained, callback)
         try:
@@ -138,9 +137,8 @@ class BrokerConnection:
             self._on_retained = tuple(each for each in self._on_retained if each is not callback)
 
     async def close(self) -> None:
-        """Say goodbye and end paho's thread; whatever still waits fails with LinkDownError."""
-        self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
+        """Say goodbye; whatever still waits fails with LinkDownError."""
+        hang_up(self._client)
         self._lost("closed")
         for task in self._tasks:
             task.cancel()
@@ -183,11 +181,11 @@ class BrokerConnection:
         return future
 
     def _report(self, what: Callable[..., None], *arguments: Any) -> None:
-        """Queue a report from paho's thread, and wake the loop if it is not awake for us already."""
+        """Queue a report: paho is in the middle of something, and we may have it do more."""
         self._reports.append((what, arguments))
-        if not self._scheduled and not self._loop.is_closed():
+        if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon_threadsafe(self._take_reports)
+            self._loop.call_soon(self._take_reports)
 
     def _take_reports(self) -> None:
         self._scheduled = False
@@ -253,6 +251,12 @@ class BrokerConnection:
         except Exception:  # noqa: BLE001 - the session edge towards devices
             self._log.exception("request_failed")
         self._client.ack(message.mid, message.qos)
+
+
+def hang_up(client: paho.Client) -> None:
+    """Say goodbye, as far as the socket takes it at once, and close it."""
+    client.disconnect()
+    client.loop_write()
 
 
 def why(reason: ReasonCode, said: Properties | None, *, told: bool) -> str:

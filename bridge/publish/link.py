@@ -16,7 +16,8 @@ from paho.mqtt.packettypes import PacketTypes
 from bridge.contract import topics
 from bridge.errors import LinkDownError, RefusedError, in_words
 from bridge.publish import properties
-from bridge.publish.connection import BrokerConnection
+from bridge.publish.connection import BrokerConnection, hang_up
+from bridge.publish.driven import DrivenClient
 from bridge.publish.ending import end
 from bridge.publish.granted import Granted
 from bridge.publish.target import prepared
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from bridge.publish.target import Target
 
 CONNECT_DEADLINE_S = 15.0
+LOOKS = 4
+"""So many times in a keepalive it is looked whether a ping is due, or its answer."""
 SESSION_EXPIRY_S = 30 * 86_400
 """How long an MQTT 5 broker keeps requests for a bridge that is away."""
 UNSUPPORTED_VERSION = 0x84
@@ -142,14 +145,14 @@ class Link:
         return await self._try(target, mqtt5=self._versions[-1])
 
     async def _try(self, target: Target, *, mqtt5: bool) -> BrokerConnection:
-        client = prepared(target, client_id=self._client_id, mqtt5=mqtt5)
+        client = prepared(target, client_id=self._client_id, mqtt5=mqtt5, kind=DrivenClient)
         client.max_inflight_messages_set(0)  # paho's window cannot be changed once CONNACK is there: ours is
         client.will_set(self._status_topic, b"offline", qos=1, retain=True)
         connection = BrokerConnection(client, on_message=self._on_message)
         try:
             await self._handshake(client, connection, target.url.address, mqtt5=mqtt5)
         except BaseException:
-            await _abandon(client)
+            hang_up(client)
             raise
         return connection
 
@@ -161,7 +164,7 @@ class Link:
         client.connect(address.host, address.port, self._keepalive_s, clean_start=False, properties=asked)
 
     async def _handshake(
-        self, client: paho.Client, connection: BrokerConnection, address: TcpAddress, *, mqtt5: bool
+        self, client: DrivenClient, connection: BrokerConnection, address: TcpAddress, *, mqtt5: bool
     ) -> None:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[ReasonCode, Granted]] = loop.create_future()
@@ -172,12 +175,12 @@ class Link:
 
         def connected(_c: Any, _u: Any, flags: paho.ConnectFlags, reason: ReasonCode, said: Properties | None) -> None:
             granted = Granted.of(said, mqtt5=mqtt5, session_present=flags.session_present)
-            loop.call_soon_threadsafe(answered, reason, granted)
+            answered(reason, granted)
 
         client.on_connect = connected
         async with asyncio.timeout(CONNECT_DEADLINE_S):
             await asyncio.to_thread(self._dial, client, address, mqtt5=mqtt5)
-            client.loop_start()
+            client.attach(loop, look_s=self._keepalive_s / LOOKS)
             ends: set[asyncio.Future[Any]] = {answer, connection.closed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
@@ -186,8 +189,3 @@ class Link:
         if reason != 0:
             refused = f"the broker refused the connection: {reason}"
             raise _OlderError(refused) if reason.value == UNSUPPORTED_VERSION else RefusedError(refused)
-
-
-async def _abandon(client: paho.Client) -> None:
-    client.disconnect()
-    await asyncio.to_thread(client.loop_stop)

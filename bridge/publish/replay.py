@@ -66,7 +66,7 @@ class Replaying(Protocol):
     """What a look needs of a connection: subscriptions, replayed topics, publishes, and when it was lost."""
 
     def retained(self, callback: Callable[[str, bytes], None]) -> AbstractContextManager[None]:
-        """Within the block `callback` gets topic and payload of what is replayed, in any thread."""
+        """Within the block `callback` gets topic and payload of what is replayed."""
 
     @property
     def closed(self) -> asyncio.Future[str]:
@@ -188,7 +188,7 @@ class Replay:
 
     async def _look_at(self, connection: Replaying, users: frozenset[str], *, dry_run: bool) -> Repair:
         """Compare these users' topics with what they should be."""
-        observed: dict[str, int] = {}  # paho's thread adds to it: copied, never iterated
+        observed: dict[str, int] = {}
         root, prefix = f"{self._root}/", len(self._root) + 1
 
         def remember(topic: str, payload: bytes) -> None:
@@ -199,7 +199,7 @@ class Replay:
         with self._outbox.witness() as acknowledged:
             with connection.retained(remember):
                 await self._replay(connection, list(_filters(self._root, sorted(users))))
-            seen = Observed(users, observed.copy(), frozenset(acknowledged), self._now_ms(), self._days)
+            seen = Observed(users, observed, frozenset(acknowledged), self._now_ms(), self._days)
             return await self._store.repair(seen, dry_run=dry_run)
 
     async def _pace(self, connection: Replaying) -> None:
@@ -223,7 +223,7 @@ class Replay:
         with connection.retained(remember):
             for view in topics.STATE_VIEWS:
                 await self._replay(connection, [f"{self._root}/+/{view}"])
-        return sorted(strangers.copy())
+        return sorted(strangers)
 
     async def _replay(self, connection: Replaying, filters: list[str]) -> None:
         """Have these filters replayed once, and wait until the replay is complete."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.endpoints import MqttUrl
+
+Client = TypeVar("Client", bound=paho.Client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,13 @@ class Target:
         return str(self.url.address)
 
 
-def prepared(target: Target, *, client_id: str, mqtt5: bool, clean: bool = False) -> paho.Client:
-    """A client that is ready to connect to a broker; `clean` is whether its session ends with the connection.
+def prepared(target: Target, *, client_id: str, mqtt5: bool, clean: bool = False, kind: type[Client]) -> Client:
+    """A client of that kind, ready to connect to a broker; `clean` is whether its session ends with the connection.
 
     On MQTT 5 that is said when it connects, and `clean` means nothing.
     """
     url = target.url
-    client = paho.Client(
+    client = kind(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         clean_session=None if mqtt5 else clean,

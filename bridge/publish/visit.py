@@ -18,11 +18,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import paho.mqtt.client as paho
+
 from bridge.errors import RefusedError
 from bridge.publish.target import prepared
 
 if TYPE_CHECKING:
-    import paho.mqtt.client as paho
     from paho.mqtt.reasoncodes import ReasonCode
 
     from bridge.publish.target import Target
@@ -75,7 +76,7 @@ class _Outcome:
 
 
 def _visit(target: Target, client_id: str, *, clean: bool) -> _Outcome:
-    client = prepared(target, client_id=client_id, mqtt5=False, clean=clean)
+    client = prepared(target, client_id=client_id, mqtt5=False, clean=clean, kind=paho.Client)
     answers: list[_Outcome] = []
 
     def connected(_c: Any, _u: Any, flags: paho.ConnectFlags, reason: ReasonCode, _p: Any) -> None:

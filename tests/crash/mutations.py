@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 COMMIT_LAG_S = 0.05
 """How late the disk is when nobody waits for it."""
+HAND_OVER_AHEAD_S = 0.4
+"""How far ahead of its commit a mail is published: a broker that syncs has acknowledged it by then."""
 
 
 def reply_before_commit() -> None:
@@ -98,7 +100,7 @@ def hand_over_before_commit() -> None:
         def telling(transaction: Any) -> None:
             before(transaction)
             self._loop.call_soon_threadsafe(self._committed, transaction.news)
-            time.sleep(COMMIT_LAG_S)
+            time.sleep(HAND_OVER_AHEAD_S)
 
         self._before_commit = telling
         try:

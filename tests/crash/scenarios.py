@@ -71,6 +71,8 @@ LAUNCHES = ("after_commit:4", "before_commit:4", "before_reply:4", "after_reply:
 DYING = Hunt(_schedule(seconds=6.0, points={"bridge": LAUNCHES}), broker="embedded")
 """The bridge dies again and again between taking a mail and answering for it. The first two deaths tell enough, for a
 machine that has other things to do as well."""
+LANDING = Hunt(_schedule(seconds=6.0, points={"bridge": ("after_puback:30",) * 4}), broker="embedded")
+"""The bridge dies as soon as the broker has what was handed over, before it could settle it."""
 STUCK = Hunt(
     _schedule(
         *(Action(at, "stall", "bridge", 0.5) for at in STALLS),
@@ -93,7 +95,7 @@ FORGETTING = Hunt(
 
 HUNTS = {
     "reply_before_commit": DYING,
-    "hand_over_before_commit": DYING,
+    "hand_over_before_commit": LANDING,
     "no_recognition": DYING,
     "settle_before_acknowledgement": STUCK,
     "no_deduplication": FORGETTING,

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import need
 from tests.crash.mutations import MUTATIONS
 from tests.crash.run import run
-from tests.crash.scenarios import DYING, FORGETTING, HUNTS, STUCK
+from tests.crash.scenarios import DYING, FORGETTING, HUNTS, LANDING, STUCK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
 AT_ONCE = 2
 
 
-PLANS = {"dying": DYING, "stuck": STUCK, "forgetting": FORGETTING}
+PLANS = {"dying": DYING, "landing": LANDING, "stuck": STUCK, "forgetting": FORGETTING}
 CASES = [(plan, "") for plan in PLANS.values()] + [(plan, mutation) for mutation, plan in HUNTS.items()]
 
 
