@@ -32,7 +32,10 @@ EXAMPLES = {
     "BYTES": "192",
 }
 """What may stand for an argument that a command cannot do without, by what its help calls it."""
-FURTHER: dict[tuple[str, ...], list[str]] = {("user", "change"): ["--address", "bob@example.org"]}
+FURTHER: dict[tuple[str, ...], list[str]] = {
+    ("user", "change"): ["--address", "bob@example.org"],
+    ("bench",): ["--mails", "10"],
+}
 """Options that look as if a command could do without."""
 
 
