@@ -94,6 +94,8 @@ class MailList(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         digits = len(str(max(99, self._entries[at].listed.number)))
         text = line(self._entries[at].listed, width=width, digits=digits)
+        if at == self._cursor:
+            text.spans.clear()  # one bar: reversed, each colour would be a block of its own
         strip = Strip(list(text.render(self.app.console)), text.cell_len).adjust_cell_length(width)
         return strip.apply_style(_CURSOR if at == self._cursor else self.rich_style)
 
