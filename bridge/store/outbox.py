@@ -186,7 +186,8 @@ def _settle_new(transaction: Transaction, publications: Sequence[Publication]) -
     for statement, some in ((SETTLE_BOTH, both), (SETTLE_HEADERS, headers)):
         if some:
             still = connection.execute(statement, (now_ms, json.dumps(some))).fetchall()
-            transaction.messages_marked |= any(waits for (waits,) in still)
+            # A message that is gone meanwhile, as with its user, left a tombstone to publish.
+            transaction.messages_marked |= len(still) < len(some) or any(waits for (waits,) in still)
     if events:
         connection.execute(SETTLE_EVENTS, (json.dumps(sorted(events)),))
 

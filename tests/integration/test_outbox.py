@@ -162,6 +162,25 @@ def test_a_row_leaves_when_it_is_acknowledged_and_not_before(path):
     pumping(path, story)
 
 
+def test_what_is_gone_before_it_is_acknowledged_is_cleared_behind_it(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        async with pump.connected(Broker()) as broker:
+            await pump.drained()
+            broker.at_once = False
+            kept = await pump.keep(alice)
+            await eventually(lambda: broker.of("msg") and broker.of("event"), "what is new")
+            await pump.store.write(people.remove_user, "alice")
+            broker.at_once = True
+            broker.acknowledge()
+            await pump.drained()
+        assert broker.of("msg")[-1].topic.endswith(kept.mail_id)
+        assert broker.of("msg")[-1].payload == b""
+
+    pumping(path, story)
+
+
 def test_what_was_not_acknowledged_is_published_again_on_the_next_connection(path):
     alice = add_user(path, "alice")
 
