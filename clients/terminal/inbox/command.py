@@ -79,7 +79,7 @@ class InboxCommand:
                 self._open(ids[0])
             case Action.SAVE:
                 self._save(ids[0], order.part)
-            case Action.SEEN | Action.UNSEEN:
+            case _:  # seen or unseen
                 self._mark(order.action.value, ids)
 
     def _named(self, order: Order) -> list[str]:

@@ -145,3 +145,27 @@ def test_a_number_that_no_mail_has_is_told_and_one_can_be_given_up(table):
     table.press("?q")
     assert table.notices[-1] == KEYS
     assert table.desk.quit
+
+
+def test_nothing_is_taken_back_while_nothing_was_marked(table):
+    table.press("u")
+    assert table.errands.due_at(table.now, up=True) is None
+    table.press("77u")
+    assert table.errands.due_at(table.now, up=True) is None
+    assert table.notices == ["there is no mail 77"]
+
+
+def test_an_attachment_that_does_not_come_leaves_no_file_and_is_told(table):
+    table.press("d")
+    table.answer(msgpack.packb([[1, "image/png", "plan.png", 3]]))
+    table.answer("part gone", status=3)
+    assert table.notices == ["the bridge refused: part gone"]
+    assert list(table.directory.iterdir()) == []
+
+
+def test_a_header_that_cannot_be_read_does_not_keep_a_mail_from_the_list(table):
+    table.snapshot.headers[IDS[0]] = b"\xc1"
+    del table.snapshot.headers[IDS[1]]
+    table.press("l")
+    said = table.written.decode().splitlines()
+    assert ["newer client" in each for each in said] == [True, True, False]

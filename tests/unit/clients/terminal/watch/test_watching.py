@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from types import SimpleNamespace
 from typing import Any
 
+import msgpack
 import pytest
 
 from bridge.contract.header import pack_header
@@ -149,3 +152,43 @@ def test_after_a_signal_hook_and_keys_are_looked_after(seen):
     assert not loop._ended
     loop._handle_signals({15})
     assert loop._ended
+
+
+class Session:
+    """A connection that is up or not, turn by turn, in which these descriptors have become readable."""
+
+    def __init__(self, *turns, ready=()):
+        self.up, self._turns, self._ready = False, list(turns), ready
+        self.waited, self.published, self.closed = [], [], False
+
+    def step(self, timeout_s, *, also):
+        self.waited.append(timeout_s)
+        self.up = self._turns.pop(0)
+        if not self._turns:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return also
+        return []
+
+    def publish(self, topic, request):
+        self.published.append((topic, msgpack.unpackb(request)[2:]))
+
+    def close(self):
+        self.closed = True
+
+
+def test_without_alarm_and_errands_it_waits_marks_what_it_showed_and_says_goodbye(seen, tmp_path):
+    session = Session(False, True, True)
+    device = stand_in(
+        live=list(IDS),
+        shown=IDS[:1],
+        caught_up=True,
+        show_unshown=lambda: None,
+        due_at=lambda: 7.0,
+        tend=lambda _: None,
+    )
+    effects = Effects(alarm=None, hook=None, mark_seen=True)
+    watch(seen, session=session, device=device, relay=Relay(tmp_path / "sock"), effects=effects).run()
+    assert session.waited[:2] == [None, None], "nothing is due while the broker is away"
+    assert 0 < session.waited[2] <= 7.0
+    assert session.published == [("mail/alice/do/phone", ["seen", IDS[0]])]
+    assert session.closed
