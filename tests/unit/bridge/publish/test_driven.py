@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import selectors
 import socket
 
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
-from bridge.publish.driven import BulkSocket
+from bridge.publish.driven import BulkSocket, DrivenClient
 
 
 @pytest.fixture
@@ -94,3 +97,198 @@ def test_a_frame_that_went_out_in_part_is_asked_for_again():
     bulk.send(b"def")
     assert bulk.flush()
     assert inner.asked == [b"abc", b"abcdef", b"def"]
+
+
+class Client(DrivenClient):
+    """A client that has dialled: what paho would write it writes when told to, and it notes what it was called for."""
+
+    def __init__(self, sock):
+        super().__init__(CallbackAPIVersion.VERSION2)
+        self.bulk, self.to_write, self.read, self.looked = BulkSocket(sock), [], [], 0
+        self.broke, self.ends_after = None, None
+        self.came = asyncio.Event()
+
+    def socket(self):
+        return self.bulk
+
+    def say(self, *packets):
+        self.to_write += packets
+        self.on_socket_register_write(self, None, self.bulk)
+
+    def loop_read(self, _max_packets=1):
+        try:
+            self.read.append(self.bulk.recv(2))
+        except OSError as error:
+            self.broke = error
+            self.leave()
+        self.came.set()
+        if len(self.read) == self.ends_after:
+            self.leave()
+
+    def loop_write(self):
+        packets, self.to_write = self.to_write, []
+        for each in packets:
+            self.bulk.send(each)
+            if each == FAREWELL:
+                self.leave()
+
+    def loop_misc(self):
+        self.looked += 1
+        self.came.set()
+
+    def leave(self):
+        self.on_socket_close(self, None, self.bulk)
+        self.on_socket_close(self, None, self.bulk)
+        self.bulk.close()
+
+    async def until(self, condition):
+        """Wait until it has been called for that."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self.came.clear()
+                await self.came.wait()
+
+
+FAREWELL = b"\xe0\x00"
+MUCH = bytes(4_000_000)
+
+
+def attached(story, *, look_s=3600.0):
+    """A story with a client on the loop of this test and the far end of its connection."""
+
+    async def run():
+        near, far = socket.socketpair()
+        with near, far:
+            near.setblocking(False)
+            far.setblocking(False)
+            client = Client(near)
+            far.send(b"in")
+            assert client.bulk.recv(1) == b"i"
+            client.attach(asyncio.get_running_loop(), look_s=look_s)
+            await story(client, far, asyncio.get_running_loop())
+
+    asyncio.run(run())
+
+
+async def turns(count=3):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def received(far, length):
+    async with asyncio.timeout(10):
+        data = bytearray()
+        while len(data) < length:
+            data += await asyncio.get_running_loop().sock_recv(far, 1_000_000)
+        return bytes(data)
+
+
+def test_what_came_while_it_dialled_is_handled_though_the_socket_is_silent():
+    async def story(client, _far, _loop):
+        await client.until(lambda: client.read == [b"n"])
+        client.leave()
+
+    attached(story)
+
+
+def test_much_that_has_come_is_handled_a_piece_each_turn_and_nothing_after_the_end():
+    async def story(client, far, _loop):
+        client.ends_after = 3
+        far.send(b"aabbccdd")
+        await client.until(lambda: len(client.read) == 3)
+        await turns()
+        assert client.read == [b"n", b"aa", b"bb"]
+
+    attached(story)
+
+
+def test_what_the_network_does_not_take_goes_out_when_there_is_room():
+    async def story(client, far, loop):
+        client.say(MUCH, b"last")
+        client.say()
+        await turns()
+        assert client.bulk.fileno() in writers(loop)
+        assert (await received(far, len(MUCH) + 4)).endswith(b"\0last")
+        await turns()
+        assert client.bulk.fileno() not in writers(loop), "nobody waits for room that nothing needs"
+        client.say(b"more")
+        assert await received(far, 4) == b"more"
+        client.leave()
+
+    attached(story)
+
+
+def writers(loop):
+    """The descriptors for whose room the loop waits."""
+    return [number for number, key in loop._selector.get_map().items() if key.events & selectors.EVENT_WRITE]
+
+
+def test_a_connection_that_ends_while_it_waits_for_room_leaves_nothing_on_the_loop():
+    async def story(client, _far, loop):
+        number = client.bulk.fileno()
+        client.say(MUCH)
+        await turns()
+        assert number in writers(loop)
+        client.leave()
+        assert number not in loop._selector.get_map()
+        client.say(b"more")
+        await turns()
+        assert client.to_write == [b"more"], "nothing is written to what has ended"
+
+    attached(story)
+
+
+def test_a_farewell_ends_it_in_the_turn_in_which_it_is_written():
+    async def story(client, far, _loop):
+        client.say(FAREWELL)
+        await turns()
+        assert far.recv(9) == FAREWELL
+        assert far.recv(9) == b""
+        assert client.bulk.fileno() == -1
+
+    attached(story)
+
+
+def test_what_was_to_be_written_when_it_ended_is_not():
+    async def story(client, _far, _loop):
+        client.say(b"late")
+        client.leave()
+        await turns()
+        assert client.to_write == [b"late"]
+
+    attached(story)
+
+
+def test_a_pipe_that_breaks_under_a_write_is_told_at_once():
+    async def story(client, far, loop):
+        number = client.bulk.fileno()
+        await client.until(lambda: client.read)
+        client.say(MUCH)
+        await turns()
+        far.close()
+        client.say(b"x")
+        await client.until(lambda: client.broke is not None)
+        assert isinstance(client.broke, (BrokenPipeError, ConnectionResetError))
+        assert number not in loop._selector.get_map()
+
+    attached(story)
+
+
+def test_it_is_looked_after_again_and_again_until_it_ends():
+    async def story(client, _far, _loop):
+        await client.until(lambda: client.looked >= 2)
+        client.leave()
+        looked = client.looked
+        await turns()
+        assert client.looked == looked
+
+    attached(story, look_s=0.0)
+
+
+def test_a_client_without_a_connection_is_not_driven():
+    async def story():
+        client = DrivenClient(CallbackAPIVersion.VERSION2)
+        client.attach(asyncio.get_running_loop(), look_s=1.0)
+        assert client.on_socket_register_write is None
+
+    asyncio.run(story())
