@@ -45,5 +45,4 @@ def _characters(text: str) -> Iterator[str]:
             yield character
             character = ""
         character += each
-    if character:
-        yield character
+    yield character

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
+from typing import Any
 
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
@@ -113,7 +114,8 @@ class Client(DrivenClient):
 
     def say(self, *packets):
         self.to_write += packets
-        self.on_socket_register_write(self, None, self.bulk)
+        to_be_written: Any = self.on_socket_register_write
+        to_be_written(self, None, self.bulk)
 
     def loop_read(self, _max_packets=1):
         try:
@@ -137,8 +139,9 @@ class Client(DrivenClient):
         self.came.set()
 
     def leave(self):
-        self.on_socket_close(self, None, self.bulk)
-        self.on_socket_close(self, None, self.bulk)
+        closes: Any = self.on_socket_close
+        for _ in range(2):
+            closes(self, None, self.bulk)
         self.bulk.close()
 
     async def until(self, condition):

@@ -240,3 +240,70 @@ def test_two_thousand_mails_line_up_at_every_width(width):
         assert cell_len(original(0).text) == mails.scrollable_content_region.width
 
     drive(story, account, size=(width, 40))
+
+
+def test_mails_that_come_together_are_drawn_once_and_what_is_open_stays_open():
+    account = WindowAccount("alice/phone", [row(0, "first")])
+
+    async def story(app, pilot):
+        await pilot.press("enter")
+        account.answer(text=b"all of it", parts=PARTS)
+        await pilot.pause()
+        show, drawn = app._show, []
+
+        def counted():
+            drawn.append(len(app._entries))
+            show()
+
+        app._show = counted
+        for each in range(1, 4):
+            account.tell(MailCame("alice/phone", row(each, "next")))
+        await pilot.pause()
+        await pilot.pause()
+        assert len([each for each in lines(app) if each]) == 4
+        assert drawn == [4]
+        assert text_of(app, "#body").endswith("all of it")
+        app.query_one(MailList).post_message(MailList.Highlighted())
+        await pilot.pause()
+        assert text_of(app, "#body").endswith("all of it")
+        assert app.query_one(OptionList).option_count == 1
+
+    drive(story, account)
+
+
+def test_an_answer_that_comes_when_another_mail_is_read_is_not_shown():
+    account = WindowAccount("alice/phone", [row(0, "first"), row(1, "second")])
+
+    async def story(app, pilot):
+        await pilot.press("enter", "down")
+        await pilot.pause()
+        account.answer(text=b"text of the second", parts=PARTS)
+        await pilot.pause()
+        assert "Subject  first" in text_of(app, "#body")
+        assert "text of the second" not in text_of(app, "#body")
+        assert app.query_one(OptionList).option_count == 0
+
+    drive(story, account)
+
+
+def test_nothing_is_taken_back_while_nothing_was_marked():
+    account = WindowAccount("alice/phone", [row(0)])
+
+    async def story(_app, pilot):
+        await pilot.press("u")
+        assert account.errands == []
+
+    drive(story, account)
+
+
+def test_one_account_of_several_that_ends_does_not_end_the_window():
+    alice, bob = WindowAccount("alice/phone", [row(0)]), WindowAccount("bob/desk")
+
+    async def story(app, pilot):
+        alice.tell(AccountSaid("alice/phone", "refused", fatal=True))
+        await pilot.pause()
+        await pilot.pause()
+        assert "alice/phone: refused" in text_of(app, "#head")
+        assert app.is_running
+
+    assert drive(story, alice, bob) is None
