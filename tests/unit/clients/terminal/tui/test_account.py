@@ -103,6 +103,7 @@ def test_a_refusal_for_good_is_told(place):
 
 def test_the_answer_to_a_command_beside_the_window_is_passed_on_to_it(place, tmp_path):
     with Account(place()) as account, account.of._relay as relay, join(relay_path(tmp_path / "state")) as guest:
+        guest.settimeout(10)
         relay.requests(relay.filenos())
         guest.send(encode_request(7, "parts", mail_id(0)))
         assert relay.requests(relay.filenos()) == [encode_request(7, "parts", mail_id(0))]
