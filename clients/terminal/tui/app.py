@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from clients.errors import OutputError, RequestError
 from clients.terminal.columns import steady
 from clients.terminal.inbox.command import heading
 from clients.terminal.read.destination import MemoryDestination, NewFileDestination, harmless
@@ -199,8 +200,14 @@ class MailApp(App[str]):
             self._read(heading(listed.mail_id, listed.header) + text)
 
     def _parts_of(self, key: tuple[str, str], answer: bytes) -> None:
-        if self._open is not None and self._open.key == key:
-            self._list_parts(attached(understood(answer)))
+        if self._open is None or self._open.key != key:
+            return
+        try:
+            parts = understood(answer)
+        except RequestError as error:
+            self._tell(str(error))
+            return
+        self._list_parts(attached(parts))
 
     def _read(self, text: str) -> None:
         self.query_one("#body", Static).update(Text(text))
@@ -275,7 +282,7 @@ class MailApp(App[str]):
         name = safe_name(part.file_name, index=part.index, content_type=part.content_type)
         try:
             file = NewFileDestination(self._directory / name)
-        except OSError as error:
+        except OutputError as error:
             self._tell(str(error))
             return
 

@@ -307,3 +307,30 @@ def test_one_account_of_several_that_ends_does_not_end_the_window():
         assert app.is_running
 
     assert drive(story, alice, bob) is None
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    account = WindowAccount("alice/phone", [row(0)])
+
+    async def story(app, pilot):
+        await pilot.press("enter")
+        account.answer(text=b"text", parts=PARTS)
+        await pilot.pause()
+        await pilot.press("d")
+        await pilot.pause()
+        assert "cannot write" in text_of(app, "#head")
+
+    drive(story, account, directory=tmp_path / "missing")
+
+
+def test_a_list_of_parts_that_cannot_be_read_is_told(tmp_path):
+    account = WindowAccount("alice/phone", [row(0)])
+
+    async def story(app, pilot):
+        await pilot.press("enter")
+        account.answer(text=b"text", parts=b"\xc1")
+        await pilot.pause()
+        await pilot.pause()
+        assert "cannot be read" in text_of(app, "#head")
+
+    drive(story, account, directory=tmp_path)
