@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import random
-import select
 import signal
 import subprocess
 import threading
@@ -29,6 +27,7 @@ from tests.support.contract_player import (
     mail_id,
 )
 from tests.support.mosquitto import Mosquitto
+from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.waiting import free_port, until
 
 
@@ -418,31 +417,13 @@ def test_tls_with_a_certificate_that_is_checked(tmp_path):
             assert ids_in(watch.await_lines(30)) == ids_of(*range(30))
 
 
-class Terminal:
-    """A pseudo-terminal that a command runs on."""
-
-    def __init__(self, command):
-        self.master, slave = pty.openpty()
-        self.shown = b""
-        command.start(stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-
-    def shows(self, text):
-        if select.select([self.master], (), (), 0)[0]:
-            self.shown += os.read(self.master, 65536)
-        return text.encode() in self.shown
-
-    def press(self, keys):
-        os.write(self.master, keys.encode())
-
-
 def test_on_a_terminal_keys_mark_as_seen_and_vanished_mail_is_struck_out(tmp_path, broker, player):
     player.on_request = player.mark_seen
     player.deliver(0, subject="elsewhere")
     player.deliver(1, subject="evil \x1b]0;title\x07 \x1b[2J \x9b31m \u202egpj.exe")
     watch = Command(tmp_path, broker)
     watch.environment["TERM"] = "xterm-256color"
-    terminal = Terminal(watch)
+    terminal = PseudoTerminal(watch)
     until(lambda: terminal.shows("elsewhere"), what="the first mail")
     until(lambda: terminal.shows("evil"), what="the second mail")
     for attack in (b"\x1b]", b"\x1b[2J", b"\xc2\x9b", "\u202e".encode()):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import struct
-import termios
-from contextlib import suppress
 
 import pytest
 
 from tests.support.contract_player import Command, Player, mail_id
 from tests.support.mosquitto import Mosquitto
+from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.waiting import until
 
 
@@ -29,32 +24,11 @@ def player(broker):
         yield connected
 
 
-class Window:
-    """A pseudo-terminal of 100 by 30 that a command runs on."""
-
-    def __init__(self, command):
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.shown = b""
-        command.environment |= {"TERM": "xterm-256color", "COLORTERM": ""}
-        command.start(stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-
-    def shows(self, text):
-        with suppress(OSError):  # nobody is on the other side any more
-            while select.select([self.master], (), (), 0)[0]:
-                self.shown += os.read(self.master, 65536)
-        return text.encode() in self.shown
-
-    def press(self, keys):
-        os.write(self.master, keys.encode())
-
-
 def test_mail_comes_into_the_window_and_is_seen_from_there(tmp_path, broker, player):
     player.on_request = player.mark_seen
     player.deliver(0, subject="waited [/nope]")
     watch = Command(tmp_path, broker, "--tui")
-    window = Window(watch)
+    window = PseudoTerminal(watch, columns=100, lines=30)
     until(lambda: window.shows("waited [/nope]"), what="the mail that waited")
     player.deliver(1, subject="came [@click=app.exit(7)]boom[/]")
     until(lambda: window.shows("came [@click=app.exit(7)]boom[/]"), what="the mail that came")
