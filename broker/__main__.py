@@ -63,7 +63,7 @@ def _tell(options: argparse.Namespace) -> None:
     elif options.check_config:
         answer = checking.check(json.load(sys.stdin))
     else:
-        answer = describing.values(checking.settings(json.load(sys.stdin)))
+        answer = describing.show(checking.settings(json.load(sys.stdin)))
     sys.stdout.write(json.dumps(answer, default=str))
 
 
@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--describe-config", action="store_true", help="print the broker's keys as JSON, and end")
     given = "read settings as JSON from standard input, print"
     parser.add_argument("--check-config", action="store_true", help=f"{given} what is wrong with them as JSON, and end")
-    parser.add_argument("--show-config", action="store_true", help=f"{given} each key with its value as JSON, and end")
+    parser.add_argument(
+        "--show-config", action="store_true", help=f"{given} the broker's keys with their values as JSON, and end"
+    )
     return parser
 
 

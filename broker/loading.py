@@ -13,8 +13,6 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import SettingsError
-
 from broker.errors import ConfigurationError
 from broker.problems import judge
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from broker.settings import Settings
 
+_PREFIX = "POSTBELL_"
 _PLACES = (Path("postbell.toml"), Path("/etc/postbell/postbell.toml"))
 
 
@@ -35,13 +34,23 @@ def load(explicit: Path | None = None, *, environ: Mapping[str, str] = os.enviro
             values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from error
-    try:
-        settings, problems = judge(values)
-    except SettingsError as error:
-        raise ConfigurationError(f"environment: {error}; write POSTBELL_SECTION__KEY=value") from error
+    settings, problems = judge(overridden(values, environ))
     if settings is None or problems:
         raise ConfigurationError("\n".join(f"{_place(problem.key, path, environ)}: {problem}" for problem in problems))
     return settings
+
+
+def overridden(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the file says, with POSTBELL_SECTION__KEY and POSTBELL_KEY over it. Pure."""
+    merged = dict(values)
+    for variable in (each for each in environ if each.startswith(_PREFIX)):
+        section, nested, key = variable.removeprefix(_PREFIX).lower().partition("__")
+        there = merged.get(section, {})
+        if not nested:
+            merged[section] = environ[variable]
+        elif isinstance(there, dict):
+            merged[section] = {**there, key: environ[variable]}
+    return merged
 
 
 def _find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from broker.settings import Settings
+from broker.keys import declared
+from broker.settings import Section, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pydantic_core import ErrorDetails
-
+    from broker.keys import Declaration
     from broker.settings import Broker
 
-_NUMBER = ("not a number", "write one without quotes, as 7 or 0.5")
-_WHOLE = ("not a whole number", "write one without quotes, as 100")
-_WORDS = {
-    "int_type": _WHOLE,
-    "int_parsing": _WHOLE,
-    "int_from_float": _WHOLE,
-    "float_type": _NUMBER,
-    "float_parsing": _NUMBER,
-    "bool_type": ("neither true nor false", "write true or false without quotes"),
-    "bool_parsing": ("neither true nor false", "write true or false without quotes"),
-    "path_type": ("not a path", 'write it in quotes, as "/etc/postbell/file"'),
-    "string_type": ("not a text", 'write it in quotes, as "this"'),
-    "model_type": ("not a section", "write its name in brackets alone on a line, and below it key = value"),
-}
-_BOUNDS = {
-    "greater_than_equal": ("too small", "write {} or more"),
-    "greater_than": ("too small", "write more than {}"),
-    "less_than_equal": ("too large", "write {} or less"),
-}
+_NO_SECTION = ("not a section", "write its name in brackets alone on a line, and below it key = value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +31,36 @@ class Problem:
 
 
 def judge(values: Mapping[str, Any]) -> tuple[Settings | None, list[Problem]]:
-    """The settings of these values with the environment over them, None if some cannot be; and all that is wrong.
-
-    Raises pydantic-settings' SettingsError for a variable that is no setting at all.
-    """
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        problems = [_of(each) for each in error.errors(include_url=False)]
-        rest = _without(values, {problem.key for problem in problems})
-        return None, problems + ([] if rest == values else judge(rest)[1])
-    return settings, [*_in_the_clear(settings.broker), *_without_certificate(settings.broker)]
-
-
-def _of(error: ErrorDetails) -> Problem:
-    key = ".".join(str(part) for part in error["loc"])
-    return Problem(key, error["input"], *_put(error["type"], error["msg"], error.get("ctx", {})))
+    """The settings of these values, None if some cannot be; and all that is wrong."""
+    problems: list[Problem] = []
+    parts: dict[str, Any] = _read(declared(Settings), values, "", problems)
+    for name, section in _sections().items():
+        said = values.get(name, {})
+        if isinstance(said, dict):
+            parts[name] = section(**_read(declared(section), said, f"{name}.", problems))
+        else:
+            problems.append(Problem(name, said, *_NO_SECTION))
+    settings = Settings(**parts)
+    together = [*_in_the_clear(settings.broker), *_without_certificate(settings.broker)]
+    return None if problems else settings, problems + together
 
 
-def _without(values: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
-    return {
-        name: {key: inner for key, inner in value.items() if f"{name}.{key}" not in keys}
-        if isinstance(value, dict)
-        else value
-        for name, value in values.items()
-        if name not in keys
-    }
+def _sections() -> dict[str, type[Section]]:
+    return {each.name: type(each.default) for each in fields(Settings) if isinstance(each.default, Section)}
 
 
-def _put(kind: str, message: str, context: Mapping[str, Any]) -> tuple[str, str]:
-    """What the library says of a value, in our words: what is wrong, and the cure."""
-    if kind in _BOUNDS:
-        problem, cure = _BOUNDS[kind]
-        (bound,) = context.values()
-        return problem, cure.format(int(bound) if bound == int(bound) else bound)
-    problem, _, cure = message.removeprefix("Value error, ").partition("; ")
-    return _WORDS.get(kind) or (problem, cure or "mend it")
+def _read(
+    keys: Mapping[str, Declaration], said: Mapping[str, Any], before: str, problems: list[Problem]
+) -> dict[str, Any]:
+    """What was said of these keys, read; what cannot be is left out, and added to the problems."""
+    values = {}
+    for name in [each for each in keys if each in said]:
+        try:
+            values[name] = keys[name].read(said[name])
+        except ValueError as error:
+            problem, _, cure = str(error).partition("; ")
+            problems.append(Problem(f"{before}{name}", said[name], problem, cure))
+    return values
 
 
 def _in_the_clear(broker: Broker) -> Iterator[Problem]:

@@ -6,14 +6,14 @@ What came of it is logged and told in the run file, for whoever sent the signal.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from pydantic import BaseModel
 
 from broker.errors import ConfigurationError
-from broker.settings import BrokerLimits
+from broker.keys import declared
+from broker.settings import BrokerLimits, Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LIVE: Final = frozenset(
     {
-        *(f"limits.{key}" for key in BrokerLimits.model_fields),
+        *(f"limits.{key}" for key in declared(BrokerLimits)),
         *("broker.session_days", "broker.keep_alive", "broker.tls_cert", "broker.tls_key"),
         *("broker.proxies", "broker.origins", "log.level"),
     }
@@ -97,10 +97,10 @@ class Reload:
 def _differing(before: Settings, after: Settings) -> list[str]:
     """The dotted keys that have another value."""
     keys = []
-    for name in type(after).model_fields:
+    for name in (each.name for each in fields(after)):
         old, new = getattr(before, name), getattr(after, name)
-        if isinstance(new, BaseModel):
-            keys += [f"{name}.{key}" for key in type(new).model_fields if getattr(old, key) != getattr(new, key)]
+        if isinstance(new, Section):
+            keys += [f"{name}.{key}" for key in declared(type(new)) if getattr(old, key) != getattr(new, key)]
         elif old != new:
             keys.append(name)
     return keys

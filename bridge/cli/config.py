@@ -74,15 +74,14 @@ def config_show(
     as_json: options.AsJson = False,
 ) -> None:
     """Print what differs from the defaults as a configuration file, each key with the place that it is from."""
-    from bridge.config import keys, sample  # noqa: PLC0415 - what explains keys, for this alone
+    from bridge.config import sample  # noqa: PLC0415 - what writes keys down, for this alone
     from bridge.config.problems import masked  # noqa: PLC0415
 
     path = loading.find(options.chosen(context, config))
     checked = loading.check(path)
     # Where nothing is said of the broker its keys have their defaults, and none of its processes need be started.
     asked = everything or bool(checked.values.keys() & BROKERS_KEYS.keys())
-    values = _values(path, checked, with_brokers=asked)
-    chapters = keys.chapters(with_brokers=asked)
+    chapters, values = _shown(path, checked, with_brokers=asked)
     shown = [key for key in _every(chapters) if everything or values[key.name] != key.default]
     places = {key.name: checked.source.place(tuple(key.name.split("."))) for key in shown}
     told = {key.name: masked(values[key.name], key=key.name) for key in shown}
@@ -93,13 +92,13 @@ def config_show(
         typer.echo(written.rstrip("\n") or "# nothing differs from the defaults")
 
 
-def _values(path: Path | None, checked: Checked, *, with_brokers: bool) -> dict[str, Any]:
-    """The value of each key; raises ConfigurationError, with every mistake of bridge and broker."""
+def _shown(path: Path | None, checked: Checked, *, with_brokers: bool) -> tuple[tuple[Chapter, ...], dict[str, Any]]:
+    """All keys, and their values; raises ConfigurationError, with every mistake of bridge and broker."""
     from bridge.config import keys  # noqa: PLC0415
 
     try:
         if not checked.problems:
-            return keys.values(checked.settings, checked.values, with_brokers=with_brokers)
+            return keys.shown(checked.settings, checked.values, with_brokers=with_brokers)
     except BrokerSilentError:
         if not judging.judge(path).problems:
             raise

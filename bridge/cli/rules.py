@@ -49,6 +49,7 @@ def user_rules(
 ) -> None:
     """Show a user's rules, after changing them if told so. They hold from the next mail on."""
     from bridge.rules.change import Change  # noqa: PLC0415 - the other commands of `user` do without rules
+    from bridge.rules.rules import plain  # noqa: PLC0415
     from bridge.store import rules as stored  # noqa: PLC0415
 
     if rate is not None and remove_rate:
@@ -71,7 +72,7 @@ def user_rules(
         with opening.changing(options.settings(context, config)) as transaction:
             rules = stored.change(transaction, name, wanted, clear=clear)
     if as_json:
-        output.print_json({"user": name, **rules.model_dump(mode="json")})
+        output.print_json({"user": name, **plain(rules)})
     else:
         output.print_table(("rule", "value"), _rows(rules), empty=f"no rules: all mail of {name} rings")
 

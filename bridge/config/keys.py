@@ -95,27 +95,32 @@ class Chapter:
 
 def chapters(*, with_brokers: bool = True) -> tuple[Chapter, ...]:
     """All sections in the order of the file. For the broker's keys its program is asked; raises BrokerSilentError."""
-    ours = [
+    return _chapters(brokers.described() if with_brokers else [])
+
+
+def shown(
+    settings: Settings, raw: Mapping[str, Any], *, with_brokers: bool = True
+) -> tuple[tuple[Chapter, ...], dict[str, Any]]:
+    """All sections, and the value of each key, as TOML and JSON have it.
+
+    `raw` is what file and variables say, for the broker's keys. For those its program is asked; raises
+    BrokerSilentError.
+    """
+    told = brokers.shown(raw) if with_brokers else []
+    theirs = {each["name"]: each.pop("value") for each in told}
+    return _chapters(told), {**theirs, **{name: _plain(value) for name, _, value in _fields(settings)}}
+
+
+def _chapters(theirs: list[dict[str, Any]]) -> tuple[Chapter, ...]:
+    every = [
         Key(name, setting.kind.name, _plain(value), setting.meaning, setting.ge, setting.gt, setting.le)
         for name, setting, value in _fields(Settings())
     ]
-    theirs = [Key(**each) for each in brokers.described()] if with_brokers else []
+    others = [Key(**each) for each in theirs]
     names = ["", *(name for name, setting in declared(Settings).items() if setting.part is not None)]
     return tuple(
-        Chapter(
-            name, _meaning(name), _woven(*([key for key in keys if key.section == name] for keys in (ours, theirs)))
-        )
-        for name in names
+        Chapter(name, _meaning(name), _woven(*(_inside(name, keys) for keys in (every, others)))) for name in names
     )
-
-
-def values(settings: Settings, raw: Mapping[str, Any], *, with_brokers: bool = True) -> dict[str, Any]:
-    """The value of each key, as TOML and JSON have it; `raw` is what file and variables say, for the broker's keys.
-
-    For those its program is asked; raises BrokerSilentError.
-    """
-    theirs = brokers.values(raw) if with_brokers else {}
-    return {**theirs, **{name: _plain(value) for name, _, value in _fields(settings)}}
 
 
 def meanings() -> dict[str, str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from bridge.rules import pattern
-from bridge.rules.rules import Rules, RulesError, explain
+from bridge.rules.rules import Rules, RulesError, plain, read
 from bridge.rules.span import Span
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ class Change:
 
 def changed(rules: Rules, change: Change) -> Rules:
     """The rules after a change; raises RulesError. To add twice is no error, to remove what is not there is one."""
-    values = rules.model_dump()
+    values = plain(rules)
     for kind, canonical, added, removed in (
         ("mute", pattern.canonical, change.mute, change.remove_mute),
         ("vip", pattern.canonical, change.vip, change.remove_vip),
@@ -45,10 +43,7 @@ def changed(rules: Rules, change: Change) -> Rules:
     for key in ("zone", "hide", "rate"):
         if getattr(change, key) is not None:
             values[key] = getattr(change, key)
-    try:
-        return Rules.model_validate(values)
-    except ValidationError as error:
-        raise RulesError(explain(error)) from error
+    return read(values)
 
 
 def _canonical(kind: str, text: str, canonical: Callable[[str], str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.rules.change import changed
-from bridge.rules.rules import Rules, parse
+from bridge.rules.rules import Rules, document, parse
 from bridge.store.people import PeopleError
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 def read(connection: sqlite3.Connection, name: str) -> Rules:
     """A user's rules; raises PeopleError, or RulesError when they cannot be read."""
-    _, document = _row(connection, name)
-    return Rules() if document is None else parse(document)
+    _, kept = _row(connection, name)
+    return Rules() if kept is None else parse(kept)
 
 
 def change(transaction: Transaction, name: str, wanted: Change, *, clear: bool = False) -> Rules:
     """Change a user's rules, after taking them all away if told so; raises PeopleError or RulesError."""
-    user_id, document = _row(transaction.connection, name)
-    before = Rules() if clear or document is None else parse(document)
+    user_id, kept = _row(transaction.connection, name)
+    before = Rules() if clear or kept is None else parse(kept)
     after = changed(before, wanted)
     transaction.connection.execute("DELETE FROM rules WHERE user_id = ?", (user_id,))
     if after != Rules():
-        transaction.connection.execute("INSERT INTO rules VALUES (?, ?)", (user_id, after.model_dump_json()))
+        transaction.connection.execute("INSERT INTO rules VALUES (?, ?)", (user_id, document(after)))
     return after
 
 

@@ -20,6 +20,7 @@ from broker import acl
 from broker import loading as broker_loading
 from broker import settings as broker_settings
 from broker import topics as of_broker
+from broker.keys import declared as keys_of_broker
 from broker.runfile import RunFile
 from clients.contract import topics as of_clients
 from clients.contract.header import FLAG_NAMES
@@ -58,7 +59,7 @@ def test_broker_and_bridge_have_the_same_defaults_for_what_both_read():
     ours, theirs = settings.Settings(), broker_settings.Settings()
     for section in ("broker", "mqtt", "log"):
         mine, other = getattr(ours, section), getattr(theirs, section)
-        shared = declared(type(mine)).keys() & type(other).model_fields.keys()
+        shared = declared(type(mine)).keys() & keys_of_broker(type(other)).keys()
         assert shared
         for key in shared:
             assert str(getattr(mine, key) or "") == str(getattr(other, key) or ""), f"{section}.{key}"

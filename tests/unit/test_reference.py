@@ -20,12 +20,12 @@ def _in_this_process():
     """The broker tells of its keys here; that its program does as well is shown where keys are (test_keys.py)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(brokers, "described", lambda: json.loads(json.dumps(describing.describe(), default=str)))
-        patch.setattr(brokers, "values", lambda raw: json.loads(json.dumps(told_of(raw), default=str)))
+        patch.setattr(brokers, "shown", lambda raw: json.loads(json.dumps(told_of(raw), default=str)))
         yield
 
 
 def told_of(raw):
-    return describing.values(checking.settings(raw))
+    return describing.show(checking.settings(raw))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_page_and_the_sample_are_what_the_settings_say(chapters):
 def test_every_key_of_both_programs_is_told_once_with_its_meaning_and_a_type_that_is_explained(chapters):
     told = [key.name for key in every(chapters)]
     theirs = {f"{section}.{key}" for section, names in BROKERS_KEYS.items() for key in names}
-    assert sorted(told) == sorted({*keys.values(Settings(), {}), *theirs})
+    assert sorted(told) == sorted({*keys.shown(Settings(), {})[1], *theirs})
     for key in every(chapters):
         assert key.meaning.endswith("."), key.name
         assert key.meaning[0].isupper(), key.name
@@ -64,7 +64,7 @@ def read(text, tmp_path):
     path = tmp_path / "postbell.toml"
     path.write_text(text, "utf-8")
     bridge, broker = loading.load(path, environ={}), checking.settings(tomllib.loads(text))
-    return {name: value for name, _, value in keys._fields(bridge)}, describing.values(broker)
+    return {name: value for name, _, value in keys._fields(bridge)}, describing.show(broker)
 
 
 def test_the_sample_says_nothing(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from broker import loading
@@ -115,10 +117,10 @@ def test_statistics_as_topics():
     assert topics["$SYS/broker/uptime"] == "9"
 
 
-def load(tmp_path, text, **environ):
+def load(tmp_path, text, environ=None):
     file = tmp_path / "postbell.toml"
     file.write_text(text)
-    return loading.load(file, environ=environ)
+    return loading.load(file, environ=environ or {})
 
 
 def test_settings_have_defaults_and_the_file_counts(tmp_path):
@@ -149,11 +151,11 @@ def test_an_address_that_is_none_is_refused_with_what_to_write(tmp_path, text):
         load(tmp_path, f"[broker]\nlisten = {text}")
 
 
-def test_the_environment_says_an_address_as_the_file_does(tmp_path, monkeypatch):
-    monkeypatch.setenv("POSTBELL_BROKER__LISTEN", "[::1]:5")
-    monkeypatch.setenv("POSTBELL_BROKER__WEBSOCKET", "")
-    loaded = load(tmp_path, "[broker]\nwebsocket = '127.0.0.1:1'\n")
+def test_the_environment_says_an_address_as_the_file_does(tmp_path):
+    said = {"POSTBELL_BROKER__LISTEN": "[::1]:5", "POSTBELL_BROKER__WEBSOCKET": "", "POSTBELL_STATE_DIR": "/srv"}
+    loaded = load(tmp_path, "[broker]\nwebsocket = '127.0.0.1:1'\n", said)
     assert (loaded.broker.listen, loaded.broker.websocket) == (Address("::1", 5), None)
+    assert loaded.state_dir == Path("/srv")
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "example.org:1"])

@@ -6,6 +6,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
+from broker import checking
 from broker.errors import ConfigurationError
 from broker.reload import Reload
 from broker.settings import Settings
@@ -30,6 +31,10 @@ class Broker:
         self.used.append(settings)
 
 
+def changed(**values):
+    return checking.settings(values)
+
+
 def reloaded(*files):
     broker = Broker(*files)
 
@@ -44,7 +49,7 @@ def reloaded(*files):
 
 
 def test_what_is_live_holds_and_the_rest_is_named_each_time():
-    newer = Settings(limits={"packet": 4096}, broker={"session_days": 3, "listen": "127.0.0.1:1884"}, state_dir="/x")
+    newer = changed(limits={"packet": 4096}, broker={"session_days": 3, "listen": "127.0.0.1:1884"}, state_dir="/x")
     broker, logs = reloaded(newer, newer)
     assert broker.used == [newer, newer]
     first, second = broker.told
@@ -60,7 +65,7 @@ def test_what_is_live_holds_and_the_rest_is_named_each_time():
 
 
 def test_what_cannot_be_used_changes_nothing():
-    unusable = Settings(broker={"tls_cert": "x", "tls_key": "x"})
+    unusable = changed(broker={"tls_cert": "x", "tls_key": "x"})
     broker, logs = reloaded(ConfigurationError("one\ntwo"), unusable, Settings())
     assert broker.used == [Settings()]
     assert [told["problems"] for told in broker.told] == [

@@ -80,6 +80,15 @@ def test_a_command_imports_what_it_needs_and_no_more(place, words, without, most
     assert len(modules) <= most
 
 
+def test_the_brokers_program_judges_its_part_with_little():
+    """Commands ask it, and wait for it."""
+    asked = "import sys; from broker import __main__; __main__.main(['--check-config']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, input="{}")
+    problems, modules = done.stdout.split("]", 1)
+    assert problems == "["
+    assert HEAVY.isdisjoint(name.partition(".")[0] for name in json.loads(modules.replace("'", '"')))
+
+
 def test_the_overview_says_what_each_commands_own_help_begins_with():
     group: Any = typer.main.get_command(main.app)
     for name, finder in Postbell.finders.items():

@@ -65,11 +65,11 @@ def test_the_keys_of_a_section_stand_together_as_the_file_has_them():
 def test_values_of_the_broker_are_asked_of_the_broker(tmp_path):
     file = tmp_path / "postbell.toml"
     file.write_text("[limits]\nqueue_bytes = '2M'\ncommands = 50\n")
-    told = keys.values(loading.load(file, environ={}), tomllib.loads(file.read_text()))
+    _, told = keys.shown(loading.load(file, environ={}), tomllib.loads(file.read_text()))
     assert (told["limits.queue_bytes"], told["limits.commands"]) == (2 * 2**20, 50)
     assert told["lmtp.socket_mode"] == "0660"
     with pytest.raises(PostbellError, match="does not tell of its configuration"):
-        keys.values(Settings(), {"limits": {"queue": 0}})
+        keys.shown(Settings(), {"limits": {"queue": 0}})
 
 
 def test_a_file_is_written_with_what_is_asked_for():

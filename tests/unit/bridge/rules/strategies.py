@@ -6,8 +6,14 @@ from hypothesis import strategies as st
 
 from bridge.model import Header
 from bridge.rules.hide import Hide
-from bridge.rules.rules import Rules
+from bridge.rules.rules import read
 from bridge.rules.spam import SpamAction
+
+
+def rules(**said):
+    """The rules of what is said of each."""
+    return read(said)
+
 
 local_parts = st.sampled_from(["bob", "ann", "Ümit", "a b", ""])
 domains = st.sampled_from(["news.example", "shop.example", "x", "-", ""])
@@ -18,7 +24,7 @@ spans = st.builds(
     "{:02}:{:02}-{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 29), st.integers(0, 23), st.integers(30, 59)
 )
 rule_sets = st.builds(
-    Rules,
+    rules,
     mute=st.lists(patterns).map(tuple),
     vip=st.lists(patterns).map(tuple),
     quiet=st.lists(spans, max_size=3).map(tuple),

@@ -13,9 +13,9 @@ from bridge.model import Flag, Header
 from bridge.rules.alert import Alert, judge
 from bridge.rules.change import Change, changed
 from bridge.rules.hide import Hide
-from bridge.rules.rules import SAFEST, Rules
+from bridge.rules.rules import SAFEST, Rules, plain, read
 from bridge.rules.spam import SpamAction
-from tests.unit.bridge.rules.strategies import arrivals, headers, rule_sets
+from tests.unit.bridge.rules.strategies import arrivals, headers, rule_sets, rules
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BOB = Header(Flag.ATTACHMENT, "Bob", "bob@news.example", "Code 4711", "Your code is 4711", 9, "shop", 5)
@@ -93,33 +93,33 @@ def test_a_pattern_names_an_address_a_domain_or_a_list(pattern, from_address, li
     ],
 )
 def test_quiet_hours_go_by_the_clock_on_the_wall(span, moment, quiet):
-    at_night = Rules(quiet=(span,), zone="Europe/Berlin")
+    at_night = rules(quiet=(span,), zone="Europe/Berlin")
     assert judged(at_night, now_ms=at(moment)) is (Alert.QUIET if quiet else Alert.RING)
 
 
 @pytest.mark.parametrize("fold", [0, 1])
 def test_of_an_hour_that_comes_twice_both_are_quiet(fold):
-    at_night = Rules(quiet=("02:00-03:00",), zone="Europe/Berlin")
+    at_night = rules(quiet=("02:00-03:00",), zone="Europe/Berlin")
     moment = at("2026-10-25T02:30", fold=fold)
     assert judged(at_night, now_ms=moment) is Alert.QUIET
     assert judged(at_night, now_ms=moment + (1 - fold) * 3_600_000) is Alert.QUIET
 
 
 def test_quiet_hours_are_those_of_the_zone():
-    assert judged(Rules(quiet=("11:00-13:00",), zone="Europe/Berlin"), now_ms=NOON) is Alert.QUIET
-    assert judged(Rules(quiet=("11:00-13:00",), zone="Asia/Tokyo"), now_ms=NOON) is Alert.RING
-    assert judged(Rules(quiet=("16:30-16:31",), zone="Asia/Kolkata"), now_ms=NOON) is Alert.QUIET
+    assert judged(rules(quiet=("11:00-13:00",), zone="Europe/Berlin"), now_ms=NOON) is Alert.QUIET
+    assert judged(rules(quiet=("11:00-13:00",), zone="Asia/Tokyo"), now_ms=NOON) is Alert.RING
+    assert judged(rules(quiet=("16:30-16:31",), zone="Asia/Kolkata"), now_ms=NOON) is Alert.QUIET
 
 
 def test_several_spans_may_be_quiet():
-    both = Rules(quiet=("22:00-07:00", "12:00-13:00"), zone="Europe/Berlin")
+    both = rules(quiet=("22:00-07:00", "12:00-13:00"), zone="Europe/Berlin")
     assert judged(both, now_ms=at("2026-03-01T12:30")) is judged(both, now_ms=at("2026-03-01T23:30")) is Alert.QUIET
     assert judged(both, now_ms=at("2026-03-01T14:30")) is Alert.RING
 
 
 # --- which rule wins ------------------------------------------------------------------------------
 
-ALL = Rules(
+ALL = rules(
     mute=("@news.example",),
     vip=("bob@news.example",),
     quiet=("00:00-24:00",),
@@ -140,20 +140,20 @@ ALL = Rules(
     ],
 )
 def test_a_vip_beats_mute_quiet_hours_and_rate_in_this_order(missing, alert):
-    fewer = Rules.model_validate({key: value for key, value in ALL.model_dump().items() if key not in missing})
+    fewer = read({key: value for key, value in plain(ALL).items() if key not in missing})
     assert judged(fewer, rings=5) is alert
 
 
 @pytest.mark.parametrize(("rings", "alert"), [(0, Alert.RING), (19, Alert.RING), (20, Alert.STORM), (21, Alert.STORM)])
 def test_a_rate_allows_so_many_rings(rings, alert):
-    assert judged(Rules(rate="20/10m"), rings=rings) is alert
+    assert judged(rules(rate="20/10m"), rings=rings) is alert
 
 
 def test_urgency_is_the_senders_opinion_and_beats_nothing():
     urgent = replace(BOB, flags=Flag.URGENT)
-    assert judged(Rules(quiet=("00:00-24:00",), zone="UTC"), urgent) is Alert.QUIET
-    assert judged(Rules(mute=("@news.example",)), urgent) is Alert.MUTED
-    assert judged(Rules(rate="1/1m"), urgent, rings=1) is Alert.STORM
+    assert judged(rules(quiet=("00:00-24:00",), zone="UTC"), urgent) is Alert.QUIET
+    assert judged(rules(mute=("@news.example",)), urgent) is Alert.MUTED
+    assert judged(rules(rate="1/1m"), urgent, rings=1) is Alert.STORM
 
 
 @pytest.mark.parametrize(

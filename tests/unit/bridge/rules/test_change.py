@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bridge.rules.change import Change, changed
 from bridge.rules.rate import Rate
 from bridge.rules.rules import Rules, RulesError
-from tests.unit.bridge.rules.strategies import patterns, rule_sets, spans
+from tests.unit.bridge.rules.strategies import patterns, rule_sets, rules, spans
 
 
 @given(rule_sets, st.lists(patterns).map(tuple), st.lists(spans).map(tuple))
@@ -63,7 +63,7 @@ def test_spellings_become_one():
     change = Change(
         mute=("B@X.example", " b@x.EXAMPLE", "@X.example."), quiet=("7:00 - 8:00", "07:00-08:00"), zone="UTC"
     )
-    assert changed(Rules(), change) == Rules(mute=("@x.example", "b@x.example"), quiet=("07:00-08:00",), zone="UTC")
+    assert changed(Rules(), change) == rules(mute=("@x.example", "b@x.example"), quiet=("07:00-08:00",), zone="UTC")
     assert changed(Rules(), Change(rate="20 / 10m")).rate == Rate(20, 600_000)
 
 

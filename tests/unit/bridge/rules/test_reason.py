@@ -5,9 +5,9 @@ import pytest
 from bridge.model import Header
 from bridge.rules.alert import Alert
 from bridge.rules.reason import reason
-from bridge.rules.rules import Rules
+from tests.unit.bridge.rules.strategies import rules
 
-RULES = Rules(
+RULES = rules(
     mute=["@example.net", "news.example.net"],
     vip=["boss@example.org"],
     quiet=["22:00-07:00", "12:00-13:00"],

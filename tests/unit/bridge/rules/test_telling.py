@@ -23,7 +23,7 @@ BOB = Header(Flag.ATTACHMENT, "Bob", "bob@news.example", "Code 4711", "Your code
     [("nothing", "Code 4711", "Your code is 4711"), ("snippet", "Code 4711", ""), ("subject", "…", "")],
 )
 def test_what_is_hidden_is_not_told_and_the_sender_stays(hide, subject, snippet):
-    assert told(Rules(hide=hide), BOB, Alert.RING) == replace(BOB, subject=subject, snippet=snippet)
+    assert told(Rules(hide=Hide(hide)), BOB, Alert.RING) == replace(BOB, subject=subject, snippet=snippet)
 
 
 @pytest.mark.parametrize("alert", Alert)
