@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PASSWORD = "secret"
 OWNER = "nobody"
+ATTEMPTS = 3
+LISTENS, ENDED = "listens", "ended"
 SETTINGS = """
 base_dir = {here}/run
 state_dir = {here}/state
@@ -118,17 +120,34 @@ def dovecot(*, notice_s: int = 120) -> Iterator[Dovecot]:
         (here / name).mkdir()
     os.chown(here / "home", owner.pw_uid, owner.pw_gid)
     chain, key = self_signed(here)
-    imaps, pop3s = free_port(), free_port()
-    places = {"here": here, "chain": chain, "key": key, "imaps": imaps, "pop3s": pop3s, "password": PASSWORD}
-    (here / "dovecot.conf").write_text(
-        SETTINGS.format(**places, notice=notice_s, uid=owner.pw_uid, gid=owner.pw_gid), "utf-8"
-    )
-    running = subprocess.Popen([program, "-F", "-c", here / "dovecot.conf"], stderr=subprocess.DEVNULL)
+    places = {"here": here, "chain": chain, "key": key, "password": PASSWORD, "notice": notice_s}
+    places |= {"uid": owner.pw_uid, "gid": owner.pw_gid}
+    running = None
     try:
-        for port in (imaps, pop3s):
-            until(partial(listens, ("127.0.0.1", port)), what="Dovecot to listen")
+        running, imaps, pop3s = _started(program, here, places)
         yield Dovecot(here, chain, imaps, pop3s, running.pid)
     finally:
-        running.terminate()
-        running.wait(20)
+        if running is not None:
+            running.terminate()
+            running.wait(20)
         shutil.rmtree(here, ignore_errors=True)
+
+
+def _started(program: str, here: Path, places: dict[str, object]) -> tuple[subprocess.Popen[bytes], int, int]:
+    """It and its two ports; others where it ends at once, as it does when somebody else has got one of them."""
+    for _ in range(ATTEMPTS):
+        imaps, pop3s = free_port(), free_port()
+        config = here / "dovecot.conf"
+        config.write_text(SETTINGS.format(**places, imaps=imaps, pop3s=pop3s), "utf-8")
+        running = subprocess.Popen([program, "-F", "-c", config], stderr=subprocess.DEVNULL)
+        listening = partial(_listens_on, running, imaps, pop3s)
+        if until(listening, what="Dovecot to listen or to end") == LISTENS:
+            return running, imaps, pop3s
+    log = here / "dovecot.log"
+    raise AssertionError(f"Dovecot ends: {log.read_text() if log.exists() else 'it wrote no log'}")
+
+
+def _listens_on(running: subprocess.Popen[bytes], *ports: int) -> str:
+    if running.poll() is not None:
+        return ENDED
+    return LISTENS if all(listens(("127.0.0.1", port)) for port in ports) else ""

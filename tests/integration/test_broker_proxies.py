@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -91,10 +92,11 @@ class Behind:
             ),
             *("Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", "Sec-WebSocket-Protocol: mqtt", *fields, "", ""),
         ]
-        self.socket.sendall("\r\n".join(request).encode())
         answer = b""
-        while b"\r\n\r\n" not in answer and (more := self.socket.recv(4096)):
-            answer += more
+        with contextlib.suppress(ConnectionError):  # refused before it was read: there is no status
+            self.socket.sendall("\r\n".join(request).encode())
+            while b"\r\n\r\n" not in answer and (more := self.socket.recv(4096)):
+                answer += more
         return answer[9:12].decode()
 
     def code(self, hello=HELLO):
