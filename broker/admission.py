@@ -8,6 +8,9 @@ from dataclasses import dataclass
 _WINDOW_S = 60.0  # for which what an address did is counted
 _ADDRESSES = 10_000  # of which something is counted; beyond, the oldest is forgotten
 _TOLD = 64  # connections over a bound that are told so; each holds a file descriptor until it has taken its CONNACK
+_FLOODS = 3  # of strangers from one address in that time, before others from there have to wait
+_FLOOD_S = 0.05  # that they wait for each
+_LONGEST_S = 2.0
 _LINES = 10  # of the log that those who are turned away from one address fill in that time
 
 
@@ -48,6 +51,7 @@ class Admission:
         self._present: Counter[str] = Counter()
         self._total = 0
         self._failures = _Tallies()
+        self._floods = _Tallies()
         self._lines = _Tallies()
 
     def __len__(self) -> int:
@@ -88,6 +92,18 @@ class Admission:
     def barred(self, address: str, now: float) -> bool:
         """Whether too many logins from the address failed in this minute."""
         return self._failures.counted(address, now) >= self._allowed_failures
+
+    def flooded(self, address: str, now: float) -> None:
+        """Count a stranger that was cut off for what it sent, or how much."""
+        self._floods.count(address, now)
+
+    def pause_s(self, address: str, now: float) -> float:
+        """How long a stranger from the address has to wait before it is heard.
+
+        To be cut off costs whoever floods nothing if he can come again at once, and each coming costs us a handshake.
+        """
+        floods = self._floods.counted(address, now)
+        return min(_LONGEST_S, floods * _FLOOD_S) if floods > _FLOODS else 0.0
 
     def may_log(self, address: str, now: float) -> bool:
         """Whether one more line about who was turned away from the address belongs into the log."""

@@ -44,6 +44,9 @@ class Desk(Protocol):
     def may_tell(self, address: str) -> bool:
         """Whether one for whom there is no room may wait to be told so."""
 
+    def pause_s(self, address: str) -> float:
+        """How long whoever comes from there has to wait before he is heard."""
+
     def turn_away(self, address: str, *, reason: str, error: str = "") -> None:
         """Log and count somebody who is not let in."""
 
@@ -101,7 +104,7 @@ class Doors:
         if not self._has_room(door):
             self._desk.turn_away(door.address, reason=str(door.excess))
             self._close(door)
-        elif by_proxy or door.listener.tls:
+        elif by_proxy or door.listener.tls or self._desk.pause_s(door.address):
             task = self._loop.create_task(self._open(door, by_proxy=by_proxy), name="open-door")
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
@@ -119,6 +122,7 @@ class Doors:
     async def _open(self, door: Doorstep, *, by_proxy: bool) -> None:
         late = "tls_timeout"
         try:
+            await self._have_wait(door, unless=by_proxy)
             async with asyncio.timeout(self._timeout_s):
                 if by_proxy:
                     late = "no_proxy_header"
@@ -160,6 +164,16 @@ class Doors:
             self._name(door, header.address)
             if not self._has_room(door):
                 raise HandshakeError(str(door.excess))
+            await self._have_wait(door)
+
+    async def _have_wait(self, door: Doorstep, *, unless: bool = False) -> None:
+        """Hear nothing of those from an address that floods for a while; raises EOFError when it is gone then."""
+        pause_s = 0.0 if unless else self._desk.pause_s(door.address)
+        if pause_s and not door.transport.is_closing():
+            door.transport.pause_reading()
+            await asyncio.sleep(pause_s)
+        if door.transport.is_closing():
+            raise EOFError
 
     def _name(self, who: Doorstep | StreamLink, address: str) -> None:
         """Count somebody as the address that his proxy names."""

@@ -99,6 +99,10 @@ class Reception:
         """Whether one for whom there is no room may wait for its answer."""
         return self._admission.may_tell(address)
 
+    def pause_s(self, address: str) -> float:
+        """How long whoever comes from the address has to wait: see Admission."""
+        return self._admission.pause_s(address, self._loop.time())
+
     async def receive(self, link: Arriving) -> Arrival | None:
         """Read CONNECT and judge it. Who is refused has been told so when this returns None."""
         packets, frame = Packets(min(self._limits.packet, _CONNECT_SIZE)), None
@@ -119,6 +123,7 @@ class Reception:
             self.turn_away(link.address, reason=str(error))
             return None
         except ProtocolError as error:
+            self._admission.flooded(link.address, self._loop.time())
             self._turned_away("protocol_error", link.address, error=str(error))
             if frame is not None and (connack := codec.refusal(frame, error)):
                 await self._refuse(link, connack)
@@ -201,6 +206,8 @@ class Reception:
         if reason := link.refusal or link.excess:
             self.turn_away(link.address, reason=reason)
         elif reason := link.fault or otherwise:
+            if link.fault:
+                self._admission.flooded(link.address, self._loop.time())
             self._turned_away("connection_ended", link.address, reason=reason)
 
     def turn_away(self, address: str, *, reason: str, error: str = "") -> None:

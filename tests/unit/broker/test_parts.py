@@ -66,6 +66,18 @@ def test_an_address_has_its_share_of_lines_in_the_log():
     assert admission.may_log("a", 60)
 
 
+def test_whose_strangers_flood_waits_longer_each_time_up_to_two_seconds_for_a_minute():
+    admission = Admission(clients=1, clients_per_address=1, login_failures=1)
+    pauses = []
+    for _ in range(50):
+        pauses.append(admission.pause_s("a", 0))
+        admission.flooded("a", 0)
+    assert pauses[:5] == [0, 0, 0, 0, 0.2]
+    assert pauses == sorted(pauses)
+    assert admission.pause_s("a", 59) == 2
+    assert admission.pause_s("b", 59) == admission.pause_s("a", 60) == 0
+
+
 def test_a_second_s_worth_may_come_at_once_and_then_so_many_a_second():
     pace = Pace(10)
     assert all(pace.wait_s(100.0) <= 1e-9 for _ in range(10))
