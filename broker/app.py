@@ -126,6 +126,7 @@ class Parts:
         self.broker = DeviceBroker(
             listeners=listeners,
             ports=run_file.ports(),
+            relay=settings.state_dir / "run" / "broker.sock",
             tls=certificates.context if certificates else None,
             proxies=settings.broker.proxies,
             origins=settings.broker.origins,

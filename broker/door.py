@@ -99,7 +99,7 @@ class Doors:
 
     def _came(self, door: Doorstep) -> None:
         door.address = _peer(door.transport)
-        by_proxy = within(door.address, self._proxies)
+        by_proxy = door.listener.proxied or within(door.address, self._proxies)
         door.excess = self._desk.enter(door.address, bounded=not by_proxy)
         if not self._has_room(door):
             self._desk.turn_away(door.address, reason=str(door.excess))

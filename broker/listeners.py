@@ -9,12 +9,13 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from broker.address import Address
 from broker.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
-    from broker.address import Address
     from broker.settings import Broker
 
 _FIRST_S, _LONGEST_S = 0.1, 5.0  # between two tries
@@ -33,6 +34,12 @@ class Listener:
     address: Address
     websocket: bool
     tls: bool
+    proxied: bool = False
+    """Whether whoever comes speaks for somebody else, and says so in a PROXY header."""
+
+
+RELAY = Listener("relay", "", Address("", 0), websocket=False, tls=False, proxied=True)
+"""The way of Postbell's own web server, which speaks for pages: a UNIX socket that nobody else may open."""
 
 
 class UnavailableError(Exception):
@@ -74,6 +81,20 @@ async def bind(listener: Listener, last_port: int | None, create: Callable[[int]
         if reason:
             raise UnavailableError(reason, f"{listener.key}: {cure}") from error
         raise ConfigurationError(f"{listener.key} = {str(listener.address)!r}: {cure}") from error
+
+
+async def bind_relay(path: Path, create: Callable[[str], Awaitable[T]]) -> T:
+    """Create a server at a UNIX socket for this user alone; raises OSError.
+
+    The path of a socket may not be longer than 107 bytes, so it is reached by a descriptor of its directory. That is
+    left open: by this path the loop removes the socket when the server closes.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - there is no path that would do it without the loop
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    server = await create(f"/proc/self/fd/{directory}/{path.name}")
+    os.chmod(path.name, 0o600, dir_fd=directory)
+    return server
 
 
 def delay_s(attempt: int, *, jitter: float) -> float:

@@ -14,7 +14,7 @@ from amqtt.errors import BrokerError as AmqttBrokerError
 
 from broker.address import Address
 from broker.door import Doors
-from broker.listeners import UnavailableError, bind, delay_s
+from broker.listeners import RELAY, UnavailableError, bind, bind_relay, delay_s
 from broker.outgoing import HIGH_WATER
 from broker.transport import TcpLink
 from broker.websocket import SocketLink
@@ -22,6 +22,7 @@ from broker.websocket import SocketLink
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from broker.listeners import Listener
     from broker.networks import Networks
@@ -40,13 +41,17 @@ _ARRIVAL = 16  # units of work (turns.py) that a new connection costs until its 
 
 
 class DeviceBroker(Broker):
-    """Accepts connections on its listeners until `shutdown`. `addresses` says where, once `start` returned."""
+    """Accepts connections on its listeners until `shutdown`. `addresses` says where, once `start` returned.
+
+    At the UNIX socket `relay` our own web server comes in, with those for whom it speaks.
+    """
 
     def __init__(
         self,
         *,
         listeners: list[Listener],
         ports: dict[str, int],
+        relay: Path,
         tls: ssl.SSLContext | None,
         proxies: Networks,
         origins: Sequence[str],
@@ -61,6 +66,7 @@ class DeviceBroker(Broker):
         """Why each listener that is not open is not, by its name; it is tried again."""
         self._listeners = listeners
         self._ports = ports
+        self._relay = relay
         self._origins = origins
         self._serving = serving
         self._shared = shared
@@ -111,6 +117,8 @@ class DeviceBroker(Broker):
         self._shared.turns.ask(serve)
 
     async def _start_listeners(self) -> None:
+        instance: Any = await bind_relay(self._relay, self._listen_to_relay)
+        self._servers[RELAY.name] = Server(RELAY.name, instance)
         for listener in self._listeners:
             try:
                 await self._open(listener)
@@ -158,6 +166,9 @@ class DeviceBroker(Broker):
         return await self._loop.create_server(
             partial(self._doors.door, listener), listener.address.host, port, backlog=_BACKLOG
         )
+
+    async def _listen_to_relay(self, path: str) -> asyncio.Server:
+        return await self._loop.create_unix_server(partial(self._doors.door, RELAY), path, backlog=_BACKLOG)
 
     def _link(self, listener: Listener) -> StreamLink:
         if not listener.websocket:

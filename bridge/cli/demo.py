@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import opening, reach
-from bridge.store import logins, offline, pairing, people
+from bridge.cli import opening, pairing_link, reach
+from bridge.store import offline, pairing, people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from bridge.config.endpoints import TcpAddress
     from bridge.config.settings import Settings
+    from bridge.store.writer import Transaction
 
 DIRECTORY = ".demo"
-USER, DEVICE, ADDRESS = "demo", "phone", "demo@localhost"
+USER, DEVICE, BROWSER, ADDRESS = "demo", "phone", "browser", "demo@localhost"
 LOGIN_FILE = "demo-login.json"
 
 
@@ -29,7 +30,7 @@ def environment(here: Path, given: Mapping[str, str] = os.environ) -> dict[str, 
 
     Where it listens, and how it logs, is as the environment says if it does.
     """
-    listeners = {"POSTBELL_SMTP__LISTEN": 2525, "POSTBELL_BROKER__LISTEN": 1883}
+    listeners = {"POSTBELL_SMTP__LISTEN": 2525, "POSTBELL_BROKER__LISTEN": 1883, "POSTBELL_HTTP__LISTEN": 8025}
     chosen = {
         name: f"127.0.0.1:{port if _is_free(port) else 0}" for name, port in listeners.items() if name not in given
     }
@@ -53,17 +54,21 @@ def announcer(settings: Settings) -> Callable[[], None]:
     def announce() -> None:
         mqtt = reach.mqtt(settings)
         assert mqtt is not None, "the demonstration has a broker of its own"
-        typer.echo("\n".join(screen(login, smtp=str(reach.smtp(settings)), mqtt=reach.from_the_network(mqtt))))
+        web = reach.web_url(settings)
+        link = pairing_link.link(web, user=USER, device=BROWSER, password=login["browser"]) if web else ""
+        smtp = str(reach.smtp(settings))
+        typer.echo("\n".join(screen(login, smtp=smtp, mqtt=reach.from_the_network(mqtt), link=link)))
 
     return announce
 
 
-def screen(login: dict[str, str], *, smtp: str, mqtt: TcpAddress) -> list[str]:
-    """The five lines that a newcomer needs, and one more where a phone in the network may join."""
+def screen(login: dict[str, str], *, smtp: str, mqtt: TcpAddress, link: str) -> list[str]:
+    """The six lines that a newcomer needs, and one more where a phone in the network may join."""
     prefix = f"POSTBELL_STATE_DIR={DIRECTORY} .venv/bin/postbell"
     lines = [
         f"Postbell runs. SMTP listens on {smtp}, MQTT on {mqtt}. Ctrl-C stops it; the data stays in {DIRECTORY}/",
         f"Demo login   user {login['username']}  password {login['password']}  (topic mail/{USER}/text)",
+        *([f"In a browser {link}"] if link else []),
         f"Watch        {prefix} watch {USER}/{DEVICE}",
         f"Send         {prefix} send docs/examples/emoji-zwj.eml --to {ADDRESS}",
         f"Or by hand   swaks --server {smtp} --to {ADDRESS} --header 'Subject: Hello' --body 'It works.'",
@@ -75,22 +80,32 @@ def screen(login: dict[str, str], *, smtp: str, mqtt: TcpAddress) -> list[str]:
 
 
 def _login(settings: Settings) -> dict[str, str]:
-    """The demo device's login, kept in a file beside the database so that every start can show it."""
+    """The logins of the demo devices, kept in a file beside the database so that every start can show them.
+
+    `browser` is the password of the device that is one.
+    """
     path = settings.state_dir / LOGIN_FILE
     known = _has_user(settings)
     if known and path.exists():
         login: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-        return login
+        if "browser" in login:
+            return login
     with opening.changing(settings) as transaction:
         if not known:
             people.add_user(transaction, USER, [ADDRESS])
-            password = pairing.add_device(transaction, USER, DEVICE)
-        else:
-            password = logins.grant(transaction, pairing.username(USER, DEVICE), label="device", role="device")
-    login = {"username": pairing.username(USER, DEVICE), "password": password}
+        password, browser = (_password(transaction, device) for device in (DEVICE, BROWSER))
+    login = {"username": pairing.username(USER, DEVICE), "password": password, "browser": browser}
     path.touch(mode=0o600)
     path.write_text(json.dumps(login), encoding="utf-8")
     return login
+
+
+def _password(transaction: Transaction, device: str) -> str:
+    """A password for a device that there may be."""
+    there = {each.device for each in pairing.list_devices(transaction.connection, USER)}
+    if device in there:
+        return pairing.renew_device(transaction, USER, device)
+    return pairing.add_device(transaction, USER, device)
 
 
 def _has_user(settings: Settings) -> bool:

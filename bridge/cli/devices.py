@@ -160,15 +160,31 @@ def show_login(settings: Settings, user: str, device: str, password: str, *, as_
         "username": pairing.username(user, device),
         "password": password,
         "mqtt_url": str(url),
+        **_other_ways(settings, user, device, password),
     }
     if as_json:
         output.print_json(login)
     else:
-        for key in ("mqtt_url", "username", "password"):
-            typer.echo(f"{key:9} {login[key]}")
+        for key in ("mqtt_url", "username", "password", "web_url"):
+            if key in login:
+                typer.echo(f"{key:9} {login[key]}")
         typer.echo(f"The password is shown only now. Subscribe to {settings.mqtt.root}/{user}/text in any MQTT app.")
         if with_qr:
             from bridge.cli import qr  # noqa: PLC0415
 
-            qr.show(url.with_login(login["username"], password))
+            qr.show(login.get("web_url") or url.with_login(login["username"], password))
     telling.added(settings, login["username"], password)
+
+
+def _other_ways(settings: Settings, user: str, device: str, password: str) -> dict[str, str]:
+    """Where else the device may go, as far as there is such a place: the web client, a WebSocket, MQTT with TLS."""
+    from bridge.cli import pairing_link, reach  # noqa: PLC0415 - for those who are shown a login
+
+    found: dict[str, str] = {}
+    if web := reach.web_url(settings):
+        found["web_url"] = pairing_link.link(web, user=user, device=device, password=password)
+        if web.scheme == "https":
+            found["wss_url"] = f"wss://{str(web).partition('://')[2]}/mqtt"
+    if secure := reach.secure_url(settings):
+        found["mqtts_url"] = str(secure)
+    return found

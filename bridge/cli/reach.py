@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from bridge.config.endpoints import MqttUrl, TcpAddress, parse_endpoint
+from bridge.config.endpoints import MqttUrl, TcpAddress, WebUrl, parse_endpoint
 from bridge.daemon import runfile
 
 if TYPE_CHECKING:
@@ -38,6 +38,30 @@ def device_url(settings: Settings) -> MqttUrl:
     if settings.mqtt.url is None and listener is not None and listener.everywhere:
         return MqttUrl.of(from_the_network(listener))
     return local_url(settings)
+
+
+def web_url(settings: Settings) -> WebUrl | None:
+    """Where browsers have the web client from: as configured for them, else where it listens; None when it is off."""
+    http = settings.http
+    if http.listen is None or not http.web:
+        return None
+    if http.public_url is not None:
+        return http.public_url
+    said = _said(settings, runfile.BRIDGE, "http")
+    listener = from_the_network(said if isinstance(said, TcpAddress) else http.listen)
+    return WebUrl("http" if http.tls_cert is None else "https", listener.host, listener.port or None)
+
+
+def secure_url(settings: Settings) -> MqttUrl | None:
+    """Where the embedded broker is reached with TLS, as far as that can be told; None when it is not."""
+    public = settings.broker.public_url
+    if public is not None:
+        return public if public.scheme == "mqtts" else None
+    said = _said(settings, runfile.BROKER, "mqtts") if settings.mqtt.url is None else None
+    if not isinstance(said, TcpAddress):
+        return None
+    listener = from_the_network(said)
+    return MqttUrl("mqtts", listener.host, listener.port)
 
 
 def local_url(settings: Settings) -> MqttUrl:

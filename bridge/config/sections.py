@@ -180,10 +180,16 @@ class Body(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http(Section):
-    """Where HTTP is served: whether it is alive, whether it is ready, metrics."""
+    """Where HTTP is served: the web client, and whether it is alive, whether it is ready, metrics."""
 
     listen: TcpAddress | None = key(ADDRESS, None, "Where HTTP listens; with TLS if there is a certificate.")
+    web: bool = key(SWITCH, True, "Whether everybody is served the web client, and `/mqtt`, its way to the broker.")
     networks: Networks = key(NETWORKS, LOOPBACK, "Who may see health and metrics.")
+    proxies: Networks = key(
+        NETWORKS, (), "Web servers in front that name the real client in X-Forwarded-For: theirs is believed."
+    )
+    connections: int = key(WHOLE, 4096, "Connections to the web client in all; a page keeps one.", ge=1)
+    connections_per_address: int = key(WHOLE, 256, "Connections to the web client from one address.", ge=1)
     tls_cert: Path | None = key(FILE, None, "The certificate with its chain, as a PEM file. A renewed one is taken up.")
     tls_key: Path | None = key(FILE, None, "The private key of `http.tls_cert`, as a PEM file without a passphrase.")
     public_url: WebUrl | None = key(PUBLIC_URL, None, "Where browsers reach it, maybe through a proxy.")

@@ -74,13 +74,18 @@ class BrokerChild:
             *self._command, stdin=asyncio.subprocess.PIPE, start_new_session=True
         )
         self._log.info("broker_started", pid=process.pid)
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            process.terminate()
-            ending = asyncio.ensure_future(process.wait())
-            # in a task that is being cancelled, a timeout of Python 3.11.2 ends as one more cancellation
-            if ending not in (await asyncio.wait({ending}, timeout=STOP_S))[0]:
-                process.kill()
-            await ending
-            raise
+        return await until_end(process)
+
+
+async def until_end(process: asyncio.subprocess.Process) -> int:
+    """How a process ends by itself. To cancel this ends it: it is told to, and killed when it does not listen."""
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.terminate()
+        ending = asyncio.ensure_future(process.wait())
+        # in a task that is being cancelled, a timeout of Python 3.11.2 ends as one more cancellation
+        if ending not in (await asyncio.wait({ending}, timeout=STOP_S))[0]:
+            process.kill()
+        await ending
+        raise

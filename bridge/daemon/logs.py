@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -12,8 +13,8 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROCESS = "bridge"
-"""Who speaks: the broker writes to the same standard error, and each line says whose it is."""
+PROCESS, WEB = "bridge", "web"
+"""Who speaks."""
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "exception": 40}
 
@@ -35,10 +36,11 @@ class Verbosity:
         return event
 
 
-def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ) -> Verbosity:
+def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ, process: str = PROCESS) -> Verbosity:
     """Send events to standard error, in one form whoever says them; libraries speak only when something is wrong.
 
     `style` is `console`, `json`, or `auto`: lines where somebody reads along. NO_COLOR (no-color.org) is heeded.
+    `process` is who speaks: all write to the same standard error, and each line says whose it is.
     """
     if style == "auto":
         style = "console" if sys.stderr.isatty() else "json"
@@ -49,7 +51,7 @@ def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ
     ends: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _say_who,
+        functools.partial(_say_who, process),
         structlog.processors.StackInfoRenderer(),
         *([structlog.processors.format_exc_info] if style == "json" else []),
     ]
@@ -77,6 +79,6 @@ def _configure_libraries(ends: list[structlog.typing.Processor], renderer: struc
     logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 
-def _say_who(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    event["process"] = PROCESS
+def _say_who(process: str, _logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["process"] = process
     return event

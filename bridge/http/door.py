@@ -17,8 +17,8 @@ class DoorLimits:
     """Bounds on what visitors cost.
 
     `connections` holds for those of the known networks and, apart from them, for all others: so strangers who take
-    all of theirs take none of a monitor's. `per_address` holds for strangers. All strangers together are answered
-    `rate` times a second, `burst` times at once after a pause.
+    all of theirs take none of a monitor's. `per_address` holds for strangers that are no proxies. All strangers
+    together are answered `rate` times a second, `burst` times at once after a pause.
     """
 
     connections: int = 64
@@ -30,8 +30,11 @@ class DoorLimits:
 class Door:
     """Counts open connections, those of `networks` apart from those of strangers. `networks` may change at any time."""
 
-    def __init__(self, *, networks: Networks = LOOPBACK, limits: DoorLimits | None = None) -> None:
+    def __init__(
+        self, *, networks: Networks = LOOPBACK, limits: DoorLimits | None = None, proxies: Networks = ()
+    ) -> None:
         self.networks = networks
+        self._proxies = proxies
         self._limits = limits or DoorLimits()
         self._known: Counter[str] = Counter()
         self._strangers: Counter[str] = Counter()
@@ -55,7 +58,7 @@ class Door:
             return True
         if self._strangers.total() >= self._limits.connections:
             return False
-        if self._strangers[address] >= self._limits.per_address:
+        if self._strangers[address] >= self._limits.per_address and not within(address, self._proxies):
             return False
         self._strangers[address] += 1
         return True

@@ -19,7 +19,7 @@ GOOD_FOR_S = 1.0
 """What was found is told again for so long: looking may cost a write to the disk."""
 
 
-async def alive(_request: web.BaseRequest) -> web.StreamResponse:
+async def alive(_request: web.BaseRequest | None = None) -> web.Response:
     """Yes, for the event loop that mail and requests go through has come round to this."""
     return plain(HTTPStatus.OK, "alive")
 
@@ -34,7 +34,7 @@ class Readiness:
         self._good_until_s: float | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def page(self, _request: web.BaseRequest) -> web.StreamResponse:
+    async def page(self, _request: web.BaseRequest | None = None) -> web.Response:
         """200, or 503 with a line for each part that is not ready."""
         problems = await self.problems()
         if not problems:

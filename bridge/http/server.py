@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,11 @@ import structlog
 from aiohttp import web
 
 from bridge.certificate import LOOK_S, Certificate
-from bridge.config import ports
 from bridge.config.endpoints import TcpAddress
-from bridge.config.ports import Trouble
 from bridge.errors import ConfigurationError
 from bridge.http import entrance
 from bridge.http.entrance import Entrance
+from bridge.http.opening import Opening
 from bridge.http.visitor import Patience, Visitor
 
 if TYPE_CHECKING:
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
     from bridge.http.door import Door
     from bridge.http.pages import Pages
-
-RETRY_S = 2.0
-KEY = ("http", "listen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +42,27 @@ class HttpSettings:
 
 
 class HttpServer:
-    """Serves pages. `listening` is called when it has begun, and when that has to wait for the address."""
+    """Serves pages. `listening` is called when it has begun, and when that has to wait for the address.
+
+    `listeners` are sockets that listen already, for whoever was handed them.
+    """
 
     def __init__(
-        self, *, pages: Pages, door: Door, settings: HttpSettings, listening: Callable[[], None] = lambda: None
+        self,
+        *,
+        pages: Pages,
+        door: Door,
+        settings: HttpSettings,
+        listening: Callable[[], None] = lambda: None,
+        listeners: list[socket.socket] | None = None,
     ) -> None:
         """Raises ConfigurationError when the certificate cannot be used."""
         self._pages = pages
         self._settings = settings
         self._listening = listening
-        self._certificate = _certificate(settings)
+        self._listeners = listeners
+        self._opening = Opening(settings.listen, preferred_port=settings.preferred_port, waiting=listening)
+        self._certificate = load_certificate(settings)
         self._server = web.Server(self._answer)
         self._entrance = Entrance(
             door=door,
@@ -67,15 +73,18 @@ class HttpServer:
         self._log = structlog.get_logger()
         self.address: TcpAddress | None = None
         """Where it is reached, while it listens."""
-        self.awaited = ""
+
+    @property
+    def awaited(self) -> str:
         """Why it does not listen yet, while it tries."""
+        return self._opening.awaited
 
     def prepare(self, *, tls_certificate: Path | None, tls_key: Path | None) -> Callable[[], None]:
         """Get ready for another certificate; what is returned has it shown to those who come from then on.
 
         Raises ConfigurationError when it cannot be used; then nothing has changed.
         """
-        certificate = _certificate(replace(self._settings, tls_certificate=tls_certificate, tls_key=tls_key))
+        certificate = load_certificate(replace(self._settings, tls_certificate=tls_certificate, tls_key=tls_key))
 
         def use() -> None:
             self._certificate = certificate
@@ -88,9 +97,10 @@ class HttpServer:
 
         Raises ConfigurationError when the address can never be used.
         """
-        listeners = await self._open()
-        self.address, self.awaited = TcpAddress(self._settings.listen.host, listeners[0].getsockname()[1]), ""
-        self._log.info("http_listening", http=str(self.address), encrypted=self._certificate is not None)
+        listeners = self._listeners or await self._opening.open()
+        self.address = TcpAddress(self._settings.listen.host, listeners[0].getsockname()[1])
+        if self._listeners is None:  # else whoever opened them has told so
+            self._log.info("http_listening", http=str(self.address), encrypted=self._certificate is not None)
         self._listening()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -102,30 +112,6 @@ class HttpServer:
             self.address = None
             entrance.close(listeners)
             self._entrance.cut_off()
-
-    async def _open(self) -> list[socket.socket]:
-        while True:
-            try:
-                return await self._bind()
-            except OSError as error:
-                address = str(self._settings.listen)
-                fault = await asyncio.to_thread(ports.fault, Trouble(KEY, self._settings.listen, error))
-                if not fault.may_pass:
-                    raise ConfigurationError(f"http.listen = {address!r}: {fault.problem}; {fault.cure}") from error
-                if not self.awaited:
-                    self.awaited, cure = fault.problem, f"http.listen: {fault.cure}"
-                    self._log.warning(
-                        "listener_awaited", listener="http", address=address, reason=self.awaited, cure=cure
-                    )
-                    self._listening()
-                await asyncio.sleep(RETRY_S)
-
-    async def _bind(self) -> list[socket.socket]:
-        host, port = self._settings.listen.host, self._settings.listen.port
-        if port == 0 and self._settings.preferred_port:
-            with contextlib.suppress(OSError):
-                return await entrance.bind(host, self._settings.preferred_port)
-        return await entrance.bind(host, port)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         visitor = request.protocol
@@ -146,7 +132,8 @@ class HttpServer:
                 visitor.cut_off()
 
 
-def _certificate(settings: HttpSettings) -> Certificate | None:
+def load_certificate(settings: HttpSettings) -> Certificate | None:
+    """The certificate of these settings, if they have one; raises ConfigurationError when it cannot be used."""
     if settings.tls_certificate is None and settings.tls_key is None:
         return None
     if settings.tls_certificate is None or settings.tls_key is None:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from bridge.config.endpoints import TcpAddress
 from bridge.errors import ConfigurationError
-from bridge.http import entrance, visitor
+from bridge.http import entrance, opening, visitor
 from bridge.http import server as http_server
 from bridge.http.answers import HEADERS
 from bridge.http.door import DoorLimits
@@ -310,7 +310,7 @@ def test_port_0_takes_the_port_of_the_last_time_if_it_is_free():
 
 
 def test_an_address_that_is_in_use_is_tried_again(monkeypatch):
-    monkeypatch.setattr(http_server, "RETRY_S", 0.02)
+    monkeypatch.setattr(opening, "RETRY_S", 0.02)
 
     async def story():
         with socket.socket() as other:

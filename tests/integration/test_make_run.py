@@ -1,4 +1,4 @@
-"""What `make run` promises: five lines, each true; stopped by Ctrl-C; the data kept."""
+"""What `make run` promises: six lines, each true; stopped by Ctrl-C; the data kept."""
 
 from __future__ import annotations
 
@@ -90,16 +90,16 @@ def named(screen: list[str], name: str) -> str:
     return next(line.removeprefix(name).strip() for line in screen if line.startswith(name))
 
 
-def test_the_five_lines_of_make_run_are_true(tmp_path: Path) -> None:
+def test_the_six_lines_of_make_run_are_true(tmp_path: Path) -> None:
     with demo(tmp_path) as screen:
-        assert len(screen) == 5
+        assert len(screen) == 6
         sent = command(named(screen, "Send"), tmp_path)
         assert re.fullmatch(r"250 2\.0\.0 [0-9a-z]{9} kept\n", sent.stdout), sent
         with running(f"exec env {named(screen, 'Watch')} --json", tmp_path) as watched:
             until(lambda: '"subject": "👩‍👩‍👧‍👦 family 🏳️‍🌈"' in watched.read_text(), what="the mail on the screen")
         first_login = named(screen, "Demo login")
     with demo(tmp_path) as screen:
-        assert len(screen) == 5, "nothing is said of a broker that is only starting"
+        assert len(screen) == 6, "nothing is said of a broker that is only starting"
         assert named(screen, "Demo login") == first_login, "the data is kept"
         listed = command("env POSTBELL_STATE_DIR=.demo .venv/bin/postbell user list --json", tmp_path)
         assert '"live": 1' in listed.stdout
@@ -108,7 +108,7 @@ def test_the_five_lines_of_make_run_are_true(tmp_path: Path) -> None:
 def test_it_listens_where_the_environment_says(tmp_path: Path) -> None:
     with demo(tmp_path, POSTBELL_BROKER__LISTEN="127.0.0.2:0", POSTBELL_STATE_DIR="/nowhere") as screen:
         assert re.search(r"MQTT on 127\.0\.0\.2:\d+\. ", screen[0])
-        assert len(screen) == 5, "no phone can join there"
+        assert len(screen) == 6, "no phone can join there"
         assert (tmp_path / ".demo").is_dir()
 
 
@@ -122,7 +122,14 @@ def test_the_line_for_swaks_is_true(tmp_path: Path) -> None:
 
 def test_the_readme_shows_this_screen() -> None:
     readme = (ROOT / "README.md").read_text()
-    for start in ("Postbell runs. SMTP listens on", "Demo login", "Watch ", "Send ", "Or by hand"):
+    for start in (
+        "Postbell runs. SMTP listens on",
+        "Demo login",
+        "In a browser http://",
+        "Watch ",
+        "Send ",
+        "Or by hand",
+    ):
         assert re.search(rf"^{re.escape(start)}", readme, re.MULTILINE), start
 
 

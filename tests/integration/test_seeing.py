@@ -52,7 +52,7 @@ def test_a_bridge_is_alive_at_once_and_ready_with_its_broker(tmp_path):
         assert system.status()["listeners"]["http"] == system.facts("bridge")["http"]
         system.stop(broker)
         until(lambda: get(system, "/readyz")[0] == 503, what="the loss of the broker to be told")
-        assert get(system, "/") == (404, "Not Found\n")
+        assert get(system, "/nothing") == (404, "Not Found\n")
         address = system.facts("bridge")["http"]
         for process in system.processes:
             system.stop(process)

@@ -182,14 +182,17 @@ def test_the_demo_listens_where_it_is_told_and_keeps_its_data_to_itself(tmp_path
     }
     chosen = demo.environment(tmp_path, given)
     assert chosen.pop("POSTBELL_SMTP__LISTEN").startswith("127.0.0.1:")
+    assert chosen.pop("POSTBELL_HTTP__LISTEN").startswith("127.0.0.1:")
     assert chosen == given | {"POSTBELL_STATE_DIR": str(tmp_path / ".demo")}
 
 
-@pytest.mark.parametrize(("host", "lines"), [("127.0.0.1", 5), ("localhost", 5), ("192.168.178.20", 6)])
+@pytest.mark.parametrize(("host", "lines"), [("127.0.0.1", 6), ("localhost", 6), ("192.168.178.20", 7)])
 def test_the_demo_says_what_a_phone_in_the_network_needs(host, lines):
     login = {"username": "demo.phone", "password": "secret"}
-    shown = demo.screen(login, smtp="127.0.0.1:2525", mqtt=TcpAddress(host, 1883))
+    link = "http://127.0.0.1:8025/#pair=e30"
+    shown = demo.screen(login, smtp="127.0.0.1:2525", mqtt=TcpAddress(host, 1883), link=link)
     assert len(shown) == lines
-    if lines == 6:
+    assert shown[2] == f"In a browser {link}"
+    if lines == 7:
         assert "device add demo app --qr" in shown[-1]
         assert "host 192.168.178.20, port 1883, no TLS" in shown[-1]
