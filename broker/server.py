@@ -16,7 +16,7 @@ from broker.address import Address
 from broker.door import Doors
 from broker.listeners import RELAY, UnavailableError, bind, bind_relay, delay_s
 from broker.outgoing import HIGH_WATER
-from broker.transport import TcpLink
+from broker.transport import RelayedLink, TcpLink
 from broker.websocket import SocketLink
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class DeviceBroker(Broker):
 
     def _link(self, listener: Listener) -> StreamLink:
         if not listener.websocket:
-            return TcpLink(self.accepted, self._shared.writes)
+            return (RelayedLink if listener.proxied else TcpLink)(self.accepted, self._shared.writes)
         limits = self._shared.limits
         return SocketLink(
             self.accepted,

@@ -11,7 +11,6 @@ from broker.acl import Role
 from broker.attendance import Visit
 from broker.handler import DeviceHandler
 from broker.terms import agreed, keep_alive_s
-from broker.websocket import SocketLink
 
 if TYPE_CHECKING:
     from broker.attendance import Attendance
@@ -115,9 +114,8 @@ class Serving:
         handler.start()
         if who.role is Role.DEVICE:
             client_id = connect.client_id or terms.client_id or ""
-            transport = "websocket" if isinstance(link, SocketLink) else "tcp"
             self._attendance.arrived(
-                Visit(who.username, link.address, client_id, connect.level, transport, link.encrypted)
+                Visit(who.username, link.address, client_id, connect.level, link.carrier, link.encrypted)
             )
 
     def _leave(self, handler: DeviceHandler) -> None:

@@ -79,6 +79,9 @@ class StreamLink(asyncio.BaseProtocol):
     written goes out when `writes` says so.
     """
 
+    carrier = "tcp"
+    """What the client's stream runs over: `tcp` or `websocket`."""
+
     __slots__ = (
         "_accepted", "_drained", "_ended", "_loop", "_pending", "_reading", "_transport", "_unread", "_writes",
         "address", "excess", "fault", "known", "refusal",
@@ -228,6 +231,14 @@ class TcpLink(StreamLink, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol. What nobody waits for is kept, and soon no more is taken from the network."""
         self._deliver(data)
+
+
+class RelayedLink(TcpLink):
+    """A page's stream, out of the WebSocket that Postbell's own web server ends."""
+
+    __slots__ = ()
+
+    carrier = "websocket"
 
 
 def _ready(transport: asyncio.Transport, direction: int) -> bool:

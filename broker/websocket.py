@@ -51,6 +51,8 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
     header lines of the request, and may refuse it (handshake.py).
     """
 
+    carrier = "websocket"
+
     __slots__ = (
         "_asked", "_closing", "_fragments", "_frames", "_full", "_handshake", "_late", "_most_unsent", "_over",
         "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",

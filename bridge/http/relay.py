@@ -73,8 +73,8 @@ class PageRelay:
         if self.open[address] >= self.limits.per_address:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many from this address", headers={"Retry-After": "30"})
         socket = web.WebSocketResponse(
-            protocols=SUBPROTOCOLS, compress=False, max_msg_size=MESSAGE_BYTES, timeout=self.limits.close_s
-        )
+            protocols=SUBPROTOCOLS, compress=False, max_msg_size=MESSAGE_BYTES + 1, timeout=self.limits.close_s
+        )  # the library refuses that size itself
         self.open[address] += 1
         try:
             await socket.prepare(request)
