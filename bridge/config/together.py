@@ -30,6 +30,7 @@ def clashes(settings: Settings) -> Iterator[Clash]:
     yield from _logins_for_nobody(settings)
     yield from _half_a_certificate("smtp", settings.smtp)
     yield from _half_a_certificate("http", settings.http)
+    yield from _relayed_to_a_websocket(settings)
     for key, other in collisions(settings):
         problem = f"{'.'.join(other)} has this address already"
         yield Clash(key, frozenset({other}), problem, 'choose another port, or write "" for off')
@@ -54,6 +55,15 @@ def _logins_for_nobody(settings: Settings) -> Iterator[Clash]:
         cure = "set broker.embedded = false and mqtt.url, or leave the key out"
         others = frozenset({("broker", "embedded"), ("mqtt", "url")})
         yield Clash(("mqtt", "logins_for"), others, "the broker that comes with Postbell needs no login files", cure)
+
+
+def _relayed_to_a_websocket(settings: Settings) -> Iterator[Clash]:
+    """Pages come over a WebSocket already; what is in it goes to the broker over TCP or TLS."""
+    url, http = settings.mqtt.url, settings.http
+    if url is not None and url.websocket and not settings.broker.embedded and http.listen is not None and http.web:
+        cure = "write the broker's mqtt:// or mqtts:// there, or set http.web = false"
+        others = frozenset({("http", "listen"), ("http", "web")})
+        yield Clash(("mqtt", "url"), others, "pages of the web client do not go over a WebSocket to the broker", cure)
 
 
 def _half_a_certificate(name: str, section: Smtp | Http) -> Iterator[Clash]:

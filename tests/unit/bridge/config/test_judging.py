@@ -123,6 +123,10 @@ def test_what_is_right_has_no_problems(judged, text):
         ("[broker]\ntls_listen='0.0.0.0:1'", "2: broker.tls_listen = '0.0.0.0:1': needs a certificate; set broker"),
         ("[smtp]\ntls_listen='0.0.0.0:1'", "2: smtp.tls_listen = '0.0.0.0:1': needs a certificate; set smtp.tls_cert"),
         ("[broker]\nlisten=''", "2: broker.listen = '': the bridge itself comes this way; write host:port"),
+        (
+            "[broker]\nembedded=false\n[mqtt]\nurl='ws://a/x'\n[http]\nlisten='127.0.0.1:1'",
+            "4: mqtt.url = 'ws://a/x': pages of the web client do not go over a WebSocket to the broker; write",
+        ),
         ("[broker]\nembedded=false", "2: mqtt.url = '': with broker.embedded = false there is no broker; write"),
     ],
 )  # fmt: skip
