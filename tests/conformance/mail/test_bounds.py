@@ -43,4 +43,4 @@ PLACES = {
 def test_a_mebibyte_of_anything_is_read_in_bounded_time(place, unit):
     raw = PLACES[place] + HOSTILE[unit] * (1_048_576 // len(HOSTILE[unit]))
     assert_clean(read(raw))
-    assert processor_s(raw) < 0.5  # measured below 0.06 on an idle machine
+    assert processor_s(raw, bound_s=0.5) < 0.5  # measured below 0.1 on an idle machine

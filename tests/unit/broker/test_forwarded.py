@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from broker import forwarded
 from broker.errors import HandshakeError
 from broker.networks import is_loopback, parse_network, plain, within
+from tests.support.processor import least_s
 
 PROXIES = tuple(map(parse_network, ("127.0.0.1", "10.0.0.0/8", "fd00::/8")))
 
@@ -68,10 +67,7 @@ def test_two_headers_that_disagree_are_refused():
 
 @pytest.mark.parametrize("value", ["10.0.0.1, " * 1600, "," * 16_000, '"' * 16_000, "for=" * 4000, 'for="\\' * 2600])
 def test_a_long_list_costs_little(value):
-    before = time.process_time()
-    client(x=[value])
-    client(f=[value])
-    assert time.process_time() - before < 0.1
+    assert least_s(lambda: (client(x=[value]), client(f=[value])), bound_s=0.1) < 0.1
 
 
 def test_addresses_are_compared_as_what_they_stand_for():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bridge.errors import MalformedAddressError
 from bridge.ingress.addresses import parse_path
 from bridge.ingress.device_paths import UnreadableAddressError, parse_device_path
+from tests.support.processor import least_s
 
 CAM = "cam@example.net"
 
@@ -127,10 +128,10 @@ def test_a_name_hides_no_address(name, address, parameters, inside):
 @pytest.mark.parametrize("unit", ["<", ">", "(", "(a", " ", '"', '"a"', "\\", "<>", "@ ", " <"])
 def test_no_text_takes_long(unit):
     text = (unit * 12_000)[:12_000]
-    begun = time.process_time()
-    for wrapped in (text, f"<{text}", f"{text} <cam@example.net>"):
-        try:
-            parse_device_path(wrapped)
-        except MalformedAddressError:
-            continue
-    assert time.process_time() - begun < 0.5
+
+    def work():
+        for wrapped in (text, f"<{text}", f"{text} <cam@example.net>"):
+            with contextlib.suppress(MalformedAddressError):
+                parse_device_path(wrapped)
+
+    assert least_s(work, bound_s=0.5) < 0.5

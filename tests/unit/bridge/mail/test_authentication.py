@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.mail.authentication import LONGEST, passes
+from tests.support.processor import least_s
 
 OURS = frozenset({"mx.example.org"})
 
@@ -154,6 +153,4 @@ def test_any_bytes_are_read(value):
 )
 def test_it_costs_linear_time(start, unit):
     value = (start + unit * LONGEST)[:LONGEST]
-    begin = time.process_time()
-    passes((value,) * 30, OURS)
-    assert time.process_time() - begin < 0.5  # measured below 0.01
+    assert least_s(lambda: passes((value,) * 30, OURS), bound_s=0.5) < 0.5  # measured below 0.01

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
 from bridge.mail import codes
 from tests.support.announcements import LANGUAGES
+from tests.support.processor import least_s
 
 
 def digits(chance: random.Random, length: int) -> str:
@@ -149,6 +149,4 @@ def test_what_is_said_counts_more_than_what_is_near(subject, body, found):
 )
 def test_any_text_is_searched_at_once(unit):
     text = (unit * 2_000)[:4_000]
-    begin = time.process_time()
-    code(text, text)
-    assert time.process_time() - begin < 0.1
+    assert least_s(lambda: code(text, text), bound_s=0.1) < 0.1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.mail.comments import COMMENT, DEEPEST, without_comments
+from tests.support.processor import least_s
 
 PIECES = st.lists(st.sampled_from([b"(", b")", b'"', b"\\", b"a", b" ", b"\n", b";", b"\xff"]), max_size=40)
 
@@ -61,6 +61,4 @@ def test_comments_are_taken_out(value, left):
 @pytest.mark.parametrize("unit", [b"(", b"()", b"(a", b"(()", b"\\", b'"', b'"\\"', b"(((((()()", b"\\(", b'("'])
 def test_it_costs_linear_time(unit):
     value = unit * (1_000_000 // len(unit))
-    begin = time.process_time()
-    without_comments(value)
-    assert time.process_time() - begin < 2  # measured below 0.2
+    assert least_s(lambda: without_comments(value), bound_s=2) < 2  # measured below 0.2

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.mail import invitation
+from tests.support.processor import least_s
 
 ALARM = "BEGIN:VALARM\nSUMMARY:Wake up\nDURATION:PT5M\nTRIGGER:-PT15M\nDTSTART:20200101T000000Z\nEND:VALARM\n"
 
@@ -103,6 +102,4 @@ def test_no_calendar_raises(pieces):
 )
 def test_a_long_calendar_is_read_at_once(unit):
     data = ("BEGIN:VEVENT\n" + unit * 65_536)[:65_536].encode()
-    begin = time.process_time()
-    invitation.describe(data)
-    assert time.process_time() - begin < 0.1
+    assert least_s(lambda: invitation.describe(data), bound_s=0.1) < 0.1

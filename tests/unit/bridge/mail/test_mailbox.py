@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from bridge.mail import mailbox
+from tests.support.processor import least_s
 from tests.unit.bridge.mail.clean import read
 
 
@@ -126,7 +125,5 @@ def test_sender_field_stands_in_for_a_missing_from():
 )
 def test_an_address_list_costs_linear_time(unit):
     """Measured at most 6 ms."""
-    begin = time.process_time()
-    for end in (b"", b"<a@example.org>"):
-        mailbox.sender(unit * (8_000 // len(unit)) + end)
-    assert time.process_time() - begin < 0.2
+    lists = [unit * (8_000 // len(unit)) + end for end in (b"", b"<a@example.org>")]
+    assert least_s(lambda: [mailbox.sender(each) for each in lists], bound_s=0.2) < 0.2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridge import graphemes
 from bridge.mail import text
+from tests.support.processor import least_s
 
 
 def test_one_line_keeps_what_the_sender_wrote_but_controls():
@@ -32,10 +32,9 @@ def test_paragraphs_keep_lines():
 
 
 def test_towers_of_marks_cost_linear_time():
-    begin = time.process_time()
-    shown = text.paragraphs("a" + "\u0301\u0327" * 250_000, limit=1_000_000)
-    assert time.process_time() - begin < 2
-    assert len(shown) < 40
+    tower = "a" + "\u0301\u0327" * 250_000
+    assert len(text.paragraphs(tower, limit=1_000_000)) < 40
+    assert least_s(lambda: text.paragraphs(tower, limit=1_000_000), bound_s=2) < 2
 
 
 @given(st.text(), st.integers(min_value=2, max_value=50))
@@ -156,7 +155,4 @@ def test_paragraphs_stay_within_their_limit_and_say_what_is_cut(value, limit):
 )
 def test_lines_cost_no_more_for_texts_without_end(unit):
     value = "\u00e9" + unit * 1_000_000
-    begin = time.process_time()
-    for clean in CLEANERS:
-        clean(value, limit=500)
-    assert time.process_time() - begin < 0.5  # measured below 0.1
+    assert least_s(lambda: [clean(value, limit=500) for clean in CLEANERS], bound_s=0.5) < 0.5  # measured below 0.1
