@@ -1,14 +1,12 @@
 """The header section of a message or of a part: where it ends, and the fields that somebody asks for.
 
-Works on raw bytes with patterns that never go back over what they have read, so that one pass at
-the speed of the regex engine suffices for any header section, however long its lines and however many.
+Works on the raw bytes of a section, field by field and each once, however long they are and however many.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,15 +31,15 @@ _USUAL = re.compile(
     rb"|mime-version|content-type)[ \t]*+:",
     re.IGNORECASE,
 )
-_NAME = rb"[^\x00-\x20:\x7f]++[ \t]*+:"
-_FIELD = re.compile(_NAME)
-_STRAY = re.compile(rb"\n(?![ \t]|" + _NAME + rb")")
-"""The line end before a line that neither begins nor continues a field."""
+_SPELLING = rb"[^\x00-\x20:\x7f]++[ \t]*+"
+_NAME, _FIELD = re.compile(_SPELLING), re.compile(_SPELLING + rb":")
+_FOLDS = frozenset((b" ", b"\t"))
+"""What a line begins with that continues the field above."""
 _END = re.compile(rb"[ \t]*\r?(?:\n|\Z)")
-_FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _MOST_FIELDS = 2_000
 _LONGEST_SECTION = 512 * 1024
 _LONGEST_VALUE = 32 * 1024
+_LONGEST_SPELLING, _MOST_SPELLINGS = 64, 512
 
 READ = (
     "from sender subject date message-id mime-version content-type content-transfer-encoding content-disposition"
@@ -79,8 +77,8 @@ class FieldReader:
 
     def __init__(self, names: str | tuple[str, ...] = READ) -> None:
         wanted = names.split() if isinstance(names, str) else names
-        alternatives = b"|".join(re.escape(name.encode("ascii", "replace").lower()) for name in wanted)
-        self._begin = re.compile(rb"\n(" + alternatives + rb")[ \t]*+:", re.IGNORECASE)
+        self._wanted = {name.encode("ascii", "replace").lower(): name.lower() for name in wanted}
+        self._spelled: dict[bytes, str] = {}
 
     def read_message(self, raw: bytes | mmap) -> Fields:
         """The fields of a whole message, whatever blank lines stand above them; never raises.
@@ -99,17 +97,67 @@ class FieldReader:
         does a section's length of 512 KiB.
         """
         stop = min(len(raw) if end is None else end, start + _LONGEST_SECTION)
-        section = _section_end(raw, start, stop)
-        found: dict[str, list[bytes]] = {}
-        head = b"\n" + raw[start:section]
-        for match in islice(self._begin.finditer(head), _MOST_FIELDS):
-            limit = min(match.end() + _LONGEST_VALUE, len(head))
-            line_end = FIELD_END.search(head, match.end(), limit)
-            value = _FOLD.sub(b"", head[match.end() : line_end.start() if line_end else limit]).strip()
-            found.setdefault(match[1].decode("ascii").lower(), []).append(value)
+        head, begin = _section(raw, start, stop)
+        values: dict[str, tuple[bytes, ...]] = {}
+        known, room, at = self._spelled, _MOST_FIELDS, 0
+        while at < len(head):
+            colon = head.find(b":", at)
+            name = known.get(head[at:colon]) if colon > 0 else None
+            if name is None:
+                name = self._name(head[at:colon]) if colon > 0 else None
+                if name is None:
+                    if at >= begin:
+                        break
+                    at = begin
+                    continue
+            line_end = _end(head, colon)
+            if name and room:
+                room -= 1
+                value = head[colon + 1 : min(line_end, colon + 1 + _LONGEST_VALUE)].strip()
+                if b"\n" in value:
+                    value = value.replace(b"\r\n", b"").replace(b"\n", b"")
+                values[name] = (*values[name], value) if name in values else (value,)
+            at = line_end + 1
+        section = min(start + at, stop)
         blank = _END.match(raw, section, stop)
-        values = {name: tuple(several) for name, several in found.items()}
         return Fields(values, blank.end() if blank else section)
+
+    def _name(self, spelled: bytes) -> str | None:
+        """The name that stands before a colon, in lower case: "" for one that nobody asked for, None for no name.
+
+        As mail repeats its few spellings, the latest hundreds are remembered.
+        """
+        if _NAME.fullmatch(spelled) is None:
+            return None
+        name = self._wanted.get(spelled.rstrip(b" \t").lower(), "")
+        if len(spelled) <= _LONGEST_SPELLING:
+            if len(self._spelled) >= _MOST_SPELLINGS:
+                self._spelled.clear()
+            self._spelled[spelled] = name
+        return name
+
+
+def _section(raw: bytes | mmap, start: int, stop: int) -> tuple[bytes, int]:
+    """A header section, or more than it: to the first blank line; and where its first field begins."""
+    separator = _SEPARATOR.match(raw, start, stop)
+    first = separator.end() if separator else start
+    if not _FIELD.match(raw, first, stop):
+        return raw[start:first], first - start
+    with_return = raw.find(b"\n\r\n", first, stop)
+    blank = raw.find(b"\n\n", first, stop if with_return < 0 else with_return + 1)
+    blank = with_return if blank < 0 else blank
+    return raw[start : stop if blank < 0 else blank + 1], first - start
+
+
+def _end(head: bytes, start: int) -> int:
+    """Where the value ends that begins here: at the first line end that does not fold it."""
+    at = head.find(b"\n", start)
+    if at < 0:
+        return len(head)
+    if head[at + 1 : at + 2] not in _FOLDS:
+        return at
+    found = FIELD_END.search(head, at + 1)
+    return found.start() if found else len(head)
 
 
 def beginning(raw: bytes | bytearray | mmap) -> int:
@@ -121,12 +169,3 @@ def beginning(raw: bytes | bytearray | mmap) -> int:
     """
     above = _ABOVE.match(raw, 0, MOST_BLANKS)
     return above.end() if above else 0
-
-
-def _section_end(raw: bytes | mmap, start: int, stop: int) -> int:
-    separator = _SEPARATOR.match(raw, start, stop)
-    first = separator.end() if separator else start
-    if not _FIELD.match(raw, first, stop):
-        return first
-    stray = _STRAY.search(raw, first, stop)
-    return stray.end() if stray else stop
