@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from bridge.errors import LinkDownError, PublishRefusedError, RefusedError
+from bridge.publish import packets
 from bridge.publish.granted import Granted, publish_bytes
 from bridge.publish.properties import of_publish
 
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
     import paho.mqtt.client as paho
     from paho.mqtt.properties import Properties
-    from paho.mqtt.reasoncodes import ReasonCode
+
+    from bridge.publish.driven import DrivenClient
+    from bridge.publish.packets import Acknowledgement
 
 ACKNOWLEDGE_DEADLINE_S = 30.0
 UNACKNOWLEDGED_AT_ONCE = 1000
@@ -49,7 +54,7 @@ class _Outgoing:
     topic: str
     payload: bytes
     retain: bool
-    properties: Properties | None
+    properties: bytes
 
 
 class BrokerConnection:
@@ -64,7 +69,7 @@ class BrokerConnection:
 
     def __init__(
         self,
-        client: paho.Client,
+        client: DrivenClient,
         *,
         on_message: Callable[[Incoming], Awaitable[None]],
     ) -> None:
@@ -75,13 +80,13 @@ class BrokerConnection:
         self._on_retained: tuple[Callable[[str, bytes], None], ...] = ()
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[None]] = {}
-        self._flying = 0
+        self._flying: dict[int, asyncio.Future[None]] = {}
         self._queued: deque[_Outgoing] = deque()
         self._reports: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
-        client.on_publish = lambda _c, _u, mid, reason, _p: self._report(self._published, mid, reason)
+        client.on_acknowledged = self._published
         client.on_subscribe = lambda _c, _u, mid, codes, _p: self._report(self._subscribed, mid, codes)
         client.on_unsubscribe = lambda _c, _u, mid, *_: self._report(self._acknowledged, mid)
         client.on_disconnect = lambda _c, _u, flags, reason, said: self._report(
@@ -102,13 +107,16 @@ class BrokerConnection:
         if self.closed.done():
             _fail(future, LinkDownError("not connected"))
             return future
-        expiry_s = expiry_s if self.granted.mqtt5 else None
+        mqtt5 = self.granted.mqtt5
+        expiry_s = expiry_s if mqtt5 else None
         if self.granted.packet_bytes is not None:
             size = publish_bytes(topic, payload, expires=expiry_s is not None, correlation=correlation)
             if excess := self.granted.excess(size):
                 _fail(future, PublishRefusedError(excess))
                 return future
-        self._queued.append(_Outgoing(future, topic, payload, retain, of_publish(expiry_s, correlation)))
+        self._queued.append(
+            _Outgoing(future, topic, payload, retain, of_publish(expiry_s, correlation) if mqtt5 else b"")
+        )
         self._send()
         return future
 
@@ -148,24 +156,31 @@ class BrokerConnection:
 
     def _send(self) -> None:
         """Send what waits, as far as the broker takes more before it has acknowledged some."""
-        while self._queued and self._flying < self.granted.receive_maximum:
+        while self._queued and len(self._flying) < self.granted.receive_maximum:
             outgoing = self._queued.popleft()
-            info = self._client.publish(
-                outgoing.topic, outgoing.payload, qos=1, retain=outgoing.retain, properties=outgoing.properties
+            packet_id = self._client.next_id()
+            while packet_id in self._flying:
+                packet_id = self._client.next_id()
+            packet = packets.publish(
+                outgoing.topic,
+                outgoing.payload,
+                packet_id=packet_id,
+                retain=outgoing.retain,
+                properties=outgoing.properties,
             )
-            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            if self._client.post(packet):
+                self._flying[packet_id] = outgoing.future
+            else:
                 _fail(outgoing.future, LinkDownError("not connected"))
-                continue
-            self._flying += 1
-            self._waiting[info.mid] = outgoing.future
 
-    def _published(self, mid: int, reason: ReasonCode) -> None:
-        """PUBACK has come; one that says no is no delivery [MQTT-3.4.2-1]."""
-        self._flying -= 1
-        future = self._waiting.pop(mid, None)
-        if future is not None and not future.done():
-            if reason.is_failure:
-                _fail(future, PublishRefusedError(str(reason)))
+    def _published(self, acknowledged: Sequence[Acknowledgement]) -> None:
+        """PUBACKs have come; one that says no is no delivery [MQTT-3.4.2-1]."""
+        for packet_id, reason in acknowledged:
+            future = self._flying.pop(packet_id, None)
+            if future is None or future.done():
+                continue
+            if reason >= packets.FAILURE:
+                _fail(future, PublishRefusedError(_in_words(reason)))
             else:
                 future.set_result(None)
         self._send()
@@ -211,8 +226,9 @@ class BrokerConnection:
     def _lost(self, reason: str) -> None:
         if not self.closed.done():
             self.closed.set_result(reason)
-        waiting = [*self._waiting.values(), *(outgoing.future for outgoing in self._queued)]
-        self._waiting = {}
+        queued = (outgoing.future for outgoing in self._queued)
+        waiting = [*self._waiting.values(), *self._flying.values(), *queued]
+        self._waiting, self._flying = {}, {}
         self._queued.clear()
         for future in waiting:
             if not future.done():
@@ -265,6 +281,14 @@ def why(reason: ReasonCode, said: Properties | None, *, told: bool) -> str:
         return "the connection was lost" if reason.value == UNSPECIFIED else str(reason)
     words = getattr(said, "ReasonString", "")
     return f"{reason}: {words}" if words else str(reason)
+
+
+def _in_words(reason: int) -> str:
+    """What a PUBACK says with a reason."""
+    try:
+        return str(ReasonCode(PacketTypes.PUBACK, identifier=reason))
+    except (KeyError, ValueError, AssertionError):  # as versions of paho have it
+        return f"reason {reason:#04x}"
 
 
 def _fail(future: asyncio.Future[None], error: Exception) -> None:

@@ -1,7 +1,8 @@
 """paho without a thread: the event loop reads and writes for it, in bulk, by paho's interface for other loops.
 
 paho reads a packet in three reads and writes each on its own. Between it and its socket stands one that reads what has
-come at once and gathers what is written in a turn of the loop.
+come at once and gathers what is written in a turn of the loop. What each mail needs, a PUBLISH and its PUBACK, goes
+past paho (`packets.py`), which has all the rest.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as paho
 
+from bridge.publish import packets
+
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Sequence
+
+    from bridge.publish.packets import Acknowledgement
 
 READ_BYTES = 65_536
 
@@ -29,6 +35,7 @@ class BulkSocket:
         self._at = 0
         self._waits = bytearray()
         self._broken: OSError | None = None
+        self._cut = self._ended = False
         self.gathers = False
 
     def recv(self, length: int) -> bytes:
@@ -40,6 +47,43 @@ class BulkSocket:
         data = self._came[self._at : self._at + length]
         self._at += len(data)
         return data
+
+    def acknowledgements(self) -> list[Acknowledgement]:
+        """The PUBACKs that have come before anything else; to be asked only between two packets."""
+        if self._at >= len(self._came):
+            self._read_on()
+        self._cut = False
+        found: list[Acknowledgement] = []
+        while self._came.startswith(packets.PUBACK, self._at):
+            try:
+                read = packets.acknowledgement(self._came, self._at)
+            except packets.NotReadableError:
+                break  # paho finds that out as well, and ends the connection
+            if read is not None:
+                acknowledged, self._at = read
+                found.append(acknowledged)
+            elif not self._read_on():
+                self._cut = True
+                break
+        return found
+
+    @property
+    def for_paho(self) -> bool:
+        """Whether there is anything for paho to read: a packet that is no PUBACK, or that there will be no more."""
+        return self._ended or self._broken is not None or (self._at < len(self._came) and not self._cut)
+
+    def _read_on(self) -> bool:
+        """Read what has come behind what was read already; whether that was anything."""
+        try:
+            data = self._inner.recv(READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError as error:
+            self._broken = error
+            return False
+        self._ended = not data
+        self._came, self._at = self._came[self._at :] + data, 0
+        return bool(data)
 
     def send(self, data: bytes | bytearray) -> int:
         """Take all of it, to be sent by `flush`."""
@@ -65,8 +109,8 @@ class BulkSocket:
         return True
 
     def pending(self) -> int:
-        """Bytes that can be read without the loop saying so."""
-        buffered = len(self._came) - self._at
+        """Bytes that can be read without the loop saying so. What is there of a PUBACK waits for the rest of it."""
+        buffered = 0 if self._cut else len(self._came) - self._at
         return buffered + (self._inner.pending() if hasattr(self._inner, "pending") else 0)
 
     @property
@@ -90,7 +134,29 @@ class BulkSocket:
 
 
 class DrivenClient(paho.Client):
-    """A paho client that an event loop drives from `attach` on, once it has dialled, until its connection ends."""
+    """A paho client that an event loop drives from `attach` on, once it has dialled, until its connection ends.
+
+    `on_acknowledged` gets the PUBACKs of what was published by `post`, of which paho knows nothing.
+    """
+
+    on_acknowledged: Callable[[Sequence[Acknowledgement]], None] = staticmethod(lambda _: None)
+
+    @property
+    def between_packets(self) -> bool:
+        """Whether what comes next is the beginning of a packet."""
+        return self._in_packet["command"] == 0
+
+    def next_id(self) -> int:
+        """A packet identifier, of the same row as paho's own."""
+        return self._mid_generate()
+
+    def post(self, packet: bytes) -> bool:
+        """Send a packet of our own at the end of this turn; whether there is a connection."""
+        if self._sock is None:
+            return False
+        self._sock.send(packet)
+        self._call_socket_register_write()
+        return True
 
     def _create_socket(self) -> Any:
         return BulkSocket(super()._create_socket())
@@ -123,6 +189,12 @@ class _Drive:
         """Have paho handle some of what has come; the rest in the next turn, so that nobody waits for a long replay."""
         if not self._open:
             return
+        if self._client.between_packets:
+            acknowledged = self._sock.acknowledgements()
+            if acknowledged:
+                self._client.on_acknowledged(acknowledged)
+            if not (self._open and self._sock.for_paho):
+                return
         self._client.loop_read()
         if self._open and self._sock.pending():
             self._loop.call_soon(self._read)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from bridge.errors import LinkDownError, PublishRefusedError
 from bridge.publish.connection import BrokerConnection
 from bridge.publish.granted import Granted
+from bridge.publish.packets import Acknowledgement
 from bridge.publish.properties import named
 
 
@@ -57,19 +57,30 @@ def test_a_cancellation_at_the_moment_of_the_answer_is_not_swallowed(verb, turns
 class Sending(Client):
     """Takes publishes under the numbers 1, 2, …; `acknowledge` has the broker's PUBACK come."""
 
-    on_publish: Any
+    on_acknowledged: Any
     on_disconnect: Any
 
-    def __init__(self):
-        self.sent: list[tuple[str, Any]] = []
+    def __init__(self, ids=None):
+        self.packets: list[bytes] = []
+        self.ids = iter(range(1, 100) if ids is None else ids)
+        self.there = True
 
-    def publish(self, topic, _payload, *, qos, retain, properties):
-        assert (qos, retain) == (1, True)
-        self.sent.append((topic, properties))
-        return SimpleNamespace(rc=0, mid=len(self.sent))
+    @property
+    def sent(self):
+        """The topics, of which each packet here has one of less than 128 bytes."""
+        return [packet[4 : 4 + packet[3]].decode() for packet in self.packets]
 
-    async def acknowledge(self, mid, reason="Success"):
-        self.on_publish(self, None, mid, ReasonCode(PacketTypes.PUBACK, reason), None)
+    def next_id(self):
+        return next(self.ids)
+
+    def post(self, packet):
+        assert packet[0] == 0x33, "QoS 1, retained"
+        if self.there:
+            self.packets.append(packet)
+        return self.there
+
+    async def acknowledge(self, packet_id, reason=0):
+        self.on_acknowledged([Acknowledgement(packet_id, reason)])
         await asyncio.sleep(0)
 
 
@@ -86,13 +97,13 @@ def publishing(story, **granted):
 def test_no_more_are_in_flight_than_the_broker_takes():
     async def story(client, connection):
         futures = [connection.publish(f"t/{number}", b"x", retain=True) for number in range(5)]
-        assert [topic for topic, _ in client.sent] == ["t/0", "t/1"]
+        assert client.sent == ["t/0", "t/1"]
         await client.acknowledge(1)
-        assert [topic for topic, _ in client.sent] == ["t/0", "t/1", "t/2"]
+        assert client.sent == ["t/0", "t/1", "t/2"]
         for mid in (2, 3, 4, 5):
             await client.acknowledge(mid)
         assert [future.done() for future in futures] == [True] * 5
-        assert [topic for topic, _ in client.sent] == [f"t/{number}" for number in range(5)]
+        assert client.sent == [f"t/{number}" for number in range(5)]
 
     publishing(story, mqtt5=True, receive_maximum=2)
 
@@ -117,13 +128,41 @@ def test_a_puback_that_says_no_is_no_delivery_and_makes_room():
     async def story(client, connection):
         first = connection.publish("t/0", b"x", retain=True)
         second = connection.publish("t/1", b"x", retain=True)
-        await client.acknowledge(1, "Quota exceeded")
+        await client.acknowledge(1, 0x97)
         assert isinstance(first.exception(), PublishRefusedError)
         assert str(first.exception()) == "Quota exceeded"
-        await client.acknowledge(2, "No matching subscribers")
+        await client.acknowledge(2, 0x10)
         assert second.result() is None
 
     publishing(story, mqtt5=True, receive_maximum=1)
+
+
+def test_a_reason_that_nobody_knows_is_told_as_it_came():
+    async def story(client, connection):
+        refused = connection.publish("t", b"x", retain=True)
+        await client.acknowledge(1, 0xFE)
+        assert str(refused.exception()) == "reason 0xfe"
+
+    publishing(story, mqtt5=True)
+
+
+def test_an_identifier_is_not_given_again_while_it_waits_and_what_nobody_waits_for_means_nothing():
+    async def story(client, connection):
+        client.ids = iter([7, 7, 8, 7])
+        first, second = (connection.publish(topic, b"x", retain=True) for topic in "ab")
+        await client.acknowledge(9)
+        assert [first.done(), second.done()] == [False, False]
+        await client.acknowledge(7)
+        await client.acknowledge(7)
+        assert (first.done(), second.done()) == (True, False)
+        third = connection.publish("c", b"x", retain=True)
+        third.cancel()
+        await client.acknowledge(7)
+        assert third.cancelled()
+        client.there, client.ids = False, iter([1])
+        assert isinstance(connection.publish("d", b"x", retain=True).exception(), LinkDownError)
+
+    publishing(story, mqtt5=True)
 
 
 def test_what_is_larger_than_the_broker_takes_is_not_sent():
@@ -144,8 +183,8 @@ def test_an_expiry_is_said_on_mqtt_5_alone(mqtt5):
     async def story(client, connection):
         connection.publish("t", b"x", retain=True, expiry_s=60)
         connection.publish("t", b"", retain=True, expiry_s=None)
-        [(_, first), (_, second)] = client.sent
-        assert (first.pack() if first else b"") == (b"\x05\x02\x00\x00\x00\x3c" if mqtt5 else b"")
-        assert second is None
+        first, second = (packet.partition(b"t")[2][2:] for packet in client.packets)
+        assert first == (b"\x05\x02\x00\x00\x00\x3cx" if mqtt5 else b"x")
+        assert second == (b"\x00" if mqtt5 else b"")
 
     publishing(story, mqtt5=mqtt5)

@@ -293,3 +293,85 @@ def test_a_client_without_a_connection_is_not_driven():
         assert client.on_socket_register_write is None
 
     asyncio.run(story())
+
+
+def test_pubacks_are_taken_past_paho_up_to_what_is_not_one(pair):
+    bulk, far = pair
+    far.sendall(b"\x40\x02\x01\x02" + b"\x40\x04\x00\x07\x97\x00" + b"\xd0\x00" + b"\x40\x02\x00\x09")
+    assert bulk.acknowledgements() == [(0x0102, 0), (7, 0x97)]
+    assert bulk.for_paho
+    assert bulk.recv(9) == b"\xd0\x00\x40\x02\x00\x09"
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_puback_that_came_in_part_waits_for_the_rest(pair, cut):
+    bulk, far = pair
+    packet = b"\x40\x02\x00\x09"
+    far.sendall(packet[:cut])
+    assert bulk.acknowledgements() == []
+    assert (bulk.for_paho, bulk.pending()) == (False, 0), "paho would take it"
+    far.sendall(packet[cut:] + packet)
+    assert bulk.acknowledgements() == [(9, 0), (9, 0)]
+    assert (bulk.for_paho, bulk.pending()) == (False, 0)
+
+
+@pytest.mark.parametrize("packet", [b"\x40\x01\x00", b"\x40\xff\xff\xff\xff\x01"])
+def test_a_puback_that_is_none_is_left_to_paho(pair, packet):
+    bulk, far = pair
+    far.sendall(packet)
+    assert bulk.acknowledgements() == []
+    assert bulk.for_paho
+    assert bulk.recv(9) == packet
+
+
+@pytest.mark.parametrize("before", [b"", b"\x40"])
+def test_an_end_is_for_paho(pair, before):
+    bulk, far = pair
+    far.sendall(before)
+    assert bulk.acknowledgements() == []
+    far.close()
+    assert bulk.acknowledgements() == []
+    assert bulk.for_paho
+    assert bulk.recv(9) == before
+    if before:
+        assert bulk.recv(9) == b""
+
+
+class BrokenSocket:
+    def recv(self, _length):
+        raise ConnectionResetError
+
+
+def test_what_breaks_it_while_pubacks_are_read_is_for_paho():
+    bulk = BulkSocket(BrokenSocket())
+    assert bulk.acknowledgements() == []
+    assert bulk.for_paho
+    with pytest.raises(ConnectionResetError):
+        bulk.recv(1)
+
+
+def test_pubacks_and_packets_of_our_own_go_past_paho():
+    async def story(client, far, _loop):
+        came = []
+        client.on_acknowledged = came.extend
+        await client.until(lambda: client.read == [b"n"])
+        client._sock = client.bulk
+        assert client.post(b"mine")
+        assert await received(far, 4) == b"mine"
+        far.send(b"\x40\x02\x00\x09" + b"bb")
+        await client.until(lambda: client.read == [b"n", b"bb"])
+        assert came == [(9, 0)]
+        client._in_packet["command"] = 0x30  # in the middle of a packet what looks like a PUBACK is none
+        far.send(b"\x40\x02")
+        await client.until(lambda: len(client.read) == 3)
+        assert (client.read[-1], came) == (b"\x40\x02", [(9, 0)])
+        client._sock = None
+        assert not client.post(b"late")
+        client.leave()
+
+    attached(story)
+
+
+def test_identifiers_are_of_one_row_with_those_of_paho():
+    client = DrivenClient(CallbackAPIVersion.VERSION2)
+    assert client.next_id() + 1 == client._mid_generate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -10,6 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from bridge.publish import packets
 from bridge.publish.granted import PACKET_IDS, Granted, publish_bytes
 from bridge.publish.properties import named, of_publish
 
@@ -38,22 +40,15 @@ def test_what_is_said_holds():
 @pytest.mark.parametrize("octets", [0, 1, 90, 127, 16_300, 16_384, 70_000])
 def test_the_size_of_a_publish_is_that_of_the_packet(expires, correlation, octets):
     client: Any = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-    packets: list[bytes] = []
+    theirs: list[bytes] = []
     client._sock = client  # there is something to send over
-    client._packet_queue = lambda _command, packet, *_: packets.append(packet)
-    client._send_publish(
-        1,
-        "mail/alicé/box".encode(),
-        b"x" * octets,
-        1,
-        True,
-        False,
-        None,
-        of_publish(7 if expires else None, correlation),
-    )
+    client._packet_queue = lambda _command, packet, *_: theirs.append(bytes(packet))
+    topic, payload, packed = "mail/alicé/box", b"x" * octets, of_publish(7 if expires else None, correlation)
+    client._send_publish(777, topic.encode(), payload, 1, True, False, None, SimpleNamespace(pack=lambda: packed))
     client._sock = None
-    size = publish_bytes("mail/alicé/box", b"x" * octets, expires=expires, correlation=correlation)
-    assert [len(packet) for packet in packets] == [size]
+    ours = packets.publish(topic, payload, packet_id=777, retain=True, properties=packed)
+    assert [ours] == theirs
+    assert publish_bytes(topic, payload, expires=expires, correlation=correlation) == len(ours)
 
 
 @pytest.mark.parametrize("expiry_s", [None, 1, 604_800, 2**32 - 1])
@@ -64,5 +59,4 @@ def test_properties_are_packed_as_paho_does(expiry_s, correlation):
         theirs.MessageExpiryInterval = expiry_s
     if correlation is not None:
         theirs.CorrelationData = correlation
-    ours = of_publish(expiry_s, correlation)
-    assert (b"\x00" if ours is None else ours.pack()) == theirs.pack()
+    assert of_publish(expiry_s, correlation) == theirs.pack()

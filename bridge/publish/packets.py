@@ -1,0 +1,75 @@
+"""The two packets that each mail needs, as bytes: PUBLISH with QoS 1, written, and PUBACK, read. Pure.
+
+paho would keep a message with a condition variable for each, and make tables of properties and reasons anew.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PUBACK = b"\x40"
+FAILURE = 0x80
+"""Reasons from here on say no (MQTT 5 §2.4)."""
+_CONTINUES = 0x80
+_SHORTEST, _LONGEST_LENGTH = 2, 4
+
+
+class Acknowledgement(NamedTuple):
+    """A PUBACK: which publish, and the reason (MQTT 5 §3.4.2.1), which is 0 where it has none."""
+
+    packet_id: int
+    reason: int = 0
+
+
+class NotReadableError(Exception):
+    """What came is not as MQTT has it."""
+
+
+def publish(topic: str, payload: bytes, *, packet_id: int, retain: bool, properties: bytes) -> bytes:
+    """A PUBLISH; `properties` with their length before them (MQTT 5 §2.2.2), empty on MQTT 3.1.1."""
+    name = topic.encode()
+    rest = 2 + len(name) + 2 + len(properties) + len(payload)
+    return b"".join(
+        (
+            b"\x33" if retain else b"\x32",
+            length(rest),
+            len(name).to_bytes(2, "big"),
+            name,
+            packet_id.to_bytes(2, "big"),
+            properties,
+            payload,
+        )
+    )
+
+
+def length(number: int) -> bytes:
+    """A variable byte integer (MQTT 5 §1.5.5)."""
+    octets = bytearray()
+    while True:
+        number, octet = divmod(number, 128)
+        octets.append(octet | (_CONTINUES if number else 0))
+        if not number:
+            return bytes(octets)
+
+
+def acknowledgement(data: bytes, at: int) -> tuple[Acknowledgement, int] | None:
+    """The PUBACK that begins there, and where it ends; None while some of it is missing. Raises NotReadableError."""
+    rest, octets = 0, 0
+    while True:
+        if at + 1 + octets >= len(data):
+            return None
+        octet = data[at + 1 + octets]
+        rest |= (octet & 0x7F) << 7 * octets
+        octets += 1
+        if octet < _CONTINUES:
+            break
+        if octets == _LONGEST_LENGTH:
+            raise NotReadableError
+    if rest < _SHORTEST:
+        raise NotReadableError
+    begins = at + 1 + octets
+    end = begins + rest
+    if end > len(data):
+        return None
+    reason = data[begins + 2] if rest > _SHORTEST else 0
+    return Acknowledgement(data[begins] << 8 | data[begins + 1], reason), end
