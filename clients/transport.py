@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,12 @@ class ObservedClient(mqtt.Client):
     def ping(self) -> None:
         """Send a PINGREQ."""
         self._send_pingreq()
+
+    def _create_socket_connection(self) -> socket.socket:
+        """One that sends at once: else the second of two PUBACKs waits until the system there says it has the first."""
+        connection: socket.socket = super()._create_socket_connection()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def _packet_queue(self, command: int, *rest: Any, **named: Any) -> MQTTErrorCode:
         self.packet_goes(command & 0xF0)

@@ -7,6 +7,7 @@ past paho (`packets.py`), which has all the rest.
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,12 @@ class DrivenClient(paho.Client):
 
     def _create_socket(self) -> Any:
         return BulkSocket(super()._create_socket())
+
+    def _create_socket_connection(self) -> socket.socket:
+        """One that sends at once: what is written in a turn goes out together, and what follows waits for no answer."""
+        connection: socket.socket = super()._create_socket_connection()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def attach(self, loop: asyncio.AbstractEventLoop, *, look_s: float) -> None:
         """Read and write on this loop, and look each `look_s` seconds whether the other side is still there."""

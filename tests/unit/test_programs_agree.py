@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import subprocess
 import sys
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.config import loading, settings
 from bridge.config.section import declared
@@ -16,6 +19,7 @@ from bridge.contract import topics as of_bridge
 from bridge.contract.publication import Kind
 from bridge.daemon import runfile
 from bridge.model import Flag
+from bridge.publish.driven import DrivenClient
 from broker import acl
 from broker import loading as broker_loading
 from broker import settings as broker_settings
@@ -24,6 +28,7 @@ from broker.keys import declared as keys_of_broker
 from broker.runfile import RunFile
 from clients.contract import topics as of_clients
 from clients.contract.header import FLAG_NAMES
+from clients.transport import ObservedClient
 from tests.support import source
 
 
@@ -117,3 +122,17 @@ def test_broker_and_bridge_find_a_users_own_file_before_the_systems(program, mon
     assert program.load(environ=home).mqtt.root == "home"
     assert program.load(environ={}).mqtt.root == "etc"
     assert program.load(environ={"HOME": "/" + "x" * 300}).mqtt.root == "etc", "a home where nobody may look"
+
+
+def delays_small_packets(client):
+    """Whether a client that dials somebody on this machine has its system keep small packets back (RFC 896)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client._host, client._port = server.getsockname()[:2]
+        with client._create_socket_connection() as connection:
+            return not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_neither_bridge_nor_client_has_small_packets_wait_for_one_another():
+    for made in (DrivenClient, ObservedClient):
+        assert not delays_small_packets(made(CallbackAPIVersion.VERSION2)), made
+    assert delays_small_packets(paho.Client(CallbackAPIVersion.VERSION2)), "as paho does it"
