@@ -32,6 +32,8 @@ def heal(installation: Installation) -> None:
     """Nothing goes wrong any more."""
     for link in installation.links.values():
         link.heal()
+    if installation.sleepers is not None:
+        installation.sleepers.heal()
     for service in installation.services.values():
         service.disarm()
         service.resume()

@@ -80,6 +80,16 @@ class SeenDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """A push service took a notification for a device that sleeps: about which message, and under which topic."""
+
+    what: ClassVar[str] = "rung"
+    device: str
+    mail_id: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overheard:
     """A device received a topic that is not its user's."""
 
@@ -125,11 +135,11 @@ class Wrong:
     how: str
 
 
-Event = Sent | Answered | Broken | Shown | Gone | SeenAsked | SeenDone | Overheard | Fault | Live | Box | Wrong
+Event = Sent | Answered | Broken | Shown | Gone | SeenAsked | SeenDone | Rung | Overheard | Fault | Live | Box | Wrong
 
 _KINDS: dict[str, type[Event]] = {
     kind.what: kind
-    for kind in (Sent, Answered, Broken, Shown, Gone, SeenAsked, SeenDone, Overheard, Fault, Live, Box, Wrong)
+    for kind in (Sent, Answered, Broken, Shown, Gone, SeenAsked, SeenDone, Rung, Overheard, Fault, Live, Box, Wrong)
 }
 
 

@@ -16,6 +16,7 @@ from tests.crash.proxy import Proxy
 from tests.crash.registry import BROKERS
 from tests.crash.sender import Sender
 from tests.crash.site import PHONE, TERMINAL, Site
+from tests.crash.sleepers import MOST_MESSAGES, Sleepers
 from tests.support.waiting import until_on_loop
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Installation:
         kinds = {action.kind for action in schedule.actions}
         self.disk = stack.enter_context(SmallDisk(self.site.state)) if "disk" in kinds else None
         self.namespace = stack.enter_context(Namespace()) if "netns" in kinds else None
-        self.site.prepare()
+        self.sleepers = self._sleepers(stack)
+        self.site.prepare(self.sleepers.subscription if self.sleepers else None)
         self._mutation = {"CRASH_MUTATION": options.mutation}
         self.broker: Broker = BROKERS[options.broker](
             self.site, history=self.history, points=schedule.points.get("broker", ()), environment=self._mutation
@@ -76,9 +78,17 @@ class Installation:
         self.services = {service.name: service for service in (self.bridge, *self.broker.services)}
         self.services |= {terminal.name: terminal.service for terminal in self.terminals}
 
+    def _sleepers(self, stack: ExitStack) -> Sleepers | None:
+        """The devices that are rung by Web Push, where not too much mail comes."""
+        if self.schedule.messages > MOST_MESSAGES:
+            return None
+        users, seed = self.site.users, self.schedule.seed
+        return stack.enter_context(Sleepers(self.site.directory, users, history=self.history, seed=seed))
+
     def _bridge(self, options: Options) -> Service:
         broken = [options.mutation, "no_reconciliation" if options.without_reconciliation else ""]
-        environment = self.site.environment() | {
+        environment = (self.sleepers.environment() if self.sleepers else {}) | self.site.environment()
+        environment |= {
             "CRASH_MUTATION": ",".join(broken),
             "POSTBELL_MQTT__PASSWORD_FILE": str(self.site.password_file("bridge")),
         }

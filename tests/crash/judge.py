@@ -3,6 +3,8 @@
 - Every message answered 250 was shown exactly once on every device of its users, unless it had been
   marked as seen or, with a small live set, newer mail had pushed it out.
 - Nothing was shown that was never accepted, to nobody whom it was not for, and never twice.
+- A device that sleeps was rung for each of them that is still to be seen, about nothing else, and each time under the
+  topic of that message, so that there is one notification.
 - No device received a topic of another user.
 - At the end the store has all that was accepted and its live set is the newest `live_count` unseen
   messages; every device's box and the broker's retained set are the same.
@@ -21,6 +23,7 @@ from tests.crash.history import (
     Gone,
     Live,
     Overheard,
+    Rung,
     SeenAsked,
     SeenDone,
     Sent,
@@ -60,11 +63,12 @@ class Verdict:
     leaked: list[str] = field(default_factory=list)
     invented: list[str] = field(default_factory=list)
     disagree: list[str] = field(default_factory=list)
+    unrung: list[str] = field(default_factory=list)
 
     @property
     def findings(self) -> list[str]:
         """All that is wrong, one line each."""
-        kinds = ("lost", "twice", "leaked", "invented", "disagree")
+        kinds = ("lost", "twice", "leaked", "invented", "disagree", "unrung")
         return [f"{kind}: {finding}" for kind in kinds for finding in getattr(self, kind)]
 
     @property
@@ -72,8 +76,13 @@ class Verdict:
         return not self.findings
 
 
-def judge(history: Iterable[Event], *, devices: Mapping[str, Iterable[str]], live_count: int) -> Verdict:
-    """The verdict. `devices` are the names `user/device` of each user; `live_count` is `retain.count`."""
+def judge(
+    history: Iterable[Event], *, devices: Mapping[str, Iterable[str]], live_count: int, sleepers: Iterable[str] = ()
+) -> Verdict:
+    """The verdict. `devices` are the names `user/device` of each user; `live_count` is `retain.count`.
+
+    `sleepers` are the devices that are rung by Web Push.
+    """
     events = list(history)
     messages = _messages(events)
     shown = [event for event in events if isinstance(event, Shown)]
@@ -92,6 +101,9 @@ def judge(history: Iterable[Event], *, devices: Mapping[str, Iterable[str]], liv
     for user, live in lives.items():
         _judge_store(verdict, user, live, messages, ids, seen=seen, seen_done=seen_done, live_count=live_count)
     _judge_boxes(verdict, events, lives)
+    rung = [event for event in events if isinstance(event, Rung)]
+    for name in sleepers:
+        _judge_rings(verdict, name, [event for event in rung if event.device == name], lives, seen=seen)
     verdict.disagree.extend(f"retained {event.topic}: {event.how}" for event in events if isinstance(event, Wrong))
     return verdict
 
@@ -185,6 +197,21 @@ def _judge_store(
         verdict.disagree.append(
             f"the live set of {user} has {len(live.live)} messages, not {len(unasked[:live_count])}"
         )
+
+
+def _judge_rings(
+    verdict: Verdict, name: str, rung: list[Rung], lives: Mapping[str, Live], *, seen: set[tuple[str, str]]
+) -> None:
+    user = name.partition("/")[0]
+    if (live := lives.get(user)) is None:
+        return
+    told = {event.mail_id for event in rung}
+    due = {each for each in live.live if (user, each) not in seen}
+    verdict.unrung.extend(f"{name} was never rung for {each}" for each in sorted(due - told))
+    verdict.invented.extend(f"{name} was rung for {each}, which {user} has not" for each in sorted(told - {*live.kept}))
+    verdict.twice.extend(
+        f"{name} was rung for {event.mail_id} under {event.topic}" for event in rung if event.topic != event.mail_id
+    )
 
 
 def _judge_boxes(verdict: Verdict, events: Iterable[Event], lives: Mapping[str, Live]) -> None:

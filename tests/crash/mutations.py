@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 COMMIT_LAG_S = 0.05
 """How late the disk is when nobody waits for it."""
+POST_LAG_S = 0.2
+"""How long a notification is on its way that nobody waits for."""
 HAND_OVER_AHEAD_S = 0.4
 """How far ahead of its commit a mail is published: a broker that syncs has acknowledged it by then."""
 
@@ -51,6 +54,28 @@ def settle_before_acknowledgement() -> None:
         return done
 
     BrokerConnection.publish = careless
+
+
+def ring_settled_before_post() -> None:
+    """The bridge takes it for granted that a push service takes what it is about to be sent."""
+    from bridge.kept import PushResult
+    from bridge.push.delivery import PushDelivery
+    from bridge.push.letter import UndeliveredError
+
+    later = set()
+
+    async def careless(self: Any, waiting: Any) -> None:
+        async def post() -> None:
+            await asyncio.sleep(POST_LAG_S)
+            with contextlib.suppress(UndeliveredError):
+                await self._send(waiting, short=False)
+
+        self._done(waiting, PushResult.SENT)
+        task = asyncio.ensure_future(post())
+        later.add(task)
+        task.add_done_callback(later.discard)
+
+    PushDelivery._attempt = careless
 
 
 def no_recognition() -> None:
@@ -115,6 +140,7 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     "reply_before_commit": reply_before_commit,
     "hand_over_before_commit": hand_over_before_commit,
     "settle_before_acknowledgement": settle_before_acknowledgement,
+    "ring_settled_before_post": ring_settled_before_post,
     "no_recognition": no_recognition,
     "no_deduplication": no_deduplication,
     "no_reconciliation": no_reconciliation,

@@ -58,6 +58,8 @@ PLACES = {
     "after_settle": Place("bridge.publish.outbox", "Outbox._settle", after=True, asynchronous=True),
     "before_repair": Place("bridge.store.repair", "mark"),
     "after_repair": Place("bridge.store.repair", "mark", after=True),
+    "before_ring": Place("bridge.push.delivery", "PushDelivery._begin"),
+    "after_ring": Place("bridge.push.courier", "Courier.post", after=True, asynchronous=True),
     # the watcher: record, print, note, acknowledge
     "before_record": Place("clients.terminal.watch.display", "WatchDisplay.show"),
     "after_record": Place("clients.journal.file", "Journal.announce", after=True),

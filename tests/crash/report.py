@@ -50,7 +50,9 @@ def figures(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """Kills, cuts, accepted, shown, lost, twice, leaked, and all other findings."""
     outcomes = list(outcomes)
     verdicts = [outcome.verdict for outcome in outcomes]
-    other = sum(len(v.invented) + len(v.disagree) for v in verdicts) + sum(bool(outcome.stuck) for outcome in outcomes)
+    other = sum(len(v.invented) + len(v.disagree) + len(v.unrung) for v in verdicts) + sum(
+        bool(outcome.stuck) for outcome in outcomes
+    )
     sums = (
         sum(outcome.kills for outcome in outcomes),
         sum(outcome.cuts for outcome in outcomes),

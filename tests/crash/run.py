@@ -12,7 +12,8 @@ from tests.crash import messages
 from tests.crash.faults import heal, hurt
 from tests.crash.installation import Installation, Options
 from tests.crash.judge import Verdict, judge
-from tests.crash.truth import Observer, differences, read_store
+from tests.crash.site import SLEEPER
+from tests.crash.truth import Observer, differences, read_rings, read_store
 from tests.support.waiting import until_on_loop
 
 if TYPE_CHECKING:
@@ -81,7 +82,12 @@ async def _run(installation: Installation, feed: Feed, *, patience: float) -> Ou
         await installation.close()
     services, schedule = installation.services.values(), installation.schedule
     return Outcome(
-        verdict=judge(installation.history.events, devices=installation.site.devices, live_count=schedule.live_count),
+        verdict=judge(
+            installation.history.events,
+            devices=installation.site.devices,
+            live_count=schedule.live_count,
+            sleepers=[f"{user}/{SLEEPER}" for user in installation.site.users] if installation.sleepers else [],
+        ),
         kills=sum(service.killed for service in services),
         cuts=sum(link.cuts for link in installation.links.values()),
         faults=len(schedule.actions),
@@ -126,9 +132,11 @@ async def _rest(installation: Installation, *, patience: float) -> None:
 def unrest(installation: Installation) -> str:
     """What is not as it should be at the end, or an empty text."""
     stored, waiting = read_store(installation.site.database)
+    rings = read_rings(installation.site.database)
     for terminal in installation.terminals:
         terminal.look()
     found = [f"{waiting} rows in the outbox"] if waiting else []
+    found += [f"{rings} rings that wait"] if rings else []
     found += [f"{phone.asking} requests of {phone.name}" for phone in installation.phones if phone.asking]
     devices: list[Terminal | Phone] = [*installation.terminals, *installation.phones]
     boxes = {device.name: device.box() for device in devices}
@@ -144,6 +152,8 @@ async def _report(installation: Installation) -> None:
     devices: list[Terminal | Phone] = [*installation.phones, *installation.terminals]
     for device in devices:
         device.report()
+    if installation.sleepers is not None:
+        installation.sleepers.report()
     site, history = installation.site, installation.history
     observer = Observer(site, address=installation.broker.address())
     try:

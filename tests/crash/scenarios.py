@@ -93,9 +93,13 @@ FORGETTING = Hunt(
 )
 """Deliveries are lost before they are acknowledged, and repeated; the broker forgets everything it acknowledged."""
 
+RINGING = Hunt(_schedule(seconds=6.0, points={"bridge": ("before_ring:4", "after_ring:4") * 2}), broker="embedded")
+"""The bridge dies about to ring a device that sleeps, and when the push service has taken what it had to say."""
+
 HUNTS = {
     "reply_before_commit": DYING,
     "hand_over_before_commit": LANDING,
+    "ring_settled_before_post": RINGING,
     "no_recognition": DYING,
     "settle_before_acknowledgement": STUCK,
     "no_deduplication": FORGETTING,

@@ -18,6 +18,8 @@ BRIDGE_POINTS = (
     "after_settle",
     "before_repair",
     "after_repair",
+    "before_ring",
+    "after_ring",
 )
 WATCHER_POINTS = ("before_record", "after_record", "after_print", "after_mark", "before_ack", "after_ack")
 BROKER_POINTS = ("before_queue_commit", "after_queue_commit", "after_fan_out", "before_done")

@@ -7,14 +7,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.store import logins, offline, pairing, people
+from bridge.store import logins, offline, pairing, people, subscriptions
 from tests.crash.messages import DOMAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.model import Subscription
+
 USERS = ("alice", "bob")
-TERMINAL, PHONE = "terminal", "phone"
+TERMINAL, PHONE, SLEEPER = "terminal", "phone", "sleeper"
 BRIDGE, OBSERVER = "bridge", "observer"
 
 
@@ -44,8 +47,8 @@ class Site:
         """The devices of each user, as `user/device`."""
         return {user: (f"{user}/{TERMINAL}", f"{user}/{PHONE}") for user in self.users}
 
-    def prepare(self) -> None:
-        """Make the database with its people."""
+    def prepare(self, rung_at: Callable[[str], Subscription] | None = None) -> None:
+        """Make the database with its people; each has a device more, that sleeps, if it is said where that is rung."""
         self.state.mkdir(parents=True, exist_ok=True)
         now_ms = time.time_ns() // 1_000_000
         with offline.transaction(self.database, now_ms=now_ms, count=self.live_count, days=7) as transaction:
@@ -53,6 +56,11 @@ class Site:
                 people.add_user(transaction, user, [f"{user}@{DOMAIN}"])
                 for device in (TERMINAL, PHONE):
                     self.passwords[f"{user}.{device}"] = pairing.add_device(transaction, user, device)
+                if rung_at is not None:
+                    pairing.add_device(transaction, user, SLEEPER)
+                    subscriptions.put(
+                        transaction, people.user_id_of(transaction.connection, user), SLEEPER, rung_at(user)
+                    )
             self.passwords[OBSERVER] = logins.grant(transaction, OBSERVER, label="checker", role="admin")
             self.passwords[BRIDGE] = logins.grant(transaction, BRIDGE, label="checker", role="bridge")
         for username, password in self.passwords.items():

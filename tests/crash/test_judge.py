@@ -14,6 +14,7 @@ from tests.crash.history import (
     History,
     Live,
     Overheard,
+    Rung,
     SeenAsked,
     SeenDone,
     Sent,
@@ -167,3 +168,45 @@ def test_a_history_reads_back_as_it_was_written(tmp_path):
         written.add(event)
     written.close()
     assert list(history.read(tmp_path / "history.jsonl")) == events
+
+
+# --- devices that sleep ---------------------------------------------------------------------------
+
+
+def rung(*events):
+    """What is found of a device of alice's that sleeps, while two messages are kept and shown."""
+    story = [*kept(), *shown(), *kept("m00002", "000000002"), *shown("m00002", "000000002"), *events]
+    end_of_it = [*end("000000001", "000000002"), *NEVER]
+    return judge([*story, *end_of_it], devices=DEVICES, live_count=100, sleepers=["alice/sleeper"])
+
+
+def ring(mail_id, topic=None):
+    return Rung("alice/sleeper", mail_id, topic or mail_id)
+
+
+def test_a_device_that_sleeps_is_rung_for_each_message():
+    assert rung(ring("000000001"), ring("000000002"), ring("000000002")).clean, "the topic makes one of two"
+    assert rung(ring("000000002")).unrung == ["alice/sleeper was never rung for 000000001"]
+
+
+def test_a_device_that_sleeps_is_rung_for_nothing_else_and_under_one_topic():
+    both = ring("000000001"), ring("000000002")
+    assert rung(*both, ring("000000009")).invented == ["alice/sleeper was rung for 000000009, which alice has not"]
+    assert rung(*both, ring("000000002", "other")).twice == ["alice/sleeper was rung for 000000002 under other"]
+
+
+def test_what_was_seen_need_not_ring():
+    verdict = judge(
+        [
+            *kept(),
+            *shown(),
+            SeenAsked("alice", "000000001"),
+            SeenDone("alice", "000000001"),
+            *end("000000001", live=()),
+            *NEVER,
+        ],
+        devices=DEVICES,
+        live_count=100,
+        sleepers=["alice/sleeper"],
+    )
+    assert not verdict.unrung

@@ -1,4 +1,4 @@
-"""A checker that finds nothing proves nothing: each of six broken programs is found within one run."""
+"""A checker that finds nothing proves nothing: each of seven broken programs is found within one run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import need
 from tests.crash.mutations import MUTATIONS
 from tests.crash.run import run
-from tests.crash.scenarios import DYING, FORGETTING, HUNTS, LANDING, STUCK
+from tests.crash.scenarios import DYING, FORGETTING, HUNTS, LANDING, RINGING, STUCK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
 AT_ONCE = 2
 
 
-PLANS = {"dying": DYING, "landing": LANDING, "stuck": STUCK, "forgetting": FORGETTING}
+PLANS = {"dying": DYING, "landing": LANDING, "stuck": STUCK, "ringing": RINGING, "forgetting": FORGETTING}
 CASES = [(plan, "") for plan in PLANS.values()] + [(plan, mutation) for mutation, plan in HUNTS.items()]
 
 
@@ -77,6 +77,12 @@ def test_a_bridge_that_does_not_know_a_retry_rings_twice(broken):
 
 def test_a_row_that_goes_before_its_puback_loses_mail(broken):
     assert broken("settle_before_acknowledgement").verdict.lost
+
+
+def test_a_ring_that_is_settled_before_its_post_is_lost(broken):
+    verdict = broken("ring_settled_before_post").verdict
+    assert verdict.unrung
+    assert not verdict.lost
 
 
 def test_a_client_without_deduplication_shows_mail_twice(broken):

@@ -15,6 +15,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.contract import ids
+from bridge.store import notifications, offline
 from tests.crash.history import Live, Wrong
 from tests.crash.site import OBSERVER
 
@@ -57,6 +58,12 @@ def read_store(database: Path) -> tuple[dict[str, Stored], int]:
         return stored, waiting
     finally:
         connection.close()
+
+
+def read_rings(database: Path) -> int:
+    """How many notifications wait for a push service to take them."""
+    with offline.reading(database) as connection:
+        return notifications.backlog(connection).waiting
 
 
 def differences(stored: dict[str, Stored], retained: dict[str, bytes]) -> list[Wrong]:

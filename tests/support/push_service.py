@@ -45,7 +45,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Reaction:
-    """What it answers. Before that it waits for `until`, if there is such an event."""
+    """What it answers, after waiting for `until` if there is such an event; status 0 is a connection that ends."""
 
     status: int = 201
     fields: tuple[tuple[str, str], ...] = ()
@@ -111,6 +111,9 @@ class PushService:
                 reaction = service._take(Post(self.path, dict(self.headers.items()), body))
                 if reaction.until is not None:
                     reaction.until.wait(PATIENCE_S)
+                if not reaction.status:
+                    self.close_connection = True
+                    return
                 try:
                     self.send_response(reaction.status)
                     for name, value in reaction.fields:
