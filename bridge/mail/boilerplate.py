@@ -73,20 +73,24 @@ _BEWARE = re.compile(
     re.IGNORECASE,
 )
 _OF_NOTES = ("mail", "message", "to your", "to ensure", "outside", "external")
-"""Words of which each note about mail has one; where a letter may be one beyond ASCII all of them are looked for."""
+_OF_THOSE_ABOVE = ("above this line", "often get", "external", "begin pgp", "hash: ", "charset: ")
+_OF_DEVICES = ("sent ", "von meinem ", "gesendet ", "enviado ", "inviato da ", "verzonden ", "get outlook ")
+"""Words of which each note has one, or begins with one; where a letter may be one beyond ASCII all are looked for."""
 _ARMOUR = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----|(?:Hash|Charset): [\w, -]{1,80}")
 
 
 def is_noise(line: str) -> bool:
     """Whether a stripped line is a rule, a quotation or what programs write."""
-    if line.startswith((">", "|>")) or not any(map(_speaks, line)):
+    if not line[:1].isalnum() and (line.startswith((">", "|>")) or not any(map(_speaks, line))):
         return True
     if len(line) > _LONGEST:
         return False
     low = line.casefold()
-    if any(form.fullmatch(line) for form in (_DEVICE, _ADDED_ABOVE, _ARMOUR)):
+    if (not line.isascii() or low.startswith(_OF_DEVICES)) and _DEVICE.fullmatch(line):
         return True
-    if not (line.isascii() and not any(hint in low for hint in _OF_NOTES)) and (
+    if _hinted(line, low, _OF_THOSE_ABOVE) and (_ADDED_ABOVE.fullmatch(line) or _ARMOUR.fullmatch(line)):
+        return True
+    if _hinted(line, low, _OF_NOTES) and (
         _NO_MIME.fullmatch(line) or _OUTSIDE.fullmatch(line) or (_FROM_OUTSIDE.search(line) and _BEWARE.search(line))
     ):
         return True
@@ -96,6 +100,16 @@ def is_noise(line: str) -> bool:
             return False
         triggered = triggered or word[0] in _TRIGGERS
     return triggered
+
+
+def _hinted(line: str, low: str, hints: tuple[str, ...]) -> bool:
+    """Whether one of the hints stands in a line, or may."""
+    if not line.isascii():
+        return True
+    for hint in hints:  # noqa: SIM110 - any() of a generator takes three times as long
+        if hint in low:
+            return True
+    return False
 
 
 def names_device(line: str) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 import importlib
 import re
 from encodings.aliases import aliases
-from functools import cache
+from functools import cache, lru_cache
 
 from bridge.mail import japanese
 
@@ -99,7 +99,12 @@ _BEYOND_ASCII = re.compile("[^\x00-\x7f\ufffd]")
 
 def codec(name: str) -> str:
     """The Python codec for a charset name as mail writes it, or "" when the name says nothing."""
-    plain = _PUNCTUATION.sub("_", name[:64].partition("*")[0].strip().lower()).strip("_")
+    return _codec(name[:64]) if name else ""
+
+
+@lru_cache(maxsize=64)
+def _codec(name: str) -> str:
+    plain = _PUNCTUATION.sub("_", name.partition("*")[0].strip().lower()).strip("_")
     return _CODECS.get(plain, "")
 
 
@@ -133,8 +138,8 @@ def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
 
     `utf8` says that UTF-8 was declared: then a few broken characters do not speak against it.
     """
-    if b"\x1b$" in data and data.isascii():
-        return japanese.decode(data)
+    if data.isascii():
+        return japanese.decode(data) if b"\x1b" in data and b"\x1b$" in data else data.decode("ascii")
     if data.startswith(_MARKS[:2]) and b"\0" in data[:_LOOKED_AT]:
         return data.decode("utf-16", "replace")
     valid = _utf8(data)
@@ -150,7 +155,7 @@ def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
 def _utf8(data: bytes) -> str | None:
     """`data` as UTF-8 if it is. A last character that was cut off is no objection: bodies are read in part."""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8")
     except UnicodeDecodeError as error:
         whole = data[: error.start]
         if error.reason != "unexpected end of data" or whole.isascii():

@@ -28,7 +28,9 @@ _BLANKS = str.maketrans(
     )
     | {"\t": "\n"}
 )
-_DIGIT = re.compile(r"\d")
+_BLANK = re.compile(f"[{''.join(map(chr, _BLANKS))}]")
+_DIGIT = re.compile(r"[^\D0-9]")
+"""A digit of another script."""
 _CLAIM = 48
 _LONG = 5
 _USUAL = 8
@@ -128,8 +130,10 @@ def readable(text: str) -> str:
     """`text`, as long as before, with the digits of every script as those of ASCII and spaces for all that is blank."""
     if text.isascii():
         return text.replace("\r", " ").replace("\t", "\n")
-    text = text.translate(_BLANKS)
-    return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
+    text = text.replace("\r", " ").replace("\t", "\n")
+    if _BLANK.search(text):
+        text = text.translate(_BLANKS)
+    return _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
 
 
 def written(text: str) -> list[Number]:

@@ -61,6 +61,8 @@ def find(subject: str, *texts: str) -> str:
     """
     written = [_own(text[:_SEARCHED]) for text in (subject, *texts)]
     read = [codenumbers.readable(text) for text in written]
+    if plain.uncounted("\n".join(read)):
+        return ""
     words = [list(announced.words(text)) for text in read]
     if not any(words) or any(map(_NO_CODES.search, read)):
         return ""
@@ -76,7 +78,7 @@ def find(subject: str, *texts: str) -> str:
 
 def _own(text: str) -> str:
     """A text without what is quoted in it."""
-    return text if plain.unquoted(text) else unicodedata.normalize("NFC", _QUOTED.sub("", text))
+    return unicodedata.normalize("NFC", text if plain.unquoted(text) else _QUOTED.sub("", text))
 
 
 class _Search:

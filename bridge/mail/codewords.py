@@ -66,12 +66,14 @@ _STEMS: Final = {
     "kata sandi": (0,),
 }
 """Letters of which each of the words in Latin script has some, and how far before them that word may begin."""
-_ASCII_STEMS: Final = (*_STEMS.items(), *((code, (0,)) for code in ("cod", "kod", "cood", "kood")))
-_ALL_STEMS: Final = (*_STEMS.items(), *((stem, (0,)) for stem in ("lösenord", "hasł", "mật khẩu", "mã")))
+_RAREST: Final = "2ậửłãẩöqzjxvkwybfpgmuhcdlsrnoiaet "
+"""Letters, the rarest first: of a stem whose rarest is in no text, nothing more is looked for."""
 _CODE = re.compile("[ck][oóôöõ]{1,2}[dð]")
 _NOT_LATIN: Final = {
     letter for letter in _CERTAIN + _SOME + _PASSWORDS if "\u0370" <= letter < "\u1e00" or letter >= "\u2e80"
 }
+_PERHAPS_OTHER = re.compile("[^\x00-\xb4\xb6-\u012f\u0132-\u017e\u0180-\u0344\u0346-\u036f\u1e00-\u1eff\u2000-\u206f\u20a0-\u20cf]")
+"""All but letters of Latin script and signs that stand between them: what `_OTHER_SCRIPTS` may find, and more."""
 _OTHER_SCRIPTS = re.compile(f"[{''.join(sorted(_NOT_LATIN))}]", re.IGNORECASE)
 _CASED_OTHERWISE = re.compile("[ıİſ]")
 """Letters that are an i or an s where case is ignored, though not in lower case."""
@@ -82,7 +84,7 @@ def announcing(text: str) -> Iterator[re.Match[str]]:
 
     The pattern asks a hundred alternatives at each character, which took longer than all else that a mail is read for.
     """
-    if not text.isascii() and (_OTHER_SCRIPTS.search(text) or _CASED_OTHERWISE.search(text)):
+    if not text.isascii() and _PERHAPS_OTHER.search(text) and (_OTHER_SCRIPTS.search(text) or _CASED_OTHERWISE.search(text)):
         yield from ANNOUNCING.finditer(text)
         return
     end = 0
@@ -96,8 +98,8 @@ def _beginnings(text: str) -> set[int]:
     """Where words in Latin script may begin."""
     simple = text.isascii()
     found = set() if simple else {code.start() for code in _CODE.finditer(text)}
-    for stem, distances in _ASCII_STEMS if simple else _ALL_STEMS:
-        if stem not in text:
+    for rarest, stem, distances in _ASCII_STEMS if simple else _ALL_STEMS:
+        if rarest not in text or stem not in text:
             continue
         at = text.find(stem)
         while at >= 0:
@@ -105,6 +107,14 @@ def _beginnings(text: str) -> set[int]:
             at = text.find(stem, at + 1)
     return found
 
+
+def _rarest(stem: str) -> str:
+    return min(stem, key=_RAREST.index)
+
+
+_LATIN: Final = tuple((_rarest(stem), stem, distances) for stem, distances in _STEMS.items())
+_ASCII_STEMS: Final = (*_LATIN, *((_rarest(code), code, (0,)) for code in ("cod", "kod", "cood", "kood")))
+_ALL_STEMS: Final = (*_LATIN, *((_rarest(stem), stem, (0,)) for stem in ("lösenord", "hasł", "mật khẩu", "mã")))
 
 _LETTER = r"[^\W\d_]"
 _NO_CODES = "uni|un|en|de|re|in|trans|geo|vs|fan|byte|op|shell|g|m|by|low|no|auto|leet|bit|hard|native|pseudo|micro"

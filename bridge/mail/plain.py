@@ -10,6 +10,8 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
+from bridge.mail.quotes.lines import BEGIN, HERE
+
 if TYPE_CHECKING:
     from bridge.mail.fields import Fields
 
@@ -71,5 +73,13 @@ def unmarked(text: str) -> bool:
 
 
 def unquoted(text: str) -> bool:
-    """Whether nothing in a text is quoted by a sign, a tab or a mark."""
-    return text.isascii() and ">" not in text
+    """Whether nothing in a text is quoted by a sign or a mark."""
+    return not (">" in text or BEGIN in text or HERE in text)
+
+
+def uncounted(text: str) -> bool:
+    """Whether no figure stands in a text, and no colon."""
+    for sign in "0123456789:\uff1a":  # noqa: SIM110 - any() of a generator takes three times as long
+        if sign in text:
+            return False
+    return True

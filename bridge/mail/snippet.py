@@ -14,7 +14,8 @@ from bridge import graphemes
 from bridge.mail import codes, text
 from bridge.mail.boilerplate import is_noise, names_device
 from bridge.mail.quotes import lines
-from bridge.mail.quotes.introductions import Introductions, answers
+from bridge.mail.quotes.attribution import MOST_LINES
+from bridge.mail.quotes.introductions import Introductions, announces, answers, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,7 +141,7 @@ class _Reading:
 
     def own(self) -> str:
         """What is nobody else's, from the first line of it that says something."""
-        position, signed, quoted, announced = 0, False, False, False
+        position, signed, quoted, announced = self._plain(), False, False, False
         while position < len(self._rows) and self._length <= _ENOUGH:
             introduction = self._introduction(position)
             if introduction and not (introduction.weak and self._kept and not self._answer):
@@ -164,12 +165,36 @@ class _Reading:
             position += 1
         return " ".join(self._kept)
 
+    def _plain(self) -> int:
+        """Keep the first lines as far as each is its author's at a glance; the position of the first that may not be.
+
+        The long way would do nothing with each of them but to keep it, or to leave it out as noise.
+        """
+        pieces = lines.pieces(self._rows)
+        below, count = 0, len(pieces)
+        for position, piece in enumerate(pieces):
+            if self._length > _ENOUGH:
+                return position
+            below = max(below, position)
+            while below < count and below < position + MOST_LINES and (below == position or pieces[below - 1].strip()):
+                if not quiet(pieces[below].strip()):
+                    return position
+                below += 1
+            text = piece.strip()
+            if not text:
+                continue
+            starts = position == 0 or not pieces[position - 1].strip()
+            if announces(text) or (starts and names_device(text)):
+                return position
+            self._keep(text)
+        return count
+
     def _introduction(self, position: int) -> Introduction | None:
         return self._introductions.at(position) if self._introductions else None
 
     def _keep(self, line: str) -> None:
         """Keep what a line says, unless a program or the subject says it as well."""
-        if is_noise(lines.seen(line)) or (not self._kept and line == self._subject):
+        if (not self._kept and line == self._subject) or is_noise(lines.seen(line)):
             return
         shown = _without_marks(_without_links(line))
         if shown and not (shown != line and is_noise(shown.strip(" :()[]<>"))):
@@ -186,7 +211,7 @@ class _Reading:
 
     def _names_device(self, position: int) -> bool:
         """Whether the own text ends here with what it was written on: a paragraph that names a device."""
-        if not names_device(self._rows[position].text) or (position and self._text(position - 1)):
+        if (position and self._text(position - 1)) or not names_device(self._rows[position].text):
             return False
         for at in range(position + 1, min(position + _FEW, len(self._rows))):
             if self._introduction(at) or self._rows[at].depth or _ends(self._rows[at].text, self._text(at + 1)):

@@ -100,7 +100,7 @@ def _line(text: str, seen: Callable[[str], str], *, limit: int, more: bool = Fal
 def _cleaned(text: str, seen: Callable[[str], str]) -> str:
     """`text` on one line; a space at either end stays."""
     if text.isascii() and text.isprintable():
-        return _SPACES.sub(" ", text)
+        return _SPACES.sub(" ", text) if "  " in text else text
     text = text if text.isascii() else seen(text)
     text = _UNSHOWABLE.sub("", _LINE_ENDS.sub(" ", text))
     return _SPACES.sub(" ", unicodedata.normalize("NFC", _without_towers(text)))

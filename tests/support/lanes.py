@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 LANES = {
-    **dict.fromkeys(("content", "origin", "mailbox", "moment", "unmarked", "unquoted"), plain),
+    **dict.fromkeys(("content", "origin", "mailbox", "moment", "unmarked", "unquoted", "uncounted"), plain),
     "paragraph": introductions,
+    "pieces": lines,
 }
 """What is told at a glance, and where."""
 
@@ -25,11 +26,12 @@ def closed() -> Iterator[None]:
     """Nothing is plain, no value of a field is known, every line is read, and words are looked for everywhere."""
     with ExitStack() as patches:
         for name, room in LANES.items():
-            patches.enter_context(patch.object(room, name, lambda *_: None))
+            patches.enter_context(patch.object(room, name, (lambda *_: ()) if name == "pieces" else (lambda *_: None)))
         patches.enter_context(patch.object(params, "_LONGEST_KNOWN", -1))
         patches.enter_context(patch.object(codewords, "announcing", codewords.ANNOUNCING.finditer))
-        patches.enter_context(patch.object(boilerplate, "_OF_NOTES", ("",)))
-        patches.enter_context(patch.object(lines, "_Unmarked", lambda pieces: list(lines._lines(pieces))))
+        for hints in ("_OF_NOTES", "_OF_THOSE_ABOVE", "_OF_DEVICES"):
+            patches.enter_context(patch.object(boilerplate, hints, ("",)))
+        patches.enter_context(patch.object(lines, "_Unmarked", lambda pieces: list(lines._lines([piece.strip() for piece in pieces]))))
         yield
 
 

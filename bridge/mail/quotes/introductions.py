@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.mail.quotes import attribution, block, signs
+from bridge.mail.quotes.lines import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,8 @@ _FEW = 4
 _LONGEST = 200
 _LONGEST_ANNOUNCEMENT = 80
 _ANSWER = re.compile(rf"\s*[^\W\d_][^\W\d_.\-]{{0,3}}\.?(?:\[\d{{1,3}}\])?\s?[{signs.COLONS}]")
-_DRAWN = re.compile(r"[-_=~*>]")
+_DRAWN = frozenset("-_=~*>|\u2010\u2011\u2012\u2013\u2014\u2015\u2500")
+_LOUD = re.compile(f"[@{signs.COLONS}{UNSEEN}]")
 _FORWARDED = re.compile(
     r"[-_*>\s]*(?:begin forwarded message|forwarded message|original message|original appointment"
     r"|(?:anfang der )?weitergeleiteten? (?:nachricht|e-?mail)|ursprüngliche nachricht"
@@ -70,7 +72,7 @@ class Introductions:
             return None
         if line.mark:
             return Introduction(position + 1)
-        if paragraph(self._lines, position, attribution.MOST_LINES) and not _FORWARDED.match(line.text):
+        if paragraph(self._lines, position, attribution.MOST_LINES) and not announces(line.text):
             return None
         marked = self._marked_above(position)
         return (
@@ -97,7 +99,7 @@ class Introductions:
         if len(text) > _LONGEST:
             return None
         words = signs.ruled(text)
-        known = _FORWARDED.match(text) is not None
+        known = announces(text)
         named = self._answer and bool(words) and signs.labelled(words) is None
         colon = self._forwarded and len(text) <= _LONGEST_ANNOUNCEMENT and signs.ends_in_colon(text)
         if not (known or words or colon or signs.rule(text)):
@@ -154,13 +156,29 @@ class Introductions:
         return True
 
 
+def announces(text: str) -> bool:
+    """Whether a line is one of those with which mail programs announce a forwarded message."""
+    return _FORWARDED.match(text) is not None
+
+
+def quiet(text: str) -> bool:
+    """Whether a line has nothing of what an introduction has, and is shown as it is judged: no colon, no address.
+
+    Nor does it begin with a stroke, a sign of a quote or a table.
+    """
+    if text[:1] in _DRAWN:
+        return False
+    if text.isascii():
+        return ":" not in text and "@" not in text
+    return _LOUD.search(text) is None
+
+
 def paragraph(lines: Sequence[Line], position: int, most: int) -> bool:
     """Whether up to `most` lines from here say nothing that an introduction has: a label, an address, a stroke."""
     for at in range(position, min(position + most, len(lines))):
         line = lines[at]
-        text = line.text
-        if line.depth or line.mark or not text.isascii() or _DRAWN.match(text) or ":" in text or "@" in text:
+        if line.depth or line.mark or not quiet(line.text):
             return False
-        if not text:
+        if not line.text:
             break
     return True

@@ -29,7 +29,10 @@ _QUOTED = re.compile(r"(?:\|?>[ \u00a0]?){1,50}")
 _TAIL_OF_ADDRESS = re.compile(r">\s?[:\uff1a]")
 _CELL = re.compile(r"[^\t@:\uff1a]{1,40}[:\uff1a]\s{0,4}\t")
 _COLUMNS = re.compile(r"\|\s{0,4}([^|>\s][^|]{0,40}?)\s{0,4}\|\s{0,4}([^|]{1,300}?)\s{0,4}\|?")
-_UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+UNSEEN = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+"""What nobody sees, as a class of a pattern."""
+
+_UNSEEN = re.compile(f"[{UNSEEN}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,11 @@ class _Unmarked(Sequence[Line]):
     """The lines of a text that no page was: each is read when somebody comes to it."""
 
     def __init__(self, pieces: list[str]) -> None:
-        self._pieces = pieces
+        self.pieces = pieces
         self._read: dict[int, Line] = {}
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self.pieces)
 
     @overload
     def __getitem__(self, at: int) -> Line: ...
@@ -66,22 +69,28 @@ class _Unmarked(Sequence[Line]):
 
     def __getitem__(self, at: int | slice) -> Line | list[Line]:
         if isinstance(at, slice):
-            return [self[each] for each in range(*at.indices(len(self._pieces)))]
+            return [self[each] for each in range(*at.indices(len(self.pieces)))]
         found = self._read.get(at)
         if found is None:
-            found = self._read[at] = _line(self._pieces[at], [])
+            found = self._read[at] = _line(self.pieces[at].strip(), [])
         return found
 
 
 def read(body: str) -> Sequence[Line]:
     """The lines of a body: of many only one empty line in a row, and of those the first 1,000."""
-    unsplit = body.split("\n") if body.isascii() and "\t" not in body else _split(body)
-    pieces = [piece.strip() for piece in unsplit]
+    marked = not body.isascii() and _MARK.search(body) is not None
+    pieces = list(_split(body)) if marked or "\t" in body else body.split("\n")
     if len(pieces) > _MOST_LINES:
+        pieces = [piece.strip() for piece in pieces]
         pieces = [piece for piece, before in zip(pieces, ["", *pieces], strict=False) if piece or before]
     if len(pieces) > _MOST_LINES:
         pieces = [*pieces[: _MOST_LINES - 1], pieces[_MOST_LINES - 1] + graphemes.ELLIPSIS]
-    return _Unmarked(pieces) if body.isascii() or _MARK.search(body) is None else list(_lines(pieces))
+    return list(_lines([piece.strip() for piece in pieces])) if marked else _Unmarked(pieces)
+
+
+def pieces(lines: Sequence[Line]) -> Sequence[str]:
+    """The lines of a text that no page was, as they stand there, if nobody has looked at what stands on them."""
+    return lines.pieces if isinstance(lines, _Unmarked) else ()
 
 
 def unquoted(lines: Sequence[Line]) -> list[Line]:

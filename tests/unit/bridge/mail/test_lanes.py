@@ -52,6 +52,7 @@ def test_a_message_is_read_the_same_with_every_lane_closed(path):
 def test_most_mail_takes_the_lane(lane):
     with taken() as lanes:
         found = read(MOST_MAIL)
+        read(MOST_MAIL.replace(b"Hello", b"Quote: x\r\nHello"))  # not each of its lines is quiet
     assert lane in lanes
     assert (found.from_name, found.from_address, found.date) == ("Bob Example", "bob@example.net", 1795828947)
     assert found.snippet == "Hello Alice, shall we meet at eight? The table is for four."
@@ -118,11 +119,14 @@ def test_what_may_be_markup_is_seen(text):
         [row("On Monday"), row("Bob wrote:")],
         [row("----- words -----")],
         [row("a", depth=1)],
-        [row("é")],
+        [row("é\uff1a")],
+        [row("\u2014 a \u2014")],
+        [row("a\u200b")],
         [row("a"), row("", mark=True)],
     ],
 )
 def test_what_may_introduce_is_seen(rows):
     assert introductions.paragraph([row("a"), row("b"), row("c"), row("d:")], 0, 3)
     assert introductions.paragraph([row("a"), row(""), row("d:")], 0, 3)
+    assert introductions.paragraph([row("é \u2014 \u201cx\u201d")], 0, 3)
     assert not introductions.paragraph(rows, 0, 3)
