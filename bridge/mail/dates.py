@@ -10,7 +10,6 @@ from bridge.mail import plain
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_S = 0
-_LATEST_S = 4_102_444_800  # 2100-01-01T00:00:00Z
 _LONGEST = 128
 _OFFSET = re.compile(r"\s?\b(?:GMT|UTC?)\s?([+-])(\d{1,2}):?(\d\d)?(?!\d)", re.IGNORECASE)
 """A zone as scripts write it: GMT and how far it is from it."""
@@ -24,11 +23,13 @@ def epoch(raw: bytes) -> int | None:
     Sane is 1970 to 2099; anything else, impossible days included, is None. A zone that nobody
     knows counts as UTC, as RFC 5322 §4.3 wants it.
     """
-    moment = plain.moment(raw) or _moment(_OFFSET.sub(_zone, raw[:_LONGEST].decode("ascii", "replace").strip()))
+    if (simple := plain.moment(raw)) is not None:
+        return simple
+    moment = _moment(_OFFSET.sub(_zone, raw[:_LONGEST].decode("ascii", "replace").strip()))
     if moment is None:
         return None
     epoch_s = int((moment - _EPOCH).total_seconds())
-    return epoch_s if _EARLIEST_S <= epoch_s < _LATEST_S else None
+    return epoch_s if _EARLIEST_S <= epoch_s < plain.LATEST_S else None
 
 
 def _moment(value: str) -> datetime | None:

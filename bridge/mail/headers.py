@@ -84,8 +84,11 @@ def extract(
     if inside:
         head, walk = inside, mime.walk(inside)
         found = found & ~Flag.ENCRYPTED | Flag.SIGNED | flags.within(walk, shown=content.shown(head, walk.parts))
-    found |= _armour(head, walk)
-    sealed = _sealed(head, walk)
+    first = next((part for part in walk.parts if part.inline_text), None)
+    start = content.decoded(head, first, limit=_LONGEST_ARMOUR).strip() if first else b""
+    if start.startswith(b"-----"):
+        found |= _armour(start)
+    sealed = [] if start and first and first.index < _MOST_TEXTS else _sealed(head, walk)
     if sealed:
         found |= Flag.ENCRYPTED
         if flags.attached(walk.parts) == sealed:
@@ -137,10 +140,8 @@ def _subject(top: Fields, hint: str) -> str:
     return " ".join([*kept, subject[position:].strip()]).strip()
 
 
-def _armour(head: bytes, walk: mime.Walk) -> Flag:
-    """Text that is PGP in itself (RFC 9580 §6.2), without MIME saying so."""
-    start = next((content.decoded(head, part, limit=_LONGEST_ARMOUR) for part in walk.parts if part.inline_text), b"")
-    start = start.lstrip()
+def _armour(start: bytes) -> Flag:
+    """Text that is PGP in itself (RFC 9580 §6.2), without MIME saying so, by its first bytes."""
     if start.startswith(_PGP_MESSAGE):
         return Flag.ENCRYPTED
     return Flag.SIGNED if start.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----") else Flag(0)
@@ -173,13 +174,12 @@ def _list_id(top: Fields) -> str:
 
 def _missed(report: bounce.Report, found: Flag) -> str:
     """For a bounce: who was missed, and why."""
-    return text.prose(report.described(), limit=snippet.LONGEST) if Flag.BOUNCE in found else ""
+    return text.prose(report.described(), limit=snippet.LONGEST) if report.missed and Flag.BOUNCE in found else ""
 
 
 def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
     """The event of an invitation, else what the first text says, else what there is instead of text."""
-    for part in walk.parts:
-        if flags.invites(part):
+    for part in filter(flags.invites, walk.parts):
             said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
             if said:
                 return text.prose(said, limit=snippet.LONGEST)

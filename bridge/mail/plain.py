@@ -7,7 +7,7 @@ it says no to nothing is known (docs/decisions/0039-fast-lanes.md). Pure.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from bridge.mail.quotes.lines import BEGIN, HERE
@@ -31,6 +31,8 @@ _DATE = re.compile(
 _MONTHS: Final = {
     month: number for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
 }
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+LATEST_S: Final = 4_102_444_800  # 2100-01-01T00:00:00Z
 _LONGEST_NAME = 100
 
 
@@ -53,18 +55,22 @@ def mailbox(raw: bytes) -> tuple[str, str] | None:
     return (name, found[2].decode("ascii").lower()) if len(name) <= _LONGEST_NAME else None
 
 
-def moment(raw: bytes) -> datetime | None:
-    """The time of a date that is written as RFC 5322 §3.3 has it, and can be one."""
+def moment(raw: bytes) -> int | None:
+    """Epoch seconds of a date that is written as RFC 5322 §3.3 has it, can be one, and is of 1970 to 2099."""
     found = _DATE.fullmatch(raw)
     if found is None:
         return None
     day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    if hours > b"23" or hour > b"23" or minute > b"59" or second > b"59":
+        return None
     try:
-        zone = timezone(-offset if sign == b"-" else offset)
-        return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=zone)
+        days = date(int(year), _MONTHS[month], int(day)).toordinal() - _EPOCH
     except ValueError:
         return None
+    offset_s = int(hours) * 3_600 + int(minutes) * 60
+    local_s = days * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second)
+    epoch_s = local_s + offset_s if sign == b"-" else local_s - offset_s
+    return epoch_s if 0 <= epoch_s < LATEST_S else None
 
 
 def unmarked(text: str) -> bool:
