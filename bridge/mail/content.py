@@ -23,6 +23,7 @@ _LONGEST_MARKUP = 131_072
 _MOST_DOUBTFUL = 4
 _DOUBTED = 49_152
 _MOST_PAGES = 2
+_PAIR = 2
 PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 """S/MIME in one part (RFC 8551 §3.2)."""
 _SHOWS = re.compile(r"(?:\bcid:|\bsrc\s?=\s?[\"']?(?:cid:)?)([^\"'\s<>)]{1,300})", re.IGNORECASE)
@@ -103,6 +104,8 @@ def in_turn(raw: Raw, parts: list[Part]) -> list[Part]:
 
     That is told of the first four plain parts that have a page beside them.
     """
+    if len(parts) < _PAIR:
+        return parts
     pages = [part for part in parts if part.page]
     beside = {page.alternative for page in pages} - {0}
     doubtful = [part for part in parts if part.alternative in beside and not part.page][:_MOST_DOUBTFUL]

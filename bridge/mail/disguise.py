@@ -78,7 +78,9 @@ def revealed(text: str) -> str:
 
 
 def _is_page(text: str) -> bool:
-    bare = _COMMENT.sub("", text)
+    if "<" not in text:
+        return False
+    bare = _COMMENT.sub("", text) if "<!--" in text else text
     begins = _BEGINS.match(bare)
     if begins and _DOCUMENT.search(bare):
         return True
@@ -96,11 +98,13 @@ def _is_page(text: str) -> bool:
 
 
 def _escaped(text: str) -> bool:
-    return _ENTITY.search(text) is not None or len(_ESCAPED_TAG.findall(text)) >= _FEW_TAGS
+    return "&" in text and (_ENTITY.search(text) is not None or len(_ESCAPED_TAG.findall(text)) >= _FEW_TAGS)
 
 
 def _behind_rules(text: str) -> int:
     """Where the text begins behind the rules of CSS that stand above it; 0 where none do."""
+    if "{" not in text and text.lstrip()[:1] not in {"/", "@"}:
+        return 0
     position, declared = 0, False
     for _ in range(_MOST_RULES):
         rule = _RULE.match(text, position)

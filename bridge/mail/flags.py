@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _SPAM = re.compile(rb"(?:default:\s*)?(?:yes|true|spam)\b", re.IGNORECASE)
 """The verdict of SpamAssassin in X-Spam-Flag and X-Spam-Status, of rspamd in X-Spam and X-Spamd-Result."""
+_NONE = Flag(0)
 _BULK = {b"bulk", b"list", b"junk"}
+_PRIORITIES = ("importance", "x-priority", "priority", "x-msmail-priority")
 _LIST_FIELDS = ("list-id", "list-unsubscribe", "list-post", "mailing-list")
 _REPORTS = {"message/disposition-notification", "message/feedback-report"}
 _SERVERS = ("mailer-daemon", "postmaster")
@@ -50,7 +52,15 @@ def of(
     """
     if plain.origin(top) and _is_text(kind, walk.parts) and not sender.startswith(_SERVERS):
         return Flag(0)
-    flags = _priority(top) | _origin(top) | _secrecy(kind, walk.parts) | _report(top, kind, walk.parts, sender, report)
+    flags = Flag(0)
+    for some in (
+        _priority(top),
+        _origin(top),
+        _secrecy(kind, walk.parts),
+        _report(top, kind, walk.parts, sender, report),
+    ):
+        if some is not _NONE:
+            flags |= some
     if attached(walk.parts, shown) or (not complete and "multipart/mixed" in walk.unfinished):
         flags |= Flag.ATTACHMENT
     if any(invites(part) for part in walk.parts):
@@ -117,7 +127,9 @@ def _in_report(part: Part) -> bool:
 
 def _priority(top: Fields) -> Flag:
     """Importance and Priority (RFC 2156 §5.3), X-Priority and X-MSMail-Priority; the first that says more."""
-    for name in ("importance", "x-priority", "priority", "x-msmail-priority"):
+    for name in _PRIORITIES:
+        if name not in top.values:
+            continue
         value = top.first(name).lower()
         if value.startswith((b"high", b"urgent", b"1", b"2")):
             return Flag.URGENT

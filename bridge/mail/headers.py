@@ -62,8 +62,8 @@ def extract(
     """
     spam = tuple(name.lower() for name in spam_headers)
     top = _reader(spam).read_message(head)
-    walk = mime.walk(head, top=top)
     kind = params.media_type(top.first("content-type"))
+    walk = mime.walk(head, top=top, kind=kind)
     hint = _charset(kind, walk)
     name, address = mailbox.sender(_from(top), hint=hint)
     subject = _subject(top, hint)

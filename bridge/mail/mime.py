@@ -106,16 +106,16 @@ def parts(raw: Raw) -> tuple[Part, ...]:
     return walk(raw).parts
 
 
-def walk(raw: Raw, *, top: Fields | None = None) -> Walk:
+def walk(raw: Raw, *, top: Fields | None = None, kind: params.Parameterized | None = None) -> Walk:
     """The leaves of a message, and the content types of multiparts that `raw` breaks off in.
 
-    `top` are the fields of the message's own header section, when they have been read before.
+    `top` are the fields of the message's own header section and `kind` its content type, when they have been read before.
     """
     fields = _READER.read_message(raw) if top is None else top
     if plain.content(fields):
         return Walk((_whole(raw, fields.body),), ())
     walker = _Walker(raw)
-    walker.run(fields)
+    walker.run(fields, kind if kind and kind.value else None)
     return Walk(tuple(walker.found), tuple(level.content_type for level in walker.stack))
 
 
@@ -137,11 +137,12 @@ class _Walker:
         self._alternatives = 0
         self._header_room = MOST_HEADER_BYTES
 
-    def run(self, fields: Fields) -> None:
+    def run(self, fields: Fields, known: params.Parameterized | None = None) -> None:
         """Walk from the message's own fields on; leaves go to `found`, what was not closed stays in `stack`."""
         limit = len(self._raw)
         while len(self.found) < MOST_PARTS and self._header_room >= 0:
-            kind = self._kind(fields)
+            kind = known or self._kind(fields)
+            known = None
             if not kind.value.startswith("multipart/") and not (not kind.value and "boundary" in kind.raw):
                 self._leaf(fields, kind, limit)
             elif not self._enter(fields.body, kind):
@@ -228,7 +229,7 @@ class _Walker:
             Part(
                 index=len(self.found),
                 content_type=_type_of_leaf(kind, is_file=is_file, encoding=encoding),
-                file_name=text.identity(name, limit=_LONGEST_NAME),
+                file_name=text.identity(name, limit=_LONGEST_NAME) if name else "",
                 size=_decoded_size(end - start, encoding),
                 encoding=encoding[:_LONGEST_NAME],
                 start=start,
@@ -248,7 +249,7 @@ class _Walker:
 def _id(fields: Fields) -> str:
     """By what a page may name the part: its Content-ID, else its Content-Location (RFC 2392, RFC 2557)."""
     given = fields.first("content-id").strip(b"<> \t") or fields.first("content-location")
-    return given[:_LONGEST_NAME].decode("utf-8", "replace").lower()
+    return given[:_LONGEST_NAME].decode("utf-8", "replace").lower() if given else ""
 
 
 def _type_of_leaf(kind: params.Parameterized, *, is_file: bool, encoding: str) -> str:

@@ -40,7 +40,7 @@ class Parameterized:
         """A parameter as text, encoded-words decoded as too many senders use them; "" without it."""
         if name in self.decoded:
             return self.decoded[name]
-        return words.decode(self.raw.get(name, b"")[:_LONGEST_TEXT], hint=hint)
+        return words.decode(self.raw[name][:_LONGEST_TEXT], hint=hint) if name in self.raw else ""
 
 
 def parse(raw: bytes) -> Parameterized:

@@ -21,8 +21,12 @@ _OF_CONTENT: Final = frozenset(
 _SAYS_NOTHING: Final = _OF_CONTENT | {
     "from", "sender", "reply-to", "return-path", "subject", "date", "message-id", "mime-version",
 }  # fmt: skip
+_ADDRESS = rb"([A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9.-]{1,255})"
 _MAILBOX = re.compile(
-    rb"(?:([A-Za-z0-9](?:[A-Za-z0-9'.-]| (?![ <]))*) )?<([A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9.-]{1,255})>"
+    rb"(?:(?:([A-Za-z0-9](?:[A-Za-z0-9'.-]| (?![ <]))*)|\"([A-Za-z0-9](?:[A-Za-z0-9'.,-]| (?![ \"]))*)\") )?<"
+    + _ADDRESS
+    + rb">|"
+    + _ADDRESS
 )
 _DATE = re.compile(
     rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)\d\d)"
@@ -47,12 +51,15 @@ def origin(top: Fields) -> bool:
 
 
 def mailbox(raw: bytes) -> tuple[str, str] | None:
-    """Name and address of `<address>` or `Name <address>` with nothing unusual in either, the address in lower case."""
+    """Name and address of `Name <address>`, `"Name" <address>` or an address, the address in lower case.
+
+    Of such as have nothing unusual in either.
+    """
     found = _MAILBOX.fullmatch(raw)
     if found is None:
         return None
-    name = (found[1] or b"").decode("ascii")
-    return (name, found[2].decode("ascii").lower()) if len(name) <= _LONGEST_NAME else None
+    name = (found[1] or found[2] or b"").decode("ascii")
+    return (name, (found[3] or found[4]).decode("ascii").lower()) if len(name) <= _LONGEST_NAME else None
 
 
 def moment(raw: bytes) -> int | None:

@@ -82,6 +82,8 @@ def _line(text: str, seen: Callable[[str], str], *, limit: int, more: bool = Fal
     Mostly the first few characters fill the line. Where white space or what nobody sees leaves it
     short, more are read; of a text of nothing else for 16,384 characters only `…` may be left.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable() and "  " not in text and not more:
+        return text.strip(" ")
     text = text.lstrip()
     for enough in (limit * 4 + 256, _MOST_READ):
         if len(text) <= enough:
