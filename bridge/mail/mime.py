@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from bridge.mail import params, plain, text
 from bridge.mail.fields import FieldReader, Fields
@@ -27,6 +28,8 @@ DEEPEST = 50
 """Multiparts within one another; a deeper one is a part as it stands."""
 _LONGEST_NAME = 200
 _MOST_LOOKALIKES = 2_000
+_LONGEST_KNOWN, _MOST_KNOWN = 128, 128
+"""Bytes of what a leaf's fields say, and number of those that are not read again."""
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
 _READER = FieldReader("content-type content-transfer-encoding content-disposition content-id content-location")
 _TEXT = params.Parameterized("text/plain")
@@ -78,6 +81,19 @@ class Part:
     def page(self) -> bool:
         """Whether its text is markup."""
         return self.content_type in _PAGES
+
+
+class _About(TypedDict):
+    """What the fields of a leaf say of it."""
+
+    content_type: str
+    file_name: str
+    encoding: str
+    charset: str
+    disposition: str
+    method: str
+    smime_type: str
+    joins_lines: bool
 
 
 @dataclass(slots=True)
@@ -218,32 +234,51 @@ class _Walker:
             position = owner.end
 
     def _leaf(self, fields: Fields, kind: params.Parameterized, limit: int) -> None:
-        disposition = params.parse(fields.first("content-disposition"))
-        name = disposition.text("filename") or kind.text("name")
         start = min(fields.body, limit)
         end = _before_line_end(self._raw, start, limit) if self.stack else limit
-        encoding = params.parse(fields.first("content-transfer-encoding")).value
-        charset = _CHARSET.match(kind.text("charset"))
-        is_file = bool(name) or disposition.value == "attachment"
+        disposition, coding = fields.first("content-disposition"), fields.first("content-transfer-encoding")
+        said = fields.first("content-type")
+        short = len(said) + len(disposition) + len(coding) <= _LONGEST_KNOWN
+        if short and kind is params.media_type(said):
+            encoding, about = _known_leaf(said, disposition, coding)
+        else:
+            encoding, about = _about(kind, disposition, coding)
         self.found.append(
             Part(
                 index=len(self.found),
-                content_type=_type_of_leaf(kind, is_file=is_file, encoding=encoding),
-                file_name=text.identity(name, limit=_LONGEST_NAME) if name else "",
                 size=_decoded_size(end - start, encoding),
-                encoding=encoding[:_LONGEST_NAME],
                 start=start,
                 end=end,
-                charset=charset[1] if charset else "",
-                disposition=disposition.value[:_LONGEST_NAME],
                 content_id=_id(fields),
-                method=kind.text("method").lower()[:64],
-                smime_type=kind.text("smime-type").lower()[:64],
-                joins_lines=_is(kind, "format", "flowed") and _is(kind, "delsp", "yes"),
                 within=tuple(level.content_type for level in self.stack),
                 alternative=self.stack[-1].alternative if self.stack else 0,
+                **about,
             )
         )
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _known_leaf(said: bytes, disposition: bytes, coding: bytes) -> tuple[str, _About]:
+    return _about(params.media_type(said), disposition, coding)
+
+
+def _about(kind: params.Parameterized, said: bytes, coding: bytes) -> tuple[str, _About]:
+    """The encoding of a leaf, and what its fields say of it: its type, its disposition, its encoding."""
+    disposition = params.parse(said)
+    name = disposition.text("filename") or kind.text("name")
+    encoding = params.parse(coding).value
+    charset = _CHARSET.match(kind.text("charset"))
+    is_file = bool(name) or disposition.value == "attachment"
+    return encoding, _About(
+        content_type=_type_of_leaf(kind, is_file=is_file, encoding=encoding),
+        file_name=text.identity(name, limit=_LONGEST_NAME) if name else "",
+        encoding=encoding[:_LONGEST_NAME],
+        charset=charset[1] if charset else "",
+        disposition=disposition.value[:_LONGEST_NAME],
+        method=kind.text("method").lower()[:64],
+        smime_type=kind.text("smime-type").lower()[:64],
+        joins_lines=_is(kind, "format", "flowed") and _is(kind, "delsp", "yes"),
+    )
 
 
 def _id(fields: Fields) -> str:

@@ -27,6 +27,8 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0]")
+"""Of what is invisible, all that Unicode counts as printable."""
 _JOINER = re.compile("[\u200c\u200d]+")
 _STREAM_SAFE = 30
 _MOST_READ = 16_384
@@ -103,6 +105,9 @@ def _cleaned(text: str, seen: Callable[[str], str]) -> str:
     """`text` on one line; a space at either end stays."""
     if text.isascii() and text.isprintable():
         return _SPACES.sub(" ", text) if "  " in text else text
+    if text.isprintable() and not _UNSEEN.search(text):
+        text = unicodedata.normalize("NFC", _without_towers(text))
+        return _SPACES.sub(" ", text) if "  " in text else text
     text = text if text.isascii() else seen(text)
     text = _UNSHOWABLE.sub("", _LINE_ENDS.sub(" ", text))
     return _SPACES.sub(" ", unicodedata.normalize("NFC", _without_towers(text)))
@@ -134,7 +139,7 @@ def _without_towers(text: str) -> str:
 
     Putting longer runs into canonical order costs quadratic time, and they only smear over the screen.
     """
-    if text.isascii():
+    if len(text) <= _STREAM_SAFE or text.isascii():
         return text
     likely, certain = _towers()
     return likely.sub(lambda run: certain.sub(lambda tower: tower[0][:_STREAM_SAFE], run[0]), text)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from bridge.mail import boilerplate, codewords, params, plain
+from bridge.mail import boilerplate, codewords, mime, params, plain
 from bridge.mail.quotes import introductions, lines
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def closed() -> Iterator[None]:
     with ExitStack() as patches:
         for name, room in LANES.items():
             patches.enter_context(patch.object(room, name, (lambda *_: ()) if name == "pieces" else (lambda *_: None)))
-        patches.enter_context(patch.object(params, "_LONGEST_KNOWN", -1))
+        for room in (params, mime):
+            patches.enter_context(patch.object(room, "_LONGEST_KNOWN", -1))
         patches.enter_context(patch.object(codewords, "announcing", codewords.ANNOUNCING.finditer))
         for hints in ("_OF_NOTES", "_OF_THOSE_ABOVE", "_OF_DEVICES"):
             patches.enter_context(patch.object(boilerplate, hints, ("",)))
