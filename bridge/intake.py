@@ -118,11 +118,14 @@ class Intake:
         With a 250 the spool file is ours: it is removed again when nobody's message needs it.
         """
         full = self._full()
-        roomy = tuple(recipient for recipient in envelope.recipients if recipient.user_id not in full)
-        if not roomy:
-            return tuple(OverQuotaError.reply for _ in envelope.recipients)
+        roomy = envelope
+        if full:
+            recipients = tuple(recipient for recipient in envelope.recipients if recipient.user_id not in full)
+            if not recipients:
+                return tuple(OverQuotaError.reply for _ in envelope.recipients)
+            roomy = replace(envelope, recipients=recipients)
         try:
-            kept = await self._keep(replace(envelope, recipients=roomy))
+            kept = await self._keep(roomy)
         except (SmtpError, StoreCorruptError) as error:
             refusal = self._refusal(error, envelope)
             return tuple(refusal for _ in envelope.recipients)
