@@ -6,7 +6,8 @@ of it is synced, the message's file before it (`store/writer.py`). What fails on
 answered by the error that says so, and nothing was kept.
 
 The use case behind both listeners. It knows the directory, the store and how to read headers; it
-knows nothing of sockets, and of files only their names.
+knows nothing of sockets, and of files only their names. Reading (`MailReader`) may be done in another process
+than keeping: `Intake.accept` does both, `Intake.keep` what is left to do of a mail that was read already.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from bridge.directory import Directory
     from bridge.kept import Kept
     from bridge.model import Body, Envelope, Extract, Recipient
+
+log = structlog.get_logger()
 
 INLINE_BYTES = 16_384
 """A head up to this size is read on the loop, a larger one in a thread. The worst known takes a slow machine 23 ms."""
@@ -79,11 +82,44 @@ class Beliefs:
 BELIEFS = Beliefs()
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMail:
+    """What was read of a mail: its header before each user's rules and detail, its Message-ID and its list."""
+
+    header: Header
+    message_id: str
+    list_id: str = ""
+
+
+class MailReader:
+    """Reads mail. `beliefs` may be replaced at any time."""
+
+    def __init__(self, *, beliefs: Beliefs = BELIEFS) -> None:
+        self.beliefs = beliefs
+
+    async def read(self, envelope: Envelope) -> ReadMail:
+        """What its header section says; raises LoopError for a mail that goes round in a circle."""
+        body = envelope.body
+        found = self._read(body) if len(body.head) <= INLINE_BYTES else await asyncio.to_thread(self._read, body)
+        if found.hops > self.beliefs.received_limit:
+            raise LoopError(f"more than {self.beliefs.received_limit} Received fields")
+        return ReadMail(_header(found, envelope), found.message_id, found.list_id)
+
+    def _read(self, body: Body) -> Extract:
+        return extract(
+            body.head,
+            size=body.size,
+            complete=body.spooled is None,
+            authserv_ids=self.beliefs.authserv_ids,
+            spam_headers=self.beliefs.spam_headers,
+        )
+
+
 class Intake:
     """Accepts envelopes.
 
     `directory` gives the users as they are now, `full` the ids of those who have as many messages
-    as one may have. `beliefs` may be replaced at any time.
+    as one may have. `reader.beliefs` may be replaced at any time.
     """
 
     def __init__(
@@ -99,17 +135,13 @@ class Intake:
         self._store = store
         self._directory = directory
         self._discard = discard
-        self.beliefs = beliefs
+        self.reader = MailReader(beliefs=beliefs)
         self._full = full
         self._tally = tally or Tally()
-        self._log = structlog.get_logger()
 
     def resolve(self, address: str) -> Recipient:
         """Whose address it is; raises UnknownUserError, OverQuotaError or MalformedAddressError."""
-        recipient = self._directory().resolve(address)
-        if recipient.user_id in self._full():
-            raise OverQuotaError(f"{recipient.user} has too many messages")
-        return recipient
+        return resolve(address, self._directory(), self._full())
 
     async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
         """Keep a message for all its recipients; one reply each, in their order (RFC 2033 §4.2).
@@ -118,17 +150,28 @@ class Intake:
         With a 250 the spool file is ours: it is removed again when nobody's message needs it.
         """
         full = self._full()
-        roomy = envelope
-        if full:
-            recipients = tuple(recipient for recipient in envelope.recipients if recipient.user_id not in full)
-            if not recipients:
-                return tuple(OverQuotaError.reply for _ in envelope.recipients)
-            roomy = replace(envelope, recipients=recipients)
+        if full and all(recipient.user_id in full for recipient in envelope.recipients):
+            return tuple(OverQuotaError.reply for _ in envelope.recipients)
         try:
-            kept = await self._keep(roomy)
+            read = await self.reader.read(envelope)
+        except SmtpError as error:
+            return refusals(error, envelope, tally=self._tally)
+        return await self.keep(envelope, read)
+
+    async def keep(self, envelope: Envelope, read: ReadMail) -> tuple[Reply, ...]:
+        """The same for a mail that was read already."""
+        full = self._full()
+        wanted = envelope
+        if full:  # which is rare, and an envelope takes its time to be made
+            roomy = tuple(recipient for recipient in envelope.recipients if recipient.user_id not in full)
+            if not roomy:
+                return tuple(OverQuotaError.reply for _ in envelope.recipients)
+            wanted = replace(envelope, recipients=roomy)
+        try:
+            # Once it is under way the commit may succeed, whatever becomes of the sender.
+            kept = await self._store.keep(wanted, read.header, message_id=read.message_id, list_id=read.list_id)
         except (SmtpError, StoreCorruptError) as error:
-            refusal = self._refusal(error, envelope)
-            return tuple(refusal for _ in envelope.recipients)
+            return refusals(error, envelope, tally=self._tally)
         # From here on the message is on disk, for every user in `kept`.
         self._tell(kept, envelope)
         await self._drop_copy(envelope.body, kept)
@@ -138,49 +181,11 @@ class Intake:
             for recipient in envelope.recipients
         )
 
-    async def _keep(self, envelope: Envelope) -> tuple[Kept, ...]:
-        """Read the header and have the message committed; raises SmtpError or StoreCorruptError."""
-        if len(envelope.body.head) <= INLINE_BYTES:
-            found = self._read(envelope.body)
-        else:
-            found = await asyncio.to_thread(self._read, envelope.body)
-        if found.hops > self.beliefs.received_limit:
-            raise LoopError(f"more than {self.beliefs.received_limit} Received fields")
-        header = _header(found, envelope)
-        # Once it is under way the commit may succeed, whatever becomes of the sender.
-        return await self._store.keep(envelope, header, message_id=found.message_id, list_id=found.list_id)
-
-    def _read(self, body: Body) -> Extract:
-        return extract(
-            body.head,
-            size=body.size,
-            complete=body.spooled is None,
-            authserv_ids=self.beliefs.authserv_ids,
-            spam_headers=self.beliefs.spam_headers,
-        )
-
     async def _drop_copy(self, body: Body, kept: tuple[Kept, ...]) -> None:
         """Remove the spool file of a message that every user had already."""
         if body.spooled is not None and all(each.copy_of_known for each in kept):
             with suppress(StoreUnavailableError):  # what cannot be removed is swept at the next start
                 await self._discard(body.spooled)
-
-    # --- what log and tally are told ---------------------------------------------------------------------
-
-    def _refusal(self, error: SmtpError | StoreCorruptError, envelope: Envelope) -> Reply:
-        """The reply for a message that was not kept."""
-        if isinstance(error, StoreCorruptError):
-            self._log.error("store_damaged", reason=str(error))
-            return StoreUnavailableError.reply
-        self._tally.messages_refused[error.reply.code, error.reply.status] += 1
-        self._log.warning(
-            "message_refused",
-            code=error.reply.code,
-            status=error.reply.status,
-            reason=str(error),
-            peer=envelope.peer,
-        )
-        return error.reply
 
     def _tell(self, kept: tuple[Kept, ...], envelope: Envelope) -> None:
         self._tally.accepted["lmtp" if envelope.protocol.startswith("LMTP") else "smtp"] += 1
@@ -190,7 +195,7 @@ class Intake:
             else:
                 told = each.alert is not Alert.SUPPRESSED
                 self._tally.keep(each.user_id, each.number, each.alert.value, told=told)
-            self._log.info(
+            log.info(
                 "message_kept",
                 id=each.mail_id,
                 user=each.user,
@@ -200,7 +205,26 @@ class Intake:
                 alert=None if each.copy_of_known else each.alert.value,
             )
             if each.alert is Alert.UNRULED:
-                self._log.error("rules_unreadable", user=each.user, command=f"postbell user rules {each.user} --clear")
+                log.error("rules_unreadable", user=each.user, command=f"postbell user rules {each.user} --clear")
+
+
+def resolve(address: str, directory: Directory, full: Collection[int]) -> Recipient:
+    """Whose address it is; raises UnknownUserError, OverQuotaError or MalformedAddressError."""
+    recipient = directory.resolve(address)
+    if recipient.user_id in full:
+        raise OverQuotaError(f"{recipient.user} has too many messages")
+    return recipient
+
+
+def refusals(error: SmtpError | StoreCorruptError, envelope: Envelope, *, tally: Tally) -> tuple[Reply, ...]:
+    """A reply for each recipient of a message that was not kept; log and tally are told."""
+    if isinstance(error, StoreCorruptError):
+        log.error("store_damaged", reason=str(error))
+        return tuple(StoreUnavailableError.reply for _ in envelope.recipients)
+    reply = error.reply
+    tally.messages_refused[reply.code, reply.status] += 1
+    log.warning("message_refused", code=reply.code, status=reply.status, reason=str(error), peer=envelope.peer)
+    return tuple(reply for _ in envelope.recipients)
 
 
 def _reply(kept: Kept | None) -> Reply:

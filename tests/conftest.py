@@ -72,6 +72,16 @@ def _logs_as_before() -> Generator[None]:
             vars(logger).pop("bind", None)  # what it found at its first use
 
 
+@pytest.fixture(params=["here", "elsewhere"])
+def wherever(request):
+    """Connections of mail senders are conversed where they were accepted, and then by another ingress."""
+    from tests.support.ingress import passing_on
+
+    token = passing_on.set(request.param == "elsewhere")
+    yield request.param
+    passing_on.reset(token)
+
+
 @pytest.fixture(scope="session")
 def mail_dir() -> Path:
     """The messages that others wrote, with expected values. They are not ours to publish: no test is there without."""

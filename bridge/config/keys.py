@@ -39,6 +39,7 @@ KINDS: Final = {
     "URL": '`"https://host"`, `"https://host:port"`, `"http://…"`; `""` is none',
     "URL of a broker": '`"mqtt://host:port"`, `"mqtts://…"`, `"ws://…"`, `"wss://…"` without a login; `""` is none',
     "whole number": "as `100`",
+    "workers": '`"auto"`, or a number as `2`',
 }
 """How a value of each type is written."""
 

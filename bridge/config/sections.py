@@ -31,6 +31,7 @@ from bridge.config.values import (
     ROOT,
     SIZE,
     URL,
+    WORKERS,
 )
 from bridge.rules.spam import SpamAction
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from bridge.config.endpoints import Endpoint, MqttUrl, Network, Networks, WebUrl
     from bridge.config.permissions import FileMode, FileOwner
-    from bridge.config.values import LogFormat, LoginsFor, LogLevel, MqttVersion, PushContent
+    from bridge.config.values import LogFormat, LoginsFor, LogLevel, MqttVersion, PushContent, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,18 @@ class Smtp(Section):
         TEXTS,
         (),
         "Whose Authentication-Results are believed (RFC 8601): the names that your mail servers write.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes(Section):
+    """How the bridge uses the machine."""
+
+    workers: Workers = key(
+        WORKERS,
+        "auto",
+        "How many processes of their own converse with mail senders and read mail; 0 has the bridge do it. `auto`: one "
+        "for every two cores from four cores on, once ten senders are connected at a time.",
     )
 
 

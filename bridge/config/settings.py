@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.config.section import Section, key, part
-from bridge.config.sections import Body, BridgeLimits, Broker, Http, Lmtp, Log, Mqtt, Push, Retain, Smtp, Spam
+from bridge.config.sections import (
+    Body,
+    BridgeLimits,
+    Broker,
+    Http,
+    Lmtp,
+    Log,
+    Mqtt,
+    Processes,
+    Push,
+    Retain,
+    Smtp,
+    Spam,
+)
 from bridge.config.values import DIRECTORY, NAME
 from bridge.contract import topics
 from bridge.errors import ConfigurationError
@@ -39,6 +52,7 @@ class Settings(Section):
         "The directory of all that is kept: users, mail, locks. It is for Postbell's user alone.",
     )
     node: str = key(NAME, topics.DEFAULT_NODE, "This bridge's name; of several at one broker each has its own.")
+    bridge: Processes = part("bridge", Processes)
     smtp: Smtp = part("smtp", Smtp)
     lmtp: Lmtp = part("lmtp", Lmtp)
     spam: Spam = part("spam", Spam)

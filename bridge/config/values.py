@@ -34,6 +34,7 @@ T = TypeVar("T")
 _SIZE = re.compile(r"(\d+)\s*([kKmMgG]?)(?:i?[bB])?")
 _CONTACT = re.compile(r"mailto:[^\s@<>]+@[^\s@<>]+|https://[^\s<>]+")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+MOST_WORKERS = 64
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -165,6 +166,19 @@ def _host(value: object) -> Network | str:
         raise ValueError("no host and no network; write push.example.org, 192.168.1.7 or 192.168.0.0/16") from None
 
 
+def _workers(value: object) -> Workers:
+    if value == "auto":
+        return "auto"
+    try:
+        count: int = WHOLE.read(value)
+    except ValueError:
+        raise ValueError('neither "auto" nor a whole number; write "auto" or 2') from None
+    if not 0 <= count <= MOST_WORKERS:
+        raise ValueError(f"not 0 to {MOST_WORKERS}; write one for every two cores at most")
+    return count
+
+
+Workers = Literal["auto"] | int
 LoginsFor = Literal["", "mosquitto", "nats"]
 MqttVersion = Literal["auto", "5", "3.1.1"]
 PushContent = Literal["full", "sender", "none"]
@@ -189,4 +203,5 @@ LOGINS_FOR: Final = one_of(*get_args(LoginsFor))
 MQTT_VERSION: Final = one_of(*get_args(MqttVersion))
 PUSH_CONTENT: Final = one_of(*get_args(PushContent))
 LOG_LEVEL: Final = one_of(*get_args(LogLevel))
+WORKERS: Final = Kind("workers", _workers)
 LOG_FORMAT: Final = one_of(*get_args(LogFormat))

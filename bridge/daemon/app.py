@@ -17,13 +17,14 @@ from bridge.daemon.bodies import Bodies
 from bridge.daemon.brokers_reload import reload_broker
 from bridge.daemon.clock import wall_ms
 from bridge.daemon.connected import Connected
+from bridge.daemon.crew import Crew, CrewNeeds, cores, fitting
 from bridge.daemon.directory_cache import DirectoryCache
 from bridge.daemon.figures import BrokerFigures
 from bridge.daemon.hearing import Hearing
 from bridge.daemon.inbound import Inbound
 from bridge.daemon.lifetimes import Lifetimes
 from bridge.daemon.listening import ingress_settings
-from bridge.daemon.live import Adjustable
+from bridge.daemon.live import Adjustable, worker_settings
 from bridge.daemon.logs import Verbosity
 from bridge.daemon.moving import moving
 from bridge.daemon.notify import Supervisor
@@ -96,10 +97,11 @@ class Bridge:
         self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
         self.delivery = self._make_delivery(given)
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
-        self.directory = DirectoryCache(store=self.store, changed=self.outbox.wake)
+        self.directory = DirectoryCache(store=self.store, changed=self._directory_changed)
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
         self.intake = self._make_intake(given)
+        self.crew = self._make_crew()
         self.ingress = self._make_ingress(handed)
         self.replay = self._make_replay(given)
         self.connected = Connected()
@@ -133,7 +135,7 @@ class Bridge:
         self.mailbox.terms = given.terms
         self.outbox_rows.days = self.course.days = self.notification_rows.days = given.retention.days
         self.replay.use(count=given.retention.count, days=given.retention.days)
-        self.intake.beliefs = given.beliefs
+        self.intake.reader.beliefs = given.beliefs
         self.lifetimes.keeping, self.lifetimes.most_messages = given.keeping, given.most_messages
         self.lifetimes.review()
         self.delivery.options, self.pushing.enabled = given.push_options, given.push_options.enabled
@@ -141,10 +143,21 @@ class Bridge:
         self.posting.use(subject=given.push_subject, allowed=given.push_allowed)
         self.requests.use(chunk=given.chunk, rate=given.request_rate)
         self._verbosity.set(given.log_level)
+        if self.crew is not None:
+            self.crew.tell_settings()
 
     def _committed(self, news: Committed) -> None:
         self.outbox.committed(news)  # made behind the store, whose rows it publishes
         self.delivery.wake()
+
+    def _directory_changed(self) -> None:
+        self.outbox.wake()
+        if self.crew is not None:
+            self.crew.tell_directory()
+
+    def _full_changed(self) -> None:
+        if self.crew is not None:
+            self.crew.tell_full()
 
     def _make_outside(self) -> Outside | None:
         """What keeps another broker's logins, where that is wanted."""
@@ -198,6 +211,7 @@ class Bridge:
             tally=self.tally,
             now_ms=wall_ms,
             monotonic=time.monotonic,
+            counted=self._full_changed,
         )
 
     def _make_intake(self, given: Adjustable) -> Intake:
@@ -210,6 +224,31 @@ class Bridge:
             tally=self.tally,
         )
 
+    def _make_crew(self) -> Crew | None:
+        """The processes that converse and read mail, where such are wanted."""
+        wanted = self.settings.bridge.workers
+        count = fitting(cores()) if wanted == "auto" else wanted
+        if not count:
+            return None
+        needs = CrewNeeds(
+            settings=lambda name: worker_settings(self.settings, name),
+            directory=self.directory.current,
+            full=lambda: self.lifetimes.full,
+            keep=self.intake.keep,
+            check_login=self.store.reading(logins.check_sender),
+            gone=lambda address: self.ingress.gone(address),  # noqa: PLW0108 - it is made behind this
+            connections=lambda: self.ingress.connections,
+            tally=self.tally,
+        )
+        return Crew(
+            count=count,
+            at_once=wanted != "auto",
+            needs=needs,
+            backoff=Backoff(),
+            jitter=random.random,
+            monotonic=time.monotonic,
+        )
+
     def _make_ingress(self, handed: HandedSockets | None) -> Ingress:
         return Ingress(
             intake=self.intake,
@@ -220,6 +259,7 @@ class Bridge:
             tally=self.tally,
             delay_s=self._delay_s,
             changed=self._opened,
+            elsewhere=self.crew,
         )
 
     def _make_replay(self, given: Adjustable) -> Replay:

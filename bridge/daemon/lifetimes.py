@@ -38,7 +38,8 @@ class Lifetimes:
     """The task; `now_ms` is the wall clock, `monotonic` the one that never steps.
 
     `clear_spool` removes spool files, unless somebody holds them. A user who has `most_messages` or more is one of
-    `full` when the next count is done. That and `keeping` may be replaced at any time.
+    `full` when the next count is done, and `counted` is called when that changed. That and `keeping` may be replaced at
+    any time.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Lifetimes:
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
         tally: Tally | None = None,
+        counted: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._course = course
@@ -66,6 +68,7 @@ class Lifetimes:
         self._doubted = False
         self.full: dict[int, str] = {}
         """Id and name of the users who may have no more messages, as of the last count."""
+        self._counted = counted
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -111,6 +114,8 @@ class Lifetimes:
         before, self.full = self.full, await self._store.read(messages.users_with, self.most_messages)
         for user_id in self.full.keys() - before.keys():
             self._log.warning("mailbox_full", user=self.full[user_id], messages=self.most_messages)
+        if self.full.keys() != before.keys():
+            self._counted()
 
     async def _clear(self) -> None:
         while dropped := await self._store.write(bodies.clear, self.keeping):

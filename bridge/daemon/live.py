@@ -10,6 +10,7 @@ from bridge.box.live_set import Retention
 from bridge.config.section import declared
 from bridge.config.sections import Body, BridgeLimits, Push, Retain, Smtp, Spam
 from bridge.daemon.listening import ingress_settings
+from bridge.daemon.worker_settings import WorkerSettings
 from bridge.intake import Beliefs
 from bridge.push.allowing import Allowed
 from bridge.push.delivery import PushOptions
@@ -71,6 +72,19 @@ class Adjustable:
             push_subject=settings.push.subject or (web if web.startswith("https:") else ""),
             log_level=settings.log.level,
         )
+
+
+def worker_settings(settings: Settings, name: str) -> WorkerSettings:
+    """What a worker of that name is told."""
+    given = Adjustable.of(settings)
+    return WorkerSettings(
+        name=name,
+        ingress=given.ingress,
+        beliefs=given.beliefs,
+        spool_dir=settings.spool_dir,
+        log_level=settings.log.level,
+        log_style=settings.log.format,
+    )
 
 
 def allowed(settings: Settings) -> Allowed:

@@ -134,6 +134,8 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.delivery.run(), name="push")
             tasks.create_task(bridge.ingress.listen(), name="listeners")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
+            if bridge.crew is not None:
+                tasks.create_task(bridge.crew.run(), name="workers")
             tasks.create_task(bridge.reload.run(), name="reload")
             if bridge.outside is not None:
                 tasks.create_task(bridge.outside.files.run(), name="logins")

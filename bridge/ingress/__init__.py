@@ -4,7 +4,18 @@ from bridge.ingress.handed import HandedSockets
 from bridge.ingress.interfaces import Intake
 from bridge.ingress.limits import SessionLimits
 from bridge.ingress.listeners import SocketFile
-from bridge.ingress.server import Ingress, IngressSettings
+from bridge.ingress.passing import Elsewhere
+from bridge.ingress.server import Ingress
+from bridge.ingress.settings import IngressSettings
 from bridge.ingress.trust import Trust
 
-__all__ = ["HandedSockets", "Ingress", "IngressSettings", "Intake", "SessionLimits", "SocketFile", "Trust"]
+__all__ = [
+    "Elsewhere",
+    "HandedSockets",
+    "Ingress",
+    "IngressSettings",
+    "Intake",
+    "SessionLimits",
+    "SocketFile",
+    "Trust",
+]

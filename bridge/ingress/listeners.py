@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.config.endpoints import Endpoint, TcpAddress, UnixAddress
 from bridge.config.permissions import OURS, OWNER_AND_GROUP, FileMode, FileOwner
 from bridge.errors import ConfigurationError
+from bridge.ingress.accepting import Accepting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bridge.ingress.accepting import Met
 
 BACKLOG = 512
 KEPT: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
@@ -37,14 +40,19 @@ class SocketFile:
 class Listener:
     """One open listening socket and the address at which it is reached; the file of one that is not `ours` stays."""
 
-    def __init__(self, server: asyncio.Server, address: Endpoint, *, ours: bool = True) -> None:
+    def __init__(
+        self, server: asyncio.Server, address: Endpoint, *, ours: bool = True, accepting: Accepting | None = None
+    ) -> None:
         self._server = server
+        self._accepting = accepting
         self.address = address
         self._file = Path(address.path) if ours and isinstance(address, UnixAddress) else None
         self._inode = None if self._file is None else _inode(self._file)
 
     def close(self) -> None:
         """Accept nobody any more; the socket file goes unless somebody else has replaced it."""
+        if self._accepting is not None:
+            self._accepting.close()
         self._server.close()
         if self._file is not None and _inode(self._file) == self._inode:
             self._file.unlink(missing_ok=True)
@@ -56,6 +64,7 @@ async def open_listener(
     *,
     preferred_port: int = 0,
     socket_file: SocketFile,
+    met: Met | None = None,
     handed: socket.socket | None = None,
 ) -> Listener:
     """Listen at an address; for port 0 at `preferred_port` if it is free.
@@ -63,28 +72,41 @@ async def open_listener(
     Raises OSError where the address cannot be listened on, ConfigurationError when a UNIX socket cannot have its owner.
 
     `handed` is a socket that listens there already; whoever opened it answers for the mode and the end of its file.
+    With `met` connections are given to that as they were accepted, and `factory` makes nothing of them.
     """
     if handed is not None:
-        return Listener(await _serve(factory, handed), address, ours=False)
+        server = await _serve(factory, handed, met)
+        return Listener(server, address, ours=False, accepting=_accepting(server, met))
     if isinstance(address, UnixAddress):
-        return Listener(await _serve(factory, _bind_file(Path(address.path), socket_file)), address)
+        server = await _serve(factory, _bind_file(Path(address.path), socket_file), met)
+        return Listener(server, address, accepting=_accepting(server, met))
     if address.port == 0 and preferred_port:
         with contextlib.suppress(OSError):
-            return await _listen_tcp(factory, TcpAddress(address.host, preferred_port))
-    return await _listen_tcp(factory, address)
+            return await _listen_tcp(factory, TcpAddress(address.host, preferred_port), met)
+    return await _listen_tcp(factory, address, met)
 
 
-async def _serve(factory: Callable[[], asyncio.BaseProtocol], bound: socket.socket) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
+async def _serve(factory: Callable[[], asyncio.BaseProtocol], bound: socket.socket, met: Met | None) -> asyncio.Server:
+    loop, how = asyncio.get_running_loop(), _how(met)
     if bound.family == socket.AF_UNIX:
-        return await loop.create_unix_server(factory, sock=bound, backlog=BACKLOG, **KEPT)
-    return await loop.create_server(factory, sock=bound, backlog=BACKLOG)
+        return await loop.create_unix_server(factory, sock=bound, **how, **KEPT)
+    return await loop.create_server(factory, sock=bound, **how)
 
 
-async def _listen_tcp(factory: Callable[[], asyncio.BaseProtocol], address: TcpAddress) -> Listener:
+async def _listen_tcp(factory: Callable[[], asyncio.BaseProtocol], address: TcpAddress, met: Met | None) -> Listener:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(factory, address.host, address.port, backlog=BACKLOG)
-    return Listener(server, TcpAddress(address.host, server.sockets[0].getsockname()[1]))
+    server = await loop.create_server(factory, address.host, address.port, **_how(met))
+    port = server.sockets[0].getsockname()[1]
+    return Listener(server, TcpAddress(address.host, port), accepting=_accepting(server, met))
+
+
+def _how(met: Met | None) -> dict[str, Any]:
+    """What a server is told: it only binds its sockets where somebody else accepts."""
+    return {"backlog": BACKLOG, "start_serving": met is None}
+
+
+def _accepting(server: asyncio.Server, met: Met | None) -> Accepting | None:
+    return None if met is None else Accepting(server.sockets, met, backlog=BACKLOG)
 
 
 def _bind_file(path: Path, file: SocketFile) -> socket.socket:

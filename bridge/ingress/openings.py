@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bridge.config.endpoints import Endpoint
     from bridge.config.system import Fault
+    from bridge.ingress.accepting import Met
 
 KEYS: Final = {"smtp": ("smtp", "listen"), "smtps": ("smtp", "tls_listen"), "lmtp": ("lmtp", "listen")}
 """The key that each listener is configured by."""
@@ -28,11 +29,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A listener as it is to be; `take` gives the socket that somebody else opened for it, if there is one."""
+    """A listener as it is to be; `take` gives the socket that somebody else opened for it, if there is one.
+
+    With `met` connections are not made into protocols by `factory`, but given to it.
+    """
 
     name: str
     address: Endpoint
     factory: Callable[[], asyncio.BaseProtocol]
+    met: Met | None = None
     preferred_port: int = 0
     take: Callable[[Endpoint], socket.socket | None] = lambda _: None
 
@@ -87,6 +92,7 @@ class Openings:
             wanted.address,
             preferred_port=wanted.preferred_port,
             socket_file=self._socket_file,
+            met=wanted.met,
             handed=wanted.take(wanted.address),
         )
 

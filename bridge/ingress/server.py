@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+import functools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -13,47 +14,27 @@ from bridge.errors import ConfigurationError
 from bridge.ingress.context import IngressContext
 from bridge.ingress.conversation import Conversation
 from bridge.ingress.handed import HandedSockets
-from bridge.ingress.limits import Gate, SessionLimits
-from bridge.ingress.listeners import SocketFile
+from bridge.ingress.limits import Gate
 from bridge.ingress.lmtp import LMTP
 from bridge.ingress.openings import Openings, Wanted
+from bridge.ingress.passing import PassedGate, Usher
 from bridge.ingress.smtp import SMTP, SMTPS
-from bridge.ingress.trust import Trust
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    import socket
+    from collections.abc import Callable
 
-    from bridge.config.endpoints import Endpoint
     from bridge.ingress.interfaces import Intake, LoginCheck, Spool
+    from bridge.ingress.passing import Elsewhere
+    from bridge.ingress.settings import IngressSettings
 
+DIALECTS: Final = {"smtp": SMTP, "smtps": SMTPS, "lmtp": LMTP}
+"""What each listener speaks."""
 RETRY_S = 1.0
 """Between two tries to listen, unless whoever makes the ingress has another pace."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngressSettings:
-    """How to listen and for whom; None where there is to be no listener.
-
-    `preferred_ports` says, by the names `smtp`, `smtps` and `lmtp`, which port to try first where
-    port 0 is configured. `max_size` counts bytes of a message as it is kept. `smtps` is SMTP with
-    TLS from the first byte; it needs certificate and key, as STARTTLS does.
-    """
-
-    hostname: str
-    smtp_listen: Endpoint | None = None
-    smtps_listen: Endpoint | None = None
-    lmtp_listen: Endpoint | None = None
-    preferred_ports: Mapping[str, int] = field(default_factory=dict)
-    socket_file: SocketFile = field(default_factory=SocketFile)
-    max_size: int = 50 * 2**20
-    limits: SessionLimits = field(default_factory=SessionLimits)
-    trust: Trust = field(default_factory=Trust)
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
 
 
 class Ingress:
@@ -70,16 +51,19 @@ class Ingress:
         handed: HandedSockets | None = None,
         delay_s: Callable[[int], float] = lambda _: RETRY_S,
         changed: Callable[[], None] = lambda: None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         """Without `check_login` nobody can log in, and only trusted networks may send.
 
         A listener whose address is that of a socket in `handed` listens there. `delay_s` and `changed`: see Openings.
+        `elsewhere` converses with whom it can.
 
         Raises ConfigurationError when certificate or key cannot be used.
         """
         self._settings = settings
         self._handed = HandedSockets() if handed is None else handed
         self._certificate = _certificate(settings)
+        self._elsewhere = elsewhere
         self._openings = Openings(socket_file=settings.socket_file, delay_s=delay_s, changed=changed)
         self._context = IngressContext(
             intake=intake,
@@ -120,26 +104,45 @@ class Ingress:
 
         return use
 
+    def gone(self, address: str) -> None:
+        """A connection that was passed on is over."""
+        self._context.gate.leave(address)
+
+    async def converse(self, listener: str, accepted: socket.socket, *, left: Callable[[], None]) -> None:
+        """Converse over a connection that somebody else has accepted and counted; `left` is called when it is over.
+
+        Raises OSError when it cannot be begun; then `left` is not called.
+        """
+        context = replace(self._context, gate=PassedGate(self._context.limits, left=left))
+        factory = functools.partial(_conversation, context, listener)
+        await asyncio.get_running_loop().connect_accepted_socket(factory, accepted)
+
+    def _here(self, listener: str) -> Conversation:
+        return _conversation(self._context, listener)
+
+    def _met(self, listener: str) -> Callable[[socket.socket, str], None] | None:
+        if self._elsewhere is None:
+            return None
+        here = functools.partial(self._here, listener)
+        return Usher(listener, self._elsewhere, context=lambda: self._context, here=here).met
+
     async def start(self) -> None:
         """Open all listeners that can be opened now; raises ConfigurationError, with none open, for what never can."""
         settings = self._settings
-        wanted: dict[str, tuple[Endpoint | None, Callable[[], asyncio.BaseProtocol]]] = {
-            "smtp": (settings.smtp_listen, lambda: Conversation(self._context, SMTP)),
-            "smtps": (settings.smtps_listen, lambda: Conversation(self._context, SMTPS, implicit_tls=True)),
-            "lmtp": (settings.lmtp_listen, lambda: Conversation(self._context, LMTP)),
-        }
+        wanted = {"smtp": settings.smtp_listen, "smtps": settings.smtps_listen, "lmtp": settings.lmtp_listen}
         await self._openings.start(
             Wanted(
                 name=name,
                 address=listen,
-                factory=factory,
+                factory=functools.partial(self._here, name),
+                met=self._met(name),
                 preferred_port=settings.preferred_ports.get(name, 0),
                 take=self._handed.take,
             )
-            for name, (listen, factory) in wanted.items()
+            for name, listen in wanted.items()
             if listen is not None
         )
-        self._handed.warn_of_others(listen for listen, _ in wanted.values())
+        self._handed.warn_of_others(wanted.values())
         log.info("ingress_listening", **self.addresses)
 
     async def listen(self) -> None:
@@ -156,7 +159,14 @@ class Ingress:
     async def close(self, *, grace_s: float = 10) -> None:
         """Accept nobody any more, end idle sessions, and give mail under way `grace_s` seconds."""
         self._openings.close()
-        await self._context.sessions.end(grace_s=grace_s)
+        ends = [self._context.sessions.end(grace_s=grace_s)]
+        if self._elsewhere is not None:
+            ends.append(self._elsewhere.end(grace_s=grace_s))
+        await asyncio.gather(*ends)
+
+
+def _conversation(context: IngressContext, listener: str) -> Conversation:
+    return Conversation(context, DIALECTS[listener], implicit_tls=listener == "smtps")
 
 
 def _of_each_session(settings: IngressSettings, certificate: Certificate | None) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import pytest
 from tests import mail
 from tests.support.ingress import Running, told
 
+pytestmark = pytest.mark.usefixtures("wherever")
+
 
 def stuffed(raw: bytes) -> bytes:
     """As a sender must send it (RFC 5321 §4.5.2)."""

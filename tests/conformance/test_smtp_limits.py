@@ -13,6 +13,8 @@ from tests.support import UNUSED
 from tests.support.abused_ingress import DIRECTORY, Forgetful
 from tests.support.ingress import Running, told
 
+pytestmark = pytest.mark.usefixtures("wherever")
+
 
 @pytest.mark.parametrize("listener", ["smtp", "lmtp"])
 @pytest.mark.parametrize("size", [1000, 1001, 300_000])

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.ingress import Running, play, told
 
+pytestmark = pytest.mark.usefixtures("wherever")
+
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts" / "smtp").glob("*.txt"))
 
 

@@ -13,6 +13,8 @@ from tests.integration.test_ingress_trust import check, self_signed
 from tests.support.ingress import ANY_PORT, Running, told
 from tests.support.machine import run
 
+pytestmark = pytest.mark.usefixtures("wherever")
+
 
 async def program(name: str, *arguments: str, **options: object) -> str:
     return await asyncio.to_thread(run, need(name), *arguments, **options)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.ingress import Running, listening, told
 
+pytestmark = pytest.mark.usefixtures("wherever")
+
 
 def test_idle_sessions_end_at_once_and_mail_under_way_is_finished(tmp_path):
     async def story(running: Running) -> None:

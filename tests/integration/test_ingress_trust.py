@@ -24,6 +24,8 @@ from tests.conftest import need
 from tests.support import UNUSED
 from tests.support.ingress import ANY_PORT, Running, Wire, listening, told
 
+pytestmark = pytest.mark.usefixtures("wherever")
+
 NOBODY = Trust(networks=())
 LOGIN = base64.b64encode(b"\0alice\0secret").decode()
 
@@ -212,7 +214,7 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path, certificate):
             shutil.copy(path, files[key])
         async with listening(tmp_path, **files) as running:
             await starttls(await (await running.dial()).greet(), certificate)
-            following = asyncio.create_task(running.ingress.follow(every_s=0.05))
+            following = asyncio.create_task((running.beside or running.ingress).follow(every_s=0.05))
             with capture_logs() as logs:
                 newer = self_signed(tmp_path)
                 await logged(logs, "certificate_loaded")

@@ -49,12 +49,13 @@ class Reloading(System):
             return live.count_all(connection)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """A running system that alice uses."""
-    with Reloading(tmp_path_factory.mktemp("reload")) as system:
+@pytest.fixture(scope="module", params=["0", "2"])
+def running(tmp_path_factory, request):
+    """A running system that alice uses, without workers and with."""
+    with Reloading(tmp_path_factory.mktemp("reload"), POSTBELL_BRIDGE__WORKERS=request.param) as system:
         system.add("alice")
         system.serve()
+        until(lambda: len(system.events("worker_ready")) == int(request.param), what="the workers to be ready")
         yield system
 
 

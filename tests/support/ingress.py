@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
-from dataclasses import dataclass, field
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +92,8 @@ class Running:
     ingress: Ingress
     intake: Recorder
     spool: Spool
+    beside: Ingress | None = None
+    """The one to which connections are passed on."""
 
     async def dial(self, listener: str = "smtp", *, ssl: Any = None) -> Wire:
         """A fresh connection, nothing read yet."""
@@ -164,6 +168,31 @@ class Wire:
             await self.writer.wait_closed()
 
 
+passing_on: ContextVar[bool] = ContextVar("passing_on", default=False)
+"""Whether connections are passed on, as to a worker."""
+
+
+class Beside:
+    """Another ingress, which converses with whoever is passed on to it; it has nothing but the descriptor."""
+
+    def __init__(self, intake: Any, spool: Spool, settings: IngressSettings, check_login: Any) -> None:
+        wanted = replace(settings, smtp_listen=None, smtps_listen=None, lmtp_listen=None)
+        self.ingress = Ingress(intake=intake, spool=spool, settings=wanted, check_login=check_login)
+        self.gone: Callable[[str], None] = lambda _: None
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, descriptor: int, listener: str, address: str) -> bool:
+        accepted = socket.socket(fileno=os.dup(descriptor))
+        work = self.ingress.converse(listener, accepted, left=lambda: self.gone(address))
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return True
+
+    async def end(self, *, grace_s: float) -> None:
+        await self.ingress.close(grace_s=grace_s)
+
+
 @contextlib.asynccontextmanager
 async def listening(
     directory: Path, *, check_login: Any = None, intake: Any = None, **settings: Any
@@ -178,10 +207,14 @@ async def listening(
     }
     spool = Spool(directory / "spool")
     intake = intake or Recorder(spool=spool)
-    ingress = Ingress(intake=intake, spool=spool, settings=IngressSettings(**chosen), check_login=check_login)
+    given = IngressSettings(**chosen)
+    beside = Beside(intake, spool, given, check_login) if passing_on.get() else None
+    ingress = Ingress(intake=intake, spool=spool, settings=given, check_login=check_login, elsewhere=beside)
+    if beside is not None:
+        beside.gone = ingress.gone
     await ingress.start()
     try:
-        yield Running(ingress, intake, spool)
+        yield Running(ingress, intake, spool, None if beside is None else beside.ingress)
     finally:
         await ingress.close(grace_s=1)
         spool.close()
