@@ -107,11 +107,6 @@ class Crew:
         if at_once:
             self._wanted.set()
 
-    @property
-    def pids(self) -> list[int]:
-        """Of the workers that are at work."""
-        return [hand.process.pid for hand in self._hands if hand.ready and hand.process is not None]
-
     # --- as the ingress sees it ------------------------------------------------------------------------------
 
     def take(self, descriptor: int, listener: str, address: str) -> bool:
@@ -174,12 +169,13 @@ class Crew:
         while True:
             started_at = self._monotonic()
             try:
-                code: int | None = await self._run_once(name)
+                code = await self._run_once(name)
             except OSError as error:  # the bridge does its work meanwhile
-                code = None
+                attempt += 1
                 log.warning("worker_not_started", worker=name, reason=error.strerror)
-            attempt = 0 if self._monotonic() - started_at > STEADY_S else attempt + 1
-            log.error("worker_died", worker=name, code=code, restarts=attempt)
+            else:
+                attempt = 0 if self._monotonic() - started_at > STEADY_S else attempt + 1
+                log.error("worker_died", worker=name, code=code, restarts=attempt)
             await asyncio.sleep(self._backoff.delay_s(attempt, jitter=self._jitter()))
 
     async def _run_once(self, name: str) -> int:
