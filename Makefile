@@ -18,7 +18,7 @@ AT_WORK := --numprocesses 2 --dist loadfile
 # the asserts of tests and of hypothesis. Some environments have Python keep nothing.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup tools run test test-unit test-node check map coverage test-crash soak fuzz bench wheel deb test-install lock update outdated audit hooks clean
+.PHONY: setup tools run test test-unit test-node test-browser check map coverage test-crash soak fuzz bench wheel deb test-install lock update outdated audit hooks clean
 
 # What runs, and no more; `tools` adds what tests and checks need, each target that needs them by itself.
 setup: $(READY)
@@ -60,15 +60,21 @@ test-node: tools
 	npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent
 	$(PYTEST) tests/node $(PARALLEL) $(ARGS)
 
+# Chromium and Firefox, driven through the web client.
+test-browser: tools
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
+	$(PYTEST) tests/browser $(AT_WORK) --timeout 300 $(ARGS)
+
 check: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# docs/map.md, from the docstrings; docs/configuration.md and docs/examples/postbell.toml, from the settings. Tests
-# compare them.
+# docs/map.md, from the docstrings; docs/configuration.md and docs/examples/postbell.toml, from the settings; what the web
+# client says of its own files. Tests compare them.
 map: tools
+	$(BIN)/python -m tests.support.web_files
 	$(BIN)/python -m tests.support.module_map
 	$(BIN)/python -m tests.support.reference
 

@@ -1,0 +1,111 @@
+// A browser that is told by lines of JSON what to do, and answers each with one line: `{"is": value}` or `{"error": text}`.
+//
+//     node browser.mjs chromium|firefox PROGRAM PROFILE
+import { readFileSync } from "node:fs";
+import readline from "node:readline";
+import puppeteer from "puppeteer-core";
+
+const [kind, program, profile] = process.argv.slice(2);
+const FIREFOX = {
+  "dom.push.serverURL": "", "datareporting.policy.dataSubmissionEnabled": false, "app.update.enabled": false,
+  "permissions.default.desktop-notification": 1, "alerts.useSystemBackend": false,
+};
+const browser = await puppeteer.launch({
+  browser: kind === "firefox" ? "firefox" : "chrome",
+  executablePath: program,
+  userDataDir: profile,
+  headless: true,
+  acceptInsecureCerts: true,
+  protocolTimeout: 240_000,
+  args: kind === "firefox" ? [] : ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+  ...(kind === "firefox" ? { extraPrefsFirefox: FIREFOX } : {}),
+});
+const tabs = new Map();
+let number = 0;
+
+const orders = {
+  pid: () => browser.process().pid,
+  async open({ url, size, dark, touch }) {
+    const page = await browser.newPage();
+    const tab = (number += 1);
+    const said = [], failed = [];
+    page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => failed.push(String(error)));
+    tabs.set(tab, { page, said, failed });
+    if (size) await page.setViewport({ width: size[0], height: size[1], deviceScaleFactor: size[2] ?? 1, hasTouch: Boolean(touch), isMobile: Boolean(touch) && kind !== "firefox" });
+    if (dark !== undefined && kind !== "firefox") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
+    await page.goto(url, { waitUntil: "load", timeout: 120_000 });
+    return tab;
+  },
+  goto: ({ page, url }) => page.goto(url, { waitUntil: "load", timeout: 120_000 }).then(() => null),
+  reload: ({ page }) => page.reload({ waitUntil: "load", timeout: 120_000 }).then(() => null),
+  front: ({ page }) => page.bringToFront().then(() => null),
+  run: ({ page, script }) => page.evaluate(`(async () => { ${script} })()`),
+  async until({ page, script, ms }) {
+    const end = Date.now() + ms;
+    for (;;) {
+      const value = await page.evaluate(`(async () => { ${script} })()`).catch((error) => {
+        if (/context|detached|navigat|destroyed|discarded/i.test(String(error))) return null;
+        throw error;
+      });
+      if (value) return value;
+      if (Date.now() > end) throw new Error(`in vain: ${script}; on the page: ${await page.evaluate("document.body.innerText").catch(String)}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  },
+  click: ({ page, selector }) => page.locator(selector).setTimeout(60_000).click().then(() => null),
+  type: ({ page, selector, text }) => page.type(selector, text).then(() => null),
+  async press({ page, keys }) {
+    for (const key of keys) await page.keyboard.press(key);
+    return null;
+  },
+  async swipe({ page, selector, by }) {
+    const box = await (await page.waitForSelector(selector)).boundingBox();
+    const y = box.y + box.height / 2, x = box.x + box.width / 2;
+    await page.touchscreen.touchStart(x, y);
+    for (let step = 1; step <= 8; step++) await page.touchscreen.touchMove(x + (by * step) / 8, y);
+    await page.touchscreen.touchEnd();
+    return null;
+  },
+  shot: ({ page, path }) => page.screenshot({ path }).then(() => null),
+  async frames({ page, script }) {
+    const found = [];
+    for (const frame of page.frames()) found.push({ url: frame.url(), is: script ? await frame.evaluate(script).catch(String) : null });
+    return found;
+  },
+  async cdp({ page, method, parameters }) {
+    const client = await page.createCDPSession();
+    const answer = await client.send(method, parameters ?? {});
+    return answer;
+  },
+  async axe({ page }) {
+    await page.evaluate(readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8"));
+    const { violations } = await page.evaluate(
+      "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })");
+    return violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map((each) => each.html + " " + (each.any[0]?.message ?? "")) }));
+  },
+  said: ({ tab }) => tabs.get(tab).said.concat(tabs.get(tab).failed),
+  async close({ page, tab }) {
+    tabs.delete(tab);
+    await page.close();
+    return null;
+  },
+  async grant({ origin, permissions }) {
+    await browser.defaultBrowserContext().overridePermissions(origin, permissions);
+    return null;
+  },
+  quit: () => browser.close().then(() => null),
+};
+
+const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+say({ is: "ready" });
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line);
+  try {
+    say({ is: (await orders[order.do]({ ...order, page: tabs.get(order.tab)?.page })) ?? null });
+  } catch (error) {
+    say({ error: String(error?.stack ?? error) });
+  }
+  if (order.do === "quit") break;
+}
+process.exit(0);
