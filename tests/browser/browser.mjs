@@ -10,6 +10,11 @@ const FIREFOX = {
   "dom.push.serverURL": "", "datareporting.policy.dataSubmissionEnabled": false, "app.update.enabled": false,
   "permissions.default.desktop-notification": 1, "alerts.useSystemBackend": false,
 };
+// What each page counts, before anything of ours runs in it: its WebSockets.
+const COUNTED = `
+  globalThis.sockets = [];
+  globalThis.WebSocket = class extends WebSocket { constructor(...given) { super(...given); globalThis.sockets.push(this); } };
+`;
 const browser = await puppeteer.launch({
   browser: kind === "firefox" ? "firefox" : "chrome",
   executablePath: program,
@@ -25,26 +30,29 @@ let number = 0;
 
 const orders = {
   pid: () => browser.process().pid,
-  async open({ url, size, dark, touch }) {
+  async open({ url, size, dark, touch, before }) {
     const page = await browser.newPage();
     const tab = (number += 1);
     const said = [], failed = [];
     page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => failed.push(String(error)));
     tabs.set(tab, { page, said, failed });
+    await page.evaluateOnNewDocument(COUNTED + (before ?? ""));
     if (size) await page.setViewport({ width: size[0], height: size[1], deviceScaleFactor: size[2] ?? 1, hasTouch: Boolean(touch), isMobile: Boolean(touch) && kind !== "firefox" });
     if (dark !== undefined && kind !== "firefox") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
     await page.goto(url, { waitUntil: "load", timeout: 120_000 });
     return tab;
   },
   goto: ({ page, url }) => page.goto(url, { waitUntil: "load", timeout: 120_000 }).then(() => null),
+  back: ({ page }) => page.goBack({ timeout: 120_000 }).then(() => null),
   reload: ({ page }) => page.reload({ waitUntil: "load", timeout: 120_000 }).then(() => null),
   front: ({ page }) => page.bringToFront().then(() => null),
   run: ({ page, script }) => page.evaluate(`(async () => { ${script} })()`),
   async until({ page, script, ms }) {
     const end = Date.now() + ms;
     for (;;) {
-      const value = await page.evaluate(`(async () => { ${script} })()`).catch((error) => {
+      const asked = `(async () => { ${script} })().then((value) => value instanceof Node || value)`;
+      const value = await page.evaluate(asked).catch((error) => {
         if (/context|detached|navigat|destroyed|discarded/i.test(String(error))) return null;
         throw error;
       });
@@ -53,6 +61,7 @@ const orders = {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   },
+  text: ({ page, selector }) => page.$eval(selector, (each) => each.innerText),
   click: ({ page, selector }) => page.locator(selector).setTimeout(60_000).click().then(() => null),
   type: ({ page, selector, text }) => page.type(selector, text).then(() => null),
   async press({ page, keys }) {
@@ -72,6 +81,14 @@ const orders = {
     const found = [];
     for (const frame of page.frames()) found.push({ url: frame.url(), is: script ? await frame.evaluate(script).catch(String) : null });
     return found;
+  },
+  /** Click on something in the frame of a mail. */
+  async inside({ page, selector }) {
+    const frame = page.frames().find((each) => each.url().includes("/body/"));
+    const found = frame && (await frame.$(selector));
+    await found?.click().catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return Boolean(found);
   },
   async cdp({ page, method, parameters }) {
     const client = await page.createCDPSession();

@@ -1,0 +1,178 @@
+"""Mail in real browsers: paired by a link, there at once, there once, whatever dies."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.browser import PHONE, Browser
+
+FIVE = [f"mail {number}" for number in range(5)]
+UNACKNOWLEDGED = """
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (bytes) { if (!globalThis.silent || bytes[0] !== 0x40) send.call(this, bytes); };
+"""
+"""Once `silent` is set, nothing is acknowledged any more."""
+NO_WISHES = """
+  return new Promise((done) => {
+    indexedDB.open("postbell").onsuccess = (event) => {
+      const wishes = event.target.result.transaction("wishes").objectStore("wishes").count();
+      wishes.onsuccess = () => done(wishes.result === 0 && (event.target.result.close(), true));
+    };
+  });
+"""
+HANGING = "IDBDatabase.prototype.transaction = () => ({ objectStore: () => ({ get: () => ({}) }) }); return true"
+
+
+def test_a_link_pairs_and_is_gone_from_the_address_and_the_history(site, browser):
+    tab = browser.open(site.link)
+    tab.is_connected()
+    assert tab.run("return location.href") == site.url
+    assert tab.run("return document.documentElement.outerHTML.includes('pair=')") is False
+    tab.ask("goto", url=f"{site.url}icon.svg")
+    tab.ask("back")
+    tab.is_connected()
+    assert "pair" not in tab.run("return location.href")
+    log = "".join(path.read_text() for path in site.directory.glob("*.log"))
+    assert "pair=" not in log
+    assert not [line for line in tab.said() if "Content Security" in line or "Error" in line]
+
+
+def test_a_link_that_is_pasted_pairs_as_well_and_another_is_asked_about(site, chromium):
+    tab = chromium.open(site.url)
+    tab.until("return document.querySelector('#link')")
+    tab.ask("type", selector="#link", text="https://elsewhere.example/")
+    tab.click("form .main")
+    tab.until("return document.querySelector('.wrong').textContent.includes('no link')")
+    tab.ask("type", selector="#link", text=site.link)
+    tab.click("form .main")
+    tab.is_connected()
+    site.mail("for alice")
+    tab.shows("for alice")
+    site.run("user", "add", "bob", "--address", "bob@example.org")
+    other = json.loads(site.run("device", "add", "bob", "desk", "--json").stdout)["web_url"].partition("#")[2]
+    second = chromium.open(f"{site.url}#{other}")
+    second.until("return document.querySelector('[role=alertdialog]')?.textContent.includes('bob')")
+    assert "pair" not in second.run("return location.href")
+    second.click(".buttons button:first-child")
+    second.shows("for alice")
+    second.ask("goto", url="about:blank")
+    second.ask("goto", url=f"{site.url}#{other}")
+    second.click(".buttons button:last-child")
+    second.is_connected()
+    second.shows()
+    tab.shows()  # the other tab is bob's now, too
+
+
+def test_five_mails_within_a_second_are_all_there(site, browser):
+    tab = browser.open(site.link)
+    tab.is_connected()
+    for subject in FIVE:
+        site.mail(subject)
+    tab.shows(*FIVE)
+    tab.until("return document.title === '(5) Postbell'")
+
+
+def test_a_browser_that_is_killed_with_mail_in_flight_has_all_of_it_once(site, browser, tmp_path):
+    tab = browser.open(site.link, before=UNACKNOWLEDGED)
+    tab.is_connected()
+    tab.run("globalThis.silent = true")
+    for subject in FIVE[:2]:
+        site.mail(subject)  # on record, and not acknowledged
+    tab.shows(*FIVE[:2])
+    tab.run(HANGING)
+    for subject in FIVE[2:]:
+        site.mail(subject)  # sent, and on no record
+    site.wait_drained()
+    browser.kill()
+    with Browser(browser.kind, browser.profile) as again:
+        tab = again.open(site.url)
+        tab.is_connected()
+        tab.shows(*FIVE)
+        site.mail("one more")
+        tab.shows(*FIVE, "one more")
+
+
+def test_a_write_that_fails_loses_nothing(site, browser):
+    tab = browser.open(site.link)
+    tab.is_connected()
+    site.mail("before")
+    tab.shows("before")
+    tab.run("""
+      const begin = IDBDatabase.prototype.transaction;
+      globalThis.failures = 0;
+      IDBDatabase.prototype.transaction = function (names, mode, ...more) {
+        const transaction = begin.call(this, names, mode, ...more);
+        if (mode === 'readwrite' && globalThis.failures++ < 3) queueMicrotask(() => transaction.abort());
+        return transaction;
+      };
+    """)
+    for subject in FIVE:
+        site.mail(subject)
+    tab.shows("before", *FIVE)
+    tab.is_connected()
+    assert tab.run("return globalThis.failures") > 3
+    tab.ask("reload")
+    tab.shows("before", *FIVE)
+
+
+def test_the_server_goes_and_comes_and_the_page_says_so(site, chromium):
+    tab = chromium.open(site.link)
+    tab.is_connected()
+    site.mail("before")
+    tab.shows("before")
+    tab.until("return (await navigator.serviceWorker.ready).active.state === 'activated'")
+    port = site.url.rpartition(":")[2].strip("/")
+    site.stop(site.process)
+    tab.until("return document.querySelector('.state').textContent === 'Not connected'")
+    tab.ask("reload")  # out of the service worker, with what is on record
+    tab.shows("before")
+    tab.until("return document.querySelector('.state').textContent === 'Not connected'")
+    site.environment["POSTBELL_HTTP__LISTEN"] = f"127.0.0.1:{port}"
+    site.serve()
+    site.mail("after")
+    tab.shows("before", "after")
+    tab.is_connected()
+
+
+def test_a_device_that_is_revoked_is_told(site, paired):
+    site.run("device", "revoke", "alice", "phone")
+    paired.until("return document.querySelector('.state').textContent === 'Refused'")
+    paired.click(".state")
+    paired.until("return document.querySelector('.checks').textContent.includes('revoked')")
+
+
+@pytest.mark.parametrize("how", ["swiped", "by key", "by button", "opened"])
+def test_seen_here_is_gone_everywhere_and_can_be_undone(site, chromium, how):
+    tab = chromium.open(site.link, **({"size": PHONE, "touch": True} if how == "swiped" else {}))
+    tab.is_connected()
+    site.mail("stays")
+    mail_id = site.mail("goes")
+    tab.shows("stays", "goes")
+    row = f'[data-id="{mail_id}"]'
+    if how == "swiped":
+        tab.ask("swipe", selector=f"{row} .mail", by=40)
+        tab.shows("stays", "goes")
+        tab.ask("swipe", selector=f"{row} .mail", by=-220)
+    elif how == "by key":
+        tab.press("j", "e")
+    elif how == "by button":
+        tab.run(f"document.querySelector('{row} .seen').click()")
+    else:
+        tab.click(f"{row} .mail")
+        tab.click(".opened .main")
+    tab.shows("stays")
+    site.run("device", "add", "alice", "terminal")
+    assert _listed(site) == ["stays"]
+    tab.run("document.querySelector('.toast .button').click()")
+    tab.shows("stays", "goes")
+    tab.until(NO_WISHES)
+    assert _listed(site) == ["goes", "stays"]
+
+
+def _listed(site):
+    """The subjects that the terminal lists, for another device of the same user."""
+    site.wait_drained()
+    run = site.run("inbox", "alice/terminal", "--json")
+    return sorted(json.loads(line)["subject"] for line in run.stdout.splitlines())
