@@ -73,8 +73,9 @@ class App {
     this.page.state(this.#state);
     void this.page.refresh();
     this.tabs.start();
-    for (const what of ["visibilitychange", "resume"]) document.addEventListener(what, () => this.tabs.look());
-    for (const what of ["online", "pageshow", "focus"]) addEventListener(what, () => this.tabs.look());
+    const look = () => (this.tabs.look(), void this.#refresh());
+    for (const what of ["visibilitychange", "resume"]) document.addEventListener(what, look);
+    for (const what of ["online", "pageshow", "focus"]) addEventListener(what, look);
     new BroadcastChannel("postbell-login").onmessage = () => location.reload();
     void this.#renew();
   }

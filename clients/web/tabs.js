@@ -88,6 +88,8 @@ export class Tabs {
       end();
       leader?.close();
       this.#leader = null;
+      this.heard("box"); // what it missed is on record, and how it is the next one says
+      this.#post("hello");
       if (!this.#inLine) void this.#queue({ steal: false });
     }
   }

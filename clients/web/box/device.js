@@ -129,6 +129,7 @@ export class Device {
   }
 
   state() {
+    if (this.#closed) return; // another tab says how it is
     this.#tell("state", this.now);
     this.#look();
   }

@@ -64,11 +64,11 @@ export class List {
       if (!days.has(day)) days.set(day, []);
       days.get(day).push(this.#row(mail));
     }
-    const focused = document.activeElement;
+    const focused = this.focused;
     const sections = [...days].map(([day, rows]) =>
       element("section", { className: "day" }, element("h2", {}, day), element("ul", {}, rows)));
     this.place.replaceChildren(...(sections.length ? sections : [this.#nothing()]));
-    if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
+    if (focused && this.focused !== focused) this.#rows.get(focused)?.link.focus({ preventScroll: true });
   }
 
   #row(mail) {
