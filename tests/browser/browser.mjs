@@ -25,13 +25,24 @@ const browser = await puppeteer.launch({
   args: kind === "firefox" ? [] : ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
   ...(kind === "firefox" ? { extraPrefsFirefox: FIREFOX } : {}),
 });
-const tabs = new Map();
+const tabs = new Map(), contexts = new Map();
 let number = 0;
 
 const orders = {
   pid: () => browser.process().pid,
-  async open({ url, size, dark, touch, before }) {
-    const page = await browser.newPage();
+  /** A place of its own within the browser, as a private window has it: cookies, databases, service workers. */
+  async context() {
+    contexts.set((number += 1), await browser.createBrowserContext());
+    return number;
+  },
+  async leave({ context }) {
+    for (const [tab, { page }] of tabs) if (page.browserContext() === contexts.get(context)) tabs.delete(tab);
+    await contexts.get(context).close();
+    contexts.delete(context);
+    return null;
+  },
+  async open({ url, size, dark, touch, before, context }) {
+    const page = await (contexts.get(context) ?? browser).newPage();
     const tab = (number += 1);
     const said = [], failed = [];
     page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
@@ -86,8 +97,8 @@ const orders = {
   async inside({ page, selector }) {
     const frame = page.frames().find((each) => each.url().includes("/body/"));
     const found = frame && (await frame.$(selector));
-    await found?.click().catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const enough = new Promise((resolve) => setTimeout(resolve, 3_000));
+    await Promise.race([found?.click().catch(() => {}), enough]); // a page behind another one is never done with it
     return Boolean(found);
   },
   async cdp({ page, method, parameters }) {
@@ -107,8 +118,8 @@ const orders = {
     await page.close();
     return null;
   },
-  async grant({ origin, permissions }) {
-    await browser.defaultBrowserContext().overridePermissions(origin, permissions);
+  async grant({ page, permissions }) {
+    await page.browserContext().overridePermissions(new URL(page.url()).origin, permissions);
     return null;
   },
   quit: () => browser.close().then(() => null),

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.support.browser import PHONE, Browser
+from tests.browser.conftest import BROWSERS, Person
+from tests.support.browser import PHONE, WORKS, Browser
 
 FIVE = [f"mail {number}" for number in range(5)]
 UNACKNOWLEDGED = """
@@ -25,79 +26,80 @@ NO_WISHES = """
 HANGING = "IDBDatabase.prototype.transaction = () => ({ objectStore: () => ({ get: () => ({}) }) }); return true"
 
 
-def test_a_link_pairs_and_is_gone_from_the_address_and_the_history(site, browser):
-    tab = browser.open(site.link)
+def test_a_link_pairs_and_is_gone_from_the_address_and_the_history(person, browser):
+    tab = browser.open(person.link)
     tab.is_connected()
-    assert tab.run("return location.href") == site.url
+    assert tab.run("return location.href") == person.url
     assert tab.run("return document.documentElement.outerHTML.includes('pair=')") is False
-    tab.ask("goto", url=f"{site.url}icon.svg")
+    tab.ask("goto", url=f"{person.url}icon.svg")
     tab.ask("back")
     tab.is_connected()
     assert "pair" not in tab.run("return location.href")
-    log = "".join(path.read_text() for path in site.directory.glob("*.log"))
+    log = "".join(path.read_text() for path in person.site.directory.glob("*.log"))
     assert "pair=" not in log
     assert not [line for line in tab.said() if "Content Security" in line or "Error" in line]
 
 
-def test_a_link_that_is_pasted_pairs_as_well_and_another_is_asked_about(site, chromium):
-    tab = chromium.open(site.url)
+def test_a_link_that_is_pasted_pairs_as_well_and_another_is_asked_about(person, chromium):
+    tab = chromium.open(person.url)
     tab.until("return document.querySelector('#link')")
     tab.ask("type", selector="#link", text="https://elsewhere.example/")
     tab.click("form .main")
     tab.until("return document.querySelector('.wrong').textContent.includes('no link')")
-    tab.ask("type", selector="#link", text=site.link)
+    tab.ask("type", selector="#link", text=person.link)
     tab.click("form .main")
     tab.is_connected()
-    site.mail("for alice")
+    person.mail("for alice")
     tab.shows("for alice")
-    site.run("user", "add", "bob", "--address", "bob@example.org")
-    other = json.loads(site.run("device", "add", "bob", "desk", "--json").stdout)["web_url"].partition("#")[2]
-    second = chromium.open(f"{site.url}#{other}")
-    second.until("return document.querySelector('[role=alertdialog]')?.textContent.includes('bob')")
+    other = Person(person.site)
+    second = chromium.open(other.link)
+    second.until(f"return document.querySelector('[role=alertdialog]')?.textContent.includes('{other.name}')")
     assert "pair" not in second.run("return location.href")
     second.click(".buttons button:first-child")
     second.shows("for alice")
     second.ask("goto", url="about:blank")
-    second.ask("goto", url=f"{site.url}#{other}")
+    second.ask("goto", url=other.link)
     second.click(".buttons button:last-child")
     second.is_connected()
     second.shows()
     tab.shows()  # the other tab is bob's now, too
 
 
-def test_five_mails_within_a_second_are_all_there(site, browser):
-    tab = browser.open(site.link)
+def test_five_mails_within_a_second_are_all_there(person, browser):
+    tab = browser.open(person.link)
     tab.is_connected()
     for subject in FIVE:
-        site.mail(subject)
+        person.mail(subject)
     tab.shows(*FIVE)
     tab.until("return document.title === '(5) Postbell'")
 
 
-def test_a_browser_that_is_killed_with_mail_in_flight_has_all_of_it_once(site, browser, tmp_path):
-    tab = browser.open(site.link, before=UNACKNOWLEDGED)
-    tab.is_connected()
-    tab.run("globalThis.silent = true")
-    for subject in FIVE[:2]:
-        site.mail(subject)  # on record, and not acknowledged
-    tab.shows(*FIVE[:2])
-    tab.run(HANGING)
-    for subject in FIVE[2:]:
-        site.mail(subject)  # sent, and on no record
-    site.wait_drained()
-    browser.kill()
-    with Browser(browser.kind, browser.profile) as again:
-        tab = again.open(site.url)
+@pytest.mark.parametrize("kind", BROWSERS)
+def test_a_browser_that_is_killed_with_mail_in_flight_has_all_of_it_once(person, kind, tmp_path):
+    with Browser(kind, tmp_path / "profile") as browser:
+        tab = browser.open(person.link, before=UNACKNOWLEDGED)
+        tab.is_connected()
+        tab.run("globalThis.silent = true")
+        for subject in FIVE[:2]:
+            person.mail(subject)  # on record, and not acknowledged
+        tab.shows(*FIVE[:2])
+        tab.run(HANGING)
+        for subject in FIVE[2:]:
+            person.mail(subject)  # sent, and on no record
+        person.site.wait_drained()
+        browser.kill()
+    with Browser(kind, tmp_path / "profile") as browser:
+        tab = browser.open(person.url)
         tab.is_connected()
         tab.shows(*FIVE)
-        site.mail("one more")
+        person.mail("one more")
         tab.shows(*FIVE, "one more")
 
 
-def test_a_write_that_fails_loses_nothing(site, browser):
-    tab = browser.open(site.link)
+def test_a_write_that_fails_loses_nothing(person, browser):
+    tab = browser.open(person.link)
     tab.is_connected()
-    site.mail("before")
+    person.mail("before")
     tab.shows("before")
     tab.run("""
       const begin = IDBDatabase.prototype.transaction;
@@ -109,7 +111,7 @@ def test_a_write_that_fails_loses_nothing(site, browser):
       };
     """)
     for subject in FIVE:
-        site.mail(subject)
+        person.mail(subject)
     tab.shows("before", *FIVE)
     tab.is_connected()
     assert tab.run("return globalThis.failures") > 3
@@ -117,12 +119,12 @@ def test_a_write_that_fails_loses_nothing(site, browser):
     tab.shows("before", *FIVE)
 
 
-def test_the_server_goes_and_comes_and_the_page_says_so(site, chromium):
-    tab = chromium.open(site.link)
+def test_the_server_goes_and_comes_and_the_page_says_so(alone, chromium):
+    tab, site = chromium.open(alone.link), alone.site
     tab.is_connected()
-    site.mail("before")
+    alone.mail("before")
     tab.shows("before")
-    tab.until("return (await navigator.serviceWorker.ready).active.state === 'activated'")
+    tab.until(WORKS)
     port = site.url.rpartition(":")[2].strip("/")
     site.stop(site.process)
     tab.until("return document.querySelector('.state').textContent === 'Not connected'")
@@ -131,24 +133,24 @@ def test_the_server_goes_and_comes_and_the_page_says_so(site, chromium):
     tab.until("return document.querySelector('.state').textContent === 'Not connected'")
     site.environment["POSTBELL_HTTP__LISTEN"] = f"127.0.0.1:{port}"
     site.serve()
-    site.mail("after")
+    alone.mail("after")
     tab.shows("before", "after")
     tab.is_connected()
 
 
-def test_a_device_that_is_revoked_is_told(site, paired):
-    site.run("device", "revoke", "alice", "phone")
+def test_a_device_that_is_revoked_is_told(person, paired):
+    person.site.run("device", "revoke", person.name, "phone")
     paired.until("return document.querySelector('.state').textContent === 'Refused'")
     paired.click(".state")
     paired.until("return document.querySelector('.checks').textContent.includes('revoked')")
 
 
 @pytest.mark.parametrize("how", ["swiped", "by key", "by button", "opened"])
-def test_seen_here_is_gone_everywhere_and_can_be_undone(site, chromium, how):
-    tab = chromium.open(site.link, **({"size": PHONE, "touch": True} if how == "swiped" else {}))
+def test_seen_here_is_gone_everywhere_and_can_be_undone(person, chromium, how):
+    tab = chromium.open(person.link, **({"size": PHONE, "touch": True} if how == "swiped" else {}))
     tab.is_connected()
-    site.mail("stays")
-    mail_id = site.mail("goes")
+    person.mail("stays")
+    mail_id = person.mail("goes")
     tab.shows("stays", "goes")
     row = f'[data-id="{mail_id}"]'
     if how == "swiped":
@@ -163,16 +165,16 @@ def test_seen_here_is_gone_everywhere_and_can_be_undone(site, chromium, how):
         tab.click(f"{row} .mail")
         tab.click(".opened .main")
     tab.shows("stays")
-    site.run("device", "add", "alice", "terminal")
-    assert _listed(site) == ["stays"]
+    person.site.run("device", "add", person.name, "terminal")
+    assert _listed(person) == ["stays"]
     tab.run("document.querySelector('.toast .button').click()")
     tab.shows("stays", "goes")
     tab.until(NO_WISHES)
-    assert _listed(site) == ["goes", "stays"]
+    assert _listed(person) == ["goes", "stays"]
 
 
-def _listed(site):
+def _listed(person):
     """The subjects that the terminal lists, for another device of the same user."""
-    site.wait_drained()
-    run = site.run("inbox", "alice/terminal", "--json")
+    person.site.wait_drained()
+    run = person.site.run("inbox", f"{person.name}/terminal", "--json")
     return sorted(json.loads(line)["subject"] for line in run.stdout.splitlines())

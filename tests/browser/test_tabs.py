@@ -12,12 +12,12 @@ def connections(tabs):
     return [tab.run(OPEN) for tab in tabs]
 
 
-def test_three_tabs_have_one_connection_and_the_next_takes_over_from_one_that_is_closed(site, browser):
-    tabs = [browser.open(site.link), browser.open(site.url), browser.open(site.url)]
+def test_three_tabs_have_one_connection_and_the_next_takes_over_from_one_that_is_closed(person, browser):
+    tabs = [browser.open(person.link), browser.open(person.url), browser.open(person.url)]
     for tab in tabs:
         tab.is_connected()
     assert connections(tabs) == [1, 0, 0]
-    mail_id = site.mail("for all three")
+    mail_id = person.mail("for all three")
     for tab in tabs:
         tab.shows("for all three")
     tabs[2].click(f'[data-id="{mail_id}"] .mail')  # its text comes by way of the first
@@ -27,42 +27,42 @@ def test_three_tabs_have_one_connection_and_the_next_takes_over_from_one_that_is
         tab.shows()
     tabs[0].close()
     until(lambda: sum(connections(tabs[1:])) == 1, what="another tab to take over")
-    site.mail("later")
+    person.mail("later")
     for tab in tabs[1:]:
         tab.shows("later")
         tab.is_connected()
     assert sum(connections(tabs[1:])) == 1
 
 
-def test_a_tab_that_is_frozen_is_robbed_and_closes_when_it_thaws(site, chromium):
-    frozen = chromium.open(site.link)
+def test_a_tab_that_is_frozen_is_robbed_and_closes_when_it_thaws(person, chromium):
+    frozen = chromium.open(person.link)
     frozen.is_connected()
-    looked_at = chromium.open(site.url)
+    looked_at = chromium.open(person.url)
     looked_at.is_connected()
     frozen.ask("cdp", method="Page.setWebLifecycleState", parameters={"state": "frozen"})
-    site.mail("while it is frozen")
+    person.mail("while it is frozen")
     looked_at.run("dispatchEvent(new Event('focus'))")
     looked_at.shows("while it is frozen")
     assert looked_at.run(OPEN) == 1
     frozen.ask("cdp", method="Page.setWebLifecycleState", parameters={"state": "active"})
     frozen.shows("while it is frozen")
     frozen.until("return globalThis.sockets.every((each) => each.readyState >= 2)")
-    site.mail("after it")
+    person.mail("after it")
     for tab in (frozen, looked_at):
         tab.shows("while it is frozen", "after it")
         tab.is_connected()
     assert connections([frozen, looked_at]) == [0, 1]
 
 
-def test_a_tab_that_hangs_keeps_nobody_from_their_mail(site, chromium):
+def test_a_tab_that_hangs_keeps_nobody_from_their_mail(person, chromium):
     """Its main thread runs in a circle: it answers nothing, and holds the lock."""
-    hanging = chromium.open(site.link)
+    hanging = chromium.open(person.link)
     hanging.is_connected()
-    looked_at = chromium.open(site.url)
+    looked_at = chromium.open(person.url)
     looked_at.is_connected()
     hanging.run("setTimeout(() => { const end = Date.now() + 30000; while (Date.now() < end); }, 0)")
     looked_at.run("dispatchEvent(new Event('focus'))")
-    site.mail("meanwhile")
+    person.mail("meanwhile")
     looked_at.shows("meanwhile")
     hanging.shows("meanwhile")
     hanging.until("return globalThis.sockets.every((each) => each.readyState >= 2)")

@@ -8,14 +8,19 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.conftest import need
 from tests.support.waiting import PATIENCE_S, until
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 FOLDER = Path(__file__).resolve().parents[1] / "browser"
 PROGRAMS = {"chromium": "chromium", "firefox": "firefox-esr"}
 SUBJECTS = "[...document.querySelectorAll('.row .subject')].map((each) => each.textContent)"
+WORKS = "return (await navigator.serviceWorker.ready).active.state === 'activated'"
+"""When the service worker does."""
 PHONE, DESK = (360, 740, 2), (1280, 800, 1)
 
 
@@ -53,6 +58,13 @@ class Browser:
         """A new tab, in front of the others."""
         return Tab(self, self.ask("open", url=url, **look))
 
+    @contextlib.contextmanager
+    def window(self) -> Iterator[Window]:
+        """A private window, which knows nothing of the others, until the block ends."""
+        window = Window(self, self.ask("context"))
+        yield window
+        self.ask("leave", context=window.number)
+
     def kill(self) -> None:
         """SIGKILL: it has no time for anything, nor have its children."""
         for pid in [self.pid, *_below(self.pid)]:
@@ -84,6 +96,17 @@ class Browser:
         said = json.loads(line)
         assert "error" not in said, said["error"]
         return said["is"]
+
+
+class Window:
+    """A place of its own within a browser."""
+
+    def __init__(self, browser: Browser, number: int) -> None:
+        self.browser, self.number = browser, number
+
+    def open(self, url: str, **look: Any) -> Tab:
+        """A new tab, in front of the others."""
+        return self.browser.open(url, context=self.number, **look)
 
 
 class Tab:

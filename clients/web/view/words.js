@@ -55,8 +55,8 @@ export function fileName(part) {
 /** One of eight colours, the same for the same sender. */
 export function hue({ fromAddress, fromName }) {
   let sum = 0;
-  for (const each of fromAddress || fromName) sum = (sum * 31 + each.codePointAt(0)) % 9973;
-  return sum % 8;
+  for (const each of fromAddress || fromName) sum = Math.imul(sum ^ each.codePointAt(0), 0x01000193) >>> 0;
+  return (sum >>> 7) % 8;
 }
 
 const TOLD = {
