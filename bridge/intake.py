@@ -139,6 +139,17 @@ class Intake:
         self._full = full
         self._tally = tally or Tally()
 
+    def into(self, store: Keeper) -> Intake:
+        """Another one that differs in where it keeps alone."""
+        return Intake(
+            store=store,
+            directory=self._directory,
+            discard=self._discard,
+            beliefs=self.beliefs,
+            full=self._full,
+            tally=self._tally,
+        )
+
     def resolve(self, address: str) -> Recipient:
         """Whose address it is; raises UnknownUserError, OverQuotaError or MalformedAddressError."""
         return resolve(address, self._directory(), self._full())
@@ -188,7 +199,8 @@ class Intake:
                 await self._discard(body.spooled)
 
     def _tell(self, kept: tuple[Kept, ...], envelope: Envelope) -> None:
-        self._tally.accepted["lmtp" if envelope.protocol.startswith("LMTP") else "smtp"] += 1
+        by = envelope.protocol[:4].lower()
+        self._tally.accepted[by if by in {"lmtp", "imap"} else "smtp"] += 1
         for each in kept:
             if each.copy_of_known:
                 self._tally.copies += 1

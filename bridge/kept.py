@@ -39,12 +39,14 @@ class Committed:
     """What a transaction that is on disk means for the broker.
 
     `fresh` can be published as it is; `messages` says that other topics that go before the views were marked, which
-    have to be read, and `views` that views were.
+    have to be read, and `views` that views were. `changed` are users of whose messages some are seen now, or are not
+    any more; maybe more than these.
     """
 
     fresh: tuple[Publication, ...] = ()
     messages: bool = False
     views: bool = False
+    changed: frozenset[int] = frozenset()
 
 
 NOTHING = Committed()

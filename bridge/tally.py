@@ -42,7 +42,7 @@ class Tally:
 
     monotonic: Callable[[], float] = lambda: 0.0
     accepted: Counter[str] = field(default_factory=Counter)
-    """Messages that were answered 250 for somebody, by `smtp` and `lmtp`."""
+    """Messages that were answered 250 for somebody, by `smtp` and `lmtp`, and those fetched, as `imap`."""
     kept: Counter[str] = field(default_factory=Counter)
     """Messages kept for a user, by what was decided of their ringing."""
     copies: int = 0

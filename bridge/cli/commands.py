@@ -63,6 +63,14 @@ def device() -> Told:
 
 
 @Postbell.found_by
+def mailbox() -> Told:
+    """Mailboxes: what is read there is gone here, and the other way round."""
+    from bridge.cli import mailboxes
+
+    return mailboxes.mailbox_app
+
+
+@Postbell.found_by
 def push() -> Told:
     """Push: how devices that sleep are rung."""
     from bridge.cli import push as module

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.contract import ids
 from bridge.contract.views import describe
 from bridge.kept import PushResult
+from bridge.mailbox.agreeing import By
 from bridge.rules.alert import Alert
 from bridge.store.queues import DeliveryState
 
@@ -47,6 +48,7 @@ PUSHES: Final = {
     PushResult.FORGOTTEN: "was not rung by push: its push service said that the subscription is gone",
     PushResult.OFF: "was not rung by push: that was switched off (push.enabled)",
 }
+_ELSEWHERE: Final = {By.MAILBOX.value: "in the mailbox", By.GONE.value: "gone from the mailbox"}
 _NOT_NOTED = "was not noted: it was kept by an earlier version"
 
 
@@ -130,6 +132,8 @@ class Story:
             yield Happening(mail.told_ms, "the broker has its header")
         if mail.seen and mail.alert != Alert.SUPPRESSED:
             on = f"on {mail.user}.{mail.seen_by}" if mail.seen_by else "; where was not noted"
+            if mail.seen_by in _ELSEWHERE:
+                on = _ELSEWHERE[mail.seen_by]
             yield Happening(mail.seen_ms, f"seen {on}".replace(" ;", ";"))
         yield Happening(None, _now(mail))
 

@@ -238,6 +238,19 @@ class Push(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imap(Section):
+    """How mailboxes at mail servers are followed, which `postbell mailbox add` names."""
+
+    ca_file: Path | None = key(
+        FILE, None, 'The authorities that vouch for mail servers, as a PEM file; `""` for those of the system.'
+    )
+    idle: int = key(
+        WHOLE, 540, "After so many seconds the server is asked anew to tell what changes (RFC 2177).", ge=10, le=1740
+    )
+    poll: int = key(WHOLE, 60, "How often, in seconds, a server is asked that cannot tell by itself.", ge=1, le=86_400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log(Section):
     """How the log is written, to standard error."""
 

@@ -12,6 +12,7 @@ from bridge.config.sections import (
     BridgeLimits,
     Broker,
     Http,
+    Imap,
     Lmtp,
     Log,
     Mqtt,
@@ -62,6 +63,7 @@ class Settings(Section):
     body: Body = part("body", Body)
     http: Http = part("http", Http)
     push: Push = part("push", Push)
+    imap: Imap = part("imap", Imap)
     log: Log = part("log", Log)
     limits: BridgeLimits = part("limits", BridgeLimits)
 

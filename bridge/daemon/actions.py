@@ -31,6 +31,7 @@ class Actions:
         reload: Reload,
         figures: Callable[[], dict[str, Any]],
         access: Access,
+        mailboxes: Callable[[], list[dict[str, Any]]],
         login_files: LoginFiles | None,
     ) -> None:
         self._connected = connected
@@ -39,6 +40,7 @@ class Actions:
         self._reload = reload
         self._figures = figures
         self._access = access
+        self._mailboxes = mailboxes
         self._login_files = login_files
 
     def by_name(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
@@ -50,6 +52,7 @@ class Actions:
             "figures": self.figures,
             "logins": self.logins,
             "renew": self.renew,
+            "mailboxes": self.mailboxes,
         }
 
     async def reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +87,11 @@ class Actions:
         if self._login_files is None:
             return {"left_out": []}
         return {"left_out": await self._login_files.bring_up_to_date()}
+
+    async def mailboxes(self, request: dict[str, Any]) -> dict[str, Any]:
+        """How following each folder goes."""
+        del request
+        return {"folders": self._mailboxes()}
 
     async def renew(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take a new password for the bridge itself."""

@@ -19,6 +19,7 @@ from bridge.daemon.clock import wall_ms
 from bridge.daemon.connected import Connected
 from bridge.daemon.crew import Crew, CrewNeeds, cores, fitting
 from bridge.daemon.directory_cache import DirectoryCache
+from bridge.daemon.fetched import Fetched
 from bridge.daemon.figures import BrokerFigures
 from bridge.daemon.hearing import Hearing
 from bridge.daemon.inbound import Inbound
@@ -26,6 +27,7 @@ from bridge.daemon.lifetimes import Lifetimes
 from bridge.daemon.listening import ingress_settings
 from bridge.daemon.live import Adjustable, worker_settings
 from bridge.daemon.logs import Verbosity
+from bridge.daemon.mailboxes import Mailboxes, MailboxOptions
 from bridge.daemon.moving import moving
 from bridge.daemon.notify import Supervisor
 from bridge.daemon.outside import Outside
@@ -97,10 +99,11 @@ class Bridge:
         self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
         self.delivery = self._make_delivery(given)
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
-        self.directory = DirectoryCache(store=self.store, changed=self._directory_changed)
+        self.directory = DirectoryCache(store=self.store, changed=self._people_changed)
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
         self.intake = self._make_intake(given)
+        self.mailboxes = self._make_mailboxes()
         self.crew = self._make_crew()
         self.ingress = self._make_ingress(handed)
         self.replay = self._make_replay(given)
@@ -149,9 +152,11 @@ class Bridge:
     def _committed(self, news: Committed) -> None:
         self.outbox.committed(news)  # made behind the store, whose rows it publishes
         self.delivery.wake()
+        self.mailboxes.committed(news)
 
-    def _directory_changed(self) -> None:
+    def _people_changed(self) -> None:
         self.outbox.wake()
+        self.mailboxes.look()
         if self.crew is not None:
             self.crew.tell_directory()
 
@@ -249,6 +254,13 @@ class Bridge:
             monotonic=time.monotonic,
         )
 
+    def _make_mailboxes(self) -> Mailboxes:
+        return Mailboxes(
+            store=self.store,
+            taking=Fetched(store=self.store, mailbox=self.mailbox, spool=self.spool, intake=self.intake),
+            options=lambda: MailboxOptions(self.settings.imap, self.settings.smtp.max_size),
+        )
+
     def _make_ingress(self, handed: HandedSockets | None) -> Ingress:
         return Ingress(
             intake=self.intake,
@@ -344,6 +356,7 @@ class Bridge:
             reload=self.reload,
             figures=lambda: moving(self.tally, self.figures.figures()),
             access=self.access,
+            mailboxes=self.mailboxes.standings,
             login_files=self.outside.files if self.outside else None,
         )
 

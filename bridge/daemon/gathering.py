@@ -77,6 +77,7 @@ class Gathering:
             loop_lag_s=self._lag_s(),
             store=store,
             disk=on_disk,
+            mailboxes=bridge.mailboxes.readings(),
             broker=bridge.figures.figures(),
             expiries_s=expiries_s,
         )

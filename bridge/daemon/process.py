@@ -132,6 +132,7 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
             tasks.create_task(bridge.hearing.run(), name="hearing")
             tasks.create_task(bridge.delivery.run(), name="push")
+            tasks.create_task(bridge.mailboxes.run(), name="mailboxes")
             tasks.create_task(bridge.ingress.listen(), name="listeners")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
             if bridge.crew is not None:

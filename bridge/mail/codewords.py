@@ -72,7 +72,9 @@ _CODE = re.compile("[ck][oóôöõ]{1,2}[dð]")
 _NOT_LATIN: Final = {
     letter for letter in _CERTAIN + _SOME + _PASSWORDS if "\u0370" <= letter < "\u1e00" or letter >= "\u2e80"
 }
-_PERHAPS_OTHER = re.compile("[^\x00-\xb4\xb6-\u012f\u0132-\u017e\u0180-\u0344\u0346-\u036f\u1e00-\u1eff\u2000-\u206f\u20a0-\u20cf]")
+_PERHAPS_OTHER = re.compile(
+    "[^\x00-\xb4\xb6-\u012f\u0132-\u017e\u0180-\u0344\u0346-\u036f\u1e00-\u1eff\u2000-\u206f\u20a0-\u20cf]"
+)
 """All but letters of Latin script and signs that stand between them: what `_OTHER_SCRIPTS` may find, and more."""
 _OTHER_SCRIPTS = re.compile(f"[{''.join(sorted(_NOT_LATIN))}]", re.IGNORECASE)
 _CASED_OTHERWISE = re.compile("[ıİſ]")
@@ -84,7 +86,11 @@ def announcing(text: str) -> Iterator[re.Match[str]]:
 
     The pattern asks a hundred alternatives at each character, which took longer than all else that a mail is read for.
     """
-    if not text.isascii() and _PERHAPS_OTHER.search(text) and (_OTHER_SCRIPTS.search(text) or _CASED_OTHERWISE.search(text)):
+    if (
+        not text.isascii()
+        and _PERHAPS_OTHER.search(text)
+        and (_OTHER_SCRIPTS.search(text) or _CASED_OTHERWISE.search(text))
+    ):
         yield from ANNOUNCING.finditer(text)
         return
     end = 0

@@ -180,9 +180,9 @@ def _missed(report: bounce.Report, found: Flag) -> str:
 def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
     """The event of an invitation, else what the first text says, else what there is instead of text."""
     for part in filter(flags.invites, walk.parts):
-            said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
-            if said:
-                return text.prose(said, limit=snippet.LONGEST)
+        said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
+        if said:
+            return text.prose(said, limit=snippet.LONGEST)
     said = _words(head, walk, subject)
     if said or (Flag.ENCRYPTED in found and Flag.ATTACHMENT not in found):
         return said

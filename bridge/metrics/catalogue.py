@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bridge.metrics.family import Samples
     from bridge.metrics.readings import Readings
 
+STATES: Final = ("connecting", "following", "polling", "refused")
+"""How following a folder can go."""
 PARTS: Final = ("mail", "store", "broker")
 """What has to be ready."""
 
@@ -38,8 +40,8 @@ BRIDGE: Final = (
     # --- mail comes in
     counter(
         "messages_accepted",
-        "Messages that were answered 250 for somebody.",
-        each(lambda readings: readings.tally.accepted, "smtp", "lmtp"),
+        "Messages that were answered 250 for somebody, or fetched out of a mailbox.",
+        each(lambda readings: readings.tally.accepted, "smtp", "lmtp", "imap"),
         "protocol",
     ),
     counter(
@@ -145,6 +147,28 @@ BRIDGE: Final = (
     gauge("push_rows", "Messages that wait for push services.", stored(lambda store: store.push_waiting)),
     gauge("push_oldest_seconds", "How long the oldest of them has waited.", stored(lambda store: store.push_oldest_s)),
     gauge("push_subscriptions", "Devices that are rung by push.", stored(lambda store: store.rung)),
+    # --- mailboxes are followed
+    gauge(
+        "mailbox_folders",
+        "Folders of mailboxes that are followed, by how that goes.",
+        each(lambda readings: readings.mailboxes.states, *STATES),
+        "state",
+    ),
+    counter(
+        "mailbox_connections",
+        "Connections to mail servers that were logged in.",
+        one(lambda readings: readings.mailboxes.connections),
+    ),
+    counter(
+        "mailbox_marked",
+        "Mails in mailboxes that were marked as seen, or as unseen.",
+        one(lambda readings: readings.mailboxes.marked),
+    ),
+    gauge(
+        "mailbox_lag_seconds",
+        "How long the last news of a folder took to be on disk, for the slowest folder.",
+        one(lambda readings: readings.mailboxes.lag_s),
+    ),
     # --- what is kept
     gauge("users", "Users.", stored(lambda store: store.users)),
     gauge("devices", "Devices that have a login.", stored(lambda store: store.devices)),

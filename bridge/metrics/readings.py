@@ -39,6 +39,16 @@ class DiskReadings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxReadings:
+    """Folders that are followed, by how it goes; what happened since they are, and how late the last news was."""
+
+    states: Mapping[str, int] = field(default_factory=dict)
+    connections: int = 0
+    marked: int = 0
+    lag_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
     """Everything that there is to tell.
 
@@ -58,6 +68,7 @@ class Readings:
     loop_lag_s: float = 0.0
     store: StoreReadings | None = None
     disk: DiskReadings | None = None
+    mailboxes: MailboxReadings = field(default_factory=MailboxReadings)
     broker: Mapping[str, float] = field(default_factory=dict)
     expiries_s: Mapping[str, float] = field(default_factory=dict)
     """When certificates end, in Unix time, by listener."""

@@ -51,7 +51,7 @@ class Transaction:
     @property
     def news(self) -> Committed:
         """What all of it means for the broker."""
-        return Committed(tuple(self.fresh), self.messages_marked, self.views_marked)
+        return Committed(tuple(self.fresh), self.messages_marked, self.views_marked, frozenset(self.changed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,7 @@ def asked(replay, request, *, connection=None):
         reload=UNUSED,
         figures=dict,
         access=NOBODY,
+        mailboxes=list,
         login_files=None,
     )
 

@@ -18,6 +18,7 @@ from bridge.daemon.figures import BrokerFigures
 from bridge.daemon.gathering import Gathering
 from bridge.daemon.lag import LoopLag
 from bridge.errors import LinkDownError, RefusedError, StoreCorruptError, StoreUnavailableError
+from bridge.metrics.readings import MailboxReadings
 from bridge.metrics.sys_topics import FILTERS, Figures
 from bridge.store import outbox
 from bridge.tally import Tally
@@ -131,6 +132,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path, error):
             tally=Tally(),
             connected=SimpleNamespace(connection=None),
             lifetimes=SimpleNamespace(full={}),
+            mailboxes=SimpleNamespace(readings=MailboxReadings),
             figures=Figures(),
         )
         given: Any = {"problems": _no_problems, "expiries_s": dict, "lag_s": lambda: 0.0, "now_s": lambda: 1e9}

@@ -74,7 +74,7 @@ def test_words_for_codes_are_found_where_the_whole_pattern_finds_them():
     "raw",
     [
         b"Bob <b@x>, c@x", b"Bob (x) <b@x>", b'"Bo\\b" <b@x>', b"=?utf-8?q?B?= <b@x>", b"Bob", b"b@x c", b"Bob  <b@x>",
-        b'"Bob " <b@x>', b'"Bob"<b@x>', b'"b@x" <b@x>', b'"" <b@x>', b"\'Bob\' <b@x>", b'"Bob', b"@x", b"b@", b"b@x@y",
+        b'"Bob " <b@x>', b'"Bob"<b@x>', b'"b@x" <b@x>', b'"" <b@x>', b"'Bob' <b@x>", b'"Bob', b"@x", b"b@", b"b@x@y",
         b" <b@x> ", b"<b@x", b"<b>", b"<@a:b@x>", b"Bob: <b@x>", b"B\xc3\xb6b <b@x>", b"x" * 200 + b" <b@x>",
     ],
 )  # fmt: skip

@@ -1,0 +1,125 @@
+"""One look at an open folder: what changed there follows here, what changed here is told there, new mail is fetched.
+
+Of the mailbox only the mails are asked for that are known and still count, so that a look is as dear as a few days of
+mail, whatever else the folder has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.imap.errors import ImapLimitError
+from bridge.imap.session import NEWEST
+from bridge.mail.headers import extract
+
+if TYPE_CHECKING:
+    from bridge.imap.needs import Counterparts, Taking
+    from bridge.imap.session import ImapSession, Selected
+    from bridge.imap.standing import Standing
+    from bridge.mailbox.account import Watched
+
+FIRST_UID = 1
+
+
+class Looking:
+    """Looks at one folder that is open. Everything raises ImapError or StoreUnavailableError."""
+
+    def __init__(
+        self,
+        watched: Watched,
+        *,
+        session: ImapSession,
+        selected: Selected,
+        counterparts: Counterparts,
+        taking: Taking,
+        most_bytes: int,
+        standing: Standing,
+    ) -> None:
+        self._watched = watched
+        self._session = session
+        self._selected = selected
+        self._counterparts = counterparts
+        self._taking = taking
+        self._most_bytes = most_bytes
+        self._standing = standing
+        self._next_uid = 0
+        self._log = structlog.get_logger()
+
+    async def first(self) -> None:
+        """Catch up with all that happened while nobody looked."""
+        folder_id, selected = self._watched.folder_id, self._selected
+        known = await self._counterparts.open(folder_id, validity=selected.validity)
+        self._next_uid = known.next_uid
+        unchanged = self._session.offers("QRESYNC") and 0 < selected.modseq == known.modseq
+        if not unchanged:
+            await self._compare()
+        await self._discover()
+        await self.tell()
+        if selected.modseq and selected.modseq != known.modseq:
+            await self._counterparts.reached(folder_id, modseq=selected.modseq)
+
+    async def again(self) -> None:
+        """The server said that something changed."""
+        await self._compare()
+        await self._discover()
+        await self.tell()
+
+    async def tell(self) -> None:
+        """Something changed here: find what it means for the folder, and tell the mailbox."""
+        folder_id = self._watched.folder_id
+        await self._counterparts.meet(folder_id)
+        while marks := await self._counterparts.tell(folder_id):
+            for seen in (True, False):
+                uids = [uid for uid, value in marks.items() if value is seen]
+                if uids:
+                    await self._session.mark(uids, seen=seen)
+                    await self._counterparts.told(folder_id, uids, seen=seen)
+            self._standing.marked += len(marks)
+        if self._watched.account.source_ms is not None:
+            await self._fetch()
+
+    async def _compare(self) -> None:
+        uids = await self._counterparts.known(self._watched.folder_id)
+        if uids:
+            seen = await self._session.seen(uids)
+            await self._counterparts.observe(self._watched.folder_id, seen, [uid for uid in uids if uid not in seen])
+
+    async def _discover(self) -> None:
+        folder_id, source_ms = self._watched.folder_id, self._watched.account.source_ms
+        since_ms = None
+        if not self._next_uid:
+            since_ms = self._counterparts.since_ms()
+            if source_ms is not None:
+                since_ms = min(since_ms, source_ms)
+                self._next_uid = FIRST_UID
+            else:
+                self._next_uid = max(FIRST_UID, self._selected.next_uid - NEWEST)
+        uids = await self._session.search(first_uid=self._next_uid, since_ms=since_ms)
+        async for mails in self._session.sightings(uids, _message_id):
+            if mails:
+                next_uid = mails[-1].uid + 1
+                await self._counterparts.discover(folder_id, mails, next_uid=next_uid, source_ms=source_ms)
+                self._next_uid = max(self._next_uid, next_uid)
+        after = max(self._selected.next_uid if since_ms is not None else 0, uids[-1] + 1 if uids else 0)
+        if after > self._next_uid or since_ms is not None:
+            self._next_uid = max(after, self._next_uid)
+            await self._counterparts.discover(folder_id, [], next_uid=self._next_uid, source_ms=source_ms)
+
+    async def _fetch(self) -> None:
+        for uid in await self._counterparts.wanted(self._watched.folder_id):
+            pieces = self._session.pieces(uid, most=self._most_bytes)
+            try:
+                kept = await self._taking(self._watched, validity=self._selected.validity, uid=uid, pieces=pieces)
+            except ImapLimitError as error:
+                self._log.warning("mailbox_mail_left_out", user=self._watched.account.user, uid=uid, reason=str(error))
+                kept = False
+            if kept:
+                self._standing.fetched += 1
+            else:
+                await self._counterparts.unwanted(self._watched.folder_id, uid)
+
+
+def _message_id(head: bytes) -> str:
+    return extract(head, size=len(head)).message_id

@@ -1,0 +1,283 @@
+"""What a follower asks of a mail server: log in, open a folder, look, mark, fetch, wait. All raise ImapError."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.imap import naming, replies, values
+from bridge.imap.dialogue import open_dialogue
+from bridge.imap.errors import ImapLimitError, ImapLoginError, ImapLostError, ImapNoError, ImapSyntaxError
+from bridge.mailbox.matching import Sighting
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from bridge.imap.dialogue import Dialogue
+    from bridge.imap.lines import Response
+    from bridge.imap.replies import FetchItems
+
+AT_ONCE = 100
+"""Mails that are asked for in one command."""
+HEAD_BYTES = 4096
+"""So much of the fields that tell mails apart is read."""
+PIECE_BYTES = 128 * 1024
+"""A mail is fetched in pieces of this size."""
+NEWEST = 5_000
+"""So far back is looked in a folder that was never looked at, in UIDs; further where mail is fetched from it."""
+BREATH_S = 0.02
+"""What a server says at once is taken at once."""
+TEMPORARY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA", "CONTACTADMIN"})
+"""Why a login may fail though the password is right (RFC 5530 §3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """A folder as it was opened: UIDVALIDITY, UIDNEXT (0: not said), how many mails, HIGHESTMODSEQ (0: it has none)."""
+
+    validity: int
+    next_uid: int
+    exists: int
+    modseq: int
+
+
+class ImapSession:
+    """One connection that is logged in. Made by `ImapSession.open`; ended by `close`."""
+
+    def __init__(self, dialogue: Dialogue, capabilities: frozenset[str]) -> None:
+        self._dialogue = dialogue
+        self._capabilities = capabilities
+        self.close = dialogue.close
+        self.news = False
+        """Whether the server said that the folder changed, while it was asked for something else."""
+
+    @classmethod
+    async def open(
+        cls,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        login: str,
+        secret: str,
+        token: bool,
+        deadline_s: float,
+    ) -> ImapSession:
+        """Connect and log in; `token`: the secret is an access token. Raises ImapLoginError where that fails."""
+        dialogue, greeting = await open_dialogue(host, port, tls=tls, deadline_s=deadline_s)
+        session = cls(dialogue, frozenset())
+        try:
+            if greeting.condition != "PREAUTH":
+                await session._log_in(login, secret, token=token)
+            session._capabilities = await session._capability()
+        except BaseException:
+            dialogue.close()
+            raise
+        return session
+
+    async def _log_in(self, login: str, secret: str, *, token: bool) -> None:
+        offered = await self._capability()
+        try:
+            if token:
+                said = b64encode(f"user={login}\x01auth=Bearer {secret}\x01\x01".encode()).decode()
+                await self._dialogue.command("AUTHENTICATE XOAUTH2", answers=[said])
+            elif "AUTH=PLAIN" in offered:
+                said = b64encode(f"\0{login}\0{secret}".encode()).decode()
+                await self._dialogue.command("AUTHENTICATE PLAIN", answers=[said])
+            elif "LOGINDISABLED" in offered:
+                raise ImapLoginError("the server takes no password on this connection")
+            else:
+                await self._dialogue.command(f"LOGIN {naming.quoted(login)} {naming.quoted(secret)}")
+        except ImapNoError as error:
+            if error.code in TEMPORARY:
+                raise
+            raise ImapLoginError(f"the server refuses the login: {error}") from error
+
+    async def _capability(self) -> frozenset[str]:
+        found: set[str] = set()
+        for response in await self._dialogue.command("CAPABILITY"):
+            if replies.kind(response) == "CAPABILITY":
+                found.update(response.texts[0].decode("ascii", "replace").upper().split()[2:])
+        return frozenset(found)
+
+    def offers(self, capability: str) -> bool:
+        """Whether the server says that it can do something."""
+        return capability in self._capabilities
+
+    async def folders(self) -> dict[str, frozenset[str]]:
+        """The names of all folders as the server writes them, with their attributes in lower case (RFC 6154 §2)."""
+        found: dict[str, frozenset[str]] = {}
+        for response in await self._dialogue.command('LIST "" "*"', expected=1_000):
+            if replies.kind(response) == "LIST":
+                words = values.read(response)
+                if len(words) > 4 and isinstance(words[4], bytes) and isinstance(words[2], list):
+                    attributes = (
+                        word.decode("ascii", "replace").lower() for word in words[2] if isinstance(word, bytes)
+                    )
+                    found[words[4].decode("ascii", "replace")] = frozenset(attributes)
+        return found
+
+    async def select(self, name: str) -> Selected:
+        """Open a folder; raises ImapNoError where there is none of that name."""
+        condstore = self.offers("CONDSTORE") or self.offers("QRESYNC")
+        tag = await self._dialogue.begin(f"SELECT {naming.folder(name)}{' (CONDSTORE)' if condstore else ''}")
+        responses, _ = await self._dialogue.finished(tag)
+        said: dict[str, int] = {}
+        exists = 0
+        for response in responses:
+            status = replies.status(response)
+            if status is not None and len(status.code) > 1 and status.code[1].isdecimal():
+                said[status.code[0]] = replies.number(status.code[1].encode())
+            elif replies.kind(response) == "EXISTS":
+                exists = replies.counted(response)
+        if not said.get("UIDVALIDITY"):
+            raise ImapSyntaxError("the server says no UIDVALIDITY, so nothing in its folders has a name that lasts")
+        return Selected(
+            validity=said["UIDVALIDITY"],
+            next_uid=said.get("UIDNEXT", 0),
+            exists=exists,
+            modseq=said.get("HIGHESTMODSEQ", 0) if condstore else 0,
+        )
+
+    async def search(self, *, first_uid: int, since_ms: int | None) -> list[int]:
+        """The UIDs from one on, ascending, of mail that came on that day or later."""
+        since = "" if since_ms is None else f" SINCE {replies.day_of(since_ms)}"
+        found: set[int] = set()
+        responses = await self._dialogue.command(f"UID SEARCH UID {first_uid}:*{since}")
+        self._note(responses)
+        for response in responses:
+            if replies.kind(response) == "SEARCH":
+                words = response.texts[0].split()[2:]
+                found.update(replies.number(word) for word in words if not word.startswith(b"("))
+        return sorted(uid for uid in found if uid >= first_uid)  # `*` is the last one, also where it is below
+
+    async def seen(self, uids: Sequence[int]) -> dict[int, bool]:
+        """Which of these mails there are, and whether each is seen."""
+        found: dict[int, bool] = {}
+        for some in _pieces(uids):
+            for mail in await self._fetch(some, "(UID FLAGS)"):
+                if mail.uid is not None and mail.uid in some and mail.seen is not None:
+                    found[mail.uid] = mail.seen
+        return found
+
+    async def sightings(
+        self, uids: Sequence[int], message_id_of: Callable[[bytes], str]
+    ) -> AsyncIterator[list[Sighting]]:
+        """These mails, as far as they are there, some at a time; `message_id_of` reads the field out of a header."""
+        items = f"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]<0.{HEAD_BYTES}>)"
+        for some in _pieces(uids):
+            found: dict[int, Sighting] = {}
+            for mail in await self._fetch(some, items):
+                if mail.uid is None or mail.uid not in some:
+                    continue
+                if mail.seen is not None and mail.text is not None:
+                    found[mail.uid] = Sighting(
+                        uid=mail.uid,
+                        seen=mail.seen,
+                        message_id=message_id_of(mail.text),
+                        size=mail.size or 0,
+                        arrived_ms=mail.arrived_ms or 0,
+                    )
+            yield [found[uid] for uid in sorted(found)]
+
+    async def _fetch(self, uids: Sequence[int], items: str) -> list[FetchItems]:
+        command = f"UID FETCH {replies.uids_of(list(uids))} {items}"
+        responses = await self._dialogue.command(command, expected=len(uids))
+        found = [replies.fetched(response) for response in responses if replies.kind(response) == "FETCH"]
+        self._note([response for response in responses if replies.kind(response) != "FETCH"])
+        self.news = self.news or any(mail.uid not in uids for mail in found)
+        return found
+
+    def _note(self, responses: Sequence[Response]) -> None:
+        self.news = self.news or any(map(_is_news, responses))
+
+    async def mark(self, uids: Sequence[int], *, seen: bool) -> None:
+        r"""Have mails be \Seen, or not; those that are gone are no error."""
+        sign = "+" if seen else "-"
+        for some in _pieces(uids):
+            command = rf"UID STORE {replies.uids_of(list(some))} {sign}FLAGS.SILENT (\Seen)"
+            self._note(await self._dialogue.command(command, expected=len(some)))
+
+    async def pieces(self, uid: int, *, most: int) -> AsyncIterator[bytes]:
+        r"""All of a mail, in pieces; it is not made \Seen. Raises ImapLimitError for more bytes than `most`."""
+        offset = 0
+        while True:
+            found = await self._fetch([uid], f"(UID BODY.PEEK[]<{offset}.{PIECE_BYTES}>)")
+            piece = next((mail.text for mail in found if mail.uid == uid and mail.text is not None), b"")
+            if piece:
+                yield piece
+            offset += len(piece)
+            if offset > most:
+                raise ImapLimitError(f"the mail has more than {most} bytes")
+            if len(piece) < PIECE_BYTES:
+                return
+
+    async def noop(self) -> None:
+        """Ask whether there is news."""
+        self._note(await self._dialogue.command("NOOP"))
+
+    async def idle(self, *, within_s: float, nudged: asyncio.Event) -> None:
+        """Wait until the server has news, `nudged` is set, or so much time has passed (RFC 2177)."""
+        tag = await self._dialogue.begin("IDLE")
+        waiting = asyncio.create_task(nudged.wait())
+        deadline = asyncio.get_running_loop().time() + within_s
+        try:
+            while True:
+                left = deadline - asyncio.get_running_loop().time()
+                response = await self._first(waiting, within_s=left)
+                if response is None:
+                    break
+                if _is_news(response):
+                    self.news = True
+                    with suppress(TimeoutError):
+                        await self._drain()
+                    break
+                _still_with_us(response)
+        finally:
+            waiting.cancel()
+        await self._dialogue.send("DONE")
+        self._note((await self._dialogue.finished(tag))[0])
+
+    async def _first(self, nudge: asyncio.Task[bool], *, within_s: float) -> Response | None:
+        """The next response; None when there is something else to do."""
+        if nudge.done() or within_s <= 0:
+            return None
+        reading = asyncio.create_task(self._dialogue.following())
+        try:
+            await asyncio.wait({reading, nudge}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            return reading.result() if reading.done() else None
+        finally:
+            if not reading.done():
+                reading.cancel()
+                with suppress(asyncio.CancelledError):
+                    await reading
+
+    async def _drain(self) -> None:
+        """Take what the server says in the same breath."""
+        async with asyncio.timeout(BREATH_S):
+            for _ in range(AT_ONCE):
+                _still_with_us(await self._dialogue.following())
+
+    async def log_out(self) -> None:
+        """Say goodbye, which is polite and no more."""
+        with suppress(ImapLostError, ImapNoError):
+            await self._dialogue.command("LOGOUT")
+        self.close()
+
+
+def _pieces(uids: Sequence[int]) -> list[Sequence[int]]:
+    return [uids[start : start + AT_ONCE] for start in range(0, len(uids), AT_ONCE)]
+
+
+def _is_news(response: Response) -> bool:
+    return replies.kind(response) in {"EXISTS", "EXPUNGE", "FETCH", "VANISHED", "RECENT"}
+
+
+def _still_with_us(response: Response) -> None:
+    status = replies.status(response)
+    if status is not None and status.condition == "BYE":
+        raise ImapLostError(f"the server ended the connection: {status.text}")

@@ -1,0 +1,169 @@
+"""A mailbox at a real Dovecot, a mail client that others wrote, and a device: what is read on one side is read on the
+other, whatever was away meanwhile."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.bench.dovecot import dovecot
+from tests.support.mailbox import ALICE, MailClient, Phone, closing_all, follow, letter, wait_followed
+from tests.support.system import System
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def server():
+    with dovecot() as running:
+        yield running
+
+
+@pytest.fixture
+def system(server, tmp_path):
+    with System(tmp_path, POSTBELL_IMAP__CA_FILE=str(server.authority), POSTBELL_IMAP__POLL="1") as system:
+        system.add("alice", "other")
+        system.serve()
+        yield system
+
+
+@pytest.fixture
+def login(system):
+    return json.loads(system.run("device", "add", "alice", "phone", "--json").stdout)
+
+
+def both(system, server, *numbers, **options):
+    """Mail comes by SMTP and into the mailbox, as a mail server does it."""
+    for number in numbers:
+        raw = letter(number, **options)
+        system.send(raw, ALICE)
+        server.deliver("alice", [b"Return-Path: <bob@example.net>\r\n" + raw])
+
+
+def test_what_a_mail_client_does_devices_follow(system, server, login):
+    both(system, server, 1, 2, 3, 4, 5)
+    follow(system, server)
+    client, phone = MailClient(server), Phone(system, login)
+    with closing_all(client, phone):
+        until(lambda: len(phone.shown) == 5, what="the phone to show all")
+        client.mark(1)
+        until(lambda: phone.shown == {f"number {n}" for n in (2, 3, 4, 5)}, what="1 to be gone, which was read")
+        until(lambda: phone.unread == b"4", what="the count")
+        client.mark(1, on=False)
+        until(lambda: len(phone.shown) == 5, what="1 to be back, which is unread again")
+        client.imap.create("Trash")
+        client.move(2, "Trash")
+        until(lambda: "number 2" not in phone.shown, what="2 to be gone, which was moved")
+        client.mark(3, r"(\Deleted)")
+        until(lambda: "number 3" not in phone.shown, what="3 to be gone, which is to be deleted")
+        client.imap.expunge()
+        client.mark(4, r"(\Deleted)")
+        client.imap.expunge()
+        until(lambda: phone.shown == {"number 1", "number 5"}, what="4 to be gone, which was expunged")
+        until(lambda: phone.unread == b"2", what="the count")
+        both(system, server, 6)
+        until(lambda: "number 6" in phone.shown, what="new mail")
+        client.mark(6)
+        until(lambda: phone.shown == {"number 1", "number 5"}, what="new mail that is read")
+    stories = [system.run("trace", each).stdout for each in phone.shown_ever]
+    assert sum("seen gone from the mailbox" in story for story in stories) == 2, stories
+    assert sum("seen in the mailbox" in story for story in stories) == 2, stories
+
+
+def test_what_a_device_does_the_mailbox_follows(system, server, login):
+    both(system, server, 1, 2)
+    both(system, server, 3, message_id=False)
+    follow(system, server)
+    client, phone = MailClient(server), Phone(system, login)
+    with closing_all(client, phone):
+        until(lambda: len(phone.shown) == 3, what="the phone to show all")
+        phone.say(f"seen {phone.shown_ever[0]}")
+        until(lambda: client.seen()["number 1"], what="1 to be seen in the mailbox")
+        assert client.seen() == {"number 1": True, "number 2": False, "number 3": False}
+        phone.say(f"unseen {phone.shown_ever[0]}")
+        until(lambda: not client.seen()["number 1"], what="1 to be unseen in the mailbox")
+        phone.say("seen all")
+        until(lambda: all(client.seen().values()), what="all to be seen, also what has no Message-ID")
+        until(lambda: not phone.shown, what="nothing on the phone")
+
+
+def test_both_sides_agree_on_what_happened_while_the_bridge_was_away(system, server, login):
+    both(system, server, 1, 2, 3, 4)
+    follow(system, server)
+    client, phone = MailClient(server), Phone(system, login)
+    with closing_all(client):
+        with closing_all(phone):
+            until(lambda: len(phone.shown) == 4, what="the phone to show all")
+        system.stop(system.processes[-1])
+        client.mark(1)
+        client.mark(2, r"(\Deleted)")
+        client.imap.expunge()
+        system.serve()
+        wait_followed(system)
+        phone = Phone(system, login)
+        with closing_all(phone):
+            until(lambda: phone.shown == {"number 3", "number 4"}, what="what happened meanwhile")
+            assert client.seen() == {"number 1": True, "number 3": False, "number 4": False}
+
+
+def test_mail_that_is_only_moved_between_followed_folders_stays(system, server, login):
+    both(system, server, 1, 2)
+    client = MailClient(server)
+    client.imap.create("Work")
+    follow(system, server, "--folder", "INBOX", "--folder", "Work")
+    phone = Phone(system, login)
+    with closing_all(client, phone):
+        until(lambda: len(phone.shown) == 2, what="the phone to show all")
+        client.move(1, "Work")
+        client.open("Work")
+        until(lambda: client.uid(1), what="1 in the other folder")
+        client.mark(1)
+        until(lambda: phone.shown == {"number 2"}, what="1 to be gone")
+        client.mark(1, on=False)
+        until(lambda: len(phone.shown) == 2, what="1 to be back")
+        assert client.seen() == {"number 1": False}
+
+
+def test_mail_that_does_not_come_by_smtp_is_fetched_once(system, server, login):
+    server.deliver("alice", [letter(1)])
+    follow(system, server, "--source")
+    client, phone = MailClient(server), Phone(system, login)
+    with closing_all(client, phone):
+        server.deliver("alice", [letter(2), letter(3, size=400_000)])
+        both(system, server, 4)
+        until(lambda: phone.shown >= {"number 2", "number 3", "number 4"}, what="what was only in the mailbox")
+        assert client.seen() == {f"number {n}": False for n in (1, 2, 3, 4)}
+        system.stop(system.processes[-1])
+        server.deliver("alice", [letter(5)])
+        system.serve()
+        wait_followed(system)
+    phone = Phone(system, login)
+    with closing_all(phone):
+        until(lambda: "number 5" in phone.shown, what="what came meanwhile")
+        assert sorted(phone.shown) == ["number 2", "number 3", "number 4", "number 5"]
+        assert len(phone.shown_ever) == 4, "each once"
+
+
+def test_a_wrong_password_is_said_and_not_tried_again(system, server):
+    server.deliver("alice", [])
+    secret = system.directory / "wrong"
+    secret.write_text("wrong\n")
+    url = f"imaps://localhost:{server.imaps}"
+    system.run("mailbox", "add", "alice", url, "--login", "alice", "--password-file", str(secret))
+
+    def state():
+        return json.loads(system.run("mailbox", "list", "--json").stdout)[0]
+
+    until(lambda: state()["state"] == "refused", what="the login to be refused")
+    assert "refuses the login" in state()["reason"]
+    tried = system.run("mailbox", "test", "1", check=False)
+    assert tried.returncode == 1
+    assert "refuses the login" in tried.stderr
+    secret.write_text("secret\n")
+    until(lambda: state()["state"] == "following", what="the right password to be found")
+    assert "INBOX: 0 mails" in system.run("mailbox", "test", "1").stdout
+    system.run("mailbox", "remove", "1")
+    assert json.loads(system.run("mailbox", "list", "--json").stdout) == []
+    log = (system.directory / "serve.log").read_text()
+    assert "wrong" not in log.replace(str(secret), "")
+    assert log.count("mailbox_refused") == 1
