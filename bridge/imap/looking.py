@@ -6,6 +6,7 @@ mail, whatever else the folder has.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bridge.mailbox.account import Watched
 
 FIRST_UID = 1
+MOVED_S = 0.5
+"""What is gone may have been moved to another folder that is followed: so long that one may find it first."""
 
 
 class Looking:
@@ -84,7 +87,10 @@ class Looking:
         uids = await self._counterparts.known(self._watched.folder_id)
         if uids:
             seen = await self._session.seen(uids)
-            await self._counterparts.observe(self._watched.folder_id, seen, [uid for uid in uids if uid not in seen])
+            gone = [uid for uid in uids if uid not in seen]
+            if gone and self._watched.others:
+                await asyncio.sleep(MOVED_S)
+            await self._counterparts.observe(self._watched.folder_id, seen, gone)
 
     async def _discover(self) -> None:
         folder_id, source_ms = self._watched.folder_id, self._watched.account.source_ms

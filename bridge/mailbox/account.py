@@ -55,8 +55,9 @@ class MailAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A folder of a mailbox that is followed."""
+    """A folder of a mailbox that is followed; `others` is how many more there are of that mailbox."""
 
     folder_id: int
     account: MailAccount
     name: str
+    others: int = 0

@@ -77,10 +77,12 @@ def accounts(connection: sqlite3.Connection, user: str | None = None) -> list[Ma
 def watched(connection: sqlite3.Connection) -> list[Watched]:
     """All folders that are followed."""
     by_id = {account.mailbox_id: account for account in accounts(connection)}
-    rows = connection.execute("SELECT folder_id, mailbox_id, name FROM folder ORDER BY folder_id")
+    rows = connection.execute(
+        "SELECT folder_id, mailbox_id, name, count(*) OVER (PARTITION BY mailbox_id) - 1 FROM folder ORDER BY folder_id"
+    )
     return [
-        Watched(folder_id=folder_id, account=by_id[mailbox_id], name=name)
-        for folder_id, mailbox_id, name in rows
+        Watched(folder_id=folder_id, account=by_id[mailbox_id], name=name, others=others)
+        for folder_id, mailbox_id, name, others in rows
         if mailbox_id in by_id
     ]
 

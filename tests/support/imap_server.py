@@ -1,0 +1,198 @@
+"""A mail server for tests that can be as good or as bad as one likes: it speaks just enough IMAP, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from base64 import b64decode
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+PASSWORD = "secret"
+DATE = "28-May-2026 12:00:00 +0000"
+
+
+@dataclass
+class Letter:
+    """A mail of the folder."""
+
+    raw: bytes
+    seen: bool = False
+    deleted: bool = False
+    date: str = DATE
+
+    @property
+    def flags(self) -> str:
+        return " ".join([*([r"\Seen"] if self.seen else []), *([r"\Deleted"] if self.deleted else [])])
+
+
+@dataclass
+class MailServer:
+    """One folder, INBOX. `says` may answer a command by itself: bytes are sent as they are, None is no answer."""
+
+    capabilities: str = "IMAP4rev1 AUTH=PLAIN IDLE CONDSTORE"
+    validity: int = 7
+    letters: dict[int, Letter] = field(default_factory=dict)
+    next_uid: int = 1
+    modseq: int = 1
+    greeting: bytes = b"* OK hello\r\n"
+    says: Callable[[str], bytes | None] = lambda _: b""
+    port: int = 0
+    commands: list[str] = field(default_factory=list)
+    connections: int = 0
+    refuses: str = ""
+    """The response code with which logins are refused, if they are."""
+    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _idle: dict[asyncio.StreamWriter, bool] = field(default_factory=dict)
+    _pending: dict[asyncio.StreamWriter, list[bytes]] = field(default_factory=dict)
+
+    def add(self, raw: bytes, *, seen: bool = False, date: str = DATE) -> int:
+        """A mail comes."""
+        uid, self.next_uid = self.next_uid, self.next_uid + 1
+        self.letters[uid] = Letter(raw, seen, date=date)
+        self.changed(f"* {len(self.letters)} EXISTS")
+        return uid
+
+    def mark(self, uid: int, *, seen: bool) -> None:
+        """Somebody reads a mail, or wants it unread."""
+        self.letters[uid].seen = seen
+        self.changed(f"* {self.number(uid)} FETCH (FLAGS ({self.letters[uid].flags}))")
+
+    def expunge(self, uid: int) -> None:
+        """A mail goes."""
+        number = self.number(uid)
+        del self.letters[uid]
+        self.changed(f"* {number} EXPUNGE")
+
+    def number(self, uid: int) -> int:
+        return list(self.letters).index(uid) + 1
+
+    def changed(self, said: str) -> None:
+        """Tell those who wait at once, and the others with the next answer."""
+        self.modseq += 1
+        for writer in self._idle:
+            self._pending.setdefault(writer, []).append(said.encode() + b"\r\n")
+            if self._idle[writer]:
+                self._tell(writer)
+
+    def _tell(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"".join(self._pending.pop(writer, [])))
+
+    def cut(self) -> None:
+        """All connections end."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    # --- the protocol -----------------------------------------------------------------------------
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        writer.write(self.greeting)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while line := await reader.readline():
+                tag, _, command = line.decode().strip().partition(" ")
+                self.commands.append(command)
+                said = self.says(command)
+                if said is None:
+                    continue
+                writer.write(said)
+                if command.startswith("AUTHENTICATE"):
+                    writer.write(b"+ \r\n")
+                    given = b64decode(await reader.readline()).decode()
+                    right = given.endswith((f"\0{PASSWORD}", f"auth=Bearer {PASSWORD}\x01\x01"))
+                    writer.write(f"{tag} {self._login(right=right)}\r\n".encode())
+                elif command == "IDLE":
+                    writer.write(b"+ idling\r\n")
+                    self._idle[writer] = True
+                    self._tell(writer)
+                    await reader.readline()
+                    self._idle[writer] = False
+                    writer.write(f"{tag} OK done\r\n".encode())
+                else:
+                    writer.write(b"".join(self._answer(command)))
+                    if command.startswith("SELECT"):
+                        self._idle[writer] = False
+                    self._tell(writer)
+                    writer.write(f"{tag} {self._ends(command)}\r\n".encode())
+                await writer.drain()
+        self._idle.pop(writer, None)
+        writer.close()
+
+    def _login(self, *, right: bool) -> str:
+        if self.refuses:
+            return f"NO [{self.refuses}] not now"
+        return "OK come in" if right else "NO [AUTHENTICATIONFAILED] wrong"
+
+    def _ends(self, command: str) -> str:
+        if command.startswith("LOGIN"):
+            return self._login(right=command.endswith(f'"{PASSWORD}"'))
+        if command.startswith("SELECT") and '"INBOX"' not in command:
+            return "NO [NONEXISTENT] no such folder"
+        return "OK done"
+
+    def _answer(self, command: str) -> list[bytes]:
+        words = command.split()
+        if words[0] == "CAPABILITY":
+            return [f"* CAPABILITY {self.capabilities}\r\n".encode()]
+        if words[0] == "LIST":
+            return [b'* LIST (\\HasNoChildren) "/" INBOX\r\n']
+        if words[0] == "SELECT" and '"INBOX"' in command:
+            said = f"* {len(self.letters)} EXISTS\r\n* OK [UIDVALIDITY {self.validity}] x\r\n"
+            said += f"* OK [UIDNEXT {self.next_uid}] x\r\n* OK [HIGHESTMODSEQ {self.modseq}] x\r\n"
+            return [said.encode()]
+        if words[:2] == ["UID", "SEARCH"]:
+            first = int(words[3].partition(":")[0])
+            since = _day(words[5]) if len(words) > 5 else ()
+            uids = [uid for uid, mail in self.letters.items() if uid >= first and _day(mail.date) >= since]
+            return [f"* SEARCH {' '.join(map(str, uids))}\r\n".encode()]
+        if words[:2] == ["UID", "STORE"]:
+            for uid in self._those(words[2]):
+                self.letters[uid].seen = words[3].startswith("+")
+                self.modseq += 1
+        if words[:2] == ["UID", "FETCH"]:
+            return [self._fetch(uid, command) for uid in self._those(words[2])]
+        return []
+
+    def _those(self, said: str) -> list[int]:
+        found = []
+        for part in said.split(","):
+            first, _, last = part.partition(":")
+            found += [uid for uid in range(int(first), int(last or first) + 1) if uid in self.letters]
+        return found
+
+    def _fetch(self, uid: int, command: str) -> bytes:
+        mail = self.letters[uid]
+        said = f"* {self.number(uid) if len(self.letters) < 1000 else uid} FETCH (UID {uid}"
+        if "FLAGS" in command:
+            said += f" FLAGS ({mail.flags})"
+        if "INTERNALDATE" in command:
+            said += f' INTERNALDATE "{mail.date}" RFC822.SIZE {len(mail.raw)}'
+        part = re.search(r"BODY\.PEEK\[([^]]*)\]<(\d+)\.(\d+)>", command)
+        if part is None:
+            return f"{said})\r\n".encode()
+        text = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if part[1] else mail.raw
+        text = text[int(part[2]) : int(part[2]) + int(part[3])]
+        return f"{said} BODY[{part[1]}]<{part[2]}> {{{len(text)}}}\r\n".encode() + text + b")\r\n"
+
+
+def _day(date: str) -> tuple[int, ...]:
+    """A day that can be compared."""
+    day, month, year = date.split(" ", maxsplit=1)[0].split("-")
+    return int(year), "JanFebMarAprMayJunJulAugSepOctNovDec".index(month), int(day)
+
+
+@asynccontextmanager
+async def serving(server: MailServer) -> AsyncIterator[MailServer]:
+    """It listens within the block."""
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        server.cut()
