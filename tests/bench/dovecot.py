@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PASSWORD = "secret"
 OWNER = "nobody"
 ATTEMPTS = 3
-LISTENS, ENDED = "listens", "ended"
 SETTINGS = """
 base_dir = {here}/run
 state_dir = {here}/state
@@ -71,16 +70,36 @@ service pop3-login {{
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Dovecot:
-    """One that runs."""
+    """One that runs, and may be stopped and started again."""
 
     here: Path
     authority: Path
     imaps: int
     pop3s: int
-    pid: int
+    program: str
+    running: subprocess.Popen[bytes] | None = None
     numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        assert self.running is not None
+        return self.running.pid
+
+    def start(self) -> None:
+        """Start it, and wait until it listens; raises AssertionError when it does not."""
+        command = [self.program, "-F", "-c", str(self.here / "dovecot.conf")]
+        self.running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        until(partial(_listens, self.running, self.here, (self.imaps, self.pop3s)), what="Dovecot to listen")
+
+    def stop(self) -> None:
+        """End it with all its connections."""
+        running, self.running = self.running, None
+        if running is not None:
+            running.terminate()
+            running.wait(20)
 
     def deliver(self, user: str, letters: Iterable[bytes]) -> None:
         """Put mail into a Maildir, as a mail server does: written aside, then renamed."""
@@ -122,32 +141,37 @@ def dovecot(*, notice_s: int = 120) -> Iterator[Dovecot]:
     chain, key = self_signed(here)
     places = {"here": here, "chain": chain, "key": key, "password": PASSWORD, "notice": notice_s}
     places |= {"uid": owner.pw_uid, "gid": owner.pw_gid}
-    running = None
+    server = None
     try:
-        running, imaps, pop3s = _started(program, here, places)
-        yield Dovecot(here, chain, imaps, pop3s, running.pid)
+        server = _started(program, places)
+        yield server
     finally:
-        if running is not None:
-            running.terminate()
-            running.wait(20)
+        if server is not None:
+            server.stop()
         shutil.rmtree(here, ignore_errors=True)
 
 
-def _started(program: str, here: Path, places: dict[str, object]) -> tuple[subprocess.Popen[bytes], int, int]:
-    """It and its two ports; others where it ends at once, as it does when somebody else has got one of them."""
-    for _ in range(ATTEMPTS):
+def _started(program: str, places: dict[str, Any]) -> Dovecot:
+    """One that listens; at other ports where it ends at once, as it does when somebody else has got one of them."""
+    here = places["here"]
+    for attempt in range(1, ATTEMPTS + 1):
         imaps, pop3s = free_port(), free_port()
-        config = here / "dovecot.conf"
-        config.write_text(SETTINGS.format(**places, imaps=imaps, pop3s=pop3s), "utf-8")
-        running = subprocess.Popen([program, "-F", "-c", config], stderr=subprocess.DEVNULL)
-        listening = partial(_listens_on, running, imaps, pop3s)
-        if until(listening, what="Dovecot to listen or to end") == LISTENS:
-            return running, imaps, pop3s
-    log = here / "dovecot.log"
-    raise AssertionError(f"Dovecot ends: {log.read_text() if log.exists() else 'it wrote no log'}")
+        (here / "dovecot.conf").write_text(SETTINGS.format(**places, imaps=imaps, pop3s=pop3s), "utf-8")
+        server = Dovecot(here, places["chain"], imaps, pop3s, program)
+        try:
+            server.start()
+        except AssertionError:
+            server.stop()
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            break
+    return server
 
 
-def _listens_on(running: subprocess.Popen[bytes], *ports: int) -> str:
+def _listens(running: subprocess.Popen[bytes], here: Path, ports: tuple[int, ...]) -> bool:
+    """Whether it does; raises AssertionError with its log when it has ended."""
     if running.poll() is not None:
-        return ENDED
-    return LISTENS if all(listens(("127.0.0.1", port)) for port in ports) else ""
+        log = here / "dovecot.log"
+        raise AssertionError(f"Dovecot ends: {log.read_text() if log.exists() else 'it wrote no log'}")
+    return all(listens(("127.0.0.1", port)) for port in ports)

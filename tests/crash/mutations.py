@@ -7,6 +7,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.crash.mailbox_faults import FAULTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -148,6 +150,6 @@ MUTATIONS: dict[str, Callable[[], None]] = {
 
 
 def mutate(names: str) -> None:
-    """Apply mutations, given by name with commas between."""
+    """Apply mutations, given by name with commas between; those of followed mailboxes as well."""
     for name in filter(None, names.split(",")):
-        MUTATIONS[name]()
+        (MUTATIONS | FAULTS)[name]()

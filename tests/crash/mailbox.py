@@ -1,0 +1,281 @@
+"""Random steps on both sides of a mailbox that is followed, with kills of bridge, Dovecot and link: do both agree?
+
+A mail is read, unread, moved and deleted by a mail client that others wrote, and read and unread on a device; in
+between the bridge is killed, Dovecot stopped, and the connection between them reset. Behind all that:
+- what is in the mailbox is seen on both sides, or on neither;
+- what is not there any more is shown by no device, unless that device asked for it;
+- what nobody read, moved or deleted is unseen;
+- where only one side ever said something, its last word holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import imaplib
+import random
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.store import offline
+from tests.bench.dovecot import PASSWORD, dovecot
+from tests.crash.mailbox_faults import FAULTS
+from tests.support.cuttable import Cuttable
+from tests.support.mailbox import ALICE, MailClient, Phone, letter
+from tests.support.system import System
+from tests.support.waiting import PATIENCE_S, free_port, until
+
+if TYPE_CHECKING:
+    import subprocess
+
+MOST_MAILS = 25
+
+
+@dataclass
+class Fate:
+    """What was done to one mail."""
+
+    mail_id: str
+    words: list[tuple[str, bool]] = field(default_factory=list)
+    """Who said that it is seen, or not, in their order."""
+    gone: bool = False
+
+
+class Story:
+    """One run. `mutation` names what is broken in the bridge."""
+
+    def __init__(self, directory: Path, *, seed: int, mutation: str = "") -> None:
+        self._random = random.Random(seed)
+        self._directory = directory
+        self._mutation = mutation
+        self.fates: dict[int, Fate] = {}
+        self.kills = 0
+
+    def run(self, steps: int) -> list[str]:
+        """What is wrong in the end; nothing, if all is as it should be."""
+        with ExitStack() as stack:
+            self._server = stack.enter_context(dovecot())
+            self._link = stack.enter_context(Cuttable(lambda: ("127.0.0.1", self._server.imaps)))
+            self._system = stack.enter_context(
+                System(
+                    self._directory,
+                    POSTBELL_BROKER__LISTEN=f"127.0.0.1:{free_port()}",
+                    POSTBELL_IMAP__CA_FILE=str(self._server.authority),
+                )
+            )
+            login = self._system.add("alice")
+            self._system.start("broker")
+            until(lambda: self._system.facts("broker").get("mqtt"), what="the broker")
+            self._start_bridge()
+            self._server.deliver("alice", [])
+            self._add_mailbox()
+            self._phone = Phone(self._system, login)
+            stack.callback(self._phone.close)
+            self._client: MailClient | None = None
+            for _ in range(6):
+                self._mail()
+            for _ in range(steps):
+                self._step()
+            return self._judge()
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        self._revive()
+        does = self._random.choices(
+            [
+                *(self._mail, self._read, self._ask, self._change_mind, self._go),
+                *(self._kill_bridge, self._stop_server, self._cut, self._rest),
+            ],
+            [4, 10, 12, 4, 2, 1, 0.5, 2, 6],
+        )[0]
+        does()
+
+    def _mail(self) -> None:
+        number = len(self.fates) + 1
+        if number > MOST_MAILS:
+            return
+        with suppress(OSError, KeyError):
+            self.fates[number] = Fate(self._system.send(letter(number), ALICE))
+            self._server.deliver("alice", [b"Return-Path: <bob@example.net>\r\n" + letter(number)])
+
+    def _some(self, who: str = "") -> int | None:
+        """A mail that is still there; of each three one side alone says something to one, the other to one."""
+        silent = {"client": 0, "device": 1}.get(who)
+        there = [number for number, fate in self.fates.items() if not fate.gone and number % 3 != silent]
+        return self._random.choice(there or [None])
+
+    def _read(self) -> None:
+        number, seen = self._some("client"), self._random.random() < 0.6
+        if number is not None and (client := self._mail_client()) is not None:
+            with suppress(imaplib.IMAP4.error, OSError, AssertionError):
+                if client.uid(number):
+                    client.mark(number, on=seen)
+                    self.fates[number].words.append(("client", seen))
+
+    def _ask(self) -> None:
+        number = self._some("device")
+        for _ in range(self._random.choice([1, 1, 2, 3])):
+            if number is not None:
+                seen = self._random.random() < 0.5
+                self._phone.say(f"{'seen' if seen else 'unseen'} {self.fates[number].mail_id}")
+                self.fates[number].words.append(("device", seen))
+
+    def _change_mind(self) -> None:
+        """A device says that a mail is seen, and when the mailbox may know, that it is not."""
+        number = self._some("device")
+        if number is not None:
+            for seen in (True, False):
+                self._phone.say(f"{'seen' if seen else 'unseen'} {self.fates[number].mail_id}")
+                self.fates[number].words.append(("device", seen))
+                time.sleep(0.3)
+
+    def _go(self) -> None:
+        number = self._some()
+        if number is None or not self._known(number) or (client := self._mail_client()) is None:
+            return
+        with suppress(imaplib.IMAP4.error, OSError, AssertionError):
+            if not client.uid(number):
+                return
+            if self._random.random() < 0.5:
+                client.move(number, "Trash")
+            else:
+                client.mark(number, r"(\Deleted)")
+                client.imap.expunge()
+            self.fates[number].gone = True
+
+    def _known(self, number: int) -> bool:
+        """Whether it was found in the mailbox: what goes before that is not missed."""
+        from bridge.contract import ids
+
+        with offline.reading(self._system.state_dir / "postbell.db") as connection:
+            query = "SELECT 1 FROM counterpart WHERE number = ?"
+            return connection.execute(query, (ids.decode(self.fates[number].mail_id),)).fetchone() is not None
+
+    def _kill_bridge(self) -> None:
+        self.kills += 1
+        self._system.stop(self._bridge, signal.SIGKILL)
+        self._start_bridge()
+
+    def _stop_server(self) -> None:
+        self.kills += 1
+        self._forget_client()
+        self._server.stop()
+        self._server.start()
+
+    def _cut(self) -> None:
+        self._link._call(self._link._proxy.cut)
+
+    def _rest(self) -> None:
+        time.sleep(self._random.choice([0.0, 0.05, 0.3]))
+
+    # --- the parts --------------------------------------------------------------------------------
+
+    def _start_bridge(self) -> None:
+        named = [self._mutation, "dies_behind_a_word" if self._random.random() < 0.5 else ""]
+        self._system.environment["CRASH_MUTATION"] = ",".join(filter(None, named))
+        self._bridge: subprocess.Popen[bytes] = self._system.start("bridge", module="tests.crash.entry")
+        until(lambda: self._system.facts("bridge").get("smtp") or self._bridge.poll(), what="the bridge")
+
+    def _revive(self) -> None:
+        """Start a bridge that died by itself."""
+        if self._bridge.poll() is not None:
+            self.kills += 1
+            self._start_bridge()
+
+    def _add_mailbox(self) -> None:
+        secret = self._directory / "password"
+        secret.write_text(PASSWORD + "\n")
+        url = f"imaps://localhost:{self._link.port}"
+        self._system.run("mailbox", "add", "alice", url, "--login", "alice", "--password-file", str(secret))
+
+    def _mail_client(self) -> MailClient | None:
+        if self._client is None:
+            with suppress(imaplib.IMAP4.error, OSError, AssertionError):
+                self._client = MailClient(self._server)
+                self._client.imap.create("Trash")
+        return self._client
+
+    def _forget_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _judge(self) -> list[str]:
+        self._random.random = lambda: 1.0  # nobody dies any more
+        self._system.stop(self._bridge, signal.SIGKILL)
+        self._start_bridge()
+        self._forget_client()
+        findings: list[str] = []
+
+        def agreed() -> bool:
+            findings[:] = self._findings()
+            return not findings
+
+        with suppress(AssertionError):
+            until(agreed, what="both sides to agree", patience_s=PATIENCE_S / 4 if self._mutation else PATIENCE_S)
+            time.sleep(1.0)  # so that nothing is on its way that undoes it
+            agreed()
+        return findings
+
+    def _findings(self) -> list[str]:
+        client = MailClient(self._server)
+        try:
+            there = client.seen()
+        finally:
+            client.close()
+        with offline.reading(self._system.state_dir / "postbell.db") as connection:
+            rows = connection.execute("SELECT number, seen FROM message").fetchall()
+        from bridge.contract import ids
+
+        here = {ids.encode(number): bool(seen) for number, seen in rows}
+        found = []
+        for number, fate in self.fates.items():
+            name, seen = f"number {number}", here.get(fate.mail_id)
+            says = {who for who, _ in fate.words}
+            if fate.gone:
+                if name in there:
+                    found.append(f"{name} is back in the mailbox")
+                if not seen and ("device", False) not in fate.words:
+                    found.append(f"{name} is gone from the mailbox, and unseen here")
+                continue
+            if seen != there.get(name):
+                found.append(f"{name} is {seen} here and {there.get(name)} there: {fate.words}")
+            if seen and ("client", True) not in fate.words and ("device", True) not in fate.words:
+                found.append(f"{name} is seen, and nobody read it")
+            if len(says) == 1 and seen != fate.words[-1][1]:
+                found.append(f"{name} is {seen}, and the last word was another: {fate.words}")
+        shown = self._phone.shown
+        found += [
+            f"number {number} is shown wrongly"
+            for number, fate in self.fates.items()
+            if (f"number {number}" in shown) is bool(here.get(fate.mail_id))
+        ]
+        return found
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.mailbox", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--mutation", default="", choices=["", *FAULTS])
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as directory:
+        story = Story(Path(directory), seed=given.seed, mutation=given.mutation)
+        begun = time.monotonic()
+        findings = story.run(given.steps)
+        took = time.monotonic() - begun
+        said = f"seed {given.seed}: {given.steps} steps, {story.kills} kills, {len(story.fates)} mails, {took:.0f} s"
+        sys.stdout.write("\n".join([said, *findings, "both agree" if not findings else "they do not agree"]) + "\n")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
