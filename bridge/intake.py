@@ -145,7 +145,7 @@ class Intake:
             store=store,
             directory=self._directory,
             discard=self._discard,
-            beliefs=self.beliefs,
+            beliefs=self.reader.beliefs,
             full=self._full,
             tally=self._tally,
         )

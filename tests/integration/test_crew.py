@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import contextlib
 import os
 import signal
@@ -336,7 +337,9 @@ def test_a_mail_is_the_same_behind_the_line(text):
         lines = []
         for end in ends:
             line = frames.WorkerLine(heard=came.append, lost=ended.set)
-            await asyncio.get_running_loop().create_unix_connection(lambda line=line: line, sock=end)
+            await asyncio.get_running_loop().create_unix_connection(
+                functools.partial(lambda made: made, line), sock=end
+            )
             lines.append(line)
         to = (Recipient("a@x", 1, "alice", text), Recipient("b@x", 2, "bob"))
         envelope = Envelope(text, to, Body(bytes(300_000), 400_000, b"digest", "file.eml"), "ESMTPS", "192.0.2.1")

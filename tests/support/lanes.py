@@ -32,7 +32,9 @@ def closed() -> Iterator[None]:
         patches.enter_context(patch.object(codewords, "announcing", codewords.ANNOUNCING.finditer))
         for hints in ("_OF_NOTES", "_OF_THOSE_ABOVE", "_OF_DEVICES"):
             patches.enter_context(patch.object(boilerplate, hints, ("",)))
-        patches.enter_context(patch.object(lines, "_Unmarked", lambda pieces: list(lines._lines([piece.strip() for piece in pieces]))))
+        patches.enter_context(
+            patch.object(lines, "_Unmarked", lambda pieces: list(lines._lines([piece.strip() for piece in pieces])))
+        )
         yield
 
 
