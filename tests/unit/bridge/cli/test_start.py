@@ -47,6 +47,8 @@ def imported(place, *words):
     """The modules that a command imports."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("POSTBELL_", "COVERAGE_"))}
     environment["POSTBELL_STATE_DIR"] = str(place / "state")
+    for section in ("SMTP", "BROKER"):  # since something else may listen at the usual ports
+        environment[f"POSTBELL_{section}__LISTEN"] = "127.0.0.1:0"
     command = [sys.executable, "-c", STARTED, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=place, env=environment)
     code, modules = json.loads(done.stderr.splitlines()[-1])
