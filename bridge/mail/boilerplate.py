@@ -86,13 +86,7 @@ def is_noise(line: str) -> bool:
     if len(line) > _LONGEST:
         return False
     low = line.casefold()
-    if (not line.isascii() or low.startswith(_OF_DEVICES)) and _DEVICE.fullmatch(line):
-        return True
-    if _hinted(line, low, _OF_THOSE_ABOVE) and (_ADDED_ABOVE.fullmatch(line) or _ARMOUR.fullmatch(line)):
-        return True
-    if _hinted(line, low, _OF_NOTES) and (
-        _NO_MIME.fullmatch(line) or _OUTSIDE.fullmatch(line) or (_FROM_OUTSIDE.search(line) and _BEWARE.search(line))
-    ):
+    if _is_note(line, low):
         return True
     triggered = False
     for word in _WORD.finditer(low):
@@ -100,6 +94,19 @@ def is_noise(line: str) -> bool:
             return False
         triggered = triggered or word[0] in _TRIGGERS
     return triggered
+
+
+def _is_note(line: str, low: str) -> bool:
+    """Whether a line, which is given in lower case as well, has one of the forms of what programs write."""
+    if (not line.isascii() or low.startswith(_OF_DEVICES)) and _DEVICE.fullmatch(line):
+        return True
+    if _hinted(line, low, _OF_THOSE_ABOVE) and (_ADDED_ABOVE.fullmatch(line) or _ARMOUR.fullmatch(line)):
+        return True
+    return _hinted(line, low, _OF_NOTES) and (
+        _NO_MIME.fullmatch(line) is not None
+        or _OUTSIDE.fullmatch(line) is not None
+        or (_FROM_OUTSIDE.search(line) is not None and _BEWARE.search(line) is not None)
+    )
 
 
 def _hinted(line: str, low: str, hints: tuple[str, ...]) -> bool:

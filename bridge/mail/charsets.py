@@ -155,7 +155,7 @@ def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
 def _utf8(data: bytes) -> str | None:
     """`data` as UTF-8 if it is. A last character that was cut off is no objection: bodies are read in part."""
     try:
-        return data.decode("utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8")
+        return data.decode("utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8")
     except UnicodeDecodeError as error:
         whole = data[: error.start]
         if error.reason != "unexpected end of data" or whole.isascii():

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias
 
-from bridge.mail import params, plain, text
+from bridge.mail import leaf, params, plain
 from bridge.mail.fields import FieldReader, Fields
 
 if TYPE_CHECKING:
@@ -26,10 +25,8 @@ MOST_HEADER_BYTES = 131_072
 """Bytes of the parts' own header sections that one walk reads; the walk ends with the part that exceeds them."""
 DEEPEST = 50
 """Multiparts within one another; a deeper one is a part as it stands."""
-_LONGEST_NAME = 200
+_LONGEST_NAME = leaf.LONGEST_NAME
 _MOST_LOOKALIKES = 2_000
-_LONGEST_KNOWN, _MOST_KNOWN = 128, 128
-"""Bytes of what a leaf's fields say, and number of those that are not read again."""
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
 _READER = FieldReader("content-type content-transfer-encoding content-disposition content-id content-location")
 _TEXT = params.Parameterized("text/plain")
@@ -37,7 +34,6 @@ _PAGES = {"text/html", "application/xhtml+xml", "text/enriched", "text/richtext"
 _NOT_READ = {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/javascript", "text/rtf"}
 _NOT_READ |= {"text/rfc822-headers", "text/x-moz-deleted", "text/x-amp-html", "text/watch-html"}
 """What is text to programs, and what says only what another part says as well."""
-_CHARSET = re.compile(r"[\s\"']*([^\s;,\"']{0,64})")
 
 
 @dataclass(slots=True)  # that it were frozen would cost three times as much, for each part of each mail
@@ -83,19 +79,6 @@ class Part:
         return self.content_type in _PAGES
 
 
-class _About(TypedDict):
-    """What the fields of a leaf say of it."""
-
-    content_type: str
-    file_name: str
-    encoding: str
-    charset: str
-    disposition: str
-    method: str
-    smime_type: str
-    joins_lines: bool
-
-
 @dataclass(slots=True)
 class _Open:
     """A multipart that the walk is inside of; its next delimiter is searched once and kept."""
@@ -125,7 +108,7 @@ def parts(raw: Raw) -> tuple[Part, ...]:
 def walk(raw: Raw, *, top: Fields | None = None, kind: params.Parameterized | None = None) -> Walk:
     """The leaves of a message, and the content types of multiparts that `raw` breaks off in.
 
-    `top` are the fields of the message's own header section and `kind` its content type, when they have been read before.
+    `top` are the fields of the message's own header section, and `kind` is its content type, when they are known.
     """
     fields = _READER.read_message(raw) if top is None else top
     if plain.content(fields):
@@ -236,13 +219,7 @@ class _Walker:
     def _leaf(self, fields: Fields, kind: params.Parameterized, limit: int) -> None:
         start = min(fields.body, limit)
         end = _before_line_end(self._raw, start, limit) if self.stack else limit
-        disposition, coding = fields.first("content-disposition"), fields.first("content-transfer-encoding")
-        said = fields.first("content-type")
-        short = len(said) + len(disposition) + len(coding) <= _LONGEST_KNOWN
-        if short and kind is params.media_type(said):
-            encoding, about = _known_leaf(said, disposition, coding)
-        else:
-            encoding, about = _about(kind, disposition, coding)
+        encoding, about = leaf.about(fields, kind)
         self.found.append(
             Part(
                 index=len(self.found),
@@ -257,46 +234,10 @@ class _Walker:
         )
 
 
-@lru_cache(maxsize=_MOST_KNOWN)
-def _known_leaf(said: bytes, disposition: bytes, coding: bytes) -> tuple[str, _About]:
-    return _about(params.media_type(said), disposition, coding)
-
-
-def _about(kind: params.Parameterized, said: bytes, coding: bytes) -> tuple[str, _About]:
-    """The encoding of a leaf, and what its fields say of it: its type, its disposition, its encoding."""
-    disposition = params.parse(said)
-    name = disposition.text("filename") or kind.text("name")
-    encoding = params.parse(coding).value
-    charset = _CHARSET.match(kind.text("charset"))
-    is_file = bool(name) or disposition.value == "attachment"
-    return encoding, _About(
-        content_type=_type_of_leaf(kind, is_file=is_file, encoding=encoding),
-        file_name=text.identity(name, limit=_LONGEST_NAME) if name else "",
-        encoding=encoding[:_LONGEST_NAME],
-        charset=charset[1] if charset else "",
-        disposition=disposition.value[:_LONGEST_NAME],
-        method=kind.text("method").lower()[:64],
-        smime_type=kind.text("smime-type").lower()[:64],
-        joins_lines=_is(kind, "format", "flowed") and _is(kind, "delsp", "yes"),
-    )
-
-
 def _id(fields: Fields) -> str:
     """By what a page may name the part: its Content-ID, else its Content-Location (RFC 2392, RFC 2557)."""
     given = fields.first("content-id").strip(b"<> \t") or fields.first("content-location")
     return given[:_LONGEST_NAME].decode("utf-8", "replace").lower() if given else ""
-
-
-def _type_of_leaf(kind: params.Parameterized, *, is_file: bool, encoding: str) -> str:
-    """A type that cannot be read is text to people (RFC 2045 §5.2), but not for a file."""
-    if kind.value:
-        return kind.value[:_LONGEST_NAME]
-    binary = is_file or (encoding == "base64" and "charset" not in kind.raw)
-    return "application/octet-stream" if binary else "text/plain"
-
-
-def _is(kind: params.Parameterized, name: str, value: str) -> bool:
-    return kind.text(name).strip().lower() == value
 
 
 def _before_line_end(raw: Raw, start: int, end: int) -> int:

@@ -7,11 +7,10 @@ of the body.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from bridge import graphemes
-from bridge.mail import codes, text
+from bridge.mail import codes, links, text
 from bridge.mail.boilerplate import is_noise, names_device
 from bridge.mail.quotes import lines
 from bridge.mail.quotes.attribution import MOST_LINES
@@ -34,13 +33,7 @@ _SURE = 12
 """Letters of a quote that nobody begins with by chance."""
 _LONGEST_GREETING = 40
 _COMMAS = ",،、，՝"
-_LONGEST_URL = 48
 _LIST_RULE = 20
-
-_URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])]?", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"\[(?:image|cid|bild|imagen?|inline image)\b[^\]\n]{0,200}\]", re.IGNORECASE)
-_MAILTO = re.compile(r"[<\[]mailto:[^<>\[\]\s]{1,320}[>\]]", re.IGNORECASE)
-_MARKS = "*#=_~-"
 
 
 def make(body: str, *, subject: str = "", page: Callable[[], str] | None = None) -> str:
@@ -87,10 +80,10 @@ def instead(body: str, *, subject: str = "") -> str:
     body = body[:_SEARCHED]
     if subject and body.strip() == subject:
         return _line(subject, body, subject)
-    link = _URL.search(body)
+    link = links.URL.search(body)
     if link or answers(subject) or _encrypted(body):
         return _line(link[1] if link else "", body, subject)
-    return _line(_Reading(lines.read(body), subject, None).own(), body, subject)
+    return _line(_Reading(lines.read(body), subject, introduced=False).own(), body, subject)
 
 
 def _letters(said: str) -> str:
@@ -113,14 +106,14 @@ def _lead(body: str, subject: str) -> str:
     if _encrypted(body):
         return ""
     rows = lines.read(body)
-    said = _Reading(rows, subject, Introductions(rows, subject, forwarded=False)).own()
+    said = _Reading(rows, subject).own()
     for _ in range(_DEEPEST):
         if said:
             break
         rows = lines.unquoted(rows)
         if not rows:
             break
-        said = _Reading(rows, subject, Introductions(rows, subject, forwarded=True)).own()
+        said = _Reading(rows, subject, forwarded=True).own()
     return said
 
 
@@ -129,19 +122,26 @@ def _encrypted(body: str) -> bool:
 
 
 class _Reading:
-    """One way through the lines of a body, from quote to quote."""
+    """One way through the lines of a body, from quote to quote.
 
-    def __init__(self, rows: Sequence[Line], subject: str, introductions: Introductions | None) -> None:
+    `forwarded` says that all of them were quoted; without `introduced` nothing is taken for an introduction.
+    """
+
+    def __init__(self, rows: Sequence[Line], subject: str, *, forwarded: bool = False, introduced: bool = True) -> None:
         self._rows = rows
         self._subject = subject
-        self._answer = answers(subject)
-        self._introductions = introductions
+        self._forwarded = forwarded
+        self._introduced = introduced
+        self._introductions: Introductions | None = None
+        self._answer = False
         self._kept: list[str] = []
         self._length = 0
 
     def own(self) -> str:
         """What is nobody else's, from the first line of it that says something."""
         position, signed, quoted, announced = self._plain(), False, False, False
+        if position < len(self._rows) and self._length <= _ENOUGH:
+            self._look()
         while position < len(self._rows) and self._length <= _ENOUGH:
             introduction = self._introduction(position)
             if introduction and not (introduction.weak and self._kept and not self._answer):
@@ -164,6 +164,13 @@ class _Reading:
                 self._keep(row.shown)
             position += 1
         return " ".join(self._kept)
+
+    def _look(self) -> None:
+        """Get ready for lines of which each has to be looked at."""
+        self._rows = lines.known(self._rows)
+        self._answer = answers(self._subject)
+        if self._introduced:
+            self._introductions = Introductions(self._rows, self._subject, forwarded=self._forwarded)
 
     def _plain(self) -> int:
         """Keep the first lines as far as each is its author's at a glance; the position of the first that may not be.
@@ -196,7 +203,7 @@ class _Reading:
         """Keep what a line says, unless a program or the subject says it as well."""
         if (not self._kept and line == self._subject) or is_noise(lines.seen(line)):
             return
-        shown = _without_marks(_without_links(line))
+        shown = links.bare(links.without(line))
         if shown and not (shown != line and is_noise(shown.strip(" :()[]<>"))):
             self._kept.append(shown)
             self._length += len(shown)
@@ -232,30 +239,3 @@ def _ends(line: str, following: str) -> bool:
     if len(line) >= _LIST_RULE and not line.strip("_") and "mailing list" in following[:LONGEST].lower():
         return True
     return line == "--" or line.startswith("-----BEGIN PGP SIGNATURE")
-
-
-def _without_links(line: str) -> str:
-    """Short plain addresses stay, without their scheme; long ones and those that track vanish."""
-    if "://" in line:
-        line = _URL.sub(_short, line)
-    if "[" in line:
-        line = _PLACEHOLDER.sub("", line)
-    if "mailto:" in line:
-        line = _MAILTO.sub("", line)
-    return line.strip()
-
-
-def _without_marks(line: str) -> str:
-    """A line without the rule of marks that stands at its beginning or its end, as around a title."""
-    bare = line.lstrip(_MARKS)
-    if len(line) - len(bare) > 1 and bare[:1].isspace():
-        line = bare.lstrip()
-    bare = line.rstrip(_MARKS)
-    return bare.rstrip() if len(line) - len(bare) > 1 and bare[-1:].isspace() else line
-
-
-def _short(match: re.Match[str]) -> str:
-    host, path = match[1], match[2].rstrip("/")
-    if "?" in path or len(host) + len(path) > _LONGEST_URL:
-        return ""
-    return host + path

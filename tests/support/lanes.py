@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from bridge.mail import boilerplate, codewords, mime, params, plain
-from bridge.mail.quotes import introductions, lines
+from bridge.mail import boilerplate, codewords, leaf, params, plain
+from bridge.mail.quotes import introductions, lines, signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 LANES = {
     **dict.fromkeys(("content", "origin", "mailbox", "moment", "unmarked", "unquoted", "uncounted"), plain),
-    "paragraph": introductions,
+    **dict.fromkeys(("paragraph", "quiet"), introductions),
+    "unlabelled": signs,
     "pieces": lines,
 }
 """What is told at a glance, and where."""
@@ -27,7 +28,7 @@ def closed() -> Iterator[None]:
     with ExitStack() as patches:
         for name, room in LANES.items():
             patches.enter_context(patch.object(room, name, (lambda *_: ()) if name == "pieces" else (lambda *_: None)))
-        for room in (params, mime):
+        for room in (params, leaf):
             patches.enter_context(patch.object(room, "_LONGEST_KNOWN", -1))
         patches.enter_context(patch.object(codewords, "announcing", codewords.ANNOUNCING.finditer))
         for hints in ("_OF_NOTES", "_OF_THOSE_ABOVE", "_OF_DEVICES"):

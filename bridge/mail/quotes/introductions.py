@@ -72,8 +72,10 @@ class Introductions:
             return None
         if line.mark:
             return Introduction(position + 1)
-        if paragraph(self._lines, position, attribution.MOST_LINES) and not announces(line.text):
-            return None
+        if quiet(line.text) and not announces(line.text):
+            if paragraph(self._lines, position, attribution.MOST_LINES):
+                return None
+            return self._attributed(position)
         marked = self._marked_above(position)
         return (
             self._announced(position)
@@ -113,6 +115,8 @@ class Introductions:
             return None
         line = self._lines[position]
         if line.depth or not line.text:
+            return None
+        if signs.unlabelled(line.text):
             return None
         alone, rest = block.on_one_line(line.text, subject=self._core, announced=announced)
         if alone:

@@ -23,6 +23,7 @@ MARKS = f"{BEGIN}-{SIGNED}"
 """All of them, as a class of a pattern."""
 
 _MOST_LINES = 1_000
+_FEW = 24
 _DEEPEST = 50
 _MARK = re.compile(f"[{MARKS}]")
 _QUOTED = re.compile(r"(?:\|?>[ \u00a0]?){1,50}")
@@ -37,7 +38,7 @@ _UNSEEN = re.compile(f"[{UNSEEN}]")
 
 @dataclass(slots=True)  # that it were frozen would cost three times as much, for each line of each mail
 class Line:
-    """One line, which nobody changes: as it is shown, and as it is judged, without direction marks and what else nobody sees.
+    """One line, which nobody changes: as it is shown, and as it is judged, without what nobody sees.
 
     `depth` counts the quotes around it; `loose` says that it is indented by a page without a word that it quotes,
     `mark` that a page says here where its quote begins, `signed` that it says the same of the signature.
@@ -60,6 +61,9 @@ class _Unmarked(Sequence[Line]):
 
     def __len__(self) -> int:
         return len(self.pieces)
+
+    def __iter__(self) -> Iterator[Line]:
+        return (self[at] for at in range(len(self.pieces)))
 
     @overload
     def __getitem__(self, at: int) -> Line: ...
@@ -91,6 +95,11 @@ def read(body: str) -> Sequence[Line]:
 def pieces(lines: Sequence[Line]) -> Sequence[str]:
     """The lines of a text that no page was, as they stand there, if nobody has looked at what stands on them."""
     return lines.pieces if isinstance(lines, _Unmarked) else ()
+
+
+def known(lines: Sequence[Line]) -> Sequence[Line]:
+    """The same lines, to be come to many times: of a few each is read at once."""
+    return list(lines) if len(lines) <= _FEW else lines
 
 
 def unquoted(lines: Sequence[Line]) -> list[Line]:

@@ -74,6 +74,11 @@ def labelled(text: str) -> tuple[str, str] | None:
     return (found["label"].strip(), found["value"].strip()) if found else None
 
 
+def unlabelled(text: str) -> bool:
+    """Whether there is no colon at a glance, so that nothing there can be a label."""
+    return text.isascii() and ":" not in text
+
+
 def ends_in_colon(text: str) -> bool:
     """Whether the last thing on a line is a colon, perhaps in bold."""
     last = text.rstrip(" *_\u00a0")[-1:]
