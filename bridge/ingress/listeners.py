@@ -106,7 +106,13 @@ def _how(met: Met | None) -> dict[str, Any]:
 
 
 def _accepting(server: asyncio.Server, met: Met | None) -> Accepting | None:
-    return None if met is None else Accepting(server.sockets, met, backlog=BACKLOG)
+    if met is None:
+        return None
+    try:
+        return Accepting(server.sockets, met, backlog=BACKLOG)
+    except OSError:
+        server.close()
+        raise
 
 
 def _bind_file(path: Path, file: SocketFile) -> socket.socket:
