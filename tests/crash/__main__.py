@@ -32,6 +32,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=12.0, help="how long the faults of a seed last")
     parser.add_argument("--kills", type=int, default=24, help="how many kills a seed has in its schedule")
     parser.add_argument("--messages", type=int, default=240, help="how many messages a seed sends")
+    parser.add_argument("--workers", type=int, default=0, help="how many workers a bridge has; they are killed as well")
     parser.add_argument("--mutation", default="", choices=sorted(MUTATIONS), help="break the programs on purpose")
     parser.add_argument("--keep", type=Path, help="keep histories and logs of all runs here, not only of failed ones")
     return parser.parse_args(arguments)
@@ -49,7 +50,8 @@ def jobs_of(given: argparse.Namespace) -> list[Job]:
     jobs = [scenario(name, broker) for name in given.scenario or () for broker in brokers]
     if given.scenario and not (given.seed or given.seeds):
         return jobs
-    return jobs + [seeded(broker, s, scope, mutation=given.mutation, extra=extra) for broker in brokers for s in seeds]
+    broken = {"mutation": given.mutation, "workers": given.workers}
+    return jobs + [seeded(broker, s, scope, extra=extra, **broken) for broker in brokers for s in seeds]
 
 
 async def main(arguments: list[str]) -> int:

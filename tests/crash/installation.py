@@ -17,6 +17,7 @@ from tests.crash.registry import BROKERS
 from tests.crash.sender import Sender
 from tests.crash.site import PHONE, TERMINAL, Site
 from tests.crash.sleepers import MOST_MESSAGES, Sleepers
+from tests.crash.workers import AnyWorker
 from tests.support.waiting import until_on_loop
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Options:
     mutation: str = ""
     without_reconciliation: bool = False
     """Switch the second safety net off, to see the first one alone."""
+    workers: int = 0
+    """How many processes of the bridge's own converse with the sender; then one of them can be a target."""
     patience: float = 60.0
     """How many seconds the system may take to come to rest once nothing goes wrong any more."""
 
@@ -77,6 +80,9 @@ class Installation:
         )
         self.services = {service.name: service for service in (self.bridge, *self.broker.services)}
         self.services |= {terminal.name: terminal.service for terminal in self.terminals}
+        if options.workers:
+            worker = AnyWorker(self.bridge, directory=directory, environment={}, history=self.history)
+            self.services[worker.name] = worker
 
     def _sleepers(self, stack: ExitStack) -> Sleepers | None:
         """The devices that are rung by Web Push, where not too much mail comes."""
@@ -90,6 +96,7 @@ class Installation:
         environment = (self.sleepers.environment() if self.sleepers else {}) | self.site.environment()
         environment |= {
             "CRASH_MUTATION": ",".join(broken),
+            "POSTBELL_BRIDGE__WORKERS": str(options.workers),
             "POSTBELL_MQTT__PASSWORD_FILE": str(self.site.password_file("bridge")),
         }
 

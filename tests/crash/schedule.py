@@ -118,6 +118,8 @@ def _points(chance: random.Random, target: str, scope: Scope) -> tuple[str, ...]
         names: tuple[str, ...] = BRIDGE_POINTS
     elif target == "broker":
         names = BROKER_POINTS if scope.broker_points else ()
+    elif target == "worker":
+        names = ()
     else:
         names = WATCHER_POINTS
     launches = []

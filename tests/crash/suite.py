@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.crash.installation import Options
@@ -10,6 +10,7 @@ from tests.crash.run import send_drawn
 from tests.crash.scenarios import burst, slow_link
 from tests.crash.schedule import draw
 from tests.crash.smtp_source import feed as send_with_smtp_source
+from tests.crash.workers import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,9 +39,12 @@ class Job:
     again: str
 
 
-def seeded(broker: str, seed: int, scope: Scope, *, mutation: str = "", extra: str = "") -> Job:
-    """A seed on a broker."""
-    options = Options(broker=broker, mutation=mutation)
+def seeded(broker: str, seed: int, scope: Scope, *, mutation: str = "", extra: str = "", workers: int = 0) -> Job:
+    """A seed on a broker; with workers these are killed as well."""
+    options = Options(broker=broker, mutation=mutation, workers=workers)
+    if workers:
+        scope = replace(scope, targets=(*scope.targets, NAME))
+        extra += f" --workers {workers}"
     again = f"--seed {seed} --broker {broker}{f' --mutation {mutation}' if mutation else ''}{extra}"
     return Job(broker, str(seed), draw(seed, scope), send_drawn, options, again)
 
@@ -52,8 +56,9 @@ def scenario(name: str, broker: str) -> Job:
 
 
 def everything(seeds: Iterable[int], scope: Scope) -> list[Job]:
-    """About ten minutes: the scenarios, all seeds on two brokers, the first three on each of the others."""
+    """About ten minutes: the scenarios, all seeds on two brokers, three on each of the others and with workers."""
     seeds = list(seeds)
     jobs = [scenario(name, "embedded") for name in SCENARIOS]
     jobs += [seeded(broker, seed, scope) for broker in THOROUGH for seed in seeds]
+    jobs += [seeded("embedded", seed, scope, workers=2) for seed in seeds[:3]]
     return jobs + [seeded(broker, seed, scope) for broker in OTHERS for seed in seeds[:3]]

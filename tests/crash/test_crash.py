@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from tests.crash.run import run, send_drawn
 from tests.crash.scenarios import burst, slow_link
 from tests.crash.schedule import Scope, draw
 from tests.crash.smtp_source import feed as send_with_smtp_source
+from tests.crash.workers import NAME
 
 if TYPE_CHECKING:
     from tests.crash.run import Outcome
@@ -31,6 +33,8 @@ RUNS = {  # the longest first
     "smtp-source": (burst(messages=2000, seconds=10.0, kills=20), "embedded", send_with_smtp_source),
     "slow-link": (slow_link(seconds=10, messages=60), "embedded", send_drawn),
 } | {f"{broker}-{seed}": (draw(seed, SCOPE), broker, send_drawn) for broker, seed in sorted(SEEDS)}
+WITH_WORKERS = "workers-5"
+RUNS[WITH_WORKERS] = (draw(5, replace(SCOPE, targets=("bridge", NAME, NAME))), "embedded", send_drawn)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,8 @@ def outcomes(tmp_path_factory) -> dict[str, Outcome]:
     async def one(name: str) -> Outcome:
         schedule, broker, feed = RUNS[name]
         async with slots:
-            return await run(schedule, Options(broker=broker), base / name, feed=feed)
+            options = Options(broker=broker, workers=2 if name == WITH_WORKERS else 0)
+            return await run(schedule, options, base / name, feed=feed)
 
     async def every() -> list[Outcome]:
         return await asyncio.gather(*map(one, RUNS))
