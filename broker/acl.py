@@ -3,13 +3,16 @@
 | role   | reads                                                | writes                             |
 |--------|------------------------------------------------------|------------------------------------|
 | device | `<root>/<user>/#` without the `do` and `re` of other | `<root>/<user>/do/<device>`,        |
-|        | devices, `mail-bridge/+/status`                      | 16 KiB                             |
-| bridge | `<root>/#`, `mail-bridge/#`, `$SYS/#`                | `<root>/#`, `mail-bridge/#`        |
+|        | devices, `mail-bridge/+/status`,                     | `<home>/status`; 16 KiB            |
+|        | `<home>/device/<root>_<user>/config`                 |                                    |
+| bridge | `<root>/#`, `mail-bridge/#`, `$SYS/#`, `<home>/#`    | `<root>/#`, `mail-bridge/#`,       |
+|        |                                                      | `<home>/device/+/config`           |
 | admin  | `<root>/#`, `mail-bridge/#`, `$SYS/#`                | nothing                            |
 
-A filter is granted when it lies inside what the login may read. One exception for each side of
-convenience: a device may subscribe to its whole tree although what its siblings ask and are answered lies
-in it, and an administrator may subscribe to `#`; what they may not read is left out at delivery.
+`<home>` is the prefix of Home Assistant's discovery, if that is on. A filter is granted when it lies inside what the
+login may read. Exceptions of convenience: a device may subscribe to its whole tree although what its siblings ask and
+are answered lies in it, and to all below `<home>`, as Home Assistant does; and an administrator may subscribe to `#`.
+What they may not read is left out at delivery.
 """
 
 from __future__ import annotations
@@ -50,31 +53,38 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules for one topic root, which may have several levels (`home/mail`)."""
+    """The rules for one topic root, which may have several levels (`home/mail`).
+
+    `home` is the prefix of Home Assistant's discovery; empty when it is off.
+    """
 
     root: str
+    home: str = ""
 
     def may_subscribe(self, who: Identity, topic_filter: str) -> bool:
         """Whether a filter is granted; the filter itself is valid."""
         if who.role is not Role.DEVICE:
-            return self._within_any(topic_filter) or (who.role is Role.ADMIN and not topic_filter.startswith("$"))
+            anything = who.role is Role.ADMIN and not topic_filter.startswith("$")
+            return self._within_any(topic_filter) or self._hears_home(who, topic_filter) or anything
         if _within(topic_filter, f"{self.root}/{who.user}"):
             return not self._is_of_another(who, topic_filter)
-        return _is_status(topic_filter)
+        return _is_status(topic_filter) or (bool(self.home) and _within(topic_filter, self.home))
 
     def may_read(self, who: Identity, topic: str) -> bool:
         """Whether a message on this topic may be delivered."""
         if who.role is not Role.DEVICE:
-            return self._within_any(topic)
+            return self._within_any(topic) or self._hears_home(who, topic)
         if _within(topic, f"{self.root}/{who.user}"):
             return not self._is_of_another(who, topic)
-        return _is_status(topic)
+        return _is_status(topic) or (bool(self.home) and topic == self._discovery(who.user))
 
     def may_write(self, who: Identity, topic: str) -> bool:
         """Whether a message on this topic, or a will, is accepted."""
         if who.role is Role.DEVICE:
-            return topic == f"{self.root}/{who.user}/do/{who.device}"
-        return who.role is Role.BRIDGE and (_within(topic, self.root) or _within(topic, STATUS_ROOT))
+            own = topic == f"{self.root}/{who.user}/do/{who.device}"
+            return own or (bool(self.home) and topic == f"{self.home}/status")
+        ours = _within(topic, self.root) or _within(topic, STATUS_ROOT) or self._is_discovery(topic)
+        return who.role is Role.BRIDGE and ours
 
     def refuses(self, who: Identity, topic: str, size: int) -> str | None:
         """Why a message of so many bytes on this topic, or a will, is not accepted; None when it is."""
@@ -88,6 +98,17 @@ class Rules:
 
     def _within_any(self, topic: str) -> bool:
         return _within(topic, self.root) or _within(topic, STATUS_ROOT) or _within(topic, "$SYS")
+
+    def _hears_home(self, who: Identity, topic: str) -> bool:
+        return bool(self.home) and who.role is Role.BRIDGE and _within(topic, self.home)
+
+    def _discovery(self, user: str) -> str:
+        """What a user's Home Assistant finds its sensors by; the name of a device has no slash."""
+        return f"{self.home}/device/{self.root.replace('/', '_')}_{user}/config"
+
+    def _is_discovery(self, topic: str) -> bool:
+        rest = topic.removeprefix(f"{self.home}/device/") if self.home else topic
+        return rest != topic and rest.count("/") == 1 and rest.endswith("/config")
 
     def _is_of_another(self, who: Identity, topic: str) -> bool:
         """Whether it names what lies under `do` or `re` for a sibling. `re/#` and `re/+` name the own as well."""

@@ -192,7 +192,7 @@ async def _work(followed: Mapping[str, Work], stop: asyncio.Event) -> None:
 
 def _router(settings: Settings, store: SessionStore, statistics: Statistics) -> Router:
     return Router(
-        rules=Rules(settings.mqtt.root),
+        rules=Rules(settings.mqtt.root, settings.home),
         holding=_holding(settings),
         subscriptions=settings.limits.subscriptions,
         store=store,

@@ -114,6 +114,19 @@ class Mqtt(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistant(Section):
+    """Home Assistant finds sensors by itself, from what is retained below its prefix."""
+
+    enabled: bool = keys.switch(True, "Whether Home Assistant is told of the users that have a device for it.")
+    prefix: str = keys.matching(
+        r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*",
+        "homeassistant",
+        "The first levels of its topics: Home Assistant's *discovery prefix*.",
+        instead="use one or more levels of a-z 0-9 _ - without wildcards",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log(Section):
     """How the log is written, to standard error."""
 
@@ -148,4 +161,10 @@ class Settings:
     broker: Broker = Broker()
     limits: BrokerLimits = BrokerLimits()
     mqtt: Mqtt = Mqtt()
+    homeassistant: HomeAssistant = HomeAssistant()
     log: Log = Log()
+
+    @property
+    def home(self) -> str:
+        """The first levels of what Home Assistant is told; empty when it is told nothing."""
+        return self.homeassistant.prefix if self.homeassistant.enabled else ""

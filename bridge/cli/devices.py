@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli import opening, options, output
+from bridge.setup import pasting
+from bridge.setup.pasting import PairedDevice, Purpose
 from bridge.store import pairing
 
 if TYPE_CHECKING:
+    from bridge.config.endpoints import MqttUrl
     from bridge.config.settings import Settings
     from bridge.store.pairing import DeviceListing
     from bridge.store.visits import NotedVisit
@@ -32,6 +35,10 @@ Payload = Annotated[
 
 AsCode = Annotated[bool, typer.Option("--qr", help="Show the login as a QR code, too.")]
 
+For = Annotated[
+    Purpose | None, typer.Option("--for", help="What it is: prints exactly what to paste there, and all else beside.")
+]
+
 
 @device_app.command("add")
 def device_add(
@@ -42,13 +49,16 @@ def device_add(
     config: options.Config = None,
     as_json: options.AsJson = False,
     with_qr: AsCode = False,
+    purpose: For = None,
 ) -> None:
     """Add a device and print its MQTT login, this once."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = pairing.add_device(transaction, user, device, payload=payload)
+        if purpose is Purpose.HOMEASSISTANT:
+            pairing.discover(transaction, user, device)
         listings = pairing.list_devices(transaction.connection, user)
-    show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr)
+    show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr, purpose=purpose)
     _warn_of_small_ones(settings, listings)
 
 
@@ -90,12 +100,15 @@ def device_password(
     config: options.Config = None,
     as_json: options.AsJson = False,
     with_qr: AsCode = False,
+    purpose: For = None,
 ) -> None:
     """Give a device a new password and print its login, this once; what waits for the device is kept."""
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
         password = pairing.renew_device(transaction, user, device)
-    show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr)
+        if purpose is Purpose.HOMEASSISTANT:
+            pairing.discover(transaction, user, device)
+    show_login(settings, user, device, password, as_json=as_json, with_qr=with_qr, purpose=purpose)
 
 
 @device_app.command("list")
@@ -149,8 +162,20 @@ def device_revoke(context: typer.Context, user: Owner, device: DeviceName, confi
     typer.echo(f"revoked {user}.{device}")
 
 
-def show_login(settings: Settings, user: str, device: str, password: str, *, as_json: bool, with_qr: bool) -> None:
-    """Print what a device needs to log in, and have a broker that is not ours know of it; raises BrokerUntoldError."""
+def show_login(
+    settings: Settings,
+    user: str,
+    device: str,
+    password: str,
+    *,
+    as_json: bool,
+    with_qr: bool,
+    purpose: Purpose | None = None,
+) -> None:
+    """Print what a device needs to log in, and have a broker that is not ours know of it; raises BrokerUntoldError.
+
+    For a purpose standard output has what is to be pasted, and nothing else.
+    """
     from bridge.cli import reach, telling  # noqa: PLC0415 - all logins, for those that change one
 
     url = reach.device_url(settings)
@@ -162,18 +187,45 @@ def show_login(settings: Settings, user: str, device: str, password: str, *, as_
         "mqtt_url": str(url),
         **_other_ways(settings, user, device, password),
     }
+    if purpose is not None:
+        login["paste"] = pasting.paste(purpose, _paired(settings, url, login))
     if as_json:
         output.print_json(login)
     else:
-        for key in ("mqtt_url", "username", "password", "web_url"):
-            if key in login:
-                typer.echo(f"{key:9} {login[key]}")
-        typer.echo(f"The password is shown only now. Subscribe to {settings.mqtt.root}/{user}/text in any MQTT app.")
-        if with_qr:
-            from bridge.cli import qr  # noqa: PLC0415
-
-            qr.show(login.get("web_url") or url.with_login(login["username"], password))
+        _print_login(settings, url, login, with_qr=with_qr, purpose=purpose)
     telling.added(settings, login["username"], password)
+
+
+def _print_login(
+    settings: Settings, url: MqttUrl, login: dict[str, str], *, with_qr: bool, purpose: Purpose | None
+) -> None:
+    beside = purpose is not None
+    for key in ("mqtt_url", "username", "password", "web_url"):
+        if key in login:
+            typer.echo(f"{key:9} {login[key]}", err=beside)
+    topic = f"{settings.mqtt.root}/{login['user']}/text"
+    then = f"Subscribe to {topic} in any MQTT app." if purpose is None else pasting.hint(purpose)
+    typer.echo(f"The password is shown only now. {then}", err=beside)
+    if purpose is not None:
+        typer.echo(login["paste"])
+    if with_qr:
+        from bridge.cli import qr  # noqa: PLC0415
+
+        for_page = purpose in {None, Purpose.WEB} and "web_url" in login
+        qr.show(login["web_url"] if for_page else url.with_login(login["username"], login["password"]))
+
+
+def _paired(settings: Settings, url: MqttUrl, login: dict[str, str]) -> PairedDevice:
+    return PairedDevice(
+        url=url,
+        root=settings.mqtt.root,
+        user=login["user"],
+        device=login["device"],
+        password=login["password"],
+        link=login.get("web_url", ""),
+        own_broker=settings.broker.embedded,
+        home=settings.home,
+    )
 
 
 def _other_ways(settings: Settings, user: str, device: str, password: str) -> dict[str, str]:

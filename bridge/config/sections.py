@@ -251,6 +251,14 @@ class Imap(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistant(Section):
+    """Home Assistant finds sensors by itself, from what is retained below its prefix."""
+
+    enabled: bool = key(SWITCH, True, "Whether Home Assistant is told of the users that have a device for it.")
+    prefix: str = key(ROOT, "homeassistant", "The first levels of its topics: Home Assistant's *discovery prefix*.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log(Section):
     """How the log is written, to standard error."""
 

@@ -11,6 +11,7 @@ from bridge.config.sections import (
     Body,
     BridgeLimits,
     Broker,
+    HomeAssistant,
     Http,
     Imap,
     Lmtp,
@@ -64,6 +65,7 @@ class Settings(Section):
     http: Http = part("http", Http)
     push: Push = part("push", Push)
     imap: Imap = part("imap", Imap)
+    homeassistant: HomeAssistant = part("homeassistant", HomeAssistant)
     log: Log = part("log", Log)
     limits: BridgeLimits = part("limits", BridgeLimits)
 
@@ -71,6 +73,11 @@ class Settings(Section):
     def broker_login(self) -> str:
         """The bridge's login at its broker: `mqtt.username`, or a name of its own for each node."""
         return self.mqtt.username or topics.bridge_login(self.node)
+
+    @property
+    def home(self) -> str:
+        """The first levels of what Home Assistant is told; empty when it is told nothing."""
+        return self.homeassistant.prefix if self.homeassistant.enabled else ""
 
     @property
     def login_files(self) -> Path:

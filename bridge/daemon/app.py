@@ -6,6 +6,7 @@ import functools
 import random
 import secrets
 import time
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from bridge.config import judging
@@ -39,6 +40,7 @@ from bridge.daemon.service import Service
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.metrics.sys_topics import Figures
+from bridge.publish.announcing import Announcing
 from bridge.publish.backoff import Backoff
 from bridge.publish.link import Link
 from bridge.publish.outbox import Outbox
@@ -100,6 +102,7 @@ class Bridge:
         self.delivery = self._make_delivery(given)
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
         self.directory = DirectoryCache(store=self.store, changed=self._people_changed)
+        self.announcing = self._make_announcing()
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
         self.intake = self._make_intake(given)
@@ -157,6 +160,8 @@ class Bridge:
     def _people_changed(self) -> None:
         self.outbox.wake()
         self.mailboxes.look()
+        if self.announcing is not None:
+            self.announcing.wake()
         if self.crew is not None:
             self.crew.tell_directory()
 
@@ -316,11 +321,28 @@ class Bridge:
             replay=self.replay,
             heard=self.hearing.heard,
             figures=self.figures.take,
+            announced=self.announcing.heard if self.announcing else lambda _topic, _payload: None,
+            home=self.settings.home,
             root=self.settings.mqtt.root,
         )
 
+    def _make_announcing(self) -> Announcing | None:
+        """What has Home Assistant told, where that is wanted."""
+        if not self.settings.home:
+            return None
+        return Announcing(
+            prefix=self.settings.home,
+            root=self.settings.mqtt.root,
+            node=self.settings.node,
+            version=version("postbell"),
+            users=self.store.reading(pairing.discovered),
+            monotonic=time.monotonic,
+        )
+
     def _make_service(self, ready: Callable[[], None]) -> Service:
-        figured = self.settings.http.listen or self.settings.broker.embedded
+        beside = {} if self.announcing is None else {"discovery": self.announcing.keep}
+        if self.settings.http.listen or self.settings.broker.embedded:
+            beside["figures"] = BrokerFigures(self.figures).listen
         return Service(
             connected=self.connected,
             presence=self.presence,
@@ -328,7 +350,7 @@ class Bridge:
             replay=self.replay,
             outbox=self.outbox,
             ready=ready,
-            beside=BrokerFigures(self.figures).listen if figured else None,
+            beside=beside,
         )
 
     def _make_reload(self, judge: Callable[[], Judgement]) -> Reload:

@@ -28,7 +28,8 @@ SYSTEM = "$SYS/"
 class Inbound:
     """Subscribes to requests, and hands each message to whom it is for.
 
-    `heard` is told the topic of each request, `figures` what the broker says of itself, if anybody subscribed to that.
+    `heard` is told the topic of each request, `figures` what the broker says of itself, if anybody subscribed to that,
+    and `announced` what comes below the prefix `home`, if there is one.
     """
 
     def __init__(
@@ -38,11 +39,15 @@ class Inbound:
         replay: Replay,
         heard: Callable[[str], None],
         figures: Callable[[str, bytes], None] = lambda _topic, _payload: None,
+        announced: Callable[[str, bytes], None] = lambda _topic, _payload: None,
+        home: str = "",
         root: str,
     ) -> None:
         self._requests = requests
         self._heard = heard
         self._figures = figures
+        self._announced = announced
+        self._home = home
         self._replay = replay
         self._root = root
         self._filter = topics.request_filter(root)
@@ -80,12 +85,17 @@ class Inbound:
                 assert sender is not None
                 self._log.info("retained_request_cleared", user=sender.user, device=sender.device)
 
+    def _is_request(self, topic: str) -> bool:
+        return topics.parse_request(self._root, topic) is not None
+
     async def take(self, message: Incoming) -> None:
         """One message; it is acknowledged when this returns."""
         if message.topic == self._replay.marker_topic:
             self._replay.marker_received(message.payload)
         elif message.topic.startswith(SYSTEM):
             self._figures(message.topic, message.payload)
+        elif self._home and message.topic.startswith(f"{self._home}/") and not self._is_request(message.topic):
+            self._announced(message.topic, message.payload)
         elif message.payload:  # without, it clears what was retained: see below
             self._heard(message.topic)
             await self._requests.handle(

@@ -36,7 +36,7 @@ MODE = 0o640
 class Form(Protocol):
     """How a broker wants its logins: `bridge.setup.mosquitto` and `bridge.setup.nats`."""
 
-    def login_files(self, logins: Iterable[MqttLogin], *, root: str) -> tuple[File, ...]:
+    def login_files(self, logins: Iterable[MqttLogin], *, root: str, home: str) -> tuple[File, ...]:
         """The files by their names in the directory."""
 
     def named(self, texts: Mapping[str, str]) -> frozenset[str]:
@@ -56,6 +56,7 @@ class LoginFiles:
         directory: Path,
         lock: Path,
         root: str,
+        home: str = "",
         own: Callable[[], Awaitable[bool]],
         revision: Callable[[], Awaitable[int]],
         read: Callable[[], Awaitable[list[MqttLogin]]],
@@ -65,7 +66,7 @@ class LoginFiles:
         self._form = form
         self._directory = directory
         self._lock = lock
-        self._root = root
+        self._root, self._home = root, home
         self._own = own
         self._revision = revision
         self._read = read
@@ -141,7 +142,7 @@ class LoginFiles:
     def _texts(self) -> dict[str, str]:
         """The files as they are."""
         texts = {}
-        for file in self._form.login_files((), root=self._root):
+        for file in self._form.login_files((), root=self._root, home=self._home):
             try:
                 texts[file.path] = (self._directory / file.path).read_text(encoding="utf-8")
             except FileNotFoundError:
@@ -153,7 +154,7 @@ class LoginFiles:
     def _write(self, logins: Iterable[MqttLogin]) -> bool:
         """Write the files that differ; whether there were any."""
         before, changed = self._texts(), False
-        for file in self._form.login_files(logins, root=self._root):
+        for file in self._form.login_files(logins, root=self._root, home=self._home):
             if before.get(file.path) != file.text:
                 self._replace(self._directory / file.path, file.text)
                 changed = True

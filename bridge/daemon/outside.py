@@ -56,6 +56,7 @@ class Outside:
             directory=settings.login_files,
             lock=settings.run_dir / LOCK,
             root=settings.mqtt.root,
+            home=settings.home,
             own=self.own.take_up,
             revision=revision,
             read=read,

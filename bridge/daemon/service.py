@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from bridge.daemon.connected import Connected
     from bridge.daemon.inbound import Inbound
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """Hears requests, compares what the broker holds, and publishes. `ready` is called at the first connection."""
+    """Hears requests, compares what the broker holds, and publishes. `ready` is called at the first connection.
+
+    What else is to be done on each connection is `beside`, by the names of its tasks.
+    """
 
     def __init__(
         self,
@@ -28,7 +31,7 @@ class Service:
         replay: Replay,
         outbox: Outbox,
         ready: Callable[[], None],
-        beside: Callable[[BrokerConnection], Coroutine[Any, Any, None]] | None = None,
+        beside: Mapping[str, Callable[[BrokerConnection], Coroutine[Any, Any, None]]],
     ) -> None:
         self._connected = connected
         self._presence = presence
@@ -50,7 +53,7 @@ class Service:
                     tasks.create_task(self._inbound.listen(connection), name="requests")
                     tasks.create_task(self._replay.keep(connection), name="reconcile")
                     tasks.create_task(self._outbox.run(connection), name="outbox")
-                    if self._beside is not None:
-                        tasks.create_task(self._beside(connection), name="figures")
+                    for name, work in self._beside.items():
+                        tasks.create_task(work(connection), name=name)
         finally:
             self._presence.tell()

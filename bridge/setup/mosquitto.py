@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from bridge.contract import discovery
 from bridge.setup import broker
 from bridge.setup.recipe import File, Recipe
 
@@ -24,12 +25,15 @@ PASSWORDS, RULES = "passwords", "acl"
 STATUS_ROOT = "mail-bridge"
 
 
-def login_files(logins: Iterable[MqttLogin], *, root: str) -> tuple[File, ...]:
-    """What `password_file` and `acl_file` have to say, by their names in the folder."""
+def login_files(logins: Iterable[MqttLogin], *, root: str, home: str = "") -> tuple[File, ...]:
+    """What `password_file` and `acl_file` have to say, by their names in the folder.
+
+    `home` is the prefix of Home Assistant's discovery; empty when it is off.
+    """
     known = [login for login in logins if login.pbkdf2]
     return (
         File(PASSWORDS, "".join(f"{login.username}:{login.pbkdf2}\n" for login in known)),
-        File(RULES, "\n".join(line for login in known for line in _rules(login, root))),
+        File(RULES, "\n".join(line for login in known for line in _rules(login, root, home))),
     )
 
 
@@ -81,7 +85,7 @@ def recipe(site: BrokerSite, *, directory: str = ETC) -> Recipe:
     )
 
 
-def _rules(login: MqttLogin, root: str) -> list[str]:
+def _rules(login: MqttLogin, root: str, home: str) -> list[str]:
     match login.role:
         case "device":
             tree = f"{root}/{login.user}"
@@ -92,9 +96,11 @@ def _rules(login: MqttLogin, root: str) -> list[str]:
                 f"read {tree}/re/{login.device}",
                 f"read {STATUS_ROOT}/+/status",
                 f"write {tree}/do/{login.device}",
+                *([f"read {discovery.topic(home, root, login.user)}", f"write {home}/status"] if home else []),
             ]
         case "bridge":
             rights = [f"readwrite {root}/#", f"readwrite {STATUS_ROOT}/#", "read $SYS/#"]
+            rights += [f"readwrite {discovery.any_topic(home)}", f"read {home}/status"] if home else []
         case "admin":
             rights = [f"read {root}/#", f"read {STATUS_ROOT}/#", "read $SYS/#"]
         case _:

@@ -11,6 +11,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from bridge.contract import discovery
 from bridge.errors import ConfigurationError
 from bridge.setup import broker
 from bridge.setup.recipe import File, Recipe
@@ -29,14 +30,17 @@ STATUS_ROOT, DELIVERIES = "mail-bridge", "$MQTT.sub.>"
 NOTHING = {"deny": [">"]}
 
 
-def login_files(logins: Iterable[MqttLogin], *, root: str) -> tuple[File, ...]:
-    """The file that the configuration includes: users with their rights. NATS reads JSON as well as its own form."""
+def login_files(logins: Iterable[MqttLogin], *, root: str, home: str = "") -> tuple[File, ...]:
+    """The file that the configuration includes: users with their rights. NATS reads JSON as well as its own form.
+
+    `home` is the prefix of Home Assistant's discovery; empty when it is off.
+    """
     known = [login for login in logins if login.bcrypt]
     devices: dict[str, list[str]] = {}
     for login in known:
         if login.role == "device":
             devices.setdefault(login.user, []).append(login.device)
-    users = [_user(login, root.replace("/", "."), devices) for login in known]
+    users = [_user(login, root, home, devices) for login in known]
     return (File(LOGINS, json.dumps({"authorization": {"users": users}}, indent=1) + "\n"),)
 
 
@@ -99,7 +103,8 @@ def recipe(site: BrokerSite, *, directory: str = ETC) -> Recipe:
     )
 
 
-def _user(login: MqttLogin, root: str, devices: Mapping[str, list[str]]) -> dict[str, Any]:
+def _user(login: MqttLogin, topics: str, home: str, devices: Mapping[str, list[str]]) -> dict[str, Any]:
+    root, births = topics.replace("/", "."), f"{home}/status".replace("/", ".")
     read: dict[str, list[str]]
     write: dict[str, list[str]]
     match login.role:
@@ -110,9 +115,16 @@ def _user(login: MqttLogin, root: str, devices: Mapping[str, list[str]]) -> dict
             read = {"allow": [tree, f"{tree}.>", f"{STATUS_ROOT}.*.status", DELIVERIES]}
             read |= {"deny": others} if others else {}
             write = {"allow": [f"{tree}.do.{login.device}"]}
+            if home:
+                read["allow"].append(discovery.topic(home, topics, login.user).replace("/", "."))
+                write["allow"].append(births)
         case "bridge":
             read = {"allow": [root, f"{root}.>", f"{STATUS_ROOT}.>", DELIVERIES]}
             write = {"allow": [f"{root}.>", f"{STATUS_ROOT}.>"]}
+            if home:
+                found = discovery.any_topic(home).replace("/", ".").replace("+", "*")
+                read["allow"] += [found, births]
+                write["allow"].append(found)
         case "admin":
             read = {"allow": [root, f"{root}.>", STATUS_ROOT, f"{STATUS_ROOT}.>", DELIVERIES]}
             write = NOTHING

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from bridge.contract import topics
 from bridge.errors import MalformedNameError
-from bridge.store import logins, payloads, subscriptions
+from bridge.store import logins, payloads, subscriptions, views
 from bridge.store.people import NAME_RULE, PeopleError, user_id_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bridge.kept import PushStanding
     from bridge.store.writer import Transaction
@@ -90,6 +90,28 @@ def revoke_device(transaction: Transaction, user: str, device: str) -> None:
     if not cursor.rowcount:
         raise PeopleError(f"{user} has no device {device!r}")
     transaction.connection.execute("DELETE FROM login WHERE username = ?", (username(user, device),))
+    _set_views(transaction, user, lambda on: on - {f"{views.DISCOVERED}{device}"})
+
+
+def discover(transaction: Transaction, user: str, device: str) -> None:
+    """Have Home Assistant told of a user, as long as this device is there; raises PeopleError."""
+    require_device(transaction.connection, user, device)
+    _set_views(transaction, user, lambda on: on | {f"{views.DISCOVERED}{device}"})
+
+
+def discovered(connection: sqlite3.Connection) -> list[str]:
+    """The users of whom Home Assistant is told, by name."""
+    rows = connection.execute("SELECT name FROM user WHERE instr(views, ?) ORDER BY name", (views.DISCOVERED,))
+    return [name for (name,) in rows]
+
+
+def _set_views(transaction: Transaction, user: str, change: Callable[[frozenset[str]], frozenset[str]]) -> None:
+    """Change what stands with a user's views, if that changes anything."""
+    user_id = user_id_of(transaction.connection, user)
+    (text,) = transaction.connection.execute("SELECT views FROM user WHERE user_id = ?", (user_id,)).fetchone()
+    changed = views.write(change(views.parse(text)))
+    if changed != text:
+        transaction.connection.execute("UPDATE user SET views = ? WHERE user_id = ?", (changed, user_id))
 
 
 def hear(transaction: Transaction, heard: Mapping[tuple[str, str], int]) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 ALL: Final = frozenset(topics.OPTIONAL_VIEWS)
+DISCOVERED: Final = "discovery="
+"""What stands before the name of each device for which Home Assistant is told of the user."""
 
 
 @lru_cache(maxsize=64)
@@ -20,5 +22,6 @@ def parse(text: str) -> frozenset[str]:
 
 
 def write(views: Collection[str]) -> str:
-    """The text to keep for these views."""
-    return ",".join(view for view in topics.OPTIONAL_VIEWS if view in views)
+    """The text to keep for these views, and the devices behind them."""
+    devices = sorted(each for each in views if each.startswith(DISCOVERED))
+    return ",".join([*(view for view in topics.OPTIONAL_VIEWS if view in views), *devices])

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING
 import msgpack
 import paho.mqtt.client as paho
 import pytest
+import yaml  # type: ignore[import-untyped]
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.cli import opening
+from bridge.config.endpoints import MqttUrl
 from bridge.contract import ids
 from bridge.init import authority
+from bridge.setup import pasting
+from bridge.setup.pasting import PairedDevice, Purpose
 from bridge.store import offline
 from tests.conftest import need
 from tests.install.recipes import blocks
 from tests.support.mosquitto import Mosquitto
-from tests.support.system import System
+from tests.support.system import ROOT, System
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -45,8 +49,8 @@ class Postbell:
         self.port = int(system.facts("broker")["mqtts"].rpartition(":")[2])
         self.passwords: dict[str, str] = {}
 
-    def device(self, name: str) -> str:
-        login = json.loads(self.system.run("device", "add", "alice", name, "--json").stdout)
+    def device(self, name: str, *options: str) -> str:
+        login = json.loads(self.system.run("device", "add", "alice", name, "--json", *options).stdout)
         password: str = login["password"]
         return password
 
@@ -156,7 +160,7 @@ class Fetching(Mosquitto):
 
 @pytest.mark.parametrize("version", ["mqttv50", "mqttv311"])
 def test_home_assistants_broker_fetches_it(version, postbell, tmp_path):
-    password = postbell.device("ha")
+    password = postbell.device("ha", "--for", "homeassistant")
     *_, lines = blocks("docs/devices/home-assistant.md", "## Home Assistant's broker fetches it")
     settings = postbell.filled(lines.text, password).replace("mqttv50", version)
     postbell.send("Plan")
@@ -190,6 +194,37 @@ def test_home_assistants_broker_fetches_it(version, postbell, tmp_path):
         assert theirs.said("mail/alice/unread", "-C", "1") == "3\n"
         mark_seen(postbell, *live(postbell))
         until(lambda: retained_there(theirs) == set(), what="what was seen to go there as well")
+        for number in range(10):  # twenty changes: each mail comes, and every second of them goes
+            postbell.send(f"Change {number}")
+            if number % 2:
+                mark_seen(postbell, live(postbell)[-1])
+        postbell.system.wait_drained()
+        until(lambda: all_there(theirs) == all_here(postbell), what="both to retain the same of everything")
+        kept = all_there(theirs)
+        assert len(kept) > 10
+        assert {"homeassistant/device/mail_alice/config", "mail-bridge/main/status", "mail/alice/box"} < kept.keys()
+
+
+FETCHED = ("mail/alice/#", "homeassistant/#", "mail-bridge/+/status")
+
+
+def all_there(theirs):
+    """All that Home Assistant's broker retains of ours, by topic."""
+    asked = (need("mosquitto_sub"), "-h", "127.0.0.1", "-p", str(theirs.port), "-V", "5", "--retained-only", "-W", "2")
+    topics = [part for topic in FETCHED for part in ("-t", topic)]
+    done = subprocess.run([*asked, *topics, "-F", "%t %x"], capture_output=True, text=True, check=False)
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+def all_here(postbell):
+    """The same of Postbell's broker, as a device of hers is told."""
+    login = ("alice.look", postbell.passwords.setdefault("look", "") or postbell.device("look"))
+    postbell.passwords["look"] = login[1]
+    asked = (need("mosquitto_sub"), "-h", "127.0.0.1", "-p", str(postbell.system.mqtt_port()), "-V", "5", "-W", "2")
+    topics = [part for topic in FETCHED for part in ("-t", topic)]
+    words = [*asked, "--retained-only", "-u", login[0], "-P", login[1], *topics, "-F", "%t %x"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
 
 
 def retained_there(theirs):
@@ -211,7 +246,9 @@ def retained_here(postbell):
 def mark_seen(postbell, *mail_ids):
     """As another device of hers does."""
     client = paho.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set("alice.desk", postbell.device("desk"))
+    password = postbell.passwords.get("desk") or postbell.device("desk")
+    postbell.passwords["desk"] = password
+    client.username_pw_set("alice.desk", password)
     client.connect("127.0.0.1", postbell.system.mqtt_port())
     client.loop_start()
     request = msgpack.packb([1, 1, "seen", *mail_ids])
@@ -244,9 +281,41 @@ def test_postbell_publishes_to_home_assistants_broker(tmp_path):
             assert system.status()["broker"]["protocol"] == "5"
 
 
+def test_what_is_printed_for_mosquitto_sub_is_a_line_that_works(postbell, shell):
+    need("mosquitto_sub")
+    paste = postbell.system.run("device", "add", "alice", "term", "--for", "mosquitto").stdout
+    assert paste.startswith("mosquitto_sub -h 127.0.0.1 -p ")
+    assert paste.count("\n") == 1, "and nothing else, so that it can be piped"
+    postbell.send("Plan")
+    assert shell(paste).stdout.readline() == "Ada: Plan – See the drawing.\n"
+
+
+def test_the_lines_that_are_printed_for_a_bridge_are_those_of_the_page(postbell):
+    paste = postbell.system.run("device", "add", "alice", "ha", "--for", "homeassistant", "--json").stdout
+    *_, page = blocks("docs/devices/home-assistant.md", "## Home Assistant's broker fetches it")
+    of_clients = {"topic msg/+ in 1 mail/alice/ mail/alice/", "topic box in 1 mail/alice/ mail/alice/"}
+    of_ours = {"address", "bridge_cafile", "bridge_capath", "remote_password"}
+    said = {line for line in page.text.splitlines() if line.split()[0] not in of_ours} - of_clients
+    assert said <= set(json.loads(paste)["paste"].splitlines())
+
+
+def test_the_blueprint_is_one_and_hands_the_event_to_a_phone():
+    text = (ROOT / "docs" / "devices" / "postbell-notify.yaml").read_text("utf-8")
+    marked = re.sub(r"!input (\w+)", r"'input:\1'", text)
+    blueprint = yaml.load(marked, Loader=yaml.SafeLoader)
+    assert blueprint["blueprint"]["domain"] == "automation"
+    inputs = set(blueprint["blueprint"]["input"])
+    assert {f"input:{name}" for name in inputs} == set(re.findall(r"input:\w+", str(blueprint)))
+    assert blueprint["actions"][0]["domain"] == "mobile_app"
+
+
 def test_the_flow_for_node_red_is_one():
     [flow] = blocks("docs/devices/node-red.md", "## A flow to import")
     nodes = {node["id"]: node for node in json.loads(flow.text)}
+    url = MqttUrl("mqtts", "mail.example.org", 8883)
+    printed = PairedDevice(url=url, root="mail", user="alice", device="nodered", password="secret")
+    assert json.loads(pasting.paste(Purpose.NODERED, printed)) == json.loads(flow.text)
+    assert "secret" not in pasting.paste(Purpose.NODERED, printed)
     session = {"protocolVersion": "5", "cleansession": False, "sessionExpiry": "2592000"}
     assert {key: nodes["pb-broker"][key] for key in session} == session
     assert {wire for node in nodes.values() for wires in node.get("wires", []) for wire in wires} < nodes.keys()

@@ -137,3 +137,46 @@ def test_a_root_of_several_levels():
     assert rules.may_subscribe(PHONE, "home/mail/alice/#")
     assert not rules.may_subscribe(PHONE, "home/+/alice/#")
     assert not rules.may_read(PHONE, "home/mail/alice/re/tablet")
+
+
+HOME = Rules("mail", "homeassistant")
+OWN = "homeassistant/device/mail_alice/config"
+
+
+@pytest.mark.parametrize(
+    "topic_filter", [OWN, "homeassistant/#", "homeassistant/+/+/config", "homeassistant/device/+/config"]
+)
+def test_a_device_may_look_for_what_home_assistant_finds(topic_filter):
+    assert HOME.may_subscribe(PHONE, topic_filter)
+    assert not RULES.may_subscribe(PHONE, topic_filter)
+
+
+@pytest.mark.parametrize("topic", ["homeassistant/device/mail_bob/config", "homeassistant/status", "homeassistant/x"])
+def test_a_device_finds_its_own_user_s_alone(topic):
+    assert HOME.may_read(PHONE, OWN)
+    assert not RULES.may_read(PHONE, OWN)
+    assert not HOME.may_read(PHONE, topic)
+
+
+def test_a_device_says_that_home_assistant_started_and_announces_nothing():
+    assert HOME.may_write(PHONE, "homeassistant/status")
+    assert not RULES.may_write(PHONE, "homeassistant/status")
+    assert not RULES.may_write(PHONE, "/status")
+    assert not HOME.may_write(PHONE, OWN)
+
+
+@pytest.mark.parametrize(
+    "topic", ["homeassistant/status", "homeassistant/device/x/y/config", "homeassistant/device/config"]
+)
+def test_the_bridge_announces_and_hears(topic):
+    assert HOME.may_write(BRIDGE, OWN)
+    assert not RULES.may_write(BRIDGE, OWN)
+    assert not HOME.may_write(BRIDGE, topic)
+    assert HOME.may_subscribe(BRIDGE, "homeassistant/device/+/config")
+    assert HOME.may_read(BRIDGE, "homeassistant/status")
+    assert not RULES.may_read(BRIDGE, "homeassistant/status")
+    assert not HOME.may_read(ADMIN, OWN)
+
+
+def test_under_a_root_of_several_levels_it_has_one_name():
+    assert Rules("home/mail", "ha").may_read(PHONE, "ha/device/home_mail_alice/config")

@@ -207,6 +207,7 @@ def serving(tmp_path, story, *, pump=None):
             replay=Replay(),
             outbox=doing(run=pump or wait),
             ready=lambda: ready.append(runfile.read(tmp_path / "run", runfile.BRIDGE)["connected"]),
+            beside={},
         )
         await story(service, connected, ready)
 

@@ -54,6 +54,26 @@ def test_mosquitto_s_rules():
     ]
 
 
+def test_rules_for_home_assistant_where_that_is_on():
+    [_, acl] = mosquitto.login_files(ALL, root="home/mail", home="ha")
+    assert "topic read ha/device/home_mail_alice/config" in acl.text
+    assert "topic write ha/status" in acl.text
+    assert "topic readwrite ha/device/+/config\ntopic read ha/status" in acl.text
+    [conf] = nats.login_files(ALL, root="home/mail", home="ha")
+    rights = {each["user"]: each["permissions"] for each in json.loads(conf.text)["authorization"]["users"]}
+    assert "ha.device.home_mail_alice.config" in rights["alice.phone"]["subscribe"]["allow"]
+    assert "ha.status" in rights["alice.phone"]["publish"]["allow"]
+    assert {"ha.device.*.config", "ha.status"} < set(rights["bridge"]["subscribe"]["allow"])
+    assert "ha.device.*.config" in rights["bridge"]["publish"]["allow"]
+    assert (
+        rights["boss"]
+        == {
+            each["user"]: each
+            for each in json.loads(of(nats, root="home/mail")["logins.conf"])["authorization"]["users"]
+        }["boss"]["permissions"]
+    )
+
+
 def test_mosquitto_s_passwords():
     assert of(mosquitto)["passwords"].splitlines() == [
         *("alice.phone:$7$phone", "alice.tab:$7$tab", "bridge:$7$b", "boss:$7$x", "bob.tab:$7$l")
