@@ -7,12 +7,15 @@ import contextlib
 import socket
 import struct
 from ipaddress import ip_network
+from typing import Any, cast
 
 import pytest
+from aiohttp import WSMessage, WSMsgType
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from bridge.http import relay as relaying_module
 from bridge.http.door import DoorLimits
 from bridge.http.pages import Page
 from bridge.http.relay import BROKER_AWAY, MESSAGE_BYTES, PageRelay, RelayLimits
@@ -288,3 +291,22 @@ def test_behind_a_proxy_pages_are_counted_by_the_address_that_it_names():
                 assert refused.value.response.status_code == 503
 
     told(story)
+
+
+class Gone:
+    """A broker that takes nothing any more."""
+
+    def write(self, data):
+        pass
+
+    async def drain(self):
+        raise ConnectionResetError
+
+
+def test_a_page_that_speaks_to_a_broker_that_broke_off_is_not_heard_on():
+    class Page:
+        async def __aiter__(self):
+            yield WSMessage(WSMsgType.BINARY, b"x", None)
+
+    stream: Any = (None, Gone())
+    assert asyncio.run(relaying_module._up(cast("Any", Page()), stream)) is False
