@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bridge.http.server import HttpSettings
     from bridge.publish.backoff import Backoff
 
+CLEAR_CURE = "set http.tls_cert and http.tls_key; or http.proxies, if a web server in front has the certificate"
+
 
 class WebHost:
     """Keeps the web server running, with the sockets of `settings`, and answers for `pages`.
@@ -89,12 +91,19 @@ class WebHost:
         listeners = await self._opening.open()
         self.address = TcpAddress(self._settings.listen.host, listeners[0].getsockname()[1])
         self._log.info("http_listening", http=str(self.address), encrypted=self._encrypted)
+        if self._is_in_the_clear():
+            self._log.warning("web_in_the_clear", http=str(self.address), cure=CLEAR_CURE)
         self._listening()
         try:
             await self._keep(listeners)
         finally:
             self.address = None
             entrance.close(listeners)
+
+    def _is_in_the_clear(self) -> bool:
+        """Whether passwords may cross a network as they are: no certificate here, and no web server in front."""
+        fronted = self._told.proxies or self._told.origin.startswith("https:")
+        return not (self._encrypted or self._settings.listen.loopback or fronted)
 
     async def _keep(self, listeners: list[socket.socket]) -> None:
         attempt = 0

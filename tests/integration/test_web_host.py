@@ -6,8 +6,10 @@ import asyncio
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.config.endpoints import LOOPBACK, TcpAddress
 from bridge.daemon.web_host import WebHost
@@ -25,16 +27,16 @@ from tests.support.waiting import PATIENCE_S, until_on_loop
 TOLD = WebSettings(upstream=Upstream(host="127.0.0.1", port=1), networks=LOOPBACK)
 
 
-def host(listen, **more):
-    said = {"answered": lambda _status, _count: None, "listening": lambda: None, **more}
+def host(listen, *, answered=lambda _status, _count: None, more=None):
     return WebHost(
         settings=HttpSettings(listen=listen),
-        told=TOLD,
+        told=replace(TOLD, **more or {}),
         pages={"/healthz": alive},
         backoff=Backoff(first_s=0.01, longest_s=0.01),
         jitter=lambda: 0.0,
         monotonic=asyncio.get_running_loop().time,
-        **said,
+        answered=answered,
+        listening=lambda: None,
     )
 
 
@@ -70,6 +72,27 @@ def test_an_address_in_use_is_waited_for_and_then_served(monkeypatch):
         wire.writer.close()
         await ended(running)
         assert web.address is None
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    ("listen", "told_of", "warned"),
+    [
+        ("0.0.0.0", {}, True),
+        ("127.0.0.1", {}, False),
+        ("0.0.0.0", {"proxies": LOOPBACK}, False),
+        ("0.0.0.0", {"origin": "https://mail.example.org"}, False),
+        ("0.0.0.0", {"origin": "http://mail.example.org"}, True),
+    ],
+)
+def test_passwords_in_the_clear_are_warned_of(listen, told_of, warned):
+    async def story():
+        with capture_logs() as said:
+            running = asyncio.create_task((web := host(TcpAddress(listen, 0), more=told_of)).run())
+            await until_on_loop(lambda: web.address, what="it to listen")
+            await ended(running)
+        assert any(event["event"] == "web_in_the_clear" for event in said) is warned
 
     told(story)
 
