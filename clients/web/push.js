@@ -32,7 +32,8 @@ export class Push {
     }
     subscription ??= await this.#subscribe(key);
     const { endpoint, keys } = subscription.toJSON();
-    return decodePush(await this.ask("push", [endpoint, keys.p256dh, keys.auth]));
+    await this.ask("push", [endpoint, keys.p256dh, keys.auth]);
+    return this.report();
   }
 
   /** Have it rung no more. */

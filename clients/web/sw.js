@@ -1,7 +1,7 @@
 // The service worker: keeps the page for when there is no network, shows HTML bodies in a cell of their own, and rings.
 
 // Written by `make map`, from the files themselves: another version is fetched and takes the place of this one.
-const VERSION = "ac27a9c821836af2";
+const VERSION = "2b9ce71b443b8634";
 const FILES = [
   "./",
   "app.css",

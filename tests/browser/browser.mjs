@@ -1,13 +1,13 @@
 // A browser that is told by lines of JSON what to do, and answers each with one line: `{"is": value}` or `{"error": text}`.
 //
-//     node browser.mjs chromium|firefox PROGRAM PROFILE
+//     node browser.mjs chromium|firefox PROGRAM PROFILE PREFERENCES
 import { readFileSync } from "node:fs";
 import readline from "node:readline";
 import puppeteer from "puppeteer-core";
 
-const [kind, program, profile] = process.argv.slice(2);
+const [kind, program, profile, preferences] = process.argv.slice(2);
 const FIREFOX = {
-  "dom.push.serverURL": "", "datareporting.policy.dataSubmissionEnabled": false, "app.update.enabled": false,
+  "dom.push.connection.enabled": false, "datareporting.policy.dataSubmissionEnabled": false, "app.update.enabled": false,
   "permissions.default.desktop-notification": 1, "alerts.useSystemBackend": false,
 };
 // What each page counts, before anything of ours runs in it: its WebSockets.
@@ -23,7 +23,7 @@ const browser = await puppeteer.launch({
   acceptInsecureCerts: true,
   protocolTimeout: 240_000,
   args: kind === "firefox" ? [] : ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
-  ...(kind === "firefox" ? { extraPrefsFirefox: FIREFOX } : {}),
+  ...(kind === "firefox" ? { extraPrefsFirefox: { ...FIREFOX, ...JSON.parse(preferences) } } : {}),
 });
 const tabs = new Map(), contexts = new Map();
 let number = 0;
@@ -105,6 +105,27 @@ const orders = {
     const client = await page.createCDPSession();
     const answer = await client.send(method, parameters ?? {});
     return answer;
+  },
+  /** As a push service would, which needs no page. */
+  async push({ page, data }) {
+    const client = await page.createCDPSession();
+    const registration = new Promise((resolve) => client.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) =>
+      registrations.forEach((each) => page.url().startsWith(each.scopeURL) && resolve(each.registrationId))));
+    await client.send("ServiceWorker.enable");
+    await client.send("ServiceWorker.deliverPushMessage", { origin: new URL(page.url()).origin, registrationId: await registration, data });
+    await client.detach();
+    return null;
+  },
+  /** Tap on the notification that is shown. */
+  async tapped({ page }) {
+    const target = await browser.waitForTarget((each) =>
+      each.type() === "service_worker" && each.browserContext() === page.browserContext(), { timeout: 60_000 });
+    const worker = await target.worker();
+    await worker.evaluate(`(async () => {
+      const [notification] = await self.registration.getNotifications();
+      self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+    })()`);
+    return null;
   },
   async axe({ page }) {
     await page.evaluate(readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8"));

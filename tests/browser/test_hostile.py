@@ -57,7 +57,7 @@ def test_nothing_calls_out_and_nothing_runs(person, browser):
         tab.until(f"return document.querySelectorAll('.row').length === {count}")
         for number in range(count):
             tab.run(f"document.querySelectorAll('.row .mail')[{number}].click()")
-            tab.until("return document.querySelector('.text p')")
+            tab.until("return document.querySelector('.text > p')")
         tab.until("return document.querySelector('.switch')")
         tab.click(".switch .button:last-child")
         tab.until("return document.querySelector('iframe')")

@@ -58,7 +58,7 @@ def test_it_looks_good_and_nothing_serious_keeps_anybody_from_using_it(person, c
     tab.shows(*a_day_of_mail(person))
     looked_at(tab, folder / f"web-{where}-list-{theme}.png")
     tab.click(".row .mail")
-    tab.until("return ['.text p', '.files li', '.switch'].every((each) => document.querySelector(each))")
+    tab.until("return ['.text > p', '.files li', '.switch'].every((each) => document.querySelector(each))")
     looked_at(tab, folder / f"web-{where}-mail-{theme}.png")
     tab.until(WORKS)
     tab.click(".switch .button:last-child")
@@ -85,7 +85,7 @@ def test_it_fits(person, chromium, width):
     tab.until("return document.querySelector('.row')")
     assert tab.run(FITS)
     tab.run("document.querySelector('.row .mail').click()")
-    tab.until("return document.querySelector('.text p')")
+    tab.until("return document.querySelector('.text > p')")
     assert tab.run(FITS)
 
 

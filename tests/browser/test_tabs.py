@@ -21,7 +21,7 @@ def test_three_tabs_have_one_connection_and_the_next_takes_over_from_one_that_is
     for tab in tabs:
         tab.shows("for all three")
     tabs[2].click(f'[data-id="{mail_id}"] .mail')  # its text comes by way of the first
-    tabs[2].until("return document.querySelector('.text p')?.textContent.includes('What it says')")
+    tabs[2].until("return document.querySelector('.text > p')?.textContent.includes('What it says')")
     tabs[1].run(f"document.querySelector('[data-id=\"{mail_id}\"] .seen').click()")
     for tab in tabs:
         tab.shows()

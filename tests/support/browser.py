@@ -14,7 +14,7 @@ from tests.conftest import need
 from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FOLDER = Path(__file__).resolve().parents[1] / "browser"
 PROGRAMS = {"chromium": "chromium", "firefox": "firefox-esr"}
@@ -25,13 +25,14 @@ PHONE, DESK = (360, 740, 2), (1280, 800, 1)
 
 
 class Browser:
-    """One browser with its profile; what `browser.mjs` does, as methods."""
+    """One browser with its profile; what `browser.mjs` does, as methods. `preferences` are Firefox's."""
 
-    def __init__(self, kind: str, profile: Path) -> None:
+    def __init__(self, kind: str, profile: Path, *, preferences: Mapping[str, object] | None = None) -> None:
         profile.mkdir(parents=True, exist_ok=True)
         self.kind, self.profile = kind, profile
+        given = json.dumps(dict(preferences or {}))
         self._driver = subprocess.Popen(
-            [need("node"), FOLDER / "browser.mjs", kind, need(PROGRAMS[kind]), profile],
+            [need("node"), FOLDER / "browser.mjs", kind, need(PROGRAMS[kind]), profile, given],
             cwd=FOLDER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -102,9 +102,14 @@ export class Page {
     const mail = id && this.#mails.find((each) => each.id === id);
     this.#close();
     if (mail) await this.#open(mail);
-    else if (route === "#why") this.#put(new Why({ facts: () => this.box.facts(), act: this.box.act, back: () => this.#leave() }));
+    else if (route === "#why") this.#why();
     else this.#rest();
-    if (route === "#why") this.box.ask();
+  }
+
+  #why() {
+    this.list.current = null;
+    this.#put(new Why({ facts: () => this.box.facts(), act: this.box.act, back: () => this.#leave() }));
+    void this.box.ask();
   }
 
   async #open(mail) {
