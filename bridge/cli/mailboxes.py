@@ -56,6 +56,12 @@ def mailbox_add(
     since: Annotated[
         str | None, typer.Option("--since", metavar="DATE", help="With --source: fetch mail since then, as 2026-11-01.")
     ] = None,
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events", help="Keep no connection: Dovecot says when to look (postbell setup dovecot --events)."
+        ),
+    ] = False,
     config: options.Config = None,
 ) -> None:
     """Follow a mailbox: what is read, moved or deleted there is gone on devices; what they read is read there."""
@@ -72,6 +78,7 @@ def mailbox_add(
         login=login,
         secret=_secret(password_file, password_command, xoauth2_command),
         source_ms=_source_ms(since) if source else None,
+        events=events,
     )
     settings = options.settings(context, config)
     with opening.changing(settings) as transaction:
@@ -152,7 +159,7 @@ def _told(watched: Watched, standing: dict[str, Any] | None) -> dict[str, Any]:
         "folder": watched.name,
         "source": None if account.source_ms is None else output.moment(account.source_ms),
         "state": now["state"],
-        "connected": now["state"] in {"following", "polling"},
+        "connected": now["state"] in {"following", "polling", "called"},
         "reason": now["reason"],
         "since": None if now["since_ms"] is None else output.moment(now["since_ms"]),
         "last_event": None if now["event_ms"] is None else output.moment(now["event_ms"]),

@@ -13,6 +13,7 @@ import typer
 from bridge import setup as recipes
 from bridge.cli import opening, options, ownership, reach, setup_broker
 from bridge.daemon import mail_servers
+from bridge.errors import MalformedNameError
 from bridge.setup import systemd
 from bridge.setup.recipe import Recipe, Site
 from bridge.store import people
@@ -64,6 +65,9 @@ def setup(
     only_logins: Annotated[
         bool, typer.Option("--logins", help="Write a broker's login files now, and print no script.")
     ] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Have Dovecot say which mailbox changed, for: mailbox add --events.")
+    ] = False,
 ) -> None:
     """Print a shell script that connects a mail server or a broker: read it, then run it as root."""
     if server in BROKERS:
@@ -82,11 +86,25 @@ def setup(
         )
         typer.echo(str(script), nl=False)
         return
+    if events:
+        _print_events(options.settings(context, config), server, directory)
+        return
     site = Site(lmtp=None, addresses=())
     if server is not Program.SYSTEMD:  # which comes before there are users
         with opening.reading(context, config) as (settings, connection):
             site = site_of(settings, people.all_addresses(connection))
     typer.echo(str(recipe(Server(server), site, directory=directory)), nl=False)
+
+
+def _print_events(settings: Settings, server: Program, directory: str) -> None:
+    from bridge.setup import dovecot_events  # noqa: PLC0415
+
+    if server is not Program.DOVECOT:
+        raise MalformedNameError("--events is for dovecot: no other server of these has mailboxes")
+    owner, box = ownership.owner_of(settings.state_dir), settings.imap.events_dir
+    name = "" if owner is None else owner.name or str(owner.uid)
+    script = dovecot_events.recipe(name, box=str(box or dovecot_events.BOX), directory=directory)
+    typer.echo(str(script), nl=False)
 
 
 def site_of(settings: Settings, addresses: Sequence[str]) -> Site:

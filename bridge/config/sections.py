@@ -248,6 +248,11 @@ class Imap(Section):
         WHOLE, 540, "After so many seconds the server is asked anew to tell what changes (RFC 2177).", ge=10, le=1740
     )
     poll: int = key(WHOLE, 60, "How often, in seconds, a server is asked that cannot tell by itself.", ge=1, le=86_400)
+    events_dir: Path | None = key(
+        FILE,
+        None,
+        'Where a Dovecot of this machine says which mailbox changed; `""` for `/var/lib/postbell-events`.',
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,17 @@ import ssl
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from bridge.daemon.clock import wall_ms
+from bridge.daemon.mail_events import MailEvents
 from bridge.errors import StoreUnavailableError
 from bridge.metrics.readings import MailboxReadings
 from bridge.publish.backoff import Backoff
+from bridge.setup import dovecot_events
 from bridge.store import mailboxes
 
 if TYPE_CHECKING:
@@ -75,9 +78,16 @@ class Mailboxes:
             if watched.account.user_id in users:
                 follower.nudge()
 
+    def called(self, owner: str) -> None:
+        """A mail server of this machine says that a mailbox changed."""
+        for watched, (follower, _) in self._followers.items():
+            if watched.account.owner == owner:
+                follower.call()
+
     async def run(self) -> None:
         """Follow until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            events: asyncio.Task[None] | None = None
             while True:
                 try:
                     self._compare(tasks, await self._store.read(mailboxes.watched))
@@ -85,6 +95,9 @@ class Mailboxes:
                     self._log.warning("mailboxes_wait_for_store", reason=str(error))
                     await asyncio.sleep(AT_LEAST_S)
                     continue
+                if events is None and any(watched.account.events for watched in self._followers):
+                    box = self._options().imap.events_dir or Path(dovecot_events.BOX)
+                    events = tasks.create_task(MailEvents(box, called=self.called).run(), name="mail-events")
                 await self._changed.wait()
                 self._changed.clear()
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 AGAIN_S = 0.1
 """The least time between two looks, however much the server says."""
+CATCH_UP_S = 3_600.0
+"""A folder whose server says when to look is looked at so often anyhow."""
 STEADY_S = 60.0
 """A connection that held so long was a good one: the next try is at once again."""
 TOKENS = 3
@@ -74,9 +76,16 @@ class Follower:
         self._monotonic = monotonic
         self._nudged = asyncio.Event()
         self._refusals = 0
+        self._called = False
         self._which = watched.account.user, watched.account.mailbox_id, watched.name
         self._told = ""
         self._log = structlog.get_logger()
+
+    def call(self) -> None:
+        """The mail server says that something changed in this mailbox, where that is how it is followed."""
+        if self.watched.account.events:
+            self._called = True
+            self._nudged.set()
 
     def nudge(self) -> None:
         """Something changed here that the mailbox may have to be told."""
@@ -89,6 +98,9 @@ class Follower:
             begun_s = self._monotonic()
             try:
                 await self._follow()
+                await self._until_called()
+                attempt = 0
+                continue
             except ImapLoginError as error:
                 if self._refused(error):
                     await self._something_else()
@@ -121,13 +133,34 @@ class Follower:
                 standing=self.standing,
             )
             self._nudged.clear()
+            self._called = False
             await looking.first()
+            if account.events:
+                return
             waits = session.offers("IDLE")
             self._become(FollowState.FOLLOWING if waits else FollowState.POLLING, "")
             while True:
                 await self._wait(session, looking, idle=waits)
         finally:
             session.close()
+
+    async def _until_called(self) -> None:
+        """Without a connection: wait for an event, for something that the mailbox has to be told, or an hour."""
+        self._become(FollowState.CALLED, "")
+        until_s = self._monotonic() + CATCH_UP_S
+        while not self._called and (left_s := until_s - self._monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._nudged.wait()
+            except TimeoutError:
+                return
+            self._nudged.clear()
+            if not self._called:
+                await self._counterparts.meet(self.watched.folder_id)
+                if await self._counterparts.pending(self.watched.folder_id):
+                    return
+        if self._called:
+            self.standing.event_ms = self._now_ms()
 
     async def _wait(self, session: ImapSession, looking: Looking, *, idle: bool) -> None:
         """Wait for news of either side, and do what follows."""

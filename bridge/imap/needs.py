@@ -50,6 +50,9 @@ class Counterparts(Protocol):
     async def meet(self, folder_id: int) -> None:
         """Find the messages that came behind their mails."""
 
+    async def pending(self, folder_id: int) -> Mapping[int, bool]:
+        """What the mailbox is to be told, some of it."""
+
     async def tell(self, folder_id: int) -> dict[int, bool]:
         """What the mailbox is to be told now; it is noted that it is."""
 

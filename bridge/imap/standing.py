@@ -15,6 +15,8 @@ class FollowState(StrEnum):
     """It is connected, and the server tells it at once what changes."""
     POLLING = "polling"
     """It is connected to a server without IDLE, and asks every now and then."""
+    CALLED = "called"
+    """It has no connection: the server says by an event that something changed, and then it looks."""
     REFUSED = "refused"
     """The login is not taken; it does not try again before somebody has changed something."""
 

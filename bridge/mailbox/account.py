@@ -33,7 +33,8 @@ class MailAccount:
     """A mailbox of a user at a mail server.
 
     `tls` is false only for a server on this machine. `source_ms` is None where mail comes by SMTP alone; else mail
-    that the server received since then, in Unix milliseconds, is fetched where it did not come by SMTP.
+    that the server received since then, in Unix milliseconds, is fetched where it did not come by SMTP. With `events`
+    no connection is kept: the server says when something changed.
     """
 
     mailbox_id: int
@@ -45,6 +46,12 @@ class MailAccount:
     login: str
     secret: Secret
     source_ms: int | None = None
+    events: bool = False
+
+    @property
+    def owner(self) -> str:
+        """Whose mailbox it is, there: a master user's login has its own name behind that."""
+        return self.login.partition("*")[0]
 
     @property
     def url(self) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bridge.metrics.family import Samples
     from bridge.metrics.readings import Readings
 
-STATES: Final = ("connecting", "following", "polling", "refused")
+STATES: Final = ("connecting", "following", "polling", "called", "refused")
 """How following a folder can go."""
 PARTS: Final = ("mail", "store", "broker")
 """What has to be ready."""

@@ -31,6 +31,7 @@ class FollowedFolders:
         self.told = store.writing(counterparts.told)
         self.reached = store.writing(counterparts.reached)
         self.known = store.reading(counterparts.known)
+        self.pending = store.reading(counterparts.pending)
         self.wanted = store.reading(counterparts.wanted)
         self.unwanted = store.writing(counterparts.unwanted)
 

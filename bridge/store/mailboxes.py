@@ -17,7 +17,8 @@ MOST_FOLDERS = 10
 """Folders of one mailbox at most: each has a connection, and providers let in few of one account (Gmail: 15)."""
 
 _ACCOUNTS = """
-SELECT b.mailbox_id, b.user_id, u.name, b.host, b.port, b.tls, b.login, b.secret_kind, b.secret, b.source_ms
+SELECT b.mailbox_id, b.user_id, u.name, b.host, b.port, b.tls, b.login, b.secret_kind, b.secret, b.source_ms,
+    b.events
 FROM mailbox b JOIN user u USING (user_id)
 """
 
@@ -32,10 +33,10 @@ def add(transaction: Transaction, account: MailAccount, folders: Sequence[str]) 
         raise PeopleError(f"a mailbox has 1 to {MOST_FOLDERS} folders that are followed")
     connection, user_id = transaction.connection, user_id_of(transaction.connection, account.user)
     row = connection.execute(
-        "INSERT INTO mailbox (user_id, host, port, tls, login, secret_kind, secret, source_ms, created_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, host, port, login) DO UPDATE SET tls = excluded.tls,"
-        " secret_kind = excluded.secret_kind, secret = excluded.secret, source_ms = excluded.source_ms"
-        " RETURNING mailbox_id",
+        "INSERT INTO mailbox (user_id, host, port, tls, login, secret_kind, secret, source_ms, events, created_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, host, port, login) DO UPDATE SET"
+        " tls = excluded.tls, secret_kind = excluded.secret_kind, secret = excluded.secret,"
+        " source_ms = excluded.source_ms, events = excluded.events RETURNING mailbox_id",
         (
             user_id,
             account.host,
@@ -45,6 +46,7 @@ def add(transaction: Transaction, account: MailAccount, folders: Sequence[str]) 
             account.secret.kind,
             account.secret.where,
             account.source_ms,
+            int(account.events),
             transaction.now_ms,
         ),
     ).fetchone()
@@ -93,7 +95,7 @@ def any_mailboxes(connection: sqlite3.Connection) -> bool:
 
 
 def _account(row: tuple[object, ...]) -> MailAccount:
-    mailbox_id, user_id, user, host, port, tls, login, kind, where, source_ms = row
+    mailbox_id, user_id, user, host, port, tls, login, kind, where, source_ms, events = row
     return MailAccount(
         mailbox_id=int(str(mailbox_id)),
         user_id=int(str(user_id)),
@@ -104,4 +106,5 @@ def _account(row: tuple[object, ...]) -> MailAccount:
         login=str(login),
         secret=Secret(SecretKind(str(kind)), str(where)),
         source_ms=None if source_ms is None else int(str(source_ms)),
+        events=bool(events),
     )

@@ -67,7 +67,7 @@ service pop3-login {{
     ssl = yes
   }}
 }}
-"""
+{more}"""
 
 
 @dataclass
@@ -124,8 +124,8 @@ class Dovecot:
 
 
 @contextmanager
-def dovecot(*, notice_s: int = 120) -> Iterator[Dovecot]:
-    """One that says "Still here" to those who wait every so many seconds; 120 is its default."""
+def dovecot(*, notice_s: int = 120, more: str = "") -> Iterator[Dovecot]:
+    """One that says "Still here" to those who wait every so many seconds; 120 is its default. `more` are settings."""
     program = need("dovecot")
     for each in ("imap", "pop3"):
         if not Path("/usr/lib/dovecot", each).exists():
@@ -140,7 +140,7 @@ def dovecot(*, notice_s: int = 120) -> Iterator[Dovecot]:
     os.chown(here / "home", owner.pw_uid, owner.pw_gid)
     chain, key = self_signed(here)
     places = {"here": here, "chain": chain, "key": key, "password": PASSWORD, "notice": notice_s}
-    places |= {"uid": owner.pw_uid, "gid": owner.pw_gid}
+    places |= {"uid": owner.pw_uid, "gid": owner.pw_gid, "more": more}
     server = None
     try:
         server = _started(program, places)

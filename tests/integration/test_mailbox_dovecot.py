@@ -4,9 +4,11 @@ other, whatever was away meanwhile."""
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from bridge.setup import dovecot_events
 from tests.bench.dovecot import dovecot
 from tests.support.mailbox import ALICE, MailClient, Phone, closing_all, follow, letter, wait_followed
 from tests.support.system import System
@@ -167,3 +169,45 @@ def test_a_wrong_password_is_said_and_not_tried_again(system, server):
     log = (system.directory / "serve.log").read_text()
     assert "wrong" not in log.replace(str(secret), "")
     assert log.count("mailbox_refused") == 1
+
+
+@pytest.fixture
+def telling(tmp_path):
+    """A Dovecot that says which mailbox changed, set up as the recipe has it."""
+    box = tmp_path / "events"
+    box.mkdir()
+    box.chmod(0o1733)
+    tmp_path.chmod(0o755)
+    tmp_path.parent.chmod(0o755)
+    tmp_path.parent.parent.chmod(0o755)
+    made = dovecot_events.recipe("root", box=str(box), directory=str(tmp_path))
+    script, plugins = made.files
+    Path(script.path).write_text(script.text)
+    with dovecot(more=plugins.text) as running:
+        yield running, box
+
+
+def test_dovecot_says_which_mailbox_changed_and_no_connection_is_kept(telling, tmp_path):
+    server, box = telling
+    options = {"POSTBELL_IMAP__CA_FILE": str(server.authority), "POSTBELL_IMAP__EVENTS_DIR": str(box)}
+    with System(tmp_path, **options) as system:
+        login = system.add("alice")
+        system.serve()
+        both(system, server, 1, 2)
+        follow(system, server, "--events")
+        client, phone = MailClient(server), Phone(system, login)
+        with closing_all(client, phone):
+            until(lambda: len(phone.shown) == 2, what="the phone to show all")
+            client.mark(1)
+            until(lambda: phone.shown == {"number 2"}, what="1 to be gone, which was read")
+            assert json.loads(system.run("mailbox", "list", "--json").stdout)[0]["state"] in {"called", "connecting"}
+            [second] = phone.ids
+            phone.say(f"seen {second}")
+            until(lambda: client.seen()["number 2"], what="2 to be seen in the mailbox")
+            system.stop(system.processes[-1])
+            client.mark(2, on=False)
+            system.serve()
+        phone = Phone(system, login)
+        with closing_all(phone):
+            until(lambda: phone.shown == {"number 2"}, what="what happened meanwhile")
+    assert list(box.iterdir()) == []

@@ -45,7 +45,7 @@ class MailClient:
     def uid(self, number: int) -> str:
         """The UID of a mail; empty when it is not in this folder."""
         self.imap.noop()
-        _, found = self.imap.uid("SEARCH", "HEADER", "Subject", f'"number {number}"')
+        _, found = self.imap.uid("SEARCH", "HEADER", "Message-ID", f'"<number-{number}@example.net>"')
         return (found[0] or b"").decode()
 
     def mark(self, number: int, flag: str = r"(\Seen)", *, on: bool = True) -> None:

@@ -10,6 +10,7 @@ CREATE TABLE mailbox (
     secret_kind TEXT    NOT NULL CHECK (secret_kind IN ('password-file', 'password-command', 'xoauth2-command')),
     secret      TEXT    NOT NULL,                    -- the file or command that has the secret, never the secret itself
     source_ms   INTEGER,                             -- mail received since then is fetched; NULL: none is
+    events      INTEGER NOT NULL DEFAULT 0,          -- no connection is kept: its server says when to look
     created_ms  INTEGER NOT NULL,
     UNIQUE (user_id, host, port, login)
 ) STRICT;

@@ -171,11 +171,12 @@ CREATE TABLE mailbox (
     secret_kind TEXT    NOT NULL CHECK (secret_kind IN ('password-file', 'password-command', 'xoauth2-command')),
     secret      TEXT    NOT NULL,                    
     source_ms   INTEGER,                             
+    events      INTEGER NOT NULL DEFAULT 0,          
     created_ms  INTEGER NOT NULL,
     UNIQUE (user_id, host, port, login)
 ) STRICT;
-INSERT INTO mailbox VALUES(1,1,'imap.example.org',993,1,'alice','password-file','/etc/postbell/alice.imap',NULL,1780000000000);
-INSERT INTO mailbox VALUES(2,2,'127.0.0.1',143,0,'bob','xoauth2-command','/usr/local/bin/token bob',1780000000000,1780000000000);
+INSERT INTO mailbox VALUES(1,1,'imap.example.org',993,1,'alice','password-file','/etc/postbell/alice.imap',NULL,0,1780000000000);
+INSERT INTO mailbox VALUES(2,2,'127.0.0.1',143,0,'bob*master','xoauth2-command','/usr/local/bin/token bob',1780000000000,1,1780000000000);
 CREATE TABLE folder (                                
     folder_id  INTEGER PRIMARY KEY AUTOINCREMENT,
     mailbox_id INTEGER NOT NULL REFERENCES mailbox ON DELETE CASCADE,
