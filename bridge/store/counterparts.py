@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bridge.contract import ids
 from bridge.kept import Kept
 from bridge.mailbox.agreeing import Agreed, By, compared, met
-from bridge.mailbox.matching import TRACE_BYTES, Candidate, Sighting, match
+from bridge.mailbox.matching import NEAR_MS, Candidate, Sighting, match
 from bridge.rules.alert import Alert
 from bridge.store import messages
 
@@ -38,16 +38,20 @@ FROM counterpart c JOIN folder f USING (folder_id) JOIN mailbox b USING (mailbox
 CROSS JOIN message m ON m.user_id = b.user_id AND m.number = c.number
 WHERE c.folder_id = ? AND (m.seen <> c.agreed OR c.doubt) ORDER BY c.uid LIMIT ?
 """
-_CANDIDATES = f"""
+_CANDIDATES = """
 SELECT m.number, m.message_id, m.size, m.seen, m.seen_ms, m.seen_by FROM message m
-WHERE m.user_id = :user_id AND m.message_id = :message_id AND m.number >= :since
-    AND (m.message_id <> '' OR m.size BETWEEN :size - {TRACE_BYTES} AND :size + {TRACE_BYTES})
+WHERE m.user_id = :user_id AND {which}
     AND NOT EXISTS (SELECT 1 FROM counterpart c WHERE c.folder_id = :folder_id AND c.number = m.number)
 ORDER BY m.number DESC LIMIT 50
-"""  # noqa: S608 - ours
+"""
+NAMED = _CANDIDATES.format(which="m.message_id <> '' AND m.message_id = :message_id")
+NAMELESS = _CANDIDATES.format(which="m.message_id = '' AND m.number BETWEEN :since AND :until")
 _UNMATCHED = """
-SELECT c.uid, c.agreed, c.message_id, c.size, c.arrived_ms FROM counterpart c
-WHERE c.folder_id = ? AND c.number IS NULL ORDER BY c.uid
+SELECT c.uid, c.agreed, c.message_id, c.size, c.arrived_ms
+FROM counterpart c JOIN folder f USING (folder_id) JOIN mailbox b USING (mailbox_id)
+WHERE c.folder_id = ? AND c.number IS NULL AND (c.message_id = '' OR EXISTS (
+    SELECT 1 FROM message m WHERE m.user_id = b.user_id AND m.message_id <> '' AND m.message_id = c.message_id))
+ORDER BY c.uid
 """
 _ELSEWHERE = """
 SELECT 1 FROM counterpart c JOIN folder f USING (folder_id) JOIN mailbox b USING (mailbox_id)
@@ -55,8 +59,6 @@ WHERE c.number = ? AND c.folder_id <> ? AND b.user_id = ? LIMIT 1
 """
 AT_ONCE = 200
 """Mails of a folder that are told at once."""
-_NEAR_MS = 3_600_000
-"""Without a Message-ID only messages of this time around are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +240,12 @@ def link(transaction: Transaction, folder_id: int, uid: int, number: int) -> Non
 
 
 def _find(connection: sqlite3.Connection, folder_id: int, user_id: int, mail: Sighting) -> Candidate | None:
-    since = 0 if mail.message_id else ids.at(mail.arrived_ms - _NEAR_MS)
-    values = {
-        "folder_id": folder_id,
-        "user_id": user_id,
-        "message_id": mail.message_id,
-        "size": mail.size,
-        "since": since,
-    }
+    values: dict[str, object] = {"folder_id": folder_id, "user_id": user_id}
+    if mail.message_id:
+        rows = connection.execute(NAMED, values | {"message_id": mail.message_id})
+    else:
+        since, until = ids.at(mail.arrived_ms - NEAR_MS), ids.at(mail.arrived_ms + NEAR_MS)
+        rows = connection.execute(NAMELESS, values | {"since": since, "until": until})
     candidates = [
         Candidate(
             number=number,
@@ -254,7 +254,7 @@ def _find(connection: sqlite3.Connection, folder_id: int, user_id: int, mail: Si
             seen=bool(seen),
             by=None if seen_ms is None else seen_by or "",
         )
-        for number, message_id, size, seen, seen_ms, seen_by in connection.execute(_CANDIDATES, values)
+        for number, message_id, size, seen, seen_ms, seen_by in rows
         if not (seen and seen_ms is None)  # nobody saw it: a rule keeps it from the devices, so it is left alone
     ]
     return match(mail, candidates)
