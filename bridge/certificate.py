@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOK_S = 2.0
+"""How often the files are looked at."""
+WITHOUT_S = 30.0
+"""How often it is looked whether a listener has a certificate by now that had none."""
 
 log = structlog.get_logger()
 

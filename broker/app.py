@@ -114,7 +114,7 @@ class Parts:
         self.attendance = Attendance(self.store, statistics=statistics, clock=time.time)
         self._waiting = {session.username: session for session in self.store.load()}
         self.router.restore_retained()
-        self.logins = Logins(self.reader, on_change=self._logins_changed)
+        self.logins = Logins(self.reader, on_change=self._logins_changed, place=settings.state_dir)
         self.reception = _reception(settings.limits, self.logins, statistics, turns)
         self.serving = Serving(
             shared=self.shared,

@@ -1,7 +1,7 @@
 """Logins: read from the store's table, followed as it changes, checked without stopping the loop.
 
-The table belongs to the bridge; it is opened read-only and asked five times a second whether anything
-was committed, and once more before anybody is refused: a login works as soon as it was added. Most
+The table belongs to the bridge; it is opened read-only and asked after each commit, at most five times a second,
+whether anything changed, and once more before anybody is refused: a login works as soon as it was added. Most
 commits are mail, so the row `revision` that grows with every change of a login is asked before the table. A
 generated password (at least 128 random bits) is checked by one SHA-256; one that a person chose costs
 argon2, which runs in a thread, two at a time, and is remembered once it was right, so that a reconnect
@@ -25,6 +25,7 @@ import structlog
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from broker.acl import Identity, Role
+from broker.commits import TableWatch
 from broker.errors import LoginsUnavailableError
 
 if TYPE_CHECKING:
@@ -160,14 +161,23 @@ class LoginReader:
 
 
 class Logins:
-    """Checks passwords against the newest table. `on_change` is told each table that is new, the first as well."""
+    """Checks passwords against the newest table. `on_change` is told each table that is new, the first as well.
+
+    The file of the table lies in `place`, which is watched; without it the table is looked at each `poll_s` seconds.
+    """
 
     def __init__(
-        self, reader: LoginReader, *, on_change: Callable[[LoginTable], None], poll_s: float = _POLL_S
+        self,
+        reader: LoginReader,
+        *,
+        on_change: Callable[[LoginTable], None],
+        place: Path | None = None,
+        poll_s: float = _POLL_S,
     ) -> None:
         self.table: LoginTable | None = None
         self._on_change = on_change
         self._reader = reader
+        self._place = place
         self._poll_s = poll_s
         self._wanted = asyncio.Event()
         self._next_look = asyncio.Event()  # set when the look that has not begun yet has ended
@@ -181,6 +191,13 @@ class Logins:
     async def follow(self) -> None:
         """Keep the table fresh until cancelled. Trouble with the file is logged once; the last table stays."""
         loop = asyncio.get_running_loop()
+        watch = None if self._place is None else TableWatch(self._place, told=self._wanted.set)
+        with contextlib.ExitStack() as stack:
+            if watch is not None:
+                stack.callback(watch.close)
+            await self._follow(loop, watch)
+
+    async def _follow(self, loop: asyncio.AbstractEventLoop, watch: TableWatch | None) -> None:
         while True:
             begun_at = loop.time()
             self._wanted.clear()
@@ -189,8 +206,9 @@ class Logins:
             this_look.set()
             pause_s = max(_SHORTEST_PAUSE_S, min(_DUTY * (loop.time() - begun_at), _LONGEST_PAUSE_S))
             await asyncio.sleep(pause_s)
+            enough_s = watch.arm() if watch else 0.0
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s - pause_s):
+                async with asyncio.timeout(enough_s or self._poll_s - pause_s):
                     await self._wanted.wait()
 
     async def refresh(self) -> None:

@@ -6,12 +6,18 @@ Whoever asks looks for himself whether it is really time, and sets the next time
 from __future__ import annotations
 
 import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Deadlines:
     """Names with the earliest time (epoch seconds) at which something may be due for them."""
 
     def __init__(self) -> None:
+        self.sooner: Callable[[], None] = lambda: None
+        """Called when something is due before all that was due so far."""
         self._heap: list[tuple[float, str]] = []
         self._at: dict[str, float] = {}
 
@@ -28,7 +34,10 @@ class Deadlines:
         known = self._at.get(name)
         if known is None or at < known:
             self._at[name] = at
+            first_at = self.next_at
             heapq.heappush(self._heap, (at, name))
+            if first_at is None or at < first_at:
+                self.sooner()
 
     def due(self, now: float) -> list[str]:
         """The names whose time has come, each once; they are forgotten with this."""

@@ -67,6 +67,10 @@ class Roster:
         """When `look_after` may have something to do (epoch); None when it never will."""
         return self._due.next_at
 
+    def when_sooner(self, told: Callable[[], None]) -> None:
+        """Have this called whenever `next_at` is earlier than before."""
+        self._due.sooner = told
+
     def restore(self, who: Identity, saved: SavedSession) -> DeviceSession:
         """Put back a session that the last broker process left; its queue follows (restoring.py)."""
         delivery = Delivery(self._holding.bounds, next_seq=saved.last_seq + 1, unread=saved.queued)

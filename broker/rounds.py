@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from broker.wire.message import Message
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 _REPORT = 3  # units of work (turns.py) of one of its topics
 _REPORT_S = 10.0  # between two rounds of $SYS
-_LOOK_S = 1.0  # between two looks whether a session has to end, or a will to be sent, if nothing is due earlier
 _LEAST_S = 0.01
 
 
@@ -28,15 +28,22 @@ class Rounds:
 
     async def run(self) -> None:
         """Look again and again."""
-        shared, report_at = self._shared, self._begun_at
+        shared, report_at, sooner = self._shared, self._begun_at, asyncio.Event()
+        shared.router.roster.when_sooner(sooner.set)
         while True:
             now, router = shared.clock(), shared.router
             router.roster.look_after(now)
             if self._loop.time() >= report_at:
                 report_at = self._loop.time() + _REPORT_S
                 await self._report(now)
+            sooner.clear()
             due_at = router.roster.next_at
-            await asyncio.sleep(_LOOK_S if due_at is None else min(max(due_at - now, _LEAST_S), _LOOK_S))
+            wait_s = max(report_at - self._loop.time(), _LEAST_S)
+            if due_at is not None:
+                wait_s = min(wait_s, max(due_at - now, _LEAST_S))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await sooner.wait()
 
     async def _report(self, now: float) -> None:
         router = self._shared.router

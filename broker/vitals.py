@@ -8,8 +8,8 @@ import resource
 from collections import deque
 from pathlib import Path
 
-LOOK_S = 1.0
-REMEMBERED = 60
+LOOK_S = 5.0
+REMEMBERED = 12
 """Looks: what was late shows for a minute, so that whoever asks every half minute sees it."""
 _PROC = Path("/proc/self")
 

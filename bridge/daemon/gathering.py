@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bridge.daemon.app import Bridge
 
-LOOK_S = 5.0
+LOOK_S = 15.0
 """How often it is looked which rows wait: so exact is the age of the oldest."""
 SPOOL_S = 60.0
 """How often the spool is counted: it may have many files."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-LOOK_S = 1.0
-REMEMBERED = 60
+LOOK_S = 5.0
+REMEMBERED = 12
 """Looks: what was late shows for a minute, so that whoever asks every half minute sees it."""
 
 
 class LoopLag:
-    """Looks every second. The broker does the same for its own loop (broker/vitals.py)."""
+    """Looks every few seconds. The broker does the same for its own loop (broker/vitals.py)."""
 
     def __init__(self) -> None:
         self._late_s: deque[float] = deque(maxlen=REMEMBERED)

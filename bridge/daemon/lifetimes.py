@@ -7,6 +7,7 @@ after a step forward nothing is dropped for a day, since the clock may be the on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bridge.store.bodies import Keeping
     from bridge.store.store import Store
 
-LOOK_S = 2.0
+LOOK_S = 5.0
 """How often the clock, the live sets and the storms are looked at."""
 CLEAR_S = 60.0
 """How often bodies and old headers are held against their limits."""
@@ -66,6 +67,7 @@ class Lifetimes:
         self.most_messages = most_messages
         self._clear_at = self._count_at = monotonic()
         self._doubted = False
+        self._reviewed = asyncio.Event()
         self.full: dict[int, str] = {}
         """Id and name of the users who may have no more messages, as of the last count."""
         self._counted = counted
@@ -78,12 +80,16 @@ class Lifetimes:
                 await self.look()
             except StoreUnavailableError as error:
                 self._log.warning("lifetimes_wait_for_store", reason=str(error))
-            await asyncio.sleep(LOOK_S)
+            self._reviewed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0 if self._doubted else LOOK_S):
+                    await self._reviewed.wait()
 
     def review(self) -> None:
-        """Work every live set out and count all messages at the next look: the settings have changed."""
+        """Look at once, work every live set out and count all messages: the settings have changed."""
         self._doubted = True
         self._count_at = self._monotonic()
+        self._reviewed.set()
 
     async def look(self) -> None:
         """One look: clock, live sets, and now and then the limits on bodies."""

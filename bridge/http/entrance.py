@@ -79,6 +79,8 @@ class Entrance:
         self._welcoming: set[asyncio.Task[None]] = set()
         self.visitors: set[Visitor] = set()
         """Those that are here, or about to be."""
+        self.visited = asyncio.Event()
+        """Set as long as there may be some."""
         self._log = structlog.get_logger()
 
     async def accept(self, listener: socket.socket) -> None:
@@ -113,6 +115,7 @@ class Entrance:
 
         visitor = self._invite(gone)
         self.visitors.add(visitor)
+        self.visited.set()
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: visitor, connection, ssl=self.tls, ssl_handshake_timeout=self._handshake_s

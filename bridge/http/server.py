@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
-from bridge.certificate import LOOK_S, Certificate
+from bridge.certificate import LOOK_S, WITHOUT_S, Certificate
 from bridge.config.endpoints import TcpAddress
 from bridge.errors import ConfigurationError
 from bridge.http import entrance
@@ -121,12 +121,15 @@ class HttpServer:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S if self._certificate is not None else WITHOUT_S)
             if self._certificate is not None:
                 self._certificate.look()
 
     async def _sweep(self) -> None:
         while True:
+            if not self._entrance.visitors:
+                self._entrance.visited.clear()
+                await self._entrance.visited.wait()
             await asyncio.sleep(self._settings.sweep_s)
             for visitor in [each for each in self._entrance.visitors if each.overdue()]:
                 visitor.cut_off()

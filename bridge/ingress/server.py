@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from bridge.certificate import LOOK_S, Certificate
+from bridge.certificate import LOOK_S, WITHOUT_S, Certificate
 from bridge.errors import ConfigurationError
 from bridge.ingress.context import IngressContext
 from bridge.ingress.conversation import Conversation
@@ -152,7 +152,7 @@ class Ingress:
     async def follow(self, *, every_s: float = LOOK_S) -> None:
         """Use a renewed certificate as soon as its files change, until cancelled."""
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(every_s if self._certificate is not None else WITHOUT_S)
             if self._certificate is not None:
                 self._certificate.look()
 

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from broker import commits
 from broker.acl import Identity, Role
 from broker.auth import LoginReader, Logins, LoginTable
 from broker.errors import LoginsUnavailableError
@@ -61,6 +62,23 @@ async def test_a_login_that_was_just_added_gets_in_at_once(tmp_path):
         assert await check(logins, "alice.watch", "another") is not None
         assert await check(logins, "alice.watch", password_of("alice.watch")) is None
         written.close()
+
+
+@in_loop
+async def test_a_change_is_noticed_though_nobody_asks(tmp_path, monkeypatch):
+    monkeypatch.setattr(commits, "SETTLES_S", 0.0)
+    written = WrittenTable(tmp_path / "postbell.db")
+    written.add("alice.phone")
+    reader, told = LoginReader(tmp_path / "postbell.db"), asyncio.Queue()
+    logins = Logins(reader, on_change=told.put_nowait, place=tmp_path, poll_s=NEVER)
+    task = asyncio.create_task(logins.follow())
+    assert len(await asyncio.wait_for(told.get(), 60)) == 1
+    written.add("alice.watch")
+    assert len(await asyncio.wait_for(told.get(), 60)) == 2
+    task.cancel()
+    await asyncio.wait([task])
+    reader.close()
+    written.close()
 
 
 @in_loop

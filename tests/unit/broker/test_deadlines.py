@@ -19,6 +19,14 @@ def test_names_are_due_once_at_their_earliest_time():
     assert deadlines.next_at is None
 
 
+def test_what_is_due_before_all_else_is_told():
+    deadlines, told = Deadlines(), []
+    deadlines.sooner = lambda: told.append(deadlines.next_at)
+    for name, at in (("a", 5.0), ("b", 3.0), ("c", 4.0), ("a", 2.0), ("a", 9.0)):
+        deadlines.set(name, at)
+    assert told == [5.0, 3.0, 2.0]
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), max_size=60), st.integers(0, 50))
 def test_whoever_asks_hears_of_all_that_is_due(told, now):
     deadlines, earliest = Deadlines(), {}

@@ -1,0 +1,95 @@
+"""Whoever watches a directory is told of what is written there, by bridge and broker alike, and else left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+
+import pytest
+
+from bridge.daemon import commits as of_bridge
+from broker import commits as of_broker
+
+WATCHES = {"bridge": (of_bridge, "CommitWatch"), "broker": (of_broker, "TableWatch")}
+
+
+@pytest.fixture(params=WATCHES)
+def watch(request, monkeypatch, tmp_path):
+    """What makes a watch of a directory of the test, and how often it was told of something."""
+    module, name = WATCHES[request.param]
+    monkeypatch.setattr(module, "SETTLES_S", 0.0)
+    told = asyncio.Event()
+
+    def made(directory=tmp_path):
+        return contextlib.closing(getattr(module, name)(directory, told=told.set))
+
+    made.told = told
+    made.module = module
+    return made
+
+
+def test_a_file_that_is_written_wakes(watch, tmp_path):
+    async def story():
+        with watch() as commits:
+            for way in ("made", "grown", "gone"):
+                watch.told.clear()
+                assert commits.arm() == watch.module.BEAT_S
+                assert commits.arm() == watch.module.BEAT_S  # twice is no harm
+                if way == "gone":
+                    (tmp_path / "store").unlink()
+                else:
+                    with (tmp_path / "store").open("a") as file:
+                        file.write(way)
+                await asyncio.wait_for(watch.told.wait(), 60)
+
+    asyncio.run(story())
+
+
+def test_what_was_written_between_two_looks_is_looked_at_at_once(watch, monkeypatch, tmp_path):
+    async def story():
+        with watch() as commits:
+            assert commits.arm() == watch.module.BEAT_S
+            monkeypatch.setattr(watch.module, "SETTLES_S", 60.0)
+            (tmp_path / "store").write_bytes(b"x")
+            await asyncio.wait_for(watch.told.wait(), 60)
+            assert commits.arm() == 0.0  # the commit may not be there yet
+            monkeypatch.setattr(watch.module, "SETTLES_S", 0.0)
+            assert commits.arm() == watch.module.BEAT_S
+
+    asyncio.run(story())
+
+
+def test_where_nothing_tells_it_is_looked_as_often_as_ever(watch, monkeypatch, tmp_path):
+    async def story():
+        with watch(tmp_path / "nowhere") as commits:
+            assert commits.arm() == 0.0
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+        with watch() as commits:
+            assert commits.arm() == 0.0
+
+        class Exhausted:
+            def inotify_init1(self, _flags):
+                return -1
+
+            def inotify_add_watch(self, *_):
+                raise AssertionError
+
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Exhausted())
+        with watch() as commits:
+            assert commits.arm() == 0.0
+
+    asyncio.run(story())
+
+
+def test_closed_it_tells_nothing(watch, tmp_path):
+    async def story():
+        with watch() as commits:
+            commits.arm()
+        commits.close()
+        (tmp_path / "store").write_bytes(b"x")
+        await asyncio.sleep(0)
+        assert not watch.told.is_set()
+        assert commits.arm() == 0.0
+
+    asyncio.run(story())
