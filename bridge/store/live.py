@@ -15,7 +15,7 @@ from bridge.store import marks, views
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from bridge.box.live_set import Retention
     from bridge.store.writer import Transaction
@@ -83,8 +83,10 @@ def move(transaction: Transaction, user_id: int, moves: Moves) -> None:
             transaction.connection.execute(MOVES, (live, user_id, json.dumps(numbers)))
 
 
-def _mark_views(transaction: Transaction, users: Iterable[int]) -> None:
+def _mark_views(transaction: Transaction, users: Collection[int]) -> None:
     """Mark the digest and the views that are on: one that is off was cleared, and is not cleared again at each mail."""
+    if not users:
+        return
     rows = transaction.connection.execute(
         "SELECT user_id, name, views FROM user WHERE user_id IN (SELECT value FROM json_each(?))",
         (json.dumps(sorted(users)),),
