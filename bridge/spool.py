@@ -72,7 +72,7 @@ class Spool:
     def begin(self) -> SpooledMessage:
         """A new, empty message; end it with `finish` or `discard`."""
         return SpooledMessage(
-            self._directory / (self._name() + SUFFIX),
+            lambda: self._directory / (self._name() + SUFFIX),
             memory_limit=self._memory_limit,
             digest=self._digest(),
             disk=self._disk,
@@ -124,8 +124,12 @@ class Spool:
 class SpooledMessage:
     """One message on its way in. Not for use by two tasks at once."""
 
-    def __init__(self, path: Path, *, memory_limit: int, digest: Digest, disk: ThreadPoolExecutor) -> None:
-        self._path = path
+    def __init__(
+        self, place: Callable[[], Path], *, memory_limit: int, digest: Digest, disk: ThreadPoolExecutor
+    ) -> None:
+        """`place` says where its file is to be, if it comes to that."""
+        self._place = place
+        self._path: Path
         self._memory_limit = memory_limit
         self._digest = digest
         self._disk = disk
@@ -163,6 +167,7 @@ class SpooledMessage:
         self._digest.update(chunk)
         self._head += chunk
         self._in_file = True
+        self._path = self._place()
         whole = bytes(self._head)
         del self._head[HEAD_BYTES:]
         await self._on_disk(self._append, whole)
