@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import contextlib
 import os
 import signal
 import socket
 import time
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -333,14 +333,10 @@ def test_a_mail_is_the_same_behind_the_line(text):
     async def story():
         came: list[Any] = []
         ended = asyncio.Event()
-        ends = socket.socketpair()
         lines = []
-        for end in ends:
-            line = frames.WorkerLine(heard=came.append, lost=ended.set)
-            await asyncio.get_running_loop().create_unix_connection(
-                functools.partial(lambda made: made, line), sock=end
-            )
-            lines.append(line)
+        for end in socket.socketpair():
+            lines.append(frames.WorkerLine(heard=came.append, lost=ended.set))
+            await asyncio.get_running_loop().create_unix_connection(partial(lines.__getitem__, -1), sock=end)
         to = (Recipient("a@x", 1, "alice", text), Recipient("b@x", 2, "bob"))
         envelope = Envelope(text, to, Body(bytes(300_000), 400_000, b"digest", "file.eml"), "ESMTPS", "192.0.2.1")
         read = ReadMail(Header(3, text, "b@x", text, text, 5, text, None), "<id@x>", text)
@@ -353,8 +349,8 @@ def test_a_mail_is_the_same_behind_the_line(text):
         lines[0].close()
         await asyncio.wait_for(ended.wait(), PATIENCE_S)
         await until(lambda: len(came) == 3)
+        await until(lambda: all(line._transport is None for line in lines))
         for line in lines:
-            await until(lambda line=line: line._transport is None)
             line.say("nothing")
             line.close()
         assert lines[0].said == 3
