@@ -51,6 +51,7 @@ class World:
         self.gone: list[str] = []
         self.kept: list[tuple[Envelope, ReadMail]] = []
         self.open = 0
+        self.hostname = "mx.example"
         self.tally = Tally()
         self.failure: Exception | None = None
 
@@ -68,7 +69,7 @@ class World:
     def settings(self, name):
         return WorkerSettings(
             name=name,
-            ingress=IngressSettings(hostname="mx.example"),
+            ingress=IngressSettings(hostname=self.hostname),
             beliefs=Beliefs(),
             spool_dir=self.directory / "spool",
             log_level="warning",
@@ -188,9 +189,10 @@ def test_workers_know_at_once_what_changed_before_a_connection(tmp_path):
             crew.tell_full()
             world.users = Directory.of([User(1, "alice")], [(f"a{number}@example.org", 1)])
             crew.tell_directory()
+            world.hostname = f"mx{number}.example"
             crew.tell_settings()
             async with passed(crew) as wire:
-                await ask(wire, b"")
+                assert (await ask(wire, b"")).startswith(f"220 {world.hostname} ".encode())
                 await ask(wire, b"HELO x\r\n")
                 await ask(wire, b"MAIL FROM:<>\r\n")
                 said = await ask(wire, b"RCPT TO:<a%d@example.org>\r\n" % number)
