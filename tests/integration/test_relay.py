@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import struct
 from ipaddress import ip_network
@@ -230,6 +231,28 @@ def test_a_page_that_reads_nothing_holds_the_broker_up_and_is_let_go():
             here.transport.abort()
 
     told(story)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_page_that_is_gone_while_it_was_waited_for_is_no_defect(loop):
+    async def story():
+        defects = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: defects.append(context))
+        async with relaying() as (broker, relay, url):
+            here = await page(url, max_queue=1)
+            _, writer = await broker.next()
+            here.transport.pause_reading()
+            writer.write(b"x" * LARGE)
+            await until_on_loop(lambda: writer.transport.get_write_buffer_size() < LARGE, what="some of it to go")
+            await asyncio.sleep(0.2)  # until it is stuck, or would be
+            linger = struct.pack("ii", 1, 0)
+            here.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            here.transport.abort()
+            await until_on_loop(lambda: not relay.open, what="the page to be counted out")
+        gc.collect()
+        assert defects == []
+
+    told(story, loop)
 
 
 def test_a_broker_that_reads_nothing_holds_the_page_up():

@@ -64,3 +64,39 @@ def test_without_a_network_it_is_called_by_its_name(monkeypatch):
     monkeypatch.setattr("socket.socket", unreachable)
     monkeypatch.setattr("socket.gethostname", lambda: "raspberry")
     assert reach.from_the_network(TcpAddress("0.0.0.0", 1883)) == TcpAddress("raspberry", 1883)
+
+
+@pytest.mark.parametrize(
+    ("http", "said", "url"),
+    [
+        ({}, None, None),
+        ({"listen": "127.0.0.1:8080", "web": False}, None, None),
+        ({"listen": "127.0.0.1:8080"}, None, "http://127.0.0.1:8080"),
+        ({"listen": "127.0.0.1:0"}, None, "http://127.0.0.1"),
+        ({"listen": "127.0.0.1:0"}, "127.0.0.1:40003", "http://127.0.0.1:40003"),
+        ({"listen": "127.0.0.1:443", "tls_cert": "/c", "tls_key": "/k"}, None, "https://127.0.0.1:443"),
+        ({"listen": "127.0.0.1:8080", "public_url": "https://mail.example.org"}, None, "https://mail.example.org"),
+    ],
+)
+def test_where_browsers_have_the_web_client_from(tmp_path, http, said, url):
+    settings = configured(state_dir=tmp_path, http=http)
+    runfile.write(settings.run_dir, runfile.BRIDGE, {"http": said})
+    found = reach.web_url(settings)
+    assert (None if found is None else str(found)) == url
+
+
+@pytest.mark.parametrize(
+    ("sections", "said", "url"),
+    [
+        ({}, None, None),
+        ({}, "192.168.178.30:8883", "mqtts://192.168.178.30:8883"),
+        ({"broker": {"public_url": "mqtts://mail.example.org"}}, "192.168.178.30:8883", "mqtts://mail.example.org"),
+        ({"broker": {"public_url": "wss://mail.example.org"}}, "192.168.178.30:8883", None),
+        ({"broker": {"embedded": False}, "mqtt": {"url": "mqtt://other"}}, "192.168.178.30:8883", None),
+    ],
+)
+def test_where_the_broker_is_reached_with_tls(tmp_path, sections, said, url):
+    settings = configured(state_dir=tmp_path, **sections)
+    runfile.write(settings.run_dir, runfile.BROKER, {"mqtts": said})
+    found = reach.secure_url(settings)
+    assert (None if found is None else str(found)) == url
