@@ -47,6 +47,8 @@ class Announcing:
         self._announced: dict[str, bytes] = {}
         """What was published on this connection, or found there."""
         self._asking = True
+        self._unheard = ""
+        """Why nothing is heard on this connection, if so: told as soon as there is somebody whom that concerns."""
         self._refused = False
         self._log = structlog.get_logger()
 
@@ -62,7 +64,7 @@ class Announcing:
 
     async def keep(self, connection: BrokerConnection) -> None:
         """Announce, and again whenever something changed, until the connection is lost."""
-        self._announced, self._refused = {}, False
+        self._announced, self._refused, self._unheard = {}, False, ""
         try:
             with connection.retained(self._found):
                 if self._asking:
@@ -87,7 +89,7 @@ class Announcing:
         try:
             await connection.subscribe([discovery.any_topic(self._prefix), discovery.status(self._prefix)], qos=0)
         except (RefusedError, TimeoutError) as error:
-            self._tell(str(error) or "no answer to the subscription")
+            self._unheard = str(error) or "no answer to the subscription"
         self._asking = True
 
     async def _bring_up_to_date(self, connection: BrokerConnection) -> None:
@@ -96,6 +98,8 @@ class Announcing:
         except StoreUnavailableError:
             asyncio.get_running_loop().call_later(RETRY_S, self.wake)
             return
+        if wanted and self._unheard:
+            self._tell(self._unheard)
         anew = self._is_due()
         for topic in self._announced.keys() - wanted.keys():
             await self._publish(connection, topic, b"")

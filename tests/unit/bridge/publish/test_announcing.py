@@ -95,6 +95,19 @@ def test_a_refusal_is_told_once_and_mail_is_not_concerned():
     asyncio.run(story())
 
 
+def test_a_refusal_that_concerns_nobody_is_not_told():
+    async def story():
+        connection = Connection(subscription=RefusedError("no"))
+        with capture_logs() as said:
+            announcer = wanted([])
+            with kept(announcer, connection):
+                await until_on_loop(lambda: announcer._unheard, what="the refusal")
+                await asyncio.sleep(0.01)
+        assert said == []
+
+    asyncio.run(story())
+
+
 def test_a_broker_that_ends_the_connection_over_it_is_not_asked_again():
     async def story():
         announcer = wanted(["alice"])
