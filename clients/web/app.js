@@ -5,7 +5,7 @@ import { Device } from "./box/device.js";
 import { decodeHeader, isSilent } from "./contract/header.js";
 import { receivedMs } from "./contract/ids.js";
 import { shelve, unshelve } from "./html.js";
-import { loginIn, sameLogin } from "./pairing.js";
+import { loginIn, sameDevice } from "./pairing.js";
 import { Push } from "./push.js";
 import { openStore } from "./store.js";
 import { Tabs } from "./tabs.js";
@@ -43,10 +43,12 @@ class App {
   async start() {
     this.#store = await openStore();
     const login = loginIn(link), before = await this.#store.fact("login");
-    if (login && before && !sameLogin(login, before)) {
+    new BroadcastChannel("postbell-login").onmessage = () => location.reload();
+    if (login && before && !sameDevice(login, before)) {
       return place.replaceChildren(another({ login, before, choose: (yes) => void this.#choose(yes ? login : before, before) }));
     }
     if (login && !before) await this.#store.login(login);
+    if (login && before && login.password !== before.password) await this.#store.setFact("login", login).then(() => this.#changed());
     this.#login = login ?? before;
     void this.#work();
     if (!this.#login) return place.replaceChildren(welcome({ pair: (each) => void this.#choose(each, null), ios, standalone }));
@@ -56,8 +58,15 @@ class App {
 
   async #choose(login, before) {
     if (login !== before) await this.#store.login(login).then(() => unshelve());
-    new BroadcastChannel("postbell-login").postMessage("changed");
+    this.#changed();
     location.reload();
+  }
+
+  /** All other tabs begin anew. */
+  #changed() {
+    const channel = new BroadcastChannel("postbell-login");
+    channel.postMessage("changed");
+    channel.close();
   }
 
   #run() {
@@ -76,7 +85,6 @@ class App {
     const look = () => (this.tabs.look(), void this.#refresh());
     for (const what of ["visibilitychange", "resume"]) document.addEventListener(what, look);
     for (const what of ["online", "pageshow", "focus"]) addEventListener(what, look);
-    new BroadcastChannel("postbell-login").onmessage = () => location.reload();
     void this.#renew();
   }
 
@@ -127,6 +135,7 @@ class App {
       if (payload && !done.has(id)) mails.set(id, { id, opened, payload: payload.length, header: decodeHeader(payload) });
     }
     for (const id of done) mails.delete(id);
+    if (this.tabs?.leads) void navigator.setAppBadge?.(mails.size).catch(() => {});
     return { mails: [...mails.values()].sort((one, other) => (one.id < other.id ? 1 : -1)), loaded: digest !== undefined };
   }
 
@@ -236,7 +245,7 @@ class App {
   async #forget() {
     await this.#silence().catch(() => {});
     await Promise.all([this.#store.login(null), unshelve()]);
-    new BroadcastChannel("postbell-login").postMessage("changed");
+    this.#changed();
     location.reload();
   }
 

@@ -32,7 +32,7 @@ export function takeLink(location, history) {
   return link;
 }
 
-/** Whether both are the same device with the same password. */
-export function sameLogin(one, other) {
-  return ["user", "device", "password", "root"].every((each) => one?.[each] === other?.[each]);
+/** Whether both are of the same device, whose password may be another one by now. */
+export function sameDevice(one, other) {
+  return ["user", "device", "root"].every((each) => one?.[each] === other?.[each]);
 }

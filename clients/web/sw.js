@@ -1,45 +1,8 @@
 // The service worker: keeps the page for when there is no network, shows HTML bodies in a cell of their own, and rings.
 
 // Written by `make map`, from the files themselves: another version is fetched and takes the place of this one.
-const VERSION = "2b9ce71b443b8634";
-const FILES = [
-  "./",
-  "app.css",
-  "icon.svg",
-  "manifest.webmanifest",
-  "app.js",
-  "arrival.js",
-  "backoff.js",
-  "box/device.js",
-  "box/download.js",
-  "box/inbox.js",
-  "box/memory.js",
-  "contract/digest.js",
-  "contract/elements.js",
-  "contract/errors.js",
-  "contract/header.js",
-  "contract/ids.js",
-  "contract/messagepack.js",
-  "contract/requests.js",
-  "contract/topics.js",
-  "html.js",
-  "mqtt/connection.js",
-  "mqtt/packets.js",
-  "mqtt/reasons.js",
-  "pairing.js",
-  "push.js",
-  "store.js",
-  "tabs.js",
-  "view/dom.js",
-  "view/list.js",
-  "view/mail.js",
-  "view/page.js",
-  "view/swipe.js",
-  "view/toast.js",
-  "view/welcome.js",
-  "view/why.js",
-  "view/words.js",
-];
+const VERSION = "0093989405666296";
+const FILES = ["./", "app.css", "icon.svg", "manifest.webmanifest", "postbell.js"];
 
 const PAGE = `page-${VERSION}`, BODIES = "bodies";
 const BELOW = new URL("./", self.location).pathname;

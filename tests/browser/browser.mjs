@@ -101,6 +101,13 @@ const orders = {
     await Promise.race([found?.click().catch(() => {}), enough]); // a page behind another one is never done with it
     return Boolean(found);
   },
+  /** As slow as a network may be, for as long as the tab is open: Chromium's `Network.emulateNetworkConditions`. */
+  async throttle({ page, net }) {
+    const client = await page.createCDPSession();
+    await client.send("Network.enable");
+    await client.send("Network.emulateNetworkConditions", net);
+    return null;
+  },
   async cdp({ page, method, parameters }) {
     const client = await page.createCDPSession();
     const answer = await client.send(method, parameters ?? {});

@@ -65,6 +65,17 @@ def test_a_link_that_is_pasted_pairs_as_well_and_another_is_asked_about(person, 
     tab.shows()  # the other tab is bob's now, too
 
 
+def test_a_new_password_of_the_same_device_is_taken_without_a_question(person, paired):
+    person.mail("kept")
+    paired.shows("kept")
+    login = json.loads(person.site.run("device", "password", person.name, "phone", "--json").stdout)
+    paired.until("return document.querySelector('.state').textContent !== 'Connected'")
+    paired.ask("goto", url="about:blank")
+    paired.ask("goto", url=f"{person.url}#{person.link_of(login)}")
+    paired.is_connected()
+    paired.shows("kept")
+
+
 def test_five_mails_within_a_second_are_all_there(person, browser):
     tab = browser.open(person.link)
     tab.is_connected()

@@ -14,9 +14,18 @@ from tests.support.waiting import until
 
 SHOWN = """
   const registration = await navigator.serviceWorker.ready;
-  return (await registration.getNotifications()).map(({ title, body, tag, data }) => [title, body, tag, data?.navigate]);
+  const shown = await registration.getNotifications();
+  return shown.map(({ title, body, tag, data }) => [title, body, tag, data?.navigate]);
 """
 TELLS = f"const shown = await (async () => {{ {SHOWN} }})(); return shown.length ? shown : null"
+
+
+CHECKS = "return document.querySelector('.checks').textContent.includes('{}')"
+
+
+def button(words):
+    """The button of the page about ringing that says this."""
+    return f"[...document.querySelectorAll('.why .button')].find((each) => each.textContent === '{words}')"
 
 
 @pytest.fixture
@@ -69,15 +78,9 @@ def test_a_phone_whose_page_is_closed_is_rung(reached, service, tmp_path):
             again.run(f"document.querySelector('[data-id=\"{mail_id}\"] .seen').click()")
             again.until(f"return !(await (async () => {{ {SHOWN} }})()).length")  # what is gone rings no more
             again.run("location.hash = '#why'")
-            again.until(
-                "return [...document.querySelectorAll('.why .button')].some((each) => each.textContent === 'Ring no more')"
-            )
-            again.run(
-                "[...document.querySelectorAll('.why .button')].find((each) => each.textContent === 'Ring no more').click()"
-            )
-            again.until(
-                "return document.querySelector('.checks').textContent.includes('Nothing rings while the page is closed')"
-            )
+            again.until(f"return {button('Ring no more')}")
+            again.run(f"{button('Ring no more')}.click()")
+            again.until(CHECKS.format("Nothing rings while the page is closed"))
             listed = json.loads(reached.site.run("device", "list", reached.name, "--json").stdout)
             assert not listed[0].get("push")
 
@@ -141,11 +144,7 @@ def test_the_test_button_rings(person, chromium):
     tab.until(WORKS)
     tab.ask("grant", permissions=["notifications"])
     tab.run("location.hash = '#why'")
-    tab.until(
-        "return [...document.querySelectorAll('.why .button')].some((each) => each.textContent.includes('as a test'))"
-    )
-    tab.run(
-        "[...document.querySelectorAll('.why .button')].find((each) => each.textContent.includes('as a test')).click()"
-    )
+    tab.until(f"return {button('Ring now, as a test')}")
+    tab.run(f"{button('Ring now, as a test')}.click()")
     tab.until(TELLS)
     assert tab.run(SHOWN)[0][2] == "test"

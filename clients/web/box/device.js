@@ -100,12 +100,12 @@ export class Device {
 
   // --- what the connection tells ----------------------------------------------------------------------------------------
 
-  entered({ present }) {
+  entered() {
     this.#inbox.resumed(this.#timers.now());
     for (const { download } of this.#downloads) download.resumed(this.#timers.now());
     this.#wished = null;
     this.#timers.set(() => this.grantWishes(), 0);
-    return { confirmed: this.#recalled.confirmed, fresh: present && this.#inbox.isNew };
+    return this.#recalled.confirmed;
   }
 
   voided() {

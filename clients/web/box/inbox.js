@@ -46,11 +46,6 @@ export class Inbox {
     return this.#digest !== null && this.#memory.box.matches(this.#digest);
   }
 
-  /** Whether nothing was ever heard of this box. */
-  get isNew() {
-    return this.#digest === null && this.#memory.live.size === 0 && this.#memory.gone.size === 0;
-  }
-
   // --- what arrives -----------------------------------------------------------------------------------------------------
 
   /** A payload of `msg/<id>`. `retained`: it answers a subscription, so it is the broker's present state. */

@@ -24,7 +24,7 @@ const REFUSALS = 5; // a login that worked before may be refused so often: the b
 /**
  * One login's connections, one after the other.
  *
- * `listener` is told: `entered({ present })`, to return what is confirmed; `voided()`, a promise, settled when that is on
+ * `listener` is told: `entered()`, to return the key that is confirmed, or ""; `voided()`, a promise, settled when that is on
  * record; `confirmed(key)`; `received(messages)`, a promise, after which they are acknowledged, and whose rejection costs
  * the connection; `subscribing()`; `pulse()` for a PINGRESP; `state(state)` for each change of `{ name, reason, retryMs }`,
  * whose name is connecting, online, waiting, refused, taken or closed.
@@ -174,14 +174,14 @@ export class Connection {
 
   /** Subscribe to what the broker's session lacks, and at each connection to what tells whether something is missing. */
   async #enter(present, socket) {
-    const { confirmed, fresh } = this.listener.entered({ present });
+    const confirmed = this.listener.entered();
     const known = present && confirmed === this.key;
     if (!known && confirmed) {
       // on record before the filters go out: the session exists from now on, and would be taken for a whole one
       await this.listener.voided().catch((error) => this.drop(`nothing can be stored: ${error.message}`));
     }
     if (socket !== this.#socket) return;
-    if (this.#version === 5 && known && !fresh) this.#subscribe(this.filters, RETAINED_IF_NEW);
+    if (this.#version === 5 && known) this.#subscribe(this.filters, RETAINED_IF_NEW);
     else if (known) this.#subscribe(this.filters.filter((each) => !each.once), RETAINED_ALWAYS);
     else this.#subscribe(this.filters, RETAINED_ALWAYS);
   }

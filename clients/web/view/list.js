@@ -2,7 +2,7 @@
 
 import { button, drawing, element, foreign } from "./dom.js";
 import { swipeable } from "./swipe.js";
-import { dayOf, hue, sender, subject, timeOf, told } from "./words.js";
+import { dayOf, hue, initial, sender, subject, timeOf, told } from "./words.js";
 
 /** `seen(id)` is asked when a mail is done with; `mails` are `{ id, header, opened }`, newest first. */
 export class List {
@@ -103,10 +103,6 @@ export class List {
 function mark(link, is) {
   if (is) link.setAttribute("aria-current", "true");
   else link.removeAttribute("aria-current");
-}
-
-function initial(header) {
-  return (/[\p{L}\p{N}]/u.exec(sender(header))?.[0] ?? "?").toLocaleUpperCase();
 }
 
 function fold(text) {

@@ -1,10 +1,11 @@
 // One mail: who, when, what; its text, its HTML in a cell, its attachments.
 
+import { flagNames } from "../contract/header.js";
 import { receivedMs } from "../contract/ids.js";
 import { decodeParts } from "../contract/requests.js";
 import { decodeHtml } from "../html.js";
 import { button, drawing, element, foreign } from "./dom.js";
-import { fileName, hue, momentOf, sender, size, subject, told } from "./words.js";
+import { fileName, hue, initial, momentOf, sender, size, subject, told } from "./words.js";
 
 const LINK = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]{3,2000}/g;
 const BEHIND = /[.,;:!?)\]}»”’*_]+$/;
@@ -31,7 +32,7 @@ export class Mail {
         button("Seen", "check", () => seen(id), { worded: true, className: "main" })),
       this.title,
       element("div", { className: "who" },
-        element("span", { className: `face hue-${hue(header)}`, "aria-hidden": "true" }, sender(header).slice(0, 1)),
+        element("span", { className: `face hue-${hue(header)}`, "aria-hidden": "true" }, initial(header)),
         element("div", {}, foreign(sender(header), "div", { className: "from" }),
           header.fromName ? foreign(header.fromAddress, "div", { className: "address" }) : null,
           element("div", { className: "when" }, element("time", {}, momentOf(receivedMs(id))),
@@ -86,7 +87,8 @@ export class Mail {
           element("ul", {}, files.map((each) => this.#file(each))));
       }
     } catch (error) {
-      if (this.mail.header.flags && !this.#closed) this.files.replaceChildren(element("p", { className: "hint" }, `Attachments: ${error.message}.`));
+      const expected = flagNames(this.mail.header).includes("attachment");
+      if (expected && !this.#closed) this.files.replaceChildren(element("p", { className: "hint" }, `Attachments: ${error.message}.`));
     }
   }
 

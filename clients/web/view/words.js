@@ -16,6 +16,11 @@ export function sender({ fromName, fromAddress }) {
   return fromName.trim() || fromAddress.trim() || "(unknown sender)";
 }
 
+/** What stands in the circle before a name. */
+export function initial(header) {
+  return (/[\p{L}\p{N}]/u.exec(sender(header))?.[0] ?? "?").toLocaleUpperCase();
+}
+
 export function subject(header) {
   return header.subject.trim() || "(no subject)";
 }

@@ -40,7 +40,6 @@ class Play {
   states = [];
   record = async () => {};
   confirmed = "";
-  fresh = false;
 
   constructor() {
     const play = this;
@@ -52,7 +51,7 @@ class Play {
         return socket;
       },
       listener: {
-        entered: () => ({ confirmed: this.confirmed, fresh: this.fresh }),
+        entered: () => this.confirmed,
         voided: async () => { play.confirmed = ""; play.told.push("voided"); },
         confirmed: (key) => { play.confirmed = key; },
         received: (messages) => play.record(messages),

@@ -1,7 +1,7 @@
 // clients/web/pairing.js: links that pair, and all the others.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { loginIn, sameLogin, takeLink } from "../../../../clients/web/pairing.js";
+import { loginIn, sameDevice, takeLink } from "../../../../clients/web/pairing.js";
 
 const link = (value) => `https://mail.example.org/#pair=${Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url")}`;
 const LOGIN = { user: "alice", device: "phone", password: "sécret~", root: "mail" };
@@ -29,8 +29,8 @@ test("the link leaves the address, and nothing else does", () => {
   assert.deepEqual(replaced, [[null, "", "/box/?a"]]);
 });
 
-test("the same device with another password is another login", () => {
-  assert.ok(sameLogin(LOGIN, { ...LOGIN }));
-  assert.ok(!sameLogin(LOGIN, { ...LOGIN, password: "x" }));
-  assert.ok(!sameLogin(null, LOGIN));
+test("another password is the same device", () => {
+  assert.ok(sameDevice(LOGIN, { ...LOGIN, password: "x" }));
+  assert.ok(!sameDevice(LOGIN, { ...LOGIN, device: "desk" }));
+  assert.ok(!sameDevice(null, LOGIN));
 });

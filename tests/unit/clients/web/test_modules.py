@@ -21,9 +21,14 @@ def test_in_javascript(file):
     assert not done.returncode, done.stdout + done.stderr
 
 
-def test_the_service_worker_and_the_page_name_the_files_that_are_there():
+def test_the_whole_is_made_of_the_modules_and_the_service_worker_knows_it():
+    assert web_files.WHOLE.read_text("utf-8") == web_files.whole(), "make map"
     assert web_files.WORKER.read_text("utf-8") == web_files.worker(), "make map"
-    assert web_files.PAGE.read_text("utf-8") == web_files.page(), "make map"
+
+
+def test_the_whole_has_every_module():
+    there = {path.relative_to(web_files.WEB).as_posix() for path in web_files.WEB.rglob("*.js")}
+    assert there == {*web_files.modules(), "postbell.js", "sw.js"}
 
 
 def test_a_first_visit_has_less_than_sixty_kilobytes():
