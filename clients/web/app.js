@@ -52,7 +52,6 @@ class App {
     this.#login = login ?? before;
     void this.#work();
     if (!this.#login) return place.replaceChildren(welcome({ pair: (each) => void this.#choose(each, null), ios, standalone }));
-    void navigator.storage?.persist?.();
     this.#run();
   }
 
@@ -216,6 +215,7 @@ class App {
   async #allow() {
     if ((await Notification.requestPermission()) !== "granted") return "The browser does not allow it.";
     await this.#store.setFact("rings", true);
+    void navigator.storage?.persist?.(); // some browsers ask for it, too
     this.#report = await this.#push.renew();
     return "From now on it rings, also while this page is closed.";
   }

@@ -25,6 +25,7 @@ export function decodeHtml(bytes) {
 
 /** Put a mail's HTML where the service worker finds it; the address for the frame. `trusted` makes it a TrustedHTML. */
 export async function shelve(id, html, trusted) {
+  if (!globalThis.caches) throw new Error("this address is not secure, and needs https for that");
   const page = new DOMParser().parseFromString(trusted(html), "text/html"); // nothing in it runs or is fetched
   for (const each of page.querySelectorAll(TAKEN_OUT)) each.remove();
   for (const link of page.querySelectorAll("a[href], area[href]")) {
@@ -43,6 +44,7 @@ export async function shelve(id, html, trusted) {
 
 /** Forget the HTML of these mails, or of all. */
 export async function unshelve(ids = null) {
+  if (!globalThis.caches) return;
   if (ids === null) return void (await caches.delete(BODIES));
   const cache = await caches.open(BODIES);
   await Promise.all(ids.map((id) => cache.delete(new URL(`body/${id}`, document.baseURI).pathname)));

@@ -1650,6 +1650,7 @@ function decodeHtml(bytes) {
 }
 
 async function shelve(id, html, trusted) {
+  if (!globalThis.caches) throw new Error("this address is not secure, and needs https for that");
   const page = new DOMParser().parseFromString(trusted(html), "text/html"); // nothing in it runs or is fetched
   for (const each of page.querySelectorAll(TAKEN_OUT)) each.remove();
   for (const link of page.querySelectorAll("a[href], area[href]")) {
@@ -1667,6 +1668,7 @@ async function shelve(id, html, trusted) {
 }
 
 async function unshelve(ids = null) {
+  if (!globalThis.caches) return;
   if (ids === null) return void (await caches.delete(BODIES));
   const cache = await caches.open(BODIES);
   await Promise.all(ids.map((id) => cache.delete(new URL(`body/${id}`, document.baseURI).pathname)));
@@ -1901,6 +1903,7 @@ const $tabs = (() => {
 const LOCK = "postbell", CHANNEL = "postbell";
 const QUIET_MS = 60_000;
 const PROOF_MS = 12_000;
+const ALONE = { request: (name, options, run) => run() }; // without https a browser has no locks: each tab leads
 const ENDS = new Set(["refused", "taken"]); // states that last until somebody does something
 
 class Tabs {
@@ -1913,7 +1916,7 @@ class Tabs {
   #proof = null;
   #quiet = null;
 
-  constructor({ lead, heard, visible, timers, locks = navigator.locks, channel = new BroadcastChannel(CHANNEL) }) {
+  constructor({ lead, heard, visible, timers, locks = navigator.locks ?? ALONE, channel = new BroadcastChannel(CHANNEL) }) {
     Object.assign(this, { lead, heard, visible, timers, locks });
     this.#channel = channel;
     channel.onmessage = (event) => this.#receive(event.data);
@@ -2937,7 +2940,6 @@ class App {
     this.#login = login ?? before;
     void this.#work();
     if (!this.#login) return place.replaceChildren(welcome({ pair: (each) => void this.#choose(each, null), ios, standalone }));
-    void navigator.storage?.persist?.();
     this.#run();
   }
 
@@ -3093,6 +3095,7 @@ class App {
   async #allow() {
     if ((await Notification.requestPermission()) !== "granted") return "The browser does not allow it.";
     await this.#store.setFact("rings", true);
+    void navigator.storage?.persist?.(); // some browsers ask for it, too
     this.#report = await this.#push.renew();
     return "From now on it rings, also while this page is closed.";
   }

@@ -9,6 +9,7 @@ const LOCK = "postbell", CHANNEL = "postbell";
 export const QUIET_MS = 60_000;
 /** So long the answer may take; a connection that is just being tried takes up to ten seconds. */
 export const PROOF_MS = 12_000;
+const ALONE = { request: (name, options, run) => run() }; // without https a browser has no locks: each tab leads
 const ENDS = new Set(["refused", "taken"]); // states that last until somebody does something
 
 /**
@@ -25,7 +26,7 @@ export class Tabs {
   #proof = null;
   #quiet = null;
 
-  constructor({ lead, heard, visible, timers, locks = navigator.locks, channel = new BroadcastChannel(CHANNEL) }) {
+  constructor({ lead, heard, visible, timers, locks = navigator.locks ?? ALONE, channel = new BroadcastChannel(CHANNEL) }) {
     Object.assign(this, { lead, heard, visible, timers, locks });
     this.#channel = channel;
     channel.onmessage = (event) => this.#receive(event.data);

@@ -22,7 +22,8 @@ const browser = await puppeteer.launch({
   headless: true,
   acceptInsecureCerts: true,
   protocolTimeout: 240_000,
-  args: kind === "firefox" ? [] : ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+  args: kind === "firefox" ? [] : ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--host-resolver-rules=MAP plain.example 127.0.0.1"],
   ...(kind === "firefox" ? { extraPrefsFirefox: { ...FIREFOX, ...JSON.parse(preferences) } } : {}),
 });
 const tabs = new Map(), contexts = new Map();

@@ -149,6 +149,20 @@ def test_the_server_goes_and_comes_and_the_page_says_so(alone, chromium):
     tab.is_connected()
 
 
+def test_without_https_mail_comes_all_the_same_and_the_page_says_what_is_missing(person, chromium):
+    tab = chromium.open(person.link.replace("localhost", "plain.example"))
+    tab.is_connected()
+    assert tab.run("return isSecureContext") is False
+    mail_id = person.mail("Plan")
+    tab.shows("Plan")
+    tab.click(".state")
+    tab.until("return document.querySelector('.checks')?.textContent.includes('This address is not secure')")
+    tab.press("Escape")
+    tab.run(f"document.querySelector('[data-id=\"{mail_id}\"] .seen').click()")
+    tab.shows()
+    assert not [line for line in tab.said() if "TypeError" in line or "ReferenceError" in line]
+
+
 def test_a_device_that_is_revoked_is_told(person, paired):
     person.site.run("device", "revoke", person.name, "phone")
     paired.until("return document.querySelector('.state').textContent === 'Refused'")
