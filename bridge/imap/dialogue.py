@@ -7,6 +7,7 @@ and a command gets no more responses than it can have a use for.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections import deque
@@ -111,7 +112,7 @@ class Dialogue:
                 return found, said
             if said is not None and said.condition == "BYE":
                 raise ImapLostError(f"the server ended the connection: {said.text}")
-            if response.texts[0].startswith(b"+"):
+            if response.texts[0].startswith(b"+") and answers is not None:
                 await self.send(answers.pop(0) if answers else "")
                 continue
             if not response.texts[0].startswith(b"* "):
@@ -135,7 +136,8 @@ async def open_dialogue(
     except TimeoutError as error:
         raise ImapLostError(f"{host}:{port} did not answer in time") from error
     except (OSError, ssl.SSLError, UnicodeError) as error:
-        raise ImapLostError(f"{host}:{port}: {in_words(error)}") from error
+        number = error.errno if isinstance(error, ConnectionError) else None
+        raise ImapLostError(f"{host}:{port}: {os.strerror(number) if number else in_words(error)}") from error
     _keep_alive(writer)
     dialogue = Dialogue(reader, writer, deadline_s=deadline_s)
     try:

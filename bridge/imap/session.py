@@ -223,6 +223,7 @@ class ImapSession:
     async def idle(self, *, within_s: float, nudged: asyncio.Event) -> None:
         """Wait until the server has news, `nudged` is set, or so much time has passed (RFC 2177)."""
         tag = await self._dialogue.begin("IDLE")
+        await self._until_idle(tag)
         waiting = asyncio.create_task(nudged.wait())
         deadline = asyncio.get_running_loop().time() + within_s
         try:
@@ -241,6 +242,15 @@ class ImapSession:
             waiting.cancel()
         await self._dialogue.send("DONE")
         self._note((await self._dialogue.finished(tag))[0])
+
+    async def _until_idle(self, tag: str) -> None:
+        """Nothing may be said before the server says that it listens."""
+        while not (response := await self._dialogue.next()).texts[0].startswith(b"+"):
+            self._note([response])
+            status = replies.status(response)
+            if status is not None and status.tag == tag:
+                raise ImapNoError(status.text, code=status.code[0] if status.code else "")
+            _still_with_us(response)
 
     async def _first(self, nudge: asyncio.Task[bool], *, within_s: float) -> Response | None:
         """The next response; None when there is something else to do."""

@@ -89,11 +89,6 @@ def watched(connection: sqlite3.Connection) -> list[Watched]:
     ]
 
 
-def any_mailboxes(connection: sqlite3.Connection) -> bool:
-    """Whether any mailbox is followed."""
-    return connection.execute("SELECT 1 FROM mailbox LIMIT 1").fetchone() is not None
-
-
 def _account(row: tuple[object, ...]) -> MailAccount:
     mailbox_id, user_id, user, host, port, tls, login, kind, where, source_ms, events = row
     return MailAccount(

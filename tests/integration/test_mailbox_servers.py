@@ -13,6 +13,7 @@ from bridge.box.box import Terms
 from bridge.daemon.fetched import Fetched
 from bridge.imap import following, secret
 from bridge.imap.following import Follower, FollowOptions
+from bridge.imap.session import ImapSession
 from bridge.imap.standing import FollowState
 from bridge.intake import Intake
 from bridge.mailbox.account import MailAccount, Secret, SecretKind
@@ -23,7 +24,7 @@ from bridge.store.followed import FollowedFolders
 from tests.support.imap_server import DATE, MailServer, serving
 from tests.support.mailbox import letter
 from tests.support.stored import PAYLOAD_LIMIT, Clock, add_user, header, mail, storing, to
-from tests.support.waiting import until_on_loop
+from tests.support.waiting import free_port, until_on_loop
 
 OLD_DATE = "01-Mar-2026 12:00:00 +0000"
 QUICK = FollowOptions(poll_s=0.05, answer_s=20.0)
@@ -39,7 +40,7 @@ class Followed:
         self.spool = Spool(tmp_path / "spool")
         self.mailbox = Mailbox(store, Terms(PAYLOAD_LIMIT))
 
-    async def watch(self, *, kind=SecretKind.PASSWORD_FILE, where=None, source_ms=None, folder="INBOX"):
+    async def watch(self, *, kind=SecretKind.PASSWORD_FILE, where=None, folder="INBOX", port=None, tls=False, **more):
         if where is None:
             where = self._directory / "password"
             where.write_text("secret\n")
@@ -48,11 +49,11 @@ class Followed:
             user_id=0,
             user="alice",
             host="127.0.0.1",
-            port=self.server.port,
-            tls=False,
+            port=port or self.server.port,
+            tls=tls,
             login="alice",
             secret=Secret(kind, str(where)),
-            source_ms=source_ms,
+            **more,
         )
         await self.store.write(mailboxes.add, account, [folder])
         [watched] = await self.store.read(mailboxes.watched)
@@ -286,3 +287,109 @@ def test_a_folder_with_very_many_mails_costs_what_its_last_days_cost(tmp_path):
         following_alice(tmp_path, story, server)
     finally:
         tracemalloc.stop()
+
+
+def test_a_server_that_is_not_there_or_has_no_mailboxes_is_told(tmp_path):
+    async def story(world):
+        await until_on_loop(lambda: "greets us with a refusal" in world.follower.standing.reason, what="a refusal")
+        world.server.greeting = b"* PREAUTH you are in\r\n"
+        await world.until_state(FollowState.FOLLOWING)
+        assert "AUTHENTICATE PLAIN" not in world.server.commands
+
+    following_alice(tmp_path, story, MailServer(greeting=b"p1 OK this is no greeting\r\n"))
+
+
+def test_a_server_that_takes_no_password_gets_none(tmp_path):
+    async def story(world):
+        await world.until_state(FollowState.REFUSED)
+        assert world.server.commands == ["CAPABILITY"]
+
+    following_alice(tmp_path, story, MailServer(capabilities="IMAP4rev1 LOGINDISABLED"))
+
+
+def test_a_port_where_nobody_listens_is_told(tmp_path):
+    async def story(world):
+        await until_on_loop(lambda: world.follower.standing.reason, what="why")
+        assert "refused" in world.follower.standing.reason
+
+    following_alice(tmp_path, story, port=free_port())
+
+
+def test_a_certificate_that_is_not_trusted_and_authorities_that_are_not_there_are_told(tmp_path):
+    async def story(world):
+        await until_on_loop(lambda: world.follower.standing.reason, what="why")
+        assert "TLS" in world.follower.standing.reason or "record" in world.follower.standing.reason
+        world.follower._tls = lambda: ssl.create_default_context(cafile="/nowhere/at/all")
+        await until_on_loop(lambda: "imap.ca_file" in world.follower.standing.reason, what="the key")
+
+    following_alice(tmp_path, story, tls=True)
+
+
+def test_a_defect_of_ours_is_logged_and_ends_nothing_but_that_connection(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    async def story(world):
+        await until_on_loop(lambda: "a defect of ours" in world.follower.standing.reason, what="a defect")
+        monkeypatch.undo()
+        await world.until_state(FollowState.FOLLOWING)
+
+    monkeypatch.setattr(ImapSession, "search", broken)
+    with capture_logs() as logged:
+        following_alice(tmp_path, story)
+    assert "mailbox_defect" in [event["event"] for event in logged]
+
+
+def test_where_the_server_says_when_to_look_there_is_no_connection(tmp_path):
+    async def story(world):
+        server, number = world.server, await world.keep(1)
+        server.add(letter(1))
+        await world.until_state(FollowState.CALLED)
+        world.follower.call()
+        await until_on_loop(lambda: server.connections == 2, what="a look")
+        await world.until_state(FollowState.CALLED)
+        await world.device(number)
+        await until_on_loop(lambda: server.letters[1].seen, what="the mailbox to know")
+        await world.until_state(FollowState.CALLED)
+        looks = server.connections
+        await world.keep(2)
+        world.follower.nudge()
+        await asyncio.sleep(0.1)
+        assert server.connections == looks, "there is nothing to tell"
+        server.letters[1].seen = False
+        world.follower.call()
+        await world.until_unseen(number, *[max(await world.unseen())])
+
+    following_alice(tmp_path, story, events=True)
+
+
+def test_a_folder_whose_server_says_nothing_is_looked_at_anyhow(tmp_path, monkeypatch):
+    monkeypatch.setattr(following, "CATCH_UP_S", 0.05)
+
+    async def story(world):
+        await until_on_loop(lambda: world.server.connections >= 3, what="looks")
+
+    following_alice(tmp_path, story, events=True)
+
+
+def test_a_password_file_that_was_written_anew_is_tried(tmp_path):
+    async def story(world):
+        (tmp_path / "password").write_text("wrong\n")
+        world.server.cut()
+        await world.until_state(FollowState.REFUSED)
+        (tmp_path / "password").write_text("secret\n")
+        await world.until_state(FollowState.FOLLOWING)
+
+    following_alice(tmp_path, story)
+
+
+def test_folders_are_listed_with_what_they_are_for(tmp_path):
+    async def story(world):
+        await world.until_state(FollowState.FOLLOWING)
+        session = await following.open_session(
+            world.follower.watched.account, tls=ssl.create_default_context, answer_s=9
+        )
+        assert await session.folders() == {"INBOX": frozenset({"\\hasnochildren"})}
+        await session.log_out()
+
+    following_alice(tmp_path, story)
