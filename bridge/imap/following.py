@@ -117,7 +117,9 @@ class Follower:
             attempt += 1
 
     async def _follow(self) -> None:
-        account = self.watched.account
+        account, called = self.watched.account, self._called
+        self._nudged.clear()
+        self._called = False  # what is called from here on may be too late for this look
         session = await open_session(account, tls=self._tls, answer_s=self._options.answer_s)
         try:
             self.standing.connections += 1
@@ -132,9 +134,7 @@ class Follower:
                 most_bytes=self._options.most_bytes,
                 standing=self.standing,
             )
-            self._nudged.clear()
-            self._called = False
-            await looking.first()
+            await looking.first(called=called)
             if account.events:
                 return
             waits = session.offers("IDLE")

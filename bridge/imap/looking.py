@@ -50,13 +50,13 @@ class Looking:
         self._next_uid = 0
         self._log = structlog.get_logger()
 
-    async def first(self) -> None:
-        """Catch up with all that happened while nobody looked."""
+    async def first(self, *, called: bool = False) -> None:
+        """Catch up with all that happened while nobody looked; `called`: the server said that something did."""
         folder_id, selected = self._watched.folder_id, self._selected
         known = await self._counterparts.open(folder_id, validity=selected.validity)
         self._next_uid = known.next_uid
         unchanged = self._session.offers("QRESYNC") and 0 < selected.modseq == known.modseq
-        if not unchanged:
+        if called or not unchanged:
             await self._compare()
         await self._discover()
         await self.tell()

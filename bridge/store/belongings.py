@@ -10,7 +10,7 @@ from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.contract.views import describe
 from bridge.kept import StoredBody
-from bridge.store import views
+from bridge.store import mailboxes, views
 from bridge.store.people import PeopleError
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Profile:
     addresses: tuple[str, ...]
     views: tuple[str, ...]
     rules: dict[str, Any]
+    mailboxes: tuple[dict[str, str], ...] = ()
+    """Server and login of each that is followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def profile(connection: sqlite3.Connection, name: str) -> Profile:
         tuple(address for (address,) in addresses),
         tuple(sorted(views.parse(switched_on))),
         {} if rules is None else json.loads(rules[0]),
+        tuple({"url": account.url, "login": account.login} for account in mailboxes.accounts(connection, name)),
     )
 
 
