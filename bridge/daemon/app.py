@@ -101,9 +101,7 @@ class Bridge:
         self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
         self.delivery = self._make_delivery(given)
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
-        self.directory = DirectoryCache(
-            store=self.store, place=settings.database.parent, changed=self._people_changed
-        )
+        self.directory = DirectoryCache(store=self.store, place=settings.database.parent, changed=self._people_changed)
         self.announcing = self._make_announcing()
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)

@@ -14,19 +14,23 @@ from broker import commits as of_broker
 WATCHES = {"bridge": (of_bridge, "CommitWatch"), "broker": (of_broker, "TableWatch")}
 
 
+class Watched:
+    """What makes a watch of a directory, and whether it was told of something."""
+
+    def __init__(self, module, name, directory):
+        self.module, self.name, self.directory = module, name, directory
+        self.told = asyncio.Event()
+
+    def __call__(self, directory=None):
+        return contextlib.closing(getattr(self.module, self.name)(directory or self.directory, told=self.told.set))
+
+
 @pytest.fixture(params=WATCHES)
 def watch(request, monkeypatch, tmp_path):
-    """What makes a watch of a directory of the test, and how often it was told of something."""
+    """What makes a watch of a directory of the test, by the bridge or the broker."""
     module, name = WATCHES[request.param]
     monkeypatch.setattr(module, "SETTLES_S", 0.0)
-    told = asyncio.Event()
-
-    def made(directory=tmp_path):
-        return contextlib.closing(getattr(module, name)(directory, told=told.set))
-
-    made.told = told
-    made.module = module
-    return made
+    return Watched(module, name, tmp_path)
 
 
 def test_a_file_that_is_written_wakes(watch, tmp_path):
