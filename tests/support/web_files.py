@@ -2,8 +2,8 @@
 
     python -m tests.support.web_files
 
-`make map` runs it; a test compares. The modules are what is read and changed; a browser gets one file, since files cost a
-mobile network half a second for each six of them (docs/decisions/0052-the-web-client.md).
+`make map` runs it; a test compares. The modules are what is read and changed; a browser gets one file, for six cost
+a mobile network half a second (docs/decisions/0052-the-web-client.md).
 """
 
 from __future__ import annotations

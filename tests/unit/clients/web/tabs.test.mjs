@@ -115,6 +115,30 @@ test("a tab that is frozen is robbed, closes when it thaws, and waits in line", 
   assert.equal(await one.tabs.ask("raw"), "raw by 1");
 });
 
+test("a tab whose login is refused is not robbed for that", async () => {
+  const world = new World();
+  world.tab({ visible: false, proves: false });
+  await settle();
+  world.leaders[0].now = { name: "refused", reason: "revoked", retryMs: 0 };
+  const two = world.tab();
+  await settle();
+  await world.timers.pass(PROOF_MS);
+  assert.equal(two.tabs.leads, false);
+  assert.equal(two.heard.findLast(([kind]) => kind === "state")[1].reason, "revoked");
+});
+
+test("a try to connect that just begins proves nothing", async () => {
+  const world = new World();
+  const one = world.tab({ visible: false, proves: false });
+  await settle();
+  const two = world.tab();
+  await settle();
+  one.tabs.tell("state", { name: "connecting", reason: "", retryMs: 0 });
+  await settle();
+  await world.timers.pass(PROOF_MS);
+  assert.equal(two.tabs.leads, true);
+});
+
 test("a tab that nobody looks at robs nobody until somebody does", async () => {
   const world = new World();
   world.tab({ proves: false });
