@@ -206,7 +206,7 @@ class Logins:
             this_look.set()
             pause_s = max(_SHORTEST_PAUSE_S, min(_DUTY * (loop.time() - begun_at), _LONGEST_PAUSE_S))
             await asyncio.sleep(pause_s)
-            enough_s = watch.arm() if watch else 0.0
+            enough_s = watch.arm_s() if watch else 0.0
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(enough_s or self._poll_s - pause_s):
                     await self._wanted.wait()

@@ -27,7 +27,7 @@ _BLOCK: Final = 65_536
 
 
 class TableWatch:
-    """Calls `told` when something in a directory is written, once for each `arm`. Made and closed in a running loop."""
+    """Calls `told` when something in a directory is written, once for each `arm_s`. Made and closed in a running loop."""
 
     def __init__(self, directory: Path, *, told: Callable[[], None]) -> None:
         self._told = told
@@ -36,7 +36,7 @@ class TableWatch:
         self._number = _watch(directory)
         self._armed = False
 
-    def arm(self) -> float:
+    def arm_s(self) -> float:
         """How many seconds it is enough to wait for `told`: none while a commit may be under way, or nothing tells."""
         if self._number is None:
             return 0.0

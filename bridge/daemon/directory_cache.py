@@ -57,7 +57,7 @@ class DirectoryCache:
                     self._log.warning("directory_waits_for_store", reason=str(error))
                 await asyncio.sleep(LOOK_S)
                 written.clear()
-                if enough_s := commits.arm():
+                if enough_s := commits.arm_s():
                     with suppress(TimeoutError):
                         async with asyncio.timeout(enough_s):
                             await written.wait()

@@ -38,8 +38,8 @@ def test_a_file_that_is_written_wakes(watch, tmp_path):
         with watch() as commits:
             for way in ("made", "grown", "gone"):
                 watch.told.clear()
-                assert commits.arm() == watch.module.BEAT_S
-                assert commits.arm() == watch.module.BEAT_S  # twice is no harm
+                assert commits.arm_s() == watch.module.BEAT_S
+                assert commits.arm_s() == watch.module.BEAT_S  # twice is no harm
                 if way == "gone":
                     (tmp_path / "store").unlink()
                 else:
@@ -53,13 +53,13 @@ def test_a_file_that_is_written_wakes(watch, tmp_path):
 def test_what_was_written_between_two_looks_is_looked_at_at_once(watch, monkeypatch, tmp_path):
     async def story():
         with watch() as commits:
-            assert commits.arm() == watch.module.BEAT_S
+            assert commits.arm_s() == watch.module.BEAT_S
             monkeypatch.setattr(watch.module, "SETTLES_S", 60.0)
             (tmp_path / "store").write_bytes(b"x")
             await asyncio.wait_for(watch.told.wait(), 60)
-            assert commits.arm() == 0.0  # the commit may not be there yet
+            assert commits.arm_s() == 0.0  # the commit may not be there yet
             monkeypatch.setattr(watch.module, "SETTLES_S", 0.0)
-            assert commits.arm() == watch.module.BEAT_S
+            assert commits.arm_s() == watch.module.BEAT_S
 
     asyncio.run(story())
 
@@ -67,10 +67,10 @@ def test_what_was_written_between_two_looks_is_looked_at_at_once(watch, monkeypa
 def test_where_nothing_tells_it_is_looked_as_often_as_ever(watch, monkeypatch, tmp_path):
     async def story():
         with watch(tmp_path / "nowhere") as commits:
-            assert commits.arm() == 0.0
+            assert commits.arm_s() == 0.0
         monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
         with watch() as commits:
-            assert commits.arm() == 0.0
+            assert commits.arm_s() == 0.0
 
         class Exhausted:
             def inotify_init1(self, _flags):
@@ -81,7 +81,7 @@ def test_where_nothing_tells_it_is_looked_as_often_as_ever(watch, monkeypatch, t
 
         monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Exhausted())
         with watch() as commits:
-            assert commits.arm() == 0.0
+            assert commits.arm_s() == 0.0
 
     asyncio.run(story())
 
@@ -89,11 +89,11 @@ def test_where_nothing_tells_it_is_looked_as_often_as_ever(watch, monkeypatch, t
 def test_closed_it_tells_nothing(watch, tmp_path):
     async def story():
         with watch() as commits:
-            commits.arm()
+            commits.arm_s()
         commits.close()
         (tmp_path / "store").write_bytes(b"x")
         await asyncio.sleep(0)
         assert not watch.told.is_set()
-        assert commits.arm() == 0.0
+        assert commits.arm_s() == 0.0
 
     asyncio.run(story())
