@@ -27,7 +27,7 @@ _BLOCK: Final = 65_536
 
 
 class CommitWatch:
-    """Calls `told` when something in a directory is written, once for each `arm_s`. Made and closed in a running loop."""
+    """Calls `told` when a file of a directory is written, once for each `arm_s`. Made and closed in a running loop."""
 
     def __init__(self, directory: Path, *, told: Callable[[], None]) -> None:
         self._told = told
