@@ -15,7 +15,7 @@ from bridge.store import live, messages, notifications, outbox, people, repair, 
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Collection, Container
+    from collections.abc import Callable, Collection, Container, Sequence
 
     from bridge.box.box import Terms
     from bridge.contract.publication import Publication
@@ -51,8 +51,11 @@ class OutboxRows:
         self._store = store
         self.days = days
         self._now_ms = now_ms
-        self.settle = store.writing(outbox.settle)
         self.doubt = store.writing(outbox.doubt)
+
+    async def settle(self, publications: Sequence[Publication]) -> None:
+        """Take out what was acknowledged, with the next mail that is kept or soon."""
+        await self._store.write_along(outbox.settle, publications)
 
     async def take_messages(self, *, limit: int, busy: Container[str], new: bool = True) -> list[Publication]:
         """Waiting messages and events, oldest first; without `new` only what was marked."""

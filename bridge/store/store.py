@@ -71,6 +71,12 @@ class Store:
         """As `write`, for one of many that an operation does at once; a future, so that no task has to wait for it."""
         return self._writer.gather(operation, item, *arguments, **options)
 
+    async def write_along(
+        self, operation: Callable[Concatenate[Transaction, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> T:
+        """As `write`, for what nobody waits for: it goes into the next transaction, or soon into one of its own."""
+        return await self._writer.ride(operation, *arguments, **options)
+
     async def read(
         self, look: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **options: P.kwargs
     ) -> T:

@@ -3,7 +3,8 @@
 Operations are functions of a Transaction; `submit` returns a future that is resolved only after
 COMMIT has returned, or fails with a typed error when nothing of the operation was kept. What comes in
 great numbers is handed over by `gather`: then one call does all that waits. The loop hands over once
-a turn, so that what came in together is committed together.
+a turn, so that what came in together is committed together. What nobody waits for rides along (`ride`):
+it goes with the next that somebody waits for, and by itself only when none comes for a moment.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
+RIDE_S = 0.01
+"""How long what rides along waits for something to ride with."""
 LARGEST_BATCH = 512
 """Operations in one transaction at most: a bound on how long the first of them waits."""
 
@@ -90,6 +93,8 @@ class Writer:
         self._before_commit = before_commit
         self._committed = committed
         self._gathered: list[Job] = []
+        self._riding: list[Job] = []
+        self._departure: asyncio.TimerHandle | None = None
         self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._connection: sqlite3.Connection | None = None
@@ -124,6 +129,20 @@ class Writer:
         self._queue(Job(operation, (item, *arguments), options, future, gathered=True))
         return future
 
+    def ride(
+        self, operation: Callable[Concatenate[Transaction, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> asyncio.Future[T]:
+        """As `submit`, for what may wait for a moment, so that nobody's commit waits for a transaction of its own."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        job = Job(operation, arguments, options, future)
+        if self._closed or self._gathered:
+            self._queue(job)
+            return future
+        self._riding.append(job)
+        if self._departure is None:
+            self._departure = self._loop.call_later(RIDE_S, self._hand_over)
+        return future
+
     def _queue(self, job: Job) -> None:
         if self._closed:
             job.future.set_exception(StoreUnavailableError(f"{self._path}: closed"))
@@ -133,9 +152,13 @@ class Writer:
         self._gathered.append(job)
 
     def _hand_over(self) -> None:
-        """What came in this turn of the loop goes to the thread at once."""
-        if self._gathered:
-            jobs, self._gathered = self._gathered, []
+        """What came in this turn of the loop goes to the thread at once, and what rides along behind it."""
+        if self._departure is not None:
+            self._departure.cancel()
+            self._departure = None
+        jobs = self._gathered + self._riding
+        self._gathered, self._riding = [], []
+        if jobs:
             self._jobs.put(jobs)
 
     async def close(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from functools import partial
 
 import pytest
 
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import database
+from bridge.store import database, writer
 from tests.support.stored import Clock, add_user, header, mail, storing, to, told
 
 SENDERS = 50
@@ -44,6 +45,46 @@ def test_many_senders_share_few_transactions(path):
     told(path, story, changed=lambda _: commits.append(1))
     assert count(path) == SENDERS
     assert len(commits) <= 4 * SENDERS / 4, "at least four to a transaction on average"
+
+
+def nothing(transaction):
+    """An operation that somebody wants done."""
+    return transaction.now_ms
+
+
+def test_what_nobody_waits_for_goes_along_with_what_somebody_does(path, monkeypatch):
+    monkeypatch.setattr(writer, "RIDE_S", 3600.0)
+    alice, commits = add_user(path, "alice"), []
+
+    async def story(store):
+        along = partial(store.write_along, nothing)
+        riding = asyncio.ensure_future(along())
+        for _ in range(10):
+            await asyncio.sleep(0.001)  # a moment in which a transaction would have begun
+        assert commits == []
+        await asyncio.gather(keep(store, alice), along(), riding)
+        assert len(commits) == 1
+
+    told(path, story, changed=lambda _: commits.append(1))
+
+
+def test_what_rides_along_goes_by_itself_when_nothing_comes_and_at_the_end(path, monkeypatch):
+    monkeypatch.setattr(writer, "RIDE_S", 0.001)
+    commits: list[int] = []
+    waiting = []
+
+    async def story(store):
+        along = partial(store.write_along, nothing)
+        first, second = await asyncio.gather(along(), along())
+        assert first == second == Clock().now_ms
+        assert len(commits) == 1
+        monkeypatch.setattr(writer, "RIDE_S", 3600.0)
+        waiting.append(asyncio.ensure_future(along()))
+        await asyncio.sleep(0)
+
+    told(path, story, changed=lambda _: commits.append(1))
+    assert waiting[0].result() == Clock().now_ms
+    assert len(commits) == 2
 
 
 def test_what_was_answered_is_on_disk(path):
