@@ -291,12 +291,20 @@ def attack_by_websocket(broker, dice):
 
 USERS, DEVICES = ("alice", "bob", "carol"), ("phone", "tablet")
 LOGINS = {f"{user}.{device}": "device" for user in USERS for device in DEVICES}
+DISCOVERY = "homeassistant/device"
 
 
 def some_topic(dice):
     user, device = dice.choice(USERS), dice.choice(DEVICES)
     leaf = dice.choice(["msg/1", "msg/2", "box", "last", "text", "unread", "event", f"do/{device}", f"re/{device}"])
-    return dice.choice([f"mail/{user}/{leaf}"] * 6 + ["mail-bridge/main/status", f"mail/{user}", "mail"])
+    others = [
+        "mail-bridge/main/status",
+        f"mail/{user}",
+        "mail",
+        f"{DISCOVERY}/mail_{user}/config",
+        "homeassistant/status",
+    ]
+    return dice.choice([f"mail/{user}/{leaf}"] * 8 + others)
 
 
 def some_filter(dice):
@@ -314,6 +322,7 @@ def may_see(device, topic, payload):
     levels = topic.split("/")
     readable = levels[:2] == ["mail", user] and (levels[2:3] not in (["do"], ["re"]) or levels[3:] == [name])
     readable = readable or (levels[0] == "mail-bridge" and levels[2:] == ["status"])
+    readable = readable or topic == f"{DISCOVERY}/mail_{user}/config"
     writers = {b"bridge " + topic.encode()}
     if levels[2:3] == ["do"]:
         writers.add(f"{user}.{levels[3]}".encode())

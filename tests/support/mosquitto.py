@@ -114,7 +114,7 @@ def write_rules(
     if not persistent:
         text = text.replace("persistence true", "persistence false")
     logins = [logins_store.verified(name, passwords[name], role=role) for name, role in roles.items()]
-    files = {file.path: file.text for file in generated.login_files(logins, root="mail")}
+    files = {file.path: file.text for file in generated.login_files(logins, root="mail", home="homeassistant")}
     files[configuration.name] = f"{text}persistence_location {directory}/\n{USER}\n"
     for name, content in files.items():
         path = directory / name
