@@ -126,6 +126,7 @@ def test_a_write_that_fails_loses_nothing(person, browser):
     tab.shows("before", *FIVE)
     tab.is_connected()
     assert tab.run("return globalThis.failures") > 3
+    assert tab.run("return globalThis.sockets.length") > 1, "what is not on record is sent again, and not only healed"
     tab.ask("reload")
     tab.shows("before", *FIVE)
 

@@ -52,6 +52,7 @@ def test_a_tab_that_is_frozen_is_robbed_and_closes_when_it_thaws(person, chromiu
         tab.shows("while it is frozen", "after it")
         tab.is_connected()
     assert connections([frozen, looked_at]) == [0, 1]
+    assert frozen.run("return globalThis.sockets.length") == 1, "it did not come back to throw the other one out"
 
 
 def test_a_tab_that_hangs_keeps_nobody_from_their_mail(person, chromium):
