@@ -32,6 +32,8 @@ class Options:
     long: bool = False
     """Also what takes an hour."""
     rounds: int = 3
+    workers: int = 0
+    """Processes of the bridge that converse and read."""
     progress: Progress | None = None
 
     def steps(self, what: str, steps: Iterable) -> Iterator:
@@ -51,6 +53,7 @@ def main(measure: Callable[[Options], Result], arguments: list[str] | None = Non
     parser.add_argument("--small", action="store_true", help="so little that it only shows that it works")
     parser.add_argument("--long", action="store_true", help="also what takes an hour")
     parser.add_argument("--rounds", type=int, default=None, help="how often; medians are told")
+    parser.add_argument("--workers", type=int, default=0, help="how many workers a bridge has, where mail is offered")
     parser.add_argument("--json", type=Path, help="where to keep the result")
     given = parser.parse_args(arguments)
     console = Console(stderr=True)
@@ -58,7 +61,8 @@ def main(measure: Callable[[Options], Result], arguments: list[str] | None = Non
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         rounds = given.rounds or (1 if given.small else 3)
         try:
-            result = measure(Options(small=given.small, long=given.long, rounds=rounds, progress=progress))
+            size = {"small": given.small, "long": given.long, "rounds": rounds}
+            result = measure(Options(**size, workers=given.workers, progress=progress))
         except MiscountError as error:
             sys.stderr.write(f"{error}\n")
             return 1

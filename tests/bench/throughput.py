@@ -1,6 +1,6 @@
 """How many mails a second go the whole way, beside those who do less, in one run, and what each costs.
 
-    make bench ARGS="throughput [--small] [--rounds N] [--json FILE]"
+    make bench ARGS="throughput [--small] [--rounds N] [--workers N] [--json FILE]"
 
 From a usual load on one thing is changed at a time: connections, mails a connection, users, size, recipients. Each
 figure comes after its work was counted: taken or published as often as offered; for Postbell kept in the store,
@@ -104,10 +104,11 @@ def at_sink(name: str, case: Case) -> Outcome:
         return Outcome(case.mails, took_s, used)
 
 
-def at_postbell(case: Case) -> dict[str, Outcome]:
+def at_postbell(case: Case, *, workers: int = 0) -> dict[str, Outcome]:
     """Until the last 250, and until the last mail is on the device."""
     addresses = case.mails if case.users > case.recipients else case.recipients
     room = {"POSTBELL_RETAIN__COUNT": str(case.deliveries + 1), "POSTBELL_LIMITS__CONNECTIONS_PER_ADDRESS": "200"}
+    room["POSTBELL_BRIDGE__WORKERS"] = str(workers)
     with postbell(room, users=case.users, addresses=addresses) as whole:
         before, begun = whole.used_s(), time.perf_counter()
         accepted_s = case.offer(whole.smtp)
@@ -121,13 +122,13 @@ def at_postbell(case: Case) -> dict[str, Outcome]:
         }
 
 
-def once(case: Case) -> dict[str, Outcome]:
+def once(case: Case, *, workers: int = 0) -> dict[str, Outcome]:
     """All of them, one after another. Mailrise refuses mail now and then, and then has no figure."""
     found = {}
     for name in SINKS:
         with suppress(*([RefusedError] if name == SLOW else [])):
             found[name] = at_sink(name, case)
-    return found | at_postbell(case)
+    return found | at_postbell(case, workers=workers)
 
 
 def measure(options: Options) -> Result:
@@ -141,12 +142,14 @@ def measure(options: Options) -> Result:
     rounds = [(case, number) for number in range(options.rounds) for case in cases]
     found: dict[str, dict[str, list[Outcome]]] = {case.name: {} for case in cases}
     for case, _ in options.steps("throughput", rounds):
-        for name, outcome in once(case).items():
+        for name, outcome in once(case, workers=options.workers).items():
             found[case.name].setdefault(name, []).append(outcome)
-    return told(cases, found, options.rounds)
+    return told(cases, found, options.rounds, workers=options.workers)
 
 
-def told(cases: tuple[Case, ...], found: dict[str, dict[str, list[Outcome]]], rounds: int) -> Result:
+def told(
+    cases: tuple[Case, ...], found: dict[str, dict[str, list[Outcome]]], rounds: int, *, workers: int = 0
+) -> Result:
     """Rates with the processor time of a mail beside them, ratios, and a chart of the ratios."""
     names = [*SINKS, ACCEPTED, DEVICE]
     rows: list[list[Cell]] = []
@@ -170,7 +173,8 @@ def told(cases: tuple[Case, ...], found: dict[str, dict[str, list[Outcome]]], ro
         "recipient) and keeps nothing; Postbell commits to disk before its 250, publishes retained at QoS 1, and has "
         "each acknowledged.",
         conditions="smtp-source; 4 KB a mail, many a connection, 10 connections, 1 user, 1 recipient but for what a "
-        f"row says; Mailrise is offered a tenth of the mails. Medians of {rounds}.",
+        f"row says; Mailrise is offered a tenth of the mails. Medians of {rounds}."
+        + (f" Postbell with {workers} workers." if workers else ""),
         tables=[
             Table(
                 "Mails a second · milliseconds of processor time a mail",
