@@ -63,7 +63,7 @@ test-node: tools
 # Chromium and Firefox, driven through the web client.
 test-browser: tools
 	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
-	$(PYTEST) tests/browser $(AT_WORK) --timeout 300 $(ARGS)
+	$(PYTEST) tests/browser $(PARALLEL) --timeout 300 $(ARGS)
 
 check: tools
 	$(BIN)/ruff check .

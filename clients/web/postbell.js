@@ -2541,10 +2541,10 @@ class Toast {
 
   constructor(place) {
     this.#place = place;
-    place.addEventListener("pointerenter", () => clearTimeout(this.#timer));
+    for (const what of ["pointerenter", "focusin"]) place.addEventListener(what, () => clearTimeout(this.#timer));
   }
 
-  show(words, action = null, ms = 7_000) {
+  show(words, action = null, ms = 10_000) {
     clearTimeout(this.#timer);
     this.#undo = action?.run ?? null;
     const act = action && button(action.label, null, () => this.act(), { worded: true, className: "plain" });

@@ -9,11 +9,11 @@ export class Toast {
 
   constructor(place) {
     this.#place = place;
-    place.addEventListener("pointerenter", () => clearTimeout(this.#timer));
+    for (const what of ["pointerenter", "focusin"]) place.addEventListener(what, () => clearTimeout(this.#timer));
   }
 
   /** `action` is `{ label, run }`, or null. `ms` is 0 for what stays. */
-  show(words, action = null, ms = 7_000) {
+  show(words, action = null, ms = 10_000) {
     clearTimeout(this.#timer);
     this.#undo = action?.run ?? null;
     const act = action && button(action.label, null, () => this.act(), { worded: true, className: "plain" });
