@@ -5,7 +5,8 @@ between the bridge is killed, Dovecot stopped, and the connection between them r
 - what is in the mailbox is seen on both sides, or on neither;
 - what is not there any more is shown by no device, unless that device asked for it;
 - what nobody read, moved or deleted is unseen;
-- where only one side ever said something, its last word holds.
+- where only one side ever said something, its last word holds; of a device that is what it said to a bridge that ran,
+  since nobody repeats here what was not answered.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     import subprocess
 
 MOST_MAILS = 25
+SPOKEN_S = 0.5
+"""What a bridge said before it was killed is carried out meanwhile: later it would be taken for somebody's word."""
 
 
 @dataclass
@@ -137,7 +140,7 @@ class Story:
 
     def _go(self) -> None:
         number = self._some()
-        if number is None or not self._known(number) or (client := self._mail_client()) is None:
+        if number is None or number % 3 == 0 or not self._known(number) or (client := self._mail_client()) is None:
             return
         with suppress(imaplib.IMAP4.error, OSError, AssertionError):
             if not client.uid(number):
@@ -160,6 +163,8 @@ class Story:
     def _kill_bridge(self) -> None:
         self.kills += 1
         self._system.stop(self._bridge, signal.SIGKILL)
+        self._cut()
+        time.sleep(SPOKEN_S)
         self._start_bridge()
 
     def _stop_server(self) -> None:
@@ -210,8 +215,9 @@ class Story:
 
     def _judge(self) -> list[str]:
         self._random.random = lambda: 1.0  # nobody dies any more
-        self._system.stop(self._bridge, signal.SIGKILL)
-        self._start_bridge()
+        self._kill_bridge()
+        self._change_every_mind()
+        self._kill_bridge()
         self._forget_client()
         findings: list[str] = []
 
@@ -224,6 +230,28 @@ class Story:
             time.sleep(1.0)  # so that nothing is on its way that undoes it
             agreed()
         return findings
+
+    def _change_every_mind(self) -> None:
+        """A device says of mails of which no client speaks that they are seen; then, that they are not.
+
+        It says so until the mailbox knows, as a device does that gets no answer; a broken bridge may never tell it.
+        """
+        self._forget_client()
+        client = MailClient(self._server)
+        silent = [number for number in self.fates if number % 3 == 0]
+        until(lambda: self._system.facts("bridge").get("connected"), what="the bridge to be connected")
+        try:
+            for seen in (True, False):
+                for number in silent:
+                    self.fates[number].words.append(("device", seen))
+                for _ in range(5 if self._mutation else 60):
+                    for number in silent:
+                        self._phone.say(f"{'seen' if seen else 'unseen'} {self.fates[number].mail_id}")
+                    time.sleep(1.0)
+                    if _all_seen(client, silent, seen=seen):
+                        break
+        finally:
+            client.close()
 
     def _findings(self) -> list[str]:
         client = MailClient(self._server)
@@ -250,7 +278,8 @@ class Story:
                 found.append(f"{name} is {seen} here and {there.get(name)} there: {fate.words}")
             if seen and ("client", True) not in fate.words and ("device", True) not in fate.words:
                 found.append(f"{name} is seen, and nobody read it")
-            if len(says) == 1 and seen != fate.words[-1][1]:
+            alone = says == {"client"} or number % 3 == 0
+            if alone and fate.words and seen != fate.words[-1][1]:
                 found.append(f"{name} is {seen}, and the last word was another: {fate.words}")
         shown = self._phone.shown
         found += [
@@ -259,6 +288,11 @@ class Story:
             if (f"number {number}" in shown) is bool(here.get(fate.mail_id))
         ]
         return found
+
+
+def _all_seen(client: MailClient, numbers: list[int], *, seen: bool) -> bool:
+    there = client.seen()
+    return all(there.get(f"number {number}") is seen for number in numbers)
 
 
 def main(arguments: list[str]) -> int:

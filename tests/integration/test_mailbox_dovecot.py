@@ -4,6 +4,8 @@ other, whatever was away meanwhile."""
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -172,19 +174,20 @@ def test_a_wrong_password_is_said_and_not_tried_again(system, server):
 
 
 @pytest.fixture
-def telling(tmp_path):
-    """A Dovecot that says which mailbox changed, set up as the recipe has it."""
-    box = tmp_path / "events"
+def telling():
+    """A Dovecot that says which mailbox changed, set up as the recipe has it; its mail processes are not root's."""
+    here = Path(tempfile.mkdtemp(prefix="postbell-events-"))
+    here.chmod(0o755)
+    box = here / "box"
     box.mkdir()
     box.chmod(0o1733)
-    tmp_path.chmod(0o755)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
-    made = dovecot_events.recipe("root", box=str(box), directory=str(tmp_path))
-    script, plugins = made.files
+    script, plugins = dovecot_events.recipe("root", box=str(box), directory=str(here)).files
     Path(script.path).write_text(script.text)
-    with dovecot(more=plugins.text) as running:
-        yield running, box
+    try:
+        with dovecot(more=plugins.text) as running:
+            yield running, box
+    finally:
+        shutil.rmtree(here, ignore_errors=True)
 
 
 def test_dovecot_says_which_mailbox_changed_and_no_connection_is_kept(telling, tmp_path):

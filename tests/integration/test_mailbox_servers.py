@@ -155,11 +155,14 @@ def test_another_uidvalidity_is_another_folder_of_the_same_mails(tmp_path):
         await world.until_state(FollowState.FOLLOWING)
         await world.device(number)
         await until_on_loop(lambda: server.letters[1].seen, what="the mailbox to know")
+        server.greeting, greeting = b"* BYE not now\r\n", server.greeting
+        server.cut()
+        await world.until_state(FollowState.CONNECTING)
         server.letters = {}
         server.validity, server.next_uid = 8, 1
         server.add(letter(2))
         server.add(letter(1), seen=True)
-        server.cut()
+        server.greeting = greeting
         await until_on_loop(lambda: world.follower.standing.connections == 2, what="another connection")
         other = await world.keep(2)
         await world.device(number, seen=False)
