@@ -55,7 +55,8 @@ def announcer(settings: Settings) -> Callable[[], None]:
         mqtt = reach.mqtt(settings)
         assert mqtt is not None, "the demonstration has a broker of its own"
         web = reach.web_url(settings)
-        link = pairing_link.link(web, user=USER, device=BROWSER, password=login["browser"]) if web else ""
+        whose = {"user": USER, "device": BROWSER, "password": login["browser"]}
+        link = pairing_link.link(web, **whose, root=settings.mqtt.root) if web else ""
         smtp = str(reach.smtp(settings))
         typer.echo("\n".join(screen(login, smtp=smtp, mqtt=reach.from_the_network(mqtt), link=link)))
 

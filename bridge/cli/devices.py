@@ -234,7 +234,7 @@ def _other_ways(settings: Settings, user: str, device: str, password: str) -> di
 
     found: dict[str, str] = {}
     if web := reach.web_url(settings):
-        found["web_url"] = pairing_link.link(web, user=user, device=device, password=password)
+        found["web_url"] = pairing_link.link(web, user=user, device=device, password=password, root=settings.mqtt.root)
         if web.scheme == "https":
             found["wss_url"] = f"wss://{str(web).partition('://')[2]}/mqtt"
     if secure := reach.secure_url(settings):

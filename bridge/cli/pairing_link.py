@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from bridge.config.endpoints import WebUrl
 
 
-def link(web: WebUrl, *, user: str, device: str, password: str) -> str:
-    """`https://host/#pair=…`: base64url (RFC 4648 §5) without padding, of JSON with `u`, `d` and `p`."""
-    login = json.dumps({"u": user, "d": device, "p": password}, ensure_ascii=False, separators=(",", ":"))
-    return f"{web}/#pair={urlsafe_b64encode(login.encode()).decode().rstrip('=')}"
+USUAL_ROOT = "mail"
+"""The root of all mail topics that need not be told."""
+
+
+def link(web: WebUrl, *, user: str, device: str, password: str, root: str = USUAL_ROOT) -> str:
+    """`https://host/#pair=…`: base64url (RFC 4648 §5), no padding, of JSON with `u`, `d`, `p`, and `r` if need be."""
+    login = {"u": user, "d": device, "p": password} | ({} if root == USUAL_ROOT else {"r": root})
+    octets = json.dumps(login, ensure_ascii=False, separators=(",", ":")).encode()
+    return f"{web}/#pair={urlsafe_b64encode(octets).decode().rstrip('=')}"

@@ -27,12 +27,14 @@ READING = {
     "backup": "b.tar",
     "export": "alice data",
     "trace": "0198hp300",
+    "mailbox list": "",
 }
 """Commands that need a store to be there, with the arguments that they cannot do without."""
 OTHERS = {
     *("init", "serve", "bridge", "broker"),
     *(f"certificate {what}" for what in ("show", "renew", "install", "ca")),
     *(f"user {what}" for what in ("add", "change", "remove")),
+    *("mailbox add", "mailbox remove", "mailbox test"),
     *(f"device {what}" for what in ("add", "change", "password", "revoke")),
     *(f"{who} password" for who in ("sender", "admin", "node")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),

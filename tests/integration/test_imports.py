@@ -19,6 +19,8 @@ from tests.support.plants import PLANTS
 WIDE = {**os.environ, "COLUMNS": "200"}  # nothing said is broken into two lines
 ROOT = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.timeout(400)  # the whole tree is looked through several times
+
 
 def lint(tree: Path) -> subprocess.CompletedProcess[str]:
     """`lint-imports` as `make check` runs it."""
