@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge.imap import naming, replies, values
 from bridge.imap.dialogue import open_dialogue
-from bridge.imap.errors import ImapLimitError, ImapLoginError, ImapLostError, ImapNoError, ImapSyntaxError
+from bridge.imap.errors import ImapError, ImapLimitError, ImapLoginError, ImapLostError, ImapNoError, ImapSyntaxError
 from bridge.mailbox.matching import Sighting
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class ImapSession:
 
     async def log_out(self) -> None:
         """Say goodbye, which is polite and no more."""
-        with suppress(ImapLostError, ImapNoError):
+        with suppress(ImapError):
             await self._dialogue.command("LOGOUT")
         self.close()
 

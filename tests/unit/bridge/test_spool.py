@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreFullError, StoreUnavailableError
-from bridge.spool import HEAD_BYTES, MEMORY_BYTES, Spool
+from bridge.spool import HEAD_BYTES, MEMORY_BYTES, SYNC_BYTES, Spool, staying
 from tests.mail import content_digest
 
 
@@ -166,3 +166,56 @@ def test_what_the_disk_does_not_give_or_let_go_is_an_error_with_a_reply(tmp_path
 
     with spooling(tmp_path) as spool:
         asyncio.run(story(spool))
+
+
+def test_while_somebody_holds_the_spool_nothing_is_swept(tmp_path):
+    (tmp_path / "orphan.eml").touch()
+    with spooling(tmp_path) as spool:
+        with staying(tmp_path):
+            assert asyncio.run(spool.sweep(())) == 0
+            assert (tmp_path / "orphan.eml").exists()
+        assert asyncio.run(spool.sweep(())) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_written_behind_a_discard_is_nowhere(tmp_path):
+    async def story(spool):
+        message = spool.begin()
+        await message.write(b"x" * 300_000)
+        message.discard()
+        await message.write(b"y" * 300_000)
+        await message.finish()
+
+    with spooling(tmp_path, threads=1) as spool:  # one thread does one thing behind the other
+        asyncio.run(story(spool))
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_very_large_message_is_synced_as_it_comes(tmp_path, monkeypatch):
+    synced, fdatasync = [], os.fdatasync
+
+    def noted(fd):
+        synced.append(os.fstat(fd).st_size)
+        fdatasync(fd)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    with spooling(tmp_path) as spool:
+        asyncio.run(kept(spool, *[b"x" * (SYNC_BYTES // 2)] * 5))
+    assert synced == [SYNC_BYTES, 2 * SYNC_BYTES]
+
+
+def test_the_size_is_that_of_what_is_there(tmp_path, monkeypatch):
+    for name, size in (("a.eml", 5), ("b.eml", 7), ("gone.eml", 100)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    scandir = os.scandir
+
+    @contextmanager
+    def as_one_goes(directory):
+        with scandir(directory) as entries:
+            found = list(entries)
+        (tmp_path / "gone.eml").unlink()
+        yield found
+
+    with spooling(tmp_path) as spool, monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", as_one_goes)
+        assert asyncio.run(spool.size()) == (12, 2)
