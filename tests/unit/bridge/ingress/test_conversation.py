@@ -6,6 +6,7 @@ import asyncio
 from ipaddress import ip_network
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.ingress import conversation
 from bridge.ingress.context import IngressContext
@@ -209,7 +210,9 @@ def test_a_sender_that_is_gone_before_the_handshake_began_is_gone(tmp_path):
         await world.over()
         assert world.network.codes[:2] == ["220", "250"]
 
-    told(tmp_path, story, tls=object())
+    with capture_logs() as logged:
+        told(tmp_path, story, tls=object())
+    assert [event["event"] for event in logged] == ["smtp_peer_gone"], "that is no defect of ours"
 
 
 def test_who_had_to_pause_before_the_handshake_is_read_again_behind_it(tmp_path, monkeypatch):
