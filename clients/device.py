@@ -64,7 +64,7 @@ class Device:
 
         One that had waited for the device is older, and so may be a box that agrees with it.
         """
-        return self._told and self._inbox.agrees
+        return self._told and self._inbox.sure
 
     @property
     def shown(self) -> list[str]:

@@ -104,6 +104,11 @@ class Inbox:
         """Whether the box is exactly what its digest says."""
         return self._digest is not None and self._memory.box.matches(self._digest)
 
+    @property
+    def sure(self) -> bool:
+        """Whether it agrees with its digest, and no mail waits for the next one to tell whether it is back."""
+        return self.agrees and not self._doubtful
+
     # --- what arrives -----------------------------------------------------------------------------
 
     def apply_header(self, mail_id: str, payload: bytes, *, retained: bool, now: float) -> list[Change]:

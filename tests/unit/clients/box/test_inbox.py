@@ -99,6 +99,26 @@ def test_disagreement_heals_after_a_while_then_less_and_less_often():
     assert inbox.due_at() is None
 
 
+def test_a_mail_that_comes_back_before_its_digest_keeps_the_box_from_being_sure():
+    """As after `unseen`: the views follow the header after a moment."""
+    inbox = fresh()
+    inbox.apply_header(A, MAIL, retained=False, now=0)
+    inbox.apply_header(A, b"", retained=False, now=1)
+    inbox.apply_digest(packed([]), now=1)
+    assert inbox.sure
+    inbox.apply_header(A, MAIL, retained=False, now=2)
+    assert inbox.agrees
+    assert not inbox.sure
+    inbox.apply_digest(packed([A]), now=3)
+    assert inbox.sure
+    assert inbox.live == [A]
+    inbox.apply_header(A, b"", retained=False, now=4)
+    inbox.apply_digest(packed([]), now=4)
+    inbox.apply_header(A, MAIL, retained=False, now=5)
+    assert not inbox.check(20)
+    assert inbox.sure, "nothing more came, so it was late"
+
+
 def test_healing_drops_leftovers_only_after_a_new_digest():
     inbox = fresh()
     for each in (A, B):
