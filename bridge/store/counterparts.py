@@ -183,7 +183,8 @@ def discover(
     if user_id is None:
         return
     for mail in mails:
-        wanted = source_ms is not None and mail.arrived_ms >= source_ms and not mail.seen
+        # The server's date is of a whole second (RFC 3501 §2.3.3), in which it may be earlier and later.
+        wanted = source_ms is not None and mail.arrived_ms // 1000 >= source_ms // 1000 and not mail.seen
         connection.execute(
             "INSERT OR IGNORE INTO counterpart (folder_id, uid, message_id, size, arrived_ms, agreed, wanted)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
