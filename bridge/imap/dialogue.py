@@ -64,11 +64,6 @@ class Dialogue:
             self._waiting.extend(self._responses.feed(data))
         return self._waiting.popleft()
 
-    @property
-    def unread(self) -> bool:
-        """Whether a response is here that nobody took yet."""
-        return bool(self._waiting)
-
     async def send(self, line: str) -> None:
         """Send a line."""
         self._writer.write(line.encode() + b"\r\n")
