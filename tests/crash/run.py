@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Outcome", "run"]
 
-TAKEN_S = 60.0
+TAKEN_S = 120.0
 """How long the last mail may take to be accepted once nothing goes wrong any more."""
 QUIET_S = 1.0
 """What nothing changed for so long is taken for the end."""

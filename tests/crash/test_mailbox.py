@@ -17,5 +17,10 @@ def test_both_sides_agree_in_the_end(tmp_path, seed):
 
 
 def test_a_bridge_that_takes_its_own_words_for_those_of_a_mail_client_is_found(tmp_path):
-    findings = Story(tmp_path, seed=3, mutation="no_echo_suppression").run(60)
-    assert any("the last word was another" in finding for finding in findings)
+    """It is found where a kill falls between word and answer, which is not in every story."""
+    for seed in (3, 1, 2, 4):
+        (tmp_path / str(seed)).mkdir()
+        findings = Story(tmp_path / str(seed), seed=seed, mutation="no_echo_suppression").run(60)
+        if any("the last word was another" in finding for finding in findings):
+            return
+    pytest.fail("none of the stories shows it")
