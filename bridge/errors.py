@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bridge.model import Reply
+from bridge.reply import Reply
 
 
 def in_words(error: BaseException) -> str:

@@ -30,7 +30,8 @@ from bridge.errors import (
 from bridge.mail import text
 from bridge.mail.headers import extract
 from bridge.mail.mailbox import LONGEST_ADDRESS
-from bridge.model import Flag, Header, Reply
+from bridge.model import Flag, Header
+from bridge.reply import Reply
 from bridge.rules.alert import Alert
 from bridge.tally import Tally
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
-import json
 import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broker import checking, describing
 from broker.edge import FINE, report
 from broker.loading import load
 
@@ -27,9 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stopped: 0 when told to stop, 1 on failure, 2 on wrong usage or configuration, 130 when interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        if options.describe_config or options.check_config or options.show_config:
-            _tell(options)
-            return FINE
         settings = load(options.config)
         _run(settings, again=functools.partial(load, options.config), parent_pipe=options.parent_pipe)
         sys.stdout.flush()
@@ -56,27 +51,10 @@ def _run(settings: Settings, *, again: Callable[[], Settings], parent_pipe: bool
         runner.run(serve(settings, load=again, parent_pipe=parent_pipe))
 
 
-def _tell(options: argparse.Namespace) -> None:
-    """Answer what other programs ask of the configuration."""
-    if options.describe_config:
-        answer: object = describing.describe()
-    elif options.check_config:
-        answer = checking.check(json.load(sys.stdin))
-    else:
-        answer = describing.show(checking.settings(json.load(sys.stdin)))
-    sys.stdout.write(json.dumps(answer, default=str))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m broker", description="Run Postbell's embedded MQTT broker.")
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
     parser.add_argument("--parent-pipe", action="store_true", help="stop when standard input ends")
-    parser.add_argument("--describe-config", action="store_true", help="print the broker's keys as JSON, and end")
-    given = "read settings as JSON from standard input, print"
-    parser.add_argument("--check-config", action="store_true", help=f"{given} what is wrong with them as JSON, and end")
-    parser.add_argument(
-        "--show-config", action="store_true", help=f"{given} the broker's keys with their values as JSON, and end"
-    )
     return parser
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,8 @@ def _files(broker: Broker) -> Iterator[Problem]:
             yield Problem(f"broker.{key}", str(path), *cannot)
     if wrong or not (broker.tls_cert and broker.tls_key):
         return
+    import ssl  # noqa: PLC0415 - half of what all else here takes to import, and most ask without a certificate
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(broker.tls_cert, broker.tls_key, password=_no_passphrase)

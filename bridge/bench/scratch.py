@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.config import loading
 from bridge.daemon import control, runfile
 from bridge.errors import PostbellError
-from bridge.store import live, offline, outbox, pairing, people
+from bridge.store import amounts, backlog, offline, pairing, people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,14 +80,14 @@ class Scratch:
     def kept(self) -> int:
         """How many mails of the user the store holds live."""
         with offline.reading(self.settings.database) as connection:
-            return live.count_all(connection)
+            return amounts.live_messages(connection)
 
     def waiting(self) -> int:
         """What the outbox holds once it has had its time to become empty."""
         end = time.monotonic() + _PATIENCE_S
         while True:
             with offline.reading(self.settings.database) as connection:
-                rows = outbox.waiting(connection)
+                rows = backlog.waiting(connection)
             if not rows or time.monotonic() > end:
                 return rows
             time.sleep(_LOOK_S)

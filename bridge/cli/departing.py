@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.archive import leftovers
 from bridge.cli import opening
 from bridge.daemon import runfile
-from bridge.store import messages, offline, outbox
+from bridge.store import backlog, messages, offline
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -66,7 +66,7 @@ def _cleared_on_broker(settings: Settings, user_id: int) -> int:
     give_up_at = time.monotonic() + CLEARED_WITHIN_S
     while True:
         with offline.reading(settings.database) as connection:
-            waiting = outbox.waiting_of(connection, user_id)
+            waiting = backlog.waiting_of(connection, user_id)
         running = runfile.read(settings.run_dir, runfile.BRIDGE).get("connected")
         if not waiting or not running or time.monotonic() > give_up_at:
             return waiting

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import copies, live, offline, outbox, people
+from bridge.store import amounts, backlog, copies, offline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +107,7 @@ def _may_look(run_dir: Path) -> bool:
 def _count(settings: Settings, *, check: bool) -> dict[str, int]:
     with offline.reading(settings.database, check=check) as connection:
         return {
-            "outbox": outbox.waiting(connection),
-            "live": live.count_all(connection),
-            "users": people.count_users(connection),
+            "outbox": backlog.waiting(connection),
+            "live": amounts.live_messages(connection),
+            "users": amounts.users(connection),
         }

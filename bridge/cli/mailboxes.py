@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads it
@@ -187,6 +186,8 @@ def mailbox_test(
     context: typer.Context, mailbox: Number, config: options.Config = None, as_json: options.AsJson = False
 ) -> None:
     """Log in to a mailbox as the bridge does, open its folders, and say what the server can; nothing is changed."""
+    import asyncio  # noqa: PLC0415 - `list` does without
+
     with opening.reading(context, config) as (settings, connection):
         watched = [each for each in mailboxes.watched(connection) if each.account.mailbox_id == mailbox]
         if not watched:

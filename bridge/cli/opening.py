@@ -87,7 +87,7 @@ def changing(settings: Settings) -> Iterator[Transaction]:
         ) as transaction:
             yield transaction
         if runfile.running(settings.run_dir, runfile.BRIDGE):
-            from bridge.daemon import control  # noqa: PLC0415 - asyncio, for this alone
+            from bridge.daemon import control  # noqa: PLC0415 - sockets, for this alone
 
             with suppress(control.ControlError):  # it looks by itself as well, a little later
                 control.ask(settings.run_dir, {"do": "look"}, deadline_s=LOOK_S)

@@ -17,7 +17,7 @@ def renew(settings: Settings) -> None:
 
     Raises ConfigurationError where there is nothing that Postbell could renew, ControlError, BrokerUntoldError.
     """
-    from bridge.daemon import control, own_login  # noqa: PLC0415 - asyncio, for this alone
+    from bridge.daemon import control, own_login  # noqa: PLC0415 - sockets, for this alone
 
     if settings.mqtt.logins_for:
         assert settings.password_file is not None, "it is named, or follows from mqtt.logins_for"

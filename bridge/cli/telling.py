@@ -91,7 +91,7 @@ def _untold() -> Iterator[None]:
 
 
 def _ask(settings: Settings) -> list[str]:
-    from bridge.daemon import control  # noqa: PLC0415 - asyncio, for this alone
+    from bridge.daemon import control  # noqa: PLC0415 - sockets, for this alone
 
     left_out: list[str] = control.ask(settings.run_dir, {"do": "logins"}, deadline_s=PATIENCE_S)["left_out"]
     return left_out

@@ -25,13 +25,13 @@ def problems(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     It is a process of its own, and takes half as long as all else of a command: not for each.
     """
-    problems: list[dict[str, Any]] = _ask("--check-config", json.dumps(values, default=str))
+    problems: list[dict[str, Any]] = _ask("check", json.dumps(values, default=str))
     return problems
 
 
 def described() -> list[dict[str, Any]]:
     """Its keys: `name`, `kind`, `default`, `meaning`, and bounds `ge`, `gt`, `le`. Raises BrokerSilentError."""
-    described: list[dict[str, Any]] = _ask("--describe-config", "")
+    described: list[dict[str, Any]] = _ask("describe", "")
     return described
 
 
@@ -40,7 +40,7 @@ def shown(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Raises BrokerSilentError.
     """
-    shown: list[dict[str, Any]] = _ask("--show-config", json.dumps(raw, default=str))
+    shown: list[dict[str, Any]] = _ask("show", json.dumps(raw, default=str))
     return shown
 
 
@@ -48,7 +48,7 @@ def _ask(question: str, said: str) -> Any:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("POSTBELL_")}
     try:
         done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-P", "-m", "broker", question],
+            [sys.executable, "-P", "-m", "broker.telling", question],
             capture_output=True,
             check=True,
             env=environ,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _LOGIN_IN_URL = re.compile(r"//[^/@\s]*@")
-_SECRET = re.compile(r"password|passwd|passphrase|secret|token|private", re.IGNORECASE)
-_PLACES: Final = re.compile(r"file|path|dir", re.IGNORECASE)
+_SECRET: Final = ("password", "passwd", "passphrase", "secret", "token", "private")
+_PLACES: Final = ("file", "path", "dir")
 LONGEST: Final = 100
 """So many characters of a value are shown."""
 MASK: Final = "***"
@@ -62,5 +62,5 @@ def masked(value: object, *, key: str = "") -> object:
 
 def secret(key: str) -> bool:
     """Whether a key names something that nobody else may know; the place of a file is none."""
-    name = key.rpartition(".")[2]
-    return bool(_SECRET.search(name)) and not _PLACES.search(name)
+    name = key.rpartition(".")[2].lower()
+    return any(word in name for word in _SECRET) and not any(word in name for word in _PLACES)

@@ -2,12 +2,11 @@
 
 One JSON object a line each way over a UNIX socket in the run directory, which only its owner may
 enter. The socket is reached through a descriptor of its directory, because a socket's path may not
-be longer than 107 bytes and a state directory's may.
+be longer than 107 bytes and a state directory's may. The bridge's side: control_server.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.errors import PostbellError, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 NAME = "bridge.sock"
@@ -30,39 +29,10 @@ class ControlError(PostbellError):
     """A running bridge could not be asked, or could not do what it was asked."""
 
 
-async def listen(run_dir: Path, actions: Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]) -> None:
-    """Answer requests `{"do": action, …}` until cancelled."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(json.dumps(await perform(await reader.readline())).encode() + b"\n")
-            await writer.drain()
-        except ConnectionError:
-            pass  # whoever asked has gone
-        finally:
-            writer.close()  # also over a defect, which the loop logs: nobody waits for an answer that never comes
-
-    async def perform(line: bytes) -> dict[str, Any]:
-        try:
-            request = json.loads(line)
-            return await actions[request["do"]](request)
-        except (ValueError, KeyError, TypeError) as error:
-            return {"error": f"not a request: {error}"}
-        except PostbellError as error:
-            return {"error": str(error)}
-
-    (run_dir / NAME).unlink(missing_ok=True)
-    with _reachable(run_dir) as path:
-        server = await asyncio.start_unix_server(answer, path)
-        (run_dir / NAME).chmod(0o600)
-        async with server:
-            await server.serve_forever()
-
-
 def ask(run_dir: Path, request: dict[str, Any], *, deadline_s: float = ANSWER_DEADLINE_S) -> dict[str, Any]:
     """What a running bridge answers; raises ControlError."""
     try:
-        with _reachable(run_dir) as path, socket.socket(socket.AF_UNIX) as connection:
+        with reachable(run_dir) as path, socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(deadline_s)
             connection.connect(path)
             connection.sendall(json.dumps(request).encode() + b"\n")
@@ -78,7 +48,8 @@ def ask(run_dir: Path, request: dict[str, Any], *, deadline_s: float = ANSWER_DE
 
 
 @contextmanager
-def _reachable(run_dir: Path) -> Iterator[str]:
+def reachable(run_dir: Path) -> Iterator[str]:
+    """A path of the socket that is never too long, inside the block."""
     descriptor = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/{NAME}"

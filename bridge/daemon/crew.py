@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from bridge.daemon.worker_settings import WorkerSettings
     from bridge.directory import Directory
     from bridge.intake import ReadMail
-    from bridge.model import Envelope, Reply
+    from bridge.model import Envelope
     from bridge.publish.backoff import Backoff
+    from bridge.reply import Reply
     from bridge.tally import Tally
 
 CORES_FOR_ONE = 2

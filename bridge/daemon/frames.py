@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgpack
 
 from bridge.intake import ReadMail
-from bridge.model import Body, Envelope, Header, Recipient, Reply
+from bridge.model import Body, Envelope, Header, Recipient
+from bridge.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

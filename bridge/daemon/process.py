@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 
 from bridge.config import judging
-from bridge.daemon import control, runfile
+from bridge.daemon import control, control_server, runfile
 from bridge.daemon.app import Bridge
 from bridge.daemon.child import BrokerChild
 from bridge.daemon.clock import wall_ms
@@ -23,7 +23,7 @@ from bridge.daemon.notify import Supervisor
 from bridge.ingress import HandedSockets
 from bridge.publish.backoff import Backoff
 from bridge.publish.ending import end
-from bridge.store import database, live, messages, outbox
+from bridge.store import backlog, database, live, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +142,7 @@ async def run(bridge: Bridge) -> None:
                 tasks.create_task(bridge.outside.files.run(), name="logins")
             if seeing is not None:
                 tasks.create_task(seeing.run(), name="http")
-            tasks.create_task(control.listen(bridge.settings.run_dir, bridge.actions.by_name()), name="control")
+            tasks.create_task(control_server.listen(bridge.settings.run_dir, bridge.actions.by_name()), name="control")
 
 
 def _seeing(bridge: Bridge) -> Seeing | None:
@@ -202,7 +202,7 @@ async def _repair_all(bridge: Bridge, connection: BrokerConnection) -> Repair:
     pump = asyncio.create_task(bridge.outbox.run(connection), name="outbox")
     try:
         repair = await bridge.replay.run(connection)
-        while await bridge.store.read(outbox.waiting):
+        while await bridge.store.read(backlog.waiting):
             await asyncio.wait({pump}, timeout=DRAINED_S)
             if pump.done():
                 pump.result()

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from bridge.daemon.worker_settings import WorkerSettings
-    from bridge.model import Envelope, Recipient, Reply
+    from bridge.model import Envelope, Recipient
+    from bridge.reply import Reply
 
 AT_ONCE = 16
 """Connections taken in one turn of the loop."""

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from bridge.errors import MalformedAddressError, SmtpError
-from bridge.model import Reply
+from bridge.reply import Reply
 
 LONGEST_PATH = 1024
 """Characters; RFC 5321 §4.5.3.1.3 asks for 256, source routes and SMTPUTF8 need more."""

@@ -13,7 +13,7 @@ from bridge.ingress.reading import Unread
 
 if TYPE_CHECKING:
     from bridge.ingress.context import IngressContext
-    from bridge.model import Reply
+    from bridge.reply import Reply
 
 LINGER_S = 2.0
 LINGER_BYTES = 2**20

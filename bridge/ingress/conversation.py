@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from bridge.ingress.context import IngressContext
     from bridge.ingress.session import Dialect
-    from bridge.model import Body, Reply
+    from bridge.model import Body
+    from bridge.reply import Reply
 
 REPLIES_IN_HAND = 64
 TURN_COMMANDS = 8

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from bridge.ingress.queueing import LargeMessageQueue
     from bridge.ingress.receipt import Receipt
     from bridge.ingress.session import MailTransaction
-    from bridge.model import Body, Reply
+    from bridge.model import Body
+    from bridge.reply import Reply
 
 
 async def receive(receipt: Receipt, block: Callable[[], Awaitable[bytes]], *, queue: LargeMessageQueue) -> None:

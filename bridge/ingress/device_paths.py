@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from bridge.errors import MalformedAddressError
 from bridge.ingress.addresses import LONGEST_PATH, parse_path
-from bridge.model import Reply
+from bridge.reply import Reply
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _UP_TO_BRACKET = re.compile(rf'((?:{_QUOTED}|[^">])*)>')

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridge.model import Body, Envelope, Recipient, Reply
+    from bridge.model import Body, Envelope, Recipient
+    from bridge.reply import Reply
 
 
 class Intake(Protocol):

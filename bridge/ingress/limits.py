@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.ingress import replies
 
 if TYPE_CHECKING:
-    from bridge.model import Reply
+    from bridge.reply import Reply
 
 
 @dataclass(frozen=True, slots=True)

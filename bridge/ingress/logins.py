@@ -18,7 +18,7 @@ from bridge.ingress import replies
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from bridge.model import Reply
+    from bridge.reply import Reply
 
 MECHANISMS: Final[Mapping[str, Any]] = {"PLAIN": SMTP.auth_PLAIN, "LOGIN": SMTP.auth_LOGIN}
 _ASKED: Final = {"PLAIN": (b"",), "LOGIN": (b"Username:", b"Password:")}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bridge.ingress.context import IngressContext
     from bridge.ingress.conversation import Conversation
     from bridge.ingress.limits import SessionLimits
-    from bridge.model import Reply
+    from bridge.reply import Reply
 
 
 class Elsewhere(Protocol):

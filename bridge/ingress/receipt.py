@@ -12,7 +12,8 @@ from bridge.ingress.reading import DataDecoder
 if TYPE_CHECKING:
     from bridge.ingress.interfaces import ArrivingMessage
     from bridge.ingress.session import MailTransaction
-    from bridge.model import Body, Reply
+    from bridge.model import Body
+    from bridge.reply import Reply
     from bridge.tally import Tally
 
 BLOCK_BYTES = 64 * 1024

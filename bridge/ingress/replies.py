@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.model import Reply
+from bridge.reply import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")

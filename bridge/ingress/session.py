@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.ingress.limits import SessionLimits
-    from bridge.model import Recipient, Reply
+    from bridge.model import Recipient
+    from bridge.reply import Reply
 
     Verb = Callable[["MailSession", str], "SessionAnswer"]
 

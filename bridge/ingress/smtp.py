@@ -11,7 +11,7 @@ from bridge.ingress import logins, replies
 from bridge.ingress.addresses import check_recipient_parameters, mail_parameters, parse_path
 from bridge.ingress.device_paths import parse_device_path
 from bridge.ingress.session import Dialect, MailSession, MailTransaction, Next, SessionAnswer, go_on_with_login
-from bridge.model import Reply
+from bridge.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

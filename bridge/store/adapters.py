@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.box.box import Mail
 from bridge.box.live_set import horizon
-from bridge.store import live, messages, notifications, outbox, people, repair, storms
+from bridge.store import backlog, live, messages, notifications, outbox, people, repair, storms
 
 if TYPE_CHECKING:
     import asyncio
@@ -102,7 +102,7 @@ class StoredTruth:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.directory = store.reading(people.read_directory)
-        self.waiting_messages = store.reading(outbox.waiting_messages)
+        self.waiting_messages = store.reading(backlog.waiting_messages)
 
     async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:
         """Compare what the broker holds with what it should hold, and mark every difference.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.store import live, notifications, outbox, people, subscriptions
+from bridge.store import amounts, backlog, notifications, subscriptions
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,15 +30,15 @@ class Counts:
 
 def count(connection: sqlite3.Connection) -> Counts:
     """All counts at one moment."""
-    messages = outbox.waiting_messages(connection)
-    backlog = notifications.backlog(connection)
+    messages = backlog.waiting_messages(connection)
+    pushes = notifications.backlog(connection)
     return Counts(
-        users=people.count_users(connection),
-        devices=people.count_devices(connection),
-        live=live.count_all(connection),
+        users=amounts.users(connection),
+        devices=amounts.devices(connection),
+        live=amounts.live_messages(connection),
         messages_waiting=messages,
-        views_waiting=outbox.waiting(connection) - messages,
+        views_waiting=backlog.waiting(connection) - messages,
         rung=subscriptions.count(connection),
-        pushes_waiting=backlog.waiting,
-        push_oldest_ms=backlog.oldest_ms,
+        pushes_waiting=pushes.waiting,
+        push_oldest_ms=pushes.oldest_ms,
     )

@@ -117,9 +117,3 @@ def unread(connection: sqlite3.Connection, user_id: int, *, now_ms: int, days: f
 def crossed(connection: sqlite3.Connection, *, since: int, until: int) -> list[int]:
     """Users who have an unseen message that the horizon passed, in either direction, on its way between two numbers."""
     return [row[0] for row in connection.execute(CROSSED, (min(since, until), max(since, until)))]
-
-
-def count_all(connection: sqlite3.Connection) -> int:
-    """How many messages are live, over all users."""
-    count: int = connection.execute("SELECT coalesce(sum(live), 0) FROM user").fetchone()[0]
-    return count

@@ -6,19 +6,23 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from bridge.box.live_set import Retention
 from bridge.errors import StoreUnavailableError
-from bridge.store import database, live, snapshot, turn
-from bridge.store.writer import Transaction
+from bridge.store import database, snapshot, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from bridge.store.writer import Transaction
+
 
 @contextmanager
 def transaction(path: Path, *, now_ms: int, count: int, days: float) -> Iterator[Transaction]:
     """One synced transaction; nothing is kept when the block raises. Raises store errors."""
+    from bridge.box.live_set import Retention  # noqa: PLC0415 - a command that only looks waits for none of these
+    from bridge.store import live  # noqa: PLC0415
+    from bridge.store.writer import Transaction  # noqa: PLC0415
+
     with turn.using(path):
         database.prepare(path)
     with _connected(path) as connection:

@@ -22,6 +22,7 @@ from bridge.contract import ids, topics
 from bridge.contract.publication import Kind
 from bridge.model import Storm
 from bridge.store import desired, payloads, storms, views
+from bridge.store.backlog import FIRST
 from bridge.store.desired import Known, Mail, Owner, Row, Told
 from bridge.store.live import live_numbers, newest_live, unread
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from bridge.contract.publication import Publication
     from bridge.store.writer import Transaction
 
-_FIRST = ", ".join(f"'{kind}'" for kind in Kind if not kind.is_view)
-"""The kinds that go before the views, written as in the partial indexes that serve them."""
 MESSAGES = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER},
     s.until_ms, s.more, s.from_name, s.from_address
@@ -41,7 +40,7 @@ FROM outbox o
 LEFT JOIN message m ON m.user_id = o.user_id AND m.number = o.number
 LEFT JOIN user u ON u.user_id = o.user_id
 LEFT JOIN storm s ON o.kind = '{Kind.EVENT}' AND s.user_id = o.user_id AND s.first = o.number
-WHERE o.kind IN ({_FIRST}) ORDER BY o.seq LIMIT ?
+WHERE o.kind IN ({FIRST}) ORDER BY o.seq LIMIT ?
 """  # noqa: S608 - ours
 NEW_MESSAGES = f"""
 SELECT m.user_id, m.number, m.waits, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER}
@@ -51,12 +50,8 @@ WHERE m.waits <> 0 AND m.waits >= ? ORDER BY m.body_id LIMIT ?
 _VIEWS = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, u.views, u.text_held
 FROM outbox o LEFT JOIN user u ON u.user_id = o.user_id
-WHERE o.kind NOT IN ({_FIRST}) ORDER BY o.seq LIMIT ?
+WHERE o.kind NOT IN ({FIRST}) ORDER BY o.seq LIMIT ?
 """  # noqa: S608 - ours
-_WAITING_MESSAGES = f"SELECT count(*) FROM outbox WHERE kind IN ({_FIRST})"  # noqa: S608 - ours
-NEW_TOPICS = (
-    "SELECT coalesce(sum((waits & 1) + (waits >> 1 & 1)), 0) FROM message INDEXED BY message_waits WHERE waits <> 0"
-)
 OLDEST_NEW = "SELECT number FROM message INDEXED BY message_waits WHERE waits <> 0 ORDER BY body_id LIMIT 1"
 SETTLE_HEADERS = """
 UPDATE message SET waits = CASE WHEN waits >> 2 = w.value ->> 2 THEN waits & 2 ELSE waits END,
@@ -76,7 +71,7 @@ UPDATE message INDEXED BY message_waits SET held = 1 WHERE waits <> 0 AND waits 
     (SELECT max(body_id) FROM
         (SELECT body_id FROM message INDEXED BY message_waits WHERE waits <> 0 ORDER BY body_id LIMIT ?)))
 """
-_FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({_FIRST})"  # noqa: S608 - ours
+_FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({FIRST})"  # noqa: S608 - ours
 
 
 def take_messages(
@@ -236,35 +231,11 @@ def doubt(transaction: Transaction, publications: Sequence[Publication] | None, 
     )
 
 
-def waiting(connection: sqlite3.Connection) -> int:
-    """How many topics wait."""
-    count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
-    return count + _new_waiting(connection)
-
-
-def waiting_of(connection: sqlite3.Connection, user_id: int) -> int:
-    """How many topics of one user wait, also of one who is gone."""
-    count: int = connection.execute("SELECT count(*) FROM outbox WHERE user_id = ?", (user_id,)).fetchone()[0]
-    new: int = connection.execute(f"{NEW_TOPICS} AND user_id = ?", (user_id,)).fetchone()[0]
-    return count + new
-
-
 def first_and_highest(connection: sqlite3.Connection) -> tuple[int | None, int]:
     """The lowest row that goes before the views, None when none waits; and the highest number that a row ever had."""
     first: int | None = connection.execute(_FIRST_MESSAGE).fetchone()[0]
     highest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
     return first, 0 if highest is None else highest[0]
-
-
-def waiting_messages(connection: sqlite3.Connection) -> int:
-    """How many topics wait that go before the views."""
-    count: int = connection.execute(_WAITING_MESSAGES).fetchone()[0]
-    return count + _new_waiting(connection)
-
-
-def _new_waiting(connection: sqlite3.Connection) -> int:
-    count: int = connection.execute(NEW_TOPICS).fetchone()[0]
-    return count
 
 
 def waits_new(connection: sqlite3.Connection, user: str, number: int) -> bool:

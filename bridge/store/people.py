@@ -201,18 +201,6 @@ def all_addresses(connection: sqlite3.Connection) -> list[str]:
     return [address for (address,) in found if not address.endswith(f"@{PROBE_DOMAIN}")]
 
 
-def count_users(connection: sqlite3.Connection) -> int:
-    """How many users there are."""
-    count: int = connection.execute("SELECT count(*) FROM user").fetchone()[0]
-    return count
-
-
-def count_devices(connection: sqlite3.Connection) -> int:
-    """How many devices there are, over all users."""
-    count: int = connection.execute("SELECT count(*) FROM device").fetchone()[0]
-    return count
-
-
 def read_directory(connection: sqlite3.Connection) -> Directory:
     """The picture of all users and addresses that mail is resolved with."""
     users = [

@@ -80,7 +80,7 @@ class Store:
     async def read(
         self, look: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **options: P.kwargs
     ) -> T:
-        """What a look at the database returns: `await store.read(live.count_all)`.
+        """What a look at the database returns: `await store.read(amounts.live_messages)`.
 
         It runs in a thread of its own on a connection that never writes, and never waits for the
         writer. Raises StoreUnavailableError or StoreCorruptError.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.bench import processor
 from bridge.daemon import control
-from bridge.store import live, logins, offline, pairing, people
+from bridge.store import amounts, logins, offline, pairing, people
 from tests.bench.onlooker import Onlooker
 from tests.bench.result import agree
 from tests.integration.test_reconcile import fill
@@ -67,7 +67,7 @@ class Whole:
 def counts(system: System) -> dict[str, int]:
     """Mails in the store, and headers that the broker acknowledged since the start."""
     with offline.reading(system.state_dir / "postbell.db") as connection:
-        kept = live.count_all(connection)
+        kept = amounts.live_messages(connection)
     return {"kept": kept, "acknowledged": control.ask(system.state_dir / "run", {"do": "figures"})["headers"]}
 
 

@@ -26,7 +26,7 @@ from bridge.archive.contents import BackupError
 from bridge.archive.making import State
 from bridge.errors import StoreCorruptError
 from bridge.spool import Spool
-from bridge.store import bodies, live, messages, offline, snapshot
+from bridge.store import amounts, bodies, live, messages, offline, snapshot
 from bridge.store.bodies import Keeping
 from tests.support.command_line import forked
 from tests.support.saved import a_state, filled, keep, rows, saved, unpacked
@@ -287,4 +287,4 @@ def test_the_live_set_is_that_of_the_backup(state, tmp_path):
     with offline.transaction(tmp_path / "fresh" / "postbell.db", now_ms=Clock().now_ms, count=COUNT, days=DAYS) as work:
         live.review_all(work)
     with offline.reading(tmp_path / "fresh" / "postbell.db") as connection:
-        assert live.count_all(connection) == 2
+        assert amounts.live_messages(connection) == 2

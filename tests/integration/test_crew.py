@@ -24,8 +24,9 @@ from bridge.directory import Directory, User
 from bridge.errors import StoreUnavailableError
 from bridge.ingress import IngressSettings
 from bridge.intake import Beliefs, MailReader, ReadMail
-from bridge.model import Body, Envelope, Header, Recipient, Reply
+from bridge.model import Body, Envelope, Header, Recipient
 from bridge.publish.backoff import Backoff
+from bridge.reply import Reply
 from bridge.tally import Tally
 from tests.support.waiting import PATIENCE_S
 

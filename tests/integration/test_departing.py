@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.spool import Spool
-from bridge.store import offline, people
+from bridge.store import amounts, offline, people
 from tests.support.stored import COUNT, DAYS, NOON_MS, Clock, add_user, header, mail, storing, to
 from tests.support.system import ROOT, System
 from tests.support.waiting import until
@@ -221,7 +221,7 @@ def test_on_a_terminal_it_asks(run, path, monkeypatch):
     assert code == 1
     assert "alice has 1 addresses, 0 devices and 0 messages. Remove all?" in out
     with offline.reading(path) as connection:
-        assert people.count_users(connection) == 1
+        assert amounts.users(connection) == 1
     code, out, _ = answered("y\n")
     assert code == 0
     assert "removed alice: 1 addresses" in out

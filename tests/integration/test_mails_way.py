@@ -12,7 +12,7 @@ import pytest
 
 from bridge.config import loading
 from bridge.daemon import process, runfile
-from bridge.store import offline, outbox
+from bridge.store import backlog, offline
 from tests.support import source
 from tests.support.stored import add_user
 from tests.support.waiting import until
@@ -74,7 +74,7 @@ def calls(tmp_path_factory):
             with smtplib.SMTP(host, int(port)) as smtp:
                 smtp.sendmail("ada@example.org", "alice@example.org", MAIL)
             with offline.reading(settings.database) as connection:
-                until(lambda: outbox.waiting(connection) == 0, what="the broker to have it")
+                until(lambda: backlog.waiting(connection) == 0, what="the broker to have it")
 
         async def story():
             asyncio.get_running_loop().set_task_factory(calls.make_task)

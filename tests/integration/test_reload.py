@@ -12,7 +12,7 @@ import ssl
 import pytest
 
 from bridge.daemon import control
-from bridge.store import live, offline
+from bridge.store import amounts, offline
 from tests.support.certificates import self_signed
 from tests.support.supervisor import Manager
 from tests.support.system import System
@@ -46,7 +46,7 @@ class Reloading(System):
 
     def live(self):
         with offline.reading(self.state_dir / "postbell.db") as connection:
-            return live.count_all(connection)
+            return amounts.live_messages(connection)
 
 
 @pytest.fixture(scope="module", params=["0", "2"])

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from bridge.store import boxes, database, live, marks, outbox, payloads
+from bridge.store import backlog, boxes, database, live, marks, outbox, payloads
 
 HOT = {
     "boxes": boxes.BOXES,
@@ -18,7 +18,7 @@ HOT = {
     "moves in the live set": live.MOVES,
     "marks of new messages": marks.MARK_NEW,
     "new messages that wait": outbox.NEW_MESSAGES,
-    "how many wait": outbox.NEW_TOPICS,
+    "how many wait": backlog.NEW_TOPICS,
     "the oldest that waits": outbox.OLDEST_NEW,
     "headers that are settled": outbox.SETTLE_HEADERS,
     "events that are settled": outbox.SETTLE_EVENTS,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bridge.daemon import control
-from bridge.store import live, offline
+from bridge.store import amounts, offline
 from tests.support.certificates import self_signed
 from tests.support.system import System
 from tests.support.waiting import PATIENCE_S, until
@@ -57,7 +57,7 @@ class Crewed(System):
 
     def live(self):
         with offline.reading(self.state_dir / "postbell.db") as connection:
-            return live.count_all(connection)
+            return amounts.live_messages(connection)
 
 
 @pytest.fixture

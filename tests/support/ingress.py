@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from bridge.config.endpoints import TcpAddress, UnixAddress
 from bridge.errors import MalformedAddressError, StoreFullError, StoreUnavailableError, UnknownUserError
 from bridge.ingress import Ingress, IngressSettings, SessionLimits
-from bridge.model import Envelope, Recipient, Reply
+from bridge.model import Envelope, Recipient
+from bridge.reply import Reply
 from bridge.spool import Spool
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from bridge.box.box import Terms
 from bridge.box.live_set import Retention
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.rules.spam import SpamAction
-from bridge.store import database, live, messages, offline, outbox, people
+from bridge.store import amounts, backlog, database, live, messages, offline, people
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.store import Store
 
@@ -91,8 +91,8 @@ class Stored(Store):
         self.course = Course(self, days=retention.days, now_ms=clock.wall)
         self.expire, self.close_storms = self.course.expire, self.course.close_storms
         self.refresh_all = self.writing(live.review_all)
-        self.live_count = self.reading(live.count_all)
-        self.waiting = self.reading(outbox.waiting)
+        self.live_count = self.reading(amounts.live_messages)
+        self.waiting = self.reading(backlog.waiting)
         self.discarded_files = self.reading(messages.discarded_files)
 
     async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = "") -> tuple[Kept, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bridge.cli.send import with_crlf
-from bridge.store import offline, outbox
+from bridge.store import backlog, offline
 from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class System:
     def waiting(self) -> int:
         """How many topics wait for the broker, straight from the store."""
         with offline.reading(self.state_dir / "postbell.db") as connection:
-            return outbox.waiting(connection)
+            return backlog.waiting(connection)
 
     def smtp(self) -> smtplib.SMTP:
         """A connection to the SMTP listener."""

@@ -12,7 +12,7 @@ from bridge.doctor.look import mosquitto, sessions
 from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice, Way
 from bridge.errors import PostbellError
 from bridge.reconcile import Repair
-from bridge.store import offline, outbox
+from bridge.store import backlog, offline, outbox
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -129,4 +129,4 @@ def _outbox(settings: Settings) -> tuple[int, int, int, int]:
     """How many topics wait, their first row, how often all were marked, and since when the oldest new one waits."""
     with offline.reading(settings.database) as connection:
         row = connection.execute("SELECT coalesce(min(seq), 0), coalesce(sum(generation), 0) FROM outbox").fetchone()
-        return outbox.waiting(connection), *row, outbox.oldest_new_ms(connection) or 0
+        return backlog.waiting(connection), *row, outbox.oldest_new_ms(connection) or 0

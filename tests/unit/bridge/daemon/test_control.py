@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from bridge.daemon import control
+from bridge.daemon import control, control_server
 from bridge.daemon.control import ControlError
 from bridge.errors import PostbellError
 from tests.support.waiting import until_on_loop
@@ -36,7 +36,7 @@ def asked(run_dir, *requests):
             return str(error)
 
     async def run():
-        listening = asyncio.create_task(control.listen(run_dir, {"look": _look, "fail": _fail, "break": _break}))
+        listening = asyncio.create_task(control_server.listen(run_dir, {"look": _look, "fail": _fail, "break": _break}))
         await until_on_loop((run_dir / control.NAME).exists, what="the control socket")
         answers = [await one(request) for request in requests]
         listening.cancel()

@@ -11,7 +11,7 @@ import pytest
 from bridge.daemon.fetched import Fetched
 from bridge.errors import StoreFullError, StoreUnavailableError
 from bridge.mailbox.account import MailAccount, Secret, SecretKind, Watched
-from bridge.model import Reply
+from bridge.reply import Reply
 from bridge.spool import Spool
 
 ACCOUNT = MailAccount(

@@ -21,7 +21,8 @@ from bridge.ingress.session import (
     overlong,
 )
 from bridge.ingress.smtp import SMTP
-from bridge.model import Recipient, Reply
+from bridge.model import Recipient
+from bridge.reply import Reply
 
 KEPT, LATER, NEVER = Reply(250, "2.0.0", "Kept"), Reply(451, "4.3.0", "Later"), Reply(550, "5.0.0", "Never")
 
