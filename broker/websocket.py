@@ -22,7 +22,7 @@ from broker.handshake import Handshake
 from broker.transport import StreamLink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from websockets.datastructures import Headers
 
@@ -34,7 +34,8 @@ _SLICE = 256  # bytes looked at in one turn: at most 42 frames,
 _SLICE_OF_A_STRANGER = 128  # and until the password was right 21
 _FRAME = 2  # units of work (turns.py) that a frame costs, with the pong that it may need
 _ANSWER = 32  # units of work (turns.py) that a request costs, beside its lines
-_FRAMES_OF_A_STRANGER = 1024  # until the password was right
+_FRAMES_OF_A_STRANGER = 64  # until the password was right; a login takes one, or two
+_VAIN_FRAMES = 8  # of them that carry nothing: pings, pongs, empty messages
 _SIZE_OF_A_STRANGER = 32_768  # bytes of one frame, until then
 _MOST_THROWN_AWAY = 65_536  # bytes that somebody may still send who was turned away
 _FRAGMENTS = 1024  # frames of one message
@@ -45,17 +46,18 @@ _CLOSE_S = 2.0  # in which a client must take the close, and go
 class SocketLink(StreamLink, asyncio.BufferedProtocol):
     """The byte stream inside the binary frames of a WebSocket; packets need not align [MQTT-6.0.0-2].
 
-    At most 16 KiB are read from the network, and nothing while some of what came waits for its turn. What is written
-    together goes out as one frame. `most_unsent` bytes that the client does not take end the connection.
-    Of browsers only pages of `origins` are let in, of all if there are none (RFC 6455 §10.2). `asked` is told of the
-    header lines of the request, and may refuse it (handshake.py).
+    At most 16 KiB are read from the network, and nothing while some of what came waits for its turn. Of a stranger
+    nothing is looked at while what he said before has not been judged. What is written together goes out as one frame.
+    `most_unsent` bytes that the client does not take end the connection. Of browsers only pages of
+    `origins` are let in, of all if there are none (RFC 6455 §10.2). `asked` is told of the header lines of the request,
+    and may refuse it (handshake.py).
     """
 
     carrier = "websocket"
 
     __slots__ = (
         "_asked", "_closing", "_fragments", "_frames", "_full", "_handshake", "_late", "_most_unsent", "_over",
-        "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",
+        "_thrown_away", "_turn_asked", "_turns", "_unframed", "_vain", "_websocket",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +87,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         self._turn_asked = False
         self._full = False  # the reader has enough for the moment
         self._over = False  # nothing more will come
-        self._frames = self._fragments = 0
+        self._frames = self._vain = self._fragments = 0
         self._unframed = 0  # bytes since the last frame was whole
         self._thrown_away = 0
         self._closing: asyncio.TimerHandle | None = None
@@ -99,7 +101,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         """See asyncio.BufferedProtocol."""
         self._late += _READ[:nbytes]
         self._transport.pause_reading()
-        self._ask_for_turn()
+        self._go_on()
 
     def eof_received(self) -> bool:
         """See asyncio.Protocol."""
@@ -117,6 +119,13 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         self._drop_tracebacks()
         self.resume_writing()
         self._transport = GONE  # uvloop's transport under TLS keeps its protocol's methods
+
+    def chunk(self) -> Awaitable[bytes]:
+        """See Link."""
+        coming = super().chunk()
+        if self._late:
+            self._go_on()
+        return coming
 
     @property
     def idle(self) -> bool:
@@ -154,7 +163,8 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         if self._turn_asked or self._full:
             return
         if self._late:
-            self._ask_for_turn()
+            if self.known or not self._unheard:
+                self._ask_for_turn()
         elif self._over:
             self._websocket.receive_eof()
             self._send()
@@ -162,6 +172,11 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
             self._drop_tracebacks()
         elif not self._transport.is_closing():
             self._transport.resume_reading()
+
+    @property
+    def _unheard(self) -> bool:
+        """Whether something was delivered after which nobody has asked for more."""
+        return bool(self._unread) or (self._reading is not None and self._reading.done())
 
     def _drop_tracebacks(self) -> None:
         """The library keeps its errors, and these the frames that led to them, which have this connection in them."""
@@ -225,8 +240,10 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         return _FRAME * (1 + len(frames))
 
     def _take(self, frame: Frame) -> None:
-        self._frames += not self.known
-        if self._frames > _FRAMES_OF_A_STRANGER:
+        if not self.known:
+            self._frames += 1
+            self._vain += not frame.data or frame.opcode in (Opcode.PING, Opcode.PONG)
+        if self._frames > _FRAMES_OF_A_STRANGER or self._vain > _VAIN_FRAMES:
             self._give_up("too_many_frames")
         elif frame.opcode is Opcode.TEXT:
             self._end()  # [MQTT-6.0.0-1]

@@ -129,18 +129,60 @@ async def test_answers_that_nobody_reads_end_the_connection():
     assert len(stage.wire.sent) < 110_000
 
 
-@pytest.mark.parametrize(
-    "flood", [frame(PING), frame(BINARY), frame(BINARY, b"\x10"), frame(10)], ids=["ping", "empty", "bytes", "pong"]
-)
+@pytest.mark.parametrize("vain", [frame(PING), frame(PING, b"x"), frame(BINARY), frame(10)])
 @story
-async def test_the_frames_of_a_stranger_are_counted(flood):
+async def test_the_frames_of_a_stranger_that_carry_nothing_are_counted(vain):
     stage = Stage()
     await stage.open(known=False)
-    await stage.say(flood * 1000)
+    await stage.say(vain * 8)
     assert not stage.wire.closed
-    await stage.say(flood * 1000)
+    await stage.say(vain)
     assert stage.wire.closed
     assert stage.link.fault == "too_many_frames"
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [(frame(BINARY, b"a"), frame(BINARY, b"a")), (frame(BINARY, b"a", last=False), frame(MORE, b"a", last=False))],
+    ids=["messages", "fragments"],
+)
+@story
+async def test_a_stranger_may_send_what_he_says_in_pieces_but_not_in_any_number(begin, piece):
+    stage = Stage()
+    await stage.open(known=False)
+    stage.feed(begin + piece * 100)
+    got = b""
+    while len(got) < 40:
+        got += await stage.read()
+    assert not stage.wire.closed
+    stage.link.chunk()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    stage.link.chunk()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert stage.wire.closed
+    assert stage.link.fault == "too_many_frames"
+
+
+@story
+async def test_of_a_stranger_nothing_is_looked_at_before_he_is_judged():
+    """What he sends behind his login costs nothing until then, and is not lost if he is let in."""
+    stage = Stage()
+    await stage.open(known=False)
+    stage.feed(frame(BINARY, b"x" * 100) * 100)
+    got = await stage.read()
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert not stage.wire.closed
+    assert not stage.wire.reading
+    assert len(stage.link._unread) < 1000
+    stage.link.known = True
+    while len(got) < 10_000:
+        got += await stage.read()
+    assert got == b"x" * 10_000
+    await asyncio.sleep(0)
+    assert stage.wire.reading
 
 
 @pytest.mark.parametrize("part", [b"", b"a"])
