@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from broker.edge import FINE, report
 from broker.loading import load
+from broker.spared import spared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, *, again: Callable[[], Settings], parent_pipe: bool) -> None:
+    with spared("rich"):  # which would draw tracebacks in colours, for 4 MB
+        import structlog  # noqa: F401, PLC0415 - here for the first time
     import asyncio  # noqa: PLC0415 - all of this is for who serves: others only ask about the configuration
 
     import uvloop  # noqa: PLC0415

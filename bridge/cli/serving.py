@@ -10,6 +10,7 @@ import typer
 
 from bridge.cli import options, ownership, processes
 from bridge.errors import ConfigurationError
+from bridge.spared import spared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -74,6 +75,8 @@ def _explain(error: BaseException, config: Path | None) -> None:
 
 
 def _run(settings: Settings, *, config: Path | None, with_broker: bool, ready: Callable[[], None]) -> None:
+    with spared("rich"):  # which would draw tracebacks in colours, for 4 MB
+        import structlog  # noqa: F401, PLC0415 - here for the first time
     from bridge.daemon import logs, process  # noqa: PLC0415 - help does without, and it takes a third of a second
 
     verbosity = logs.configure(level=settings.log.level, style=settings.log.format)

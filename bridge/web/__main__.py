@@ -7,11 +7,15 @@ import resource
 import socket
 import sys
 
+from bridge.spared import spared
+
 
 def main() -> int:
     """Serve until the bridge is gone, or says so."""
     options = _parser().parse_args()
     _raise_file_limit()
+    with spared("rich"):  # which would draw tracebacks in colours, for 4 MB
+        import structlog  # noqa: F401, PLC0415 - here for the first time
     from bridge.web.serving import serve  # noqa: PLC0415 - behind what can be wrong with the call
 
     listeners = [socket.socket(fileno=descriptor) for descriptor in options.listen]

@@ -72,6 +72,20 @@ def test_a_life_under_a_manager(system, tmp_path):
         assert "supervisor_not_told" not in (tmp_path / "serve.log").read_text()
 
 
+def test_what_draws_tracebacks_is_in_no_process_that_stays(system, tmp_path):
+    """4 MB of each, which structlog takes along where it is installed."""
+    system.add("alice")
+    with Manager(tmp_path) as manager:
+        process = start(system, NOTIFY_SOCKET=manager.address, PYTHONPROFILEIMPORTTIME="1")
+        while not any("connected to the broker" in line for line in manager.next()):
+            pass
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    imported = [line.rpartition("|")[2].strip() for line in (tmp_path / "serve.log").read_text().splitlines()]
+    assert imported.count("structlog.dev") == 2, "bridge and broker"
+    assert not {"rich.pretty", "rich.console", "pygments"} & set(imported)
+
+
 def test_a_broker_by_itself_tells_its_manager(system, tmp_path):
     with Manager(tmp_path) as manager:
         command = [sys.executable, "-m", "bridge", "broker"]

@@ -94,6 +94,24 @@ def test_broker_and_bridge_write_the_same_log_and_say_who_they_are():
     assert ours == theirs
 
 
+@pytest.mark.parametrize("program", ["bridge", "broker"])
+@pytest.mark.parametrize("before", ["", "import rich.pretty"])
+def test_broker_and_bridge_spare_what_a_library_takes_along(program, before):
+    """structlog takes rich along, and what is not installed for it can be imported by others."""
+    code = f"""
+import sys
+{before}
+from {program}.spared import spared
+with spared("rich"):
+    import structlog
+print("rich.pretty" in sys.modules)
+import rich.pretty
+structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=source.ROOT, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == str(bool(before))
+
+
 @pytest.mark.parametrize("program", [loading, broker_loading])
 def test_broker_and_bridge_pass_by_a_place_where_they_may_not_look(program, monkeypatch, tmp_path):
     unlookable = "x" * 300  # to ask the system about such a name is an error, even for root
