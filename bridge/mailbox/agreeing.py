@@ -56,18 +56,16 @@ def compared(known: Agreed, *, here: bool, there: bool | None) -> Compared:
     return Compared(Agreed(there))
 
 
-def met(*, here: bool, there: bool, by: str | None) -> Compared | None:
-    """What follows when the two are met for the first time; None where they are to be left alone.
+def met(*, here: bool, there: bool, by: str | None) -> Compared:
+    """What follows when the two are met for the first time: whoever read it on either side has read it.
 
-    Whoever read it on either side has read it. `by` says who made the message seen here: None for nobody, which a
-    rule did, and a mail that only was moved is as it stands where it was moved to.
+    `by` says who made the message seen here, if that is known: a mail that only was moved is as it stands where it was
+    moved to.
     """
     if here == there:
         return Compared(Agreed(here))
     if there:
         return Compared(Agreed(seen=True), here=True)
-    if by is None:
-        return None
     if by == By.GONE:
         return Compared(Agreed(seen=False), here=False)
     return Compared(Agreed(seen=False, doubt=True), there=True)

@@ -32,9 +32,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A message of the box for which nothing in this folder stands yet.
+    """A message of the box for which nothing in this folder stands yet, and that is not kept from devices by a rule.
 
-    `by` says on which device, or how else, it was seen; None where nobody did.
+    `by` says on which device, or how else, it was seen, if it was and that is known.
     """
 
     number: int

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.box.box import Mail
 from bridge.contract.expiry import DAY_MS
-from bridge.store import counterparts
+from bridge.store import counterparts, fetching, folders, meeting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bridge.kept import Kept
     from bridge.mailbox.matching import Sighting
     from bridge.model import Envelope, Header
-    from bridge.store.counterparts import Opened
+    from bridge.store.folders import Opened
     from bridge.store.store import Store
 
 EARLIER_MS = DAY_MS
@@ -29,11 +29,11 @@ class FollowedFolders:
         self._store = store
         self._now_ms = now_ms
         self.told = store.writing(counterparts.told)
-        self.reached = store.writing(counterparts.reached)
-        self.known = store.reading(counterparts.known)
+        self.reached = store.writing(folders.reached)
+        self.known = store.reading(folders.known)
         self.pending = store.reading(counterparts.pending)
-        self.wanted = store.reading(counterparts.wanted)
-        self.unwanted = store.writing(counterparts.unwanted)
+        self.wanted = store.reading(fetching.wanted)
+        self.unwanted = store.writing(fetching.unwanted)
 
     def since_ms(self) -> int:
         """What came before this moment is nobody's business any more."""
@@ -41,9 +41,7 @@ class FollowedFolders:
 
     async def open(self, folder_id: int, *, validity: int) -> Opened:
         """What is known of a folder with this UIDVALIDITY."""
-        return await self._store.write(
-            counterparts.open_folder, folder_id, validity=validity, horizon_ms=self.since_ms()
-        )
+        return await self._store.write(folders.open_folder, folder_id, validity=validity, horizon_ms=self.since_ms())
 
     async def observe(self, folder_id: int, seen: Mapping[int, bool], gone: Collection[int]) -> None:
         """The mailbox has these mails, seen or not, and those no more."""
@@ -54,12 +52,12 @@ class FollowedFolders:
         self, folder_id: int, mails: Sequence[Sighting], *, next_uid: int, source_ms: int | None
     ) -> None:
         """The folder has these mails, and was looked at up to `next_uid`."""
-        await self._store.write(counterparts.discover, folder_id, mails, next_uid=next_uid, source_ms=source_ms)
+        await self._store.write(meeting.discover, folder_id, mails, next_uid=next_uid, source_ms=source_ms)
 
     async def meet(self, folder_id: int) -> None:
         """Find the messages that came behind their mails."""
-        if await self._store.read(counterparts.unmet, folder_id):
-            await self._store.write(counterparts.meet_all, folder_id)
+        if await self._store.read(meeting.unmet, folder_id):
+            await self._store.write(meeting.meet_all, folder_id)
 
     async def tell(self, folder_id: int) -> dict[int, bool]:
         """What the mailbox is to be told now; it is noted that it is."""
@@ -79,6 +77,4 @@ class FetchedMail:
     def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str) -> Awaitable[tuple[Kept, ...]]:
         """Keep it; once that is done it is on disk. Fails with StoreUnavailableError."""
         mail = Mail(envelope, header, message_id, list_id)
-        return self._store.write(
-            counterparts.keep, mail, terms=self._terms, retention=self._store.retention, **self._which
-        )
+        return self._store.write(fetching.keep, mail, terms=self._terms, retention=self._store.retention, **self._which)

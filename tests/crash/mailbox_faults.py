@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 def no_echo_suppression() -> None:
     """What the mailbox was told is remembered nowhere, so that it is taken for somebody's doing when it comes back."""
     from bridge.mailbox.agreeing import Agreed, Compared
-    from bridge.store import counterparts
+    from bridge.store import counterparts, meeting
 
     store: Any = counterparts
-    met = store.met
+    meets: Any = meeting
+    met = meets.met
 
-    def carefree(**sides: Any) -> Compared | None:
+    def carefree(**sides: Any) -> Compared:
         found = met(**sides)
-        return found and replace(found, agreed=Agreed(found.agreed.seen))
+        return replace(found, agreed=Agreed(found.agreed.seen))
 
-    store.met = carefree
+    meets.met = carefree
     store.tell = lambda transaction, folder_id: counterparts.pending(transaction.connection, folder_id)
     store.told = lambda *_, **__: None
 

@@ -9,7 +9,7 @@ import pytest
 from bridge.mailbox.account import MailAccount, Secret, SecretKind
 from bridge.mailbox.agreeing import By
 from bridge.mailbox.matching import Sighting
-from bridge.store import counterparts, mailboxes
+from bridge.store import counterparts, folders, mailboxes, meeting
 from tests.support.stored import NOON_MS, add_user, header, mail, storing, to
 
 ACCOUNT = MailAccount(
@@ -37,10 +37,10 @@ def with_folders(tmp_path):
             alice = add_user(tmp_path / "postbell.db", "alice")
             async with storing(tmp_path / "postbell.db") as store:
                 mailbox_id = await store.write(mailboxes.add, ACCOUNT, names)
-                folders = [watched.folder_id for watched in await store.read(mailboxes.watched)]
-                for folder_id in folders:
-                    await store.write(counterparts.open_folder, folder_id, validity=7, horizon_ms=0)
-                await story(store, alice, mailbox_id, *folders)
+                ids = [watched.folder_id for watched in await store.read(mailboxes.watched)]
+                for folder_id in ids:
+                    await store.write(folders.open_folder, folder_id, validity=7, horizon_ms=0)
+                await story(store, alice, mailbox_id, *ids)
 
         asyncio.run(told())
 
@@ -63,17 +63,17 @@ async def unseen(store, alice):
 def test_of_a_folder_that_is_followed_no_more_nothing_is_known_and_nothing_follows(with_folders):
     async def story(store, alice, mailbox_id, inbox):
         [kept] = await store.keep(mail(to(alice, "alice")), header(), message_id="<a@x>")
-        await store.write(counterparts.discover, inbox, [sighting(1, "<a@x>")], next_uid=2)
-        assert await store.read(counterparts.known, inbox) == (1,)
+        await store.write(meeting.discover, inbox, [sighting(1, "<a@x>")], next_uid=2)
+        assert await store.read(folders.known, inbox) == (1,)
         await store.write(mailboxes.remove, mailbox_id)
 
-        opened = await store.write(counterparts.open_folder, inbox, validity=7, horizon_ms=0)
+        opened = await store.write(folders.open_folder, inbox, validity=7, horizon_ms=0)
         assert (opened.uids, opened.next_uid, opened.modseq) == ((), 0, 0)
-        await store.write(counterparts.discover, inbox, [sighting(1, "<a@x>", seen=True)], next_uid=2)
+        await store.write(meeting.discover, inbox, [sighting(1, "<a@x>", seen=True)], next_uid=2)
         await store.write(counterparts.observe, inbox, {1: True}, {2})
-        await store.write(counterparts.meet_all, inbox)
-        assert not await store.read(counterparts.unmet, inbox)
-        assert await store.read(counterparts.known, inbox) == ()
+        await store.write(meeting.meet_all, inbox)
+        assert not await store.read(meeting.unmet, inbox)
+        assert await store.read(folders.known, inbox) == ()
         assert await unseen(store, alice) == [kept.number]
 
     with_folders(story, "INBOX")
@@ -84,11 +84,11 @@ def test_a_mail_that_goes_takes_its_message_along_unless_it_is_elsewhere_or_was_
         [both] = await store.keep(mail(to(alice, "alice")), header(), message_id="<both@x>")
         [one] = await store.keep(mail(to(alice, "alice"), text="other"), header(), message_id="<one@x>")
         mails = [sighting(1, "<both@x>"), sighting(2, "<one@x>"), sighting(3, "<none@x>")]
-        await store.write(counterparts.discover, inbox, mails, next_uid=4)
-        await store.write(counterparts.discover, work, [sighting(1, "<both@x>")], next_uid=2)
+        await store.write(meeting.discover, inbox, mails, next_uid=4)
+        await store.write(meeting.discover, work, [sighting(1, "<both@x>")], next_uid=2)
 
         await store.write(counterparts.observe, inbox, {}, {1, 3})
-        assert await store.read(counterparts.known, inbox) == (2,)
+        assert await store.read(folders.known, inbox) == (2,)
         assert sorted(await unseen(store, alice)) == sorted([both.number, one.number])
         await store.write(counterparts.observe, inbox, {}, {2})
         assert await unseen(store, alice) == [both.number]

@@ -14,7 +14,7 @@ from bridge.mailbox.matching import Sighting
 from bridge.model import Flag
 from bridge.rules.alert import Alert
 from bridge.rules.spam import SpamAction
-from bridge.store import counterparts
+from bridge.store import counterparts, fetching, meeting
 from bridge.store.followed import FetchedMail, FollowedFolders
 from tests.integration.test_mailbox_servers import following_alice
 from tests.support.imap_server import MailServer
@@ -58,7 +58,7 @@ def test_what_came_before_and_what_is_too_large_is_left_alone(tmp_path):
         world.server.add(letter(3))
         await until_on_loop(lambda: world.follower.standing.fetched == 1, what="one mail")
         assert await subjects(world) == ["number 3"]
-        assert await world.store.read(counterparts.wanted, world.follower.watched.folder_id) == []
+        assert await world.store.read(fetching.wanted, world.follower.watched.folder_id) == []
 
     server = MailServer()
     server.add(letter(1), date="01-Mar-2026 12:00:00 +0000")
@@ -111,7 +111,7 @@ def followed(tmp_path, story):
     async def run(world):
         store, folder = world.store, world.follower.watched.folder_id
         await FollowedFolders(store, now_ms=world.clock.wall).open(folder, validity=7)
-        await store.write(counterparts.discover, folder, [FIRST], next_uid=2, source_ms=SINCE_MS)
+        await store.write(meeting.discover, folder, [FIRST], next_uid=2, source_ms=SINCE_MS)
         await story(world, folder)
 
     following_alice(tmp_path, run, MailServer(greeting=b"* BYE not now\r\n"), source_ms=SINCE_MS)
@@ -162,7 +162,7 @@ def test_what_a_rule_keeps_from_devices_is_not_marked_in_the_mailbox(tmp_path):
         assert kept.alert is Alert.SUPPRESSED
         assert await world.unseen() == set(), "it is as if it were seen, and nobody did"
         assert await world.store.read(counterparts.pending, folder) == {}
-        await world.store.write(counterparts.meet_all, folder)
+        await world.store.write(meeting.meet_all, folder)
         assert await world.store.read(counterparts.pending, folder) == {}
 
     followed(tmp_path, story)
@@ -174,12 +174,12 @@ def test_what_is_moved_is_unread_again_where_it_is_unread(tmp_path):
         await world.store.write(counterparts.observe, folder, {}, [1])
         assert await world.unseen() == set()
         again = replace(FIRST, uid=2)
-        await world.store.write(counterparts.discover, folder, [again], next_uid=3)
+        await world.store.write(meeting.discover, folder, [again], next_uid=3)
         assert await world.unseen() == {kept.number}, "it was only moved, away and back"
         await world.store.write(counterparts.observe, folder, {}, [2])
         await world.store.set_seen(world.alice, [kept.number], seen=False)
         await world.store.set_seen(world.alice, [kept.number], seen=True, by="phone")
-        await world.store.write(counterparts.discover, folder, [replace(FIRST, uid=3)], next_uid=4)
+        await world.store.write(meeting.discover, folder, [replace(FIRST, uid=3)], next_uid=4)
         assert await world.store.read(counterparts.pending, folder) == {3: True}, "somebody read it"
 
     followed(tmp_path, story)
