@@ -14,7 +14,7 @@ import structlog
 
 from bridge.errors import StoreUnavailableError, in_words
 from bridge.imap import secret
-from bridge.imap.errors import ImapError, ImapLoginError, ImapLostError
+from bridge.imap.errors import ImapError, ImapLimitError, ImapLoginError, ImapLostError, ImapSyntaxError
 from bridge.imap.looking import Looking
 from bridge.imap.session import ImapSession
 from bridge.imap.standing import FollowState, Standing
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.imap.needs import Counterparts, Taking
+    from bridge.imap.selecting import Selected
     from bridge.mailbox.account import MailAccount, Watched
 
 AGAIN_S = 0.1
@@ -124,7 +125,7 @@ class Follower:
         try:
             self.standing.connections += 1
             self._refusals = 0
-            selected = await session.select(self.watched.name)
+            selected = await self._selected(session)
             looking = Looking(
                 self.watched,
                 session=session,
@@ -143,6 +144,17 @@ class Follower:
                 await self._wait(session, looking, idle=waits)
         finally:
             session.close()
+
+    async def _selected(self, session: ImapSession) -> Selected:
+        """The folder, opened; a server that says too much of what happened meanwhile is asked in detail next time."""
+        folder_id = self.watched.folder_id
+        known = await self._counterparts.last(folder_id)
+        try:
+            return await session.select(self.watched.name, known=known)
+        except (ImapLimitError, ImapSyntaxError):
+            if known.modseq:
+                await self._counterparts.reached(folder_id, modseq=0)
+            raise
 
     async def _until_called(self) -> None:
         """Without a connection: wait for an event, for something that the mailbox has to be told, or an hour."""

@@ -16,8 +16,11 @@ from bridge.imap.session import NEWEST
 from bridge.mail.headers import extract
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from bridge.imap.needs import Counterparts, Taking
-    from bridge.imap.session import ImapSession, Selected
+    from bridge.imap.selecting import Selected
+    from bridge.imap.session import ImapSession
     from bridge.imap.standing import Standing
     from bridge.mailbox.account import Watched
 
@@ -56,7 +59,9 @@ class Looking:
         known = await self._counterparts.open(folder_id, validity=selected.validity)
         self._next_uid = known.next_uid
         unchanged = self._session.offers("QRESYNC") and 0 < selected.modseq == known.modseq
-        if called or not unchanged:
+        if selected.meanwhile is not None:
+            await self._observe(selected.meanwhile.seen, selected.meanwhile.gone)
+        elif called or not unchanged:
             await self._compare()
         await self._discover()
         await self.tell()
@@ -87,9 +92,12 @@ class Looking:
         uids = await self._counterparts.known(self._watched.folder_id)
         if uids:
             seen = await self._session.seen(uids)
-            gone = [uid for uid in uids if uid not in seen]
-            if gone and self._watched.others:
-                await asyncio.sleep(MOVED_S)
+            await self._observe(seen, [uid for uid in uids if uid not in seen])
+
+    async def _observe(self, seen: Mapping[int, bool], gone: Collection[int]) -> None:
+        if gone and self._watched.others:
+            await asyncio.sleep(MOVED_S)
+        if seen or gone:
             await self._counterparts.observe(self._watched.folder_id, seen, gone)
 
     async def _discover(self) -> None:

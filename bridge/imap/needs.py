@@ -7,28 +7,16 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+    from bridge.imap.selecting import KnownFolder
     from bridge.mailbox.account import Watched
     from bridge.mailbox.matching import Sighting
 
 
-class KnownFolder(Protocol):
-    """What is known of a folder."""
-
-    @property
-    def uids(self) -> Sequence[int]:
-        """UIDs of mails that are known, ascending."""
-
-    @property
-    def next_uid(self) -> int:
-        """The first that was not looked at; 0 when none was."""
-
-    @property
-    def modseq(self) -> int:
-        """Up to which HIGHESTMODSEQ all is known; 0 when nobody knows."""
-
-
 class Counterparts(Protocol):
     """What is remembered of a folder, and what follows for messages. All raise StoreUnavailableError."""
+
+    async def last(self, folder_id: int) -> KnownFolder:
+        """What was known of a folder, whatever UIDVALIDITY it has now."""
 
     async def open(self, folder_id: int, *, validity: int) -> KnownFolder:
         """What is known of a folder with this UIDVALIDITY."""

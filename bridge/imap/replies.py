@@ -109,6 +109,16 @@ def fetched(response: Response) -> FetchItems:
     return FetchItems(sequence=counted(response), uid=uid, flags=flags, size=size, arrived_ms=arrived_ms, text=text)
 
 
+def vanished(response: Response) -> list[tuple[int, int]]:
+    """The UIDs of `* VANISHED (EARLIER) 3:5,9` as ranges, both ends included (RFC 7162 §3.2.10); ImapSyntaxError."""
+    found = []
+    for part in response.texts[0].split()[-1].split(b","):
+        first, _, last = part.partition(b":")
+        ends = number(first), number(last or first)
+        found.append((min(ends), max(ends)))
+    return found
+
+
 def moment_ms(value: Value) -> int:
     """An INTERNALDATE in Unix milliseconds; 0 for what is none."""
     found = _DATE.fullmatch(value) if isinstance(value, bytes) else None

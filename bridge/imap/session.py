@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.imap import naming, replies, values
+from bridge.imap import naming, replies, selecting, values
 from bridge.imap.dialogue import open_dialogue
-from bridge.imap.errors import ImapError, ImapLimitError, ImapLoginError, ImapLostError, ImapNoError, ImapSyntaxError
+from bridge.imap.errors import ImapError, ImapLimitError, ImapLoginError, ImapLostError, ImapNoError
 from bridge.mailbox.matching import Sighting
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from bridge.imap.dialogue import Dialogue
     from bridge.imap.lines import Response
     from bridge.imap.replies import FetchItems
+    from bridge.imap.selecting import KnownFolder, Selected
 
 AT_ONCE = 100
 """Mails that are asked for in one command."""
@@ -33,16 +33,6 @@ BREATH_S = 0.02
 """What a server says at once is taken at once."""
 TEMPORARY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA", "CONTACTADMIN"})
 """Why a login may fail though the password is right (RFC 5530 §3)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selected:
-    """A folder as it was opened: UIDVALIDITY, UIDNEXT (0: not said), how many mails, HIGHESTMODSEQ (0: it has none)."""
-
-    validity: int
-    next_uid: int
-    exists: int
-    modseq: int
 
 
 class ImapSession:
@@ -121,27 +111,20 @@ class ImapSession:
                     found[words[4].decode("ascii", "replace")] = frozenset(attributes)
         return found
 
-    async def select(self, name: str) -> Selected:
-        """Open a folder; raises ImapNoError where there is none of that name."""
-        condstore = self.offers("CONDSTORE") or self.offers("QRESYNC")
-        tag = await self._dialogue.begin(f"SELECT {naming.folder(name)}{' (CONDSTORE)' if condstore else ''}")
-        responses, _ = await self._dialogue.finished(tag)
-        said: dict[str, int] = {}
-        exists = 0
-        for response in responses:
-            status = replies.status(response)
-            if status is not None and len(status.code) > 1 and status.code[1].isdecimal():
-                said[status.code[0]] = replies.number(status.code[1].encode())
-            elif replies.kind(response) == "EXISTS":
-                exists = replies.counted(response)
-        if not said.get("UIDVALIDITY"):
-            raise ImapSyntaxError("the server says no UIDVALIDITY, so nothing in its folders has a name that lasts")
-        return Selected(
-            validity=said["UIDVALIDITY"],
-            next_uid=said.get("UIDNEXT", 0),
-            exists=exists,
-            modseq=said.get("HIGHESTMODSEQ", 0) if condstore else 0,
-        )
+    async def select(self, name: str, *, known: KnownFolder | None = None) -> Selected:
+        """Open a folder; raises ImapNoError where there is none of that name.
+
+        With `known` a server that can tells what happened to these mails since.
+        """
+        more = selecting.resync(known) if known is not None and self.offers("QRESYNC") else ""
+        if known is not None and more:
+            with suppress(ImapNoError):  # it cannot what it says that it can, or there is no such folder
+                await self._dialogue.command("ENABLE QRESYNC")
+                said = await self._dialogue.command(selecting.command(name, more=more), expected=len(known.uids))
+                return selecting.selected(said, modseqs=True, since=known)
+        modseqs = self.offers("CONDSTORE") or self.offers("QRESYNC")
+        said = await self._dialogue.command(selecting.command(name, more=" (CONDSTORE)" if modseqs else ""))
+        return selecting.selected(said, modseqs=modseqs)
 
     async def search(self, *, first_uid: int, since_ms: int | None) -> list[int]:
         """The UIDs from one on, ascending, of mail that came on that day or later."""
@@ -200,7 +183,8 @@ class ImapSession:
         sign = "+" if seen else "-"
         for some in _pieces(uids):
             command = rf"UID STORE {replies.uids_of(list(some))} {sign}FLAGS.SILENT (\Seen)"
-            self._note(await self._dialogue.command(command, expected=len(some)))
+            responses = await self._dialogue.command(command, expected=len(some))
+            self._note([response for response in responses if not _is_count(response)])
 
     async def pieces(self, uid: int, *, most: int) -> AsyncIterator[bytes]:
         r"""All of a mail, in pieces; it is not made \Seen. Raises ImapLimitError for more bytes than `most`."""
@@ -285,6 +269,11 @@ def _pieces(uids: Sequence[int]) -> list[Sequence[int]]:
 
 def _is_news(response: Response) -> bool:
     return replies.kind(response) in {"EXISTS", "EXPUNGE", "FETCH", "VANISHED", "RECENT"}
+
+
+def _is_count(response: Response) -> bool:
+    """Whether it says of a mail only how often it was changed, as servers do behind a STORE (RFC 7162 §3.1.3)."""
+    return replies.kind(response) == "FETCH" and replies.fetched(response).flags is None
 
 
 def _still_with_us(response: Response) -> None:

@@ -13,14 +13,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What is known of a folder: UIDs of mails, ascending, and the first that was not looked at (0: none was).
+    """What is known of a folder: its UIDVALIDITY (0: it was never open), UIDs of mails, ascending.
 
-    All is known up to the HIGHESTMODSEQ `modseq` (0: who knows).
+    `next_uid` is the first that was not looked at (0: none was), and all is known up to the HIGHESTMODSEQ `modseq` (0:
+    who knows).
     """
 
+    validity: int
     uids: tuple[int, ...]
     next_uid: int
     modseq: int
+
+
+NOTHING = Opened(0, (), 0, 0)
 
 
 def open_folder(transaction: Transaction, folder_id: int, *, validity: int, horizon_ms: int) -> Opened:
@@ -31,7 +36,7 @@ def open_folder(transaction: Transaction, folder_id: int, *, validity: int, hori
     connection = transaction.connection
     row = connection.execute("SELECT validity FROM folder WHERE folder_id = ?", (folder_id,)).fetchone()
     if row is None:
-        return Opened((), 0, 0)
+        return NOTHING
     if row[0] != validity:
         connection.execute("DELETE FROM counterpart WHERE folder_id = ?", (folder_id,))
         connection.execute(
@@ -40,10 +45,18 @@ def open_folder(transaction: Transaction, folder_id: int, *, validity: int, hori
     connection.execute(
         "DELETE FROM counterpart WHERE folder_id = ? AND arrived_ms < ? AND NOT wanted", (folder_id, horizon_ms)
     )
-    next_uid, modseq = connection.execute(
-        "SELECT next_uid, modseq FROM folder WHERE folder_id = ?", (folder_id,)
+    return last(connection, folder_id)
+
+
+def last(connection: sqlite3.Connection, folder_id: int) -> Opened:
+    """What was known of a folder when it was open last."""
+    row = connection.execute(
+        "SELECT validity, next_uid, modseq FROM folder WHERE folder_id = ?", (folder_id,)
     ).fetchone()
-    return Opened(known(connection, folder_id), next_uid, modseq)
+    if row is None:
+        return NOTHING
+    validity, next_uid, modseq = row
+    return Opened(validity, known(connection, folder_id), next_uid, modseq)
 
 
 def known(connection: sqlite3.Connection, folder_id: int) -> tuple[int, ...]:

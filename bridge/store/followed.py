@@ -30,6 +30,7 @@ class FollowedFolders:
         self._now_ms = now_ms
         self.told = store.writing(counterparts.told)
         self.reached = store.writing(folders.reached)
+        self.last = store.reading(folders.last)
         self.known = store.reading(folders.known)
         self.pending = store.reading(counterparts.pending)
         self.wanted = store.reading(fetching.wanted)

@@ -3,16 +3,22 @@ other, whatever was away meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
+import ssl
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bridge.imap.selecting import Meanwhile
+from bridge.imap.session import ImapSession
 from bridge.setup import dovecot_events
-from tests.bench.dovecot import dovecot
+from bridge.store.folders import Opened
+from tests.bench.dovecot import PASSWORD, dovecot
 from tests.support.mailbox import ALICE, MailClient, Phone, closing_all, follow, letter, wait_followed
 from tests.support.system import System
 from tests.support.waiting import until
@@ -109,6 +115,42 @@ def test_both_sides_agree_on_what_happened_while_the_bridge_was_away(system, ser
         with closing_all(phone):
             until(lambda: phone.shown == {"number 3", "number 4"}, what="what happened meanwhile")
             assert client.seen() == {"number 1": True, "number 3": False, "number 4": False}
+
+
+def test_dovecot_tells_what_happened_meanwhile_without_being_asked_about_each_mail(server):
+    server.deliver("alice", [letter(number) for number in range(1, 8)])
+
+    async def opened(known=None):
+        session = await ImapSession.open(
+            "localhost",
+            server.imaps,
+            tls=ssl.create_default_context(cafile=str(server.authority)),
+            login="alice",
+            secret=PASSWORD,
+            token=False,
+            deadline_s=60,
+        )
+        try:
+            return await session.select("INBOX", known=known)
+        finally:
+            session.close()
+
+    client = MailClient(server)
+    with closing_all(client):
+        before = asyncio.run(opened())
+        assert before.meanwhile is None
+        known = Opened(before.validity, (1, 2, 3, 4, 6), 7, before.modseq)
+        client.mark(1)
+        client.mark(7)
+        client.mark(2, r"(\Deleted)")
+        client.mark(5, r"(\Deleted)")
+        client.imap.expunge()
+        client.mark(3, r"(\Deleted)")
+        client.mark(4)
+        client.mark(4, on=False)
+        after = asyncio.run(opened(known))
+    assert after.meanwhile == Meanwhile({1: True, 3: True, 4: False}, (2,))
+    assert asyncio.run(opened(replace(known, validity=known.validity + 1))).meanwhile is None
 
 
 def test_mail_that_is_only_moved_between_followed_folders_stays(system, server, login):

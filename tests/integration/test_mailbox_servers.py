@@ -18,7 +18,7 @@ from bridge.imap.standing import FollowState
 from bridge.intake import Intake
 from bridge.mailbox.account import MailAccount, Secret, SecretKind
 from bridge.spool import Spool
-from bridge.store import mailboxes
+from bridge.store import folders, mailboxes
 from bridge.store.adapters import Mailbox
 from bridge.store.followed import FollowedFolders
 from tests.support.imap_server import DATE, MailServer, serving
@@ -163,13 +163,88 @@ def test_another_uidvalidity_is_another_folder_of_the_same_mails(tmp_path):
         server.add(letter(2))
         server.add(letter(1), seen=True)
         server.greeting = greeting
-        await until_on_loop(lambda: world.follower.standing.connections == 2, what="another connection")
+        await world.until_state(FollowState.FOLLOWING)
         other = await world.keep(2)
         await world.device(number, seen=False)
         await until_on_loop(lambda: not server.letters[2].seen, what="the mailbox to know under another UID")
         assert await world.unseen() == {number, other}, "UID 1 is not what it was"
 
     following_alice(tmp_path, story)
+
+
+async def away(world, *, known):
+    """When so many mails are known the connection is lost, and there is no other one before `back`."""
+    while len(await world.store.read(folders.known, world.follower.watched.folder_id)) != known:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await world.until_state(FollowState.FOLLOWING)
+    world.server.greeting = b"* BYE not now\r\n"
+    world.server.cut()
+    await world.until_state(FollowState.CONNECTING)
+    world.server.commands.clear()
+
+
+async def back(world):
+    world.server.greeting = MailServer().greeting
+    await world.until_state(FollowState.FOLLOWING)
+
+
+QRESYNC = "IMAP4rev1 AUTH=PLAIN IDLE ENABLE CONDSTORE QRESYNC"
+
+
+def asked_about_flags(server):
+    return [command for command in server.commands if command.startswith("UID FETCH") and "(UID FLAGS)" in command]
+
+
+def test_a_server_that_keeps_count_tells_what_happened_and_is_not_asked(tmp_path):
+    async def story(world):
+        server = world.server
+        numbers = {n: await world.keep(n) for n in (1, 2, 3, 4)}
+        for n in (1, 2, 3, 4):
+            server.add(letter(n))
+        await away(world, known=4)
+        server.mark(1, seen=True)
+        server.expunge(2)
+        await world.device(numbers[3])
+        server.add(letter(5))
+        numbers[5] = await world.keep(5)
+        await back(world)
+        assert await world.unseen() == {numbers[4], numbers[5]}
+        assert server.letters[3].seen
+        assert [command for command in server.commands if command.endswith(" 1:4))") and "(QRESYNC (7 " in command]
+        assert asked_about_flags(server) == []
+
+    following_alice(tmp_path, story, MailServer(capabilities=QRESYNC))
+
+
+def test_a_server_that_only_says_that_it_keeps_count_is_asked(tmp_path):
+    async def story(world):
+        server = world.server
+        numbers = [await world.keep(n) for n in (1, 2)]
+        for n in (1, 2):
+            server.add(letter(n))
+        await away(world, known=2)
+        server.expunge(1)
+        server.refuses_command = "QRESYNC"
+        await back(world)
+        assert await world.unseen() == {numbers[1]}
+        assert len(asked_about_flags(server)) == 1
+
+    following_alice(tmp_path, story, MailServer(capabilities=QRESYNC))
+
+
+def test_a_server_that_tells_too_much_of_what_happened_is_asked_next_time(tmp_path):
+    async def story(world):
+        server = world.server
+        number = await world.keep(1)
+        server.add(letter(1))
+        await away(world, known=1)
+        server.mark(1, seen=True)
+        server.says = lambda command: b"* 9 EXPUNGE\r\n" * 3000 if "(QRESYNC (" in command else b""
+        await back(world)
+        assert await world.unseen() == set(), number
+        assert len([command for command in server.commands if "(QRESYNC (" in command]) == 1
+
+    following_alice(tmp_path, story, MailServer(capabilities=QRESYNC))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class Letter:
     seen: bool = False
     deleted: bool = False
     date: str = DATE
+    modseq: int = 1
 
     @property
     def flags(self) -> str:
@@ -44,6 +45,10 @@ class MailServer:
     port: int = 0
     commands: list[str] = field(default_factory=list)
     connections: int = 0
+    refuses_command: str = ""
+    """Commands with this in them are refused, if it is not empty."""
+    gone: dict[int, int] = field(default_factory=dict)
+    """UIDs of mails that went, and the count at which they did (RFC 7162 §3.2.6)."""
     refuses: str = ""
     """The response code with which logins are refused, if they are."""
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -53,19 +58,21 @@ class MailServer:
     def add(self, raw: bytes, *, seen: bool = False, date: str = DATE) -> int:
         """A mail comes."""
         uid, self.next_uid = self.next_uid, self.next_uid + 1
-        self.letters[uid] = Letter(raw, seen, date=date)
+        self.letters[uid] = Letter(raw, seen, date=date, modseq=self.modseq + 1)
         self.changed(f"* {len(self.letters)} EXISTS")
         return uid
 
     def mark(self, uid: int, *, seen: bool) -> None:
         """Somebody reads a mail, or wants it unread."""
         self.letters[uid].seen = seen
+        self.letters[uid].modseq = self.modseq + 1
         self.changed(f"* {self.number(uid)} FETCH (FLAGS ({self.letters[uid].flags}))")
 
     def expunge(self, uid: int) -> None:
         """A mail goes."""
         number = self.number(uid)
         del self.letters[uid]
+        self.gone[uid] = self.modseq + 1
         self.changed(f"* {number} EXPUNGE")
 
     def number(self, uid: int) -> int:
@@ -131,6 +138,8 @@ class MailServer:
     def _ends(self, command: str) -> str:
         if command.startswith("LOGIN"):
             return self._login(right=command.endswith(f'"{PASSWORD}"'))
+        if self.refuses_command and self.refuses_command in command:
+            return "BAD no such command"
         if command.startswith("SELECT") and '"INBOX"' not in command:
             return "NO [NONEXISTENT] no such folder"
         return "OK done"
@@ -144,7 +153,7 @@ class MailServer:
         if words[0] == "SELECT" and '"INBOX"' in command:
             said = f"* {len(self.letters)} EXISTS\r\n* OK [UIDVALIDITY {self.validity}] x\r\n"
             said += f"* OK [UIDNEXT {self.next_uid}] x\r\n* OK [HIGHESTMODSEQ {self.modseq}] x\r\n"
-            return [said.encode()]
+            return [said.encode(), *self._meanwhile(command)]
         if words[:2] == ["UID", "SEARCH"]:
             first = int(words[3].partition(":")[0])
             since = _day(words[5]) if len(words) > 5 else ()
@@ -154,15 +163,27 @@ class MailServer:
             for uid in self._those(words[2]):
                 self.letters[uid].seen = words[3].startswith("+")
                 self.modseq += 1
+                self.letters[uid].modseq = self.modseq
         if words[:2] == ["UID", "FETCH"]:
             return [self._fetch(uid, command) for uid in self._those(words[2])]
         return []
 
+    def _meanwhile(self, command: str) -> list[bytes]:
+        """What happened since a moment to mails that the client knows, where it asks for that."""
+        asked = re.search(r"\(QRESYNC \((\d+) (\d+) ([\d:,]+)\)\)", command)
+        if asked is None or "QRESYNC" not in self.capabilities.split() or int(asked[1]) != self.validity:
+            return []
+        since = int(asked[2])
+        known = {uid for part in asked[3].split(",") for uid in _range(part)}
+        gone = [str(uid) for uid, modseq in self.gone.items() if modseq > since and uid in known]
+        changed = [uid for uid in known if uid in self.letters and self.letters[uid].modseq > since]
+        vanished = [f"* VANISHED (EARLIER) {','.join(gone)}\r\n".encode()] if gone else []
+        return [*vanished, *(self._fetch(uid, "FLAGS") for uid in sorted(changed))]
+
     def _those(self, said: str) -> list[int]:
         found = []
         for part in said.split(","):
-            first, _, last = part.partition(":")
-            found += [uid for uid in range(int(first), int(last or first) + 1) if uid in self.letters]
+            found += [uid for uid in _range(part) if uid in self.letters]
         return found
 
     def _fetch(self, uid: int, command: str) -> bytes:
@@ -178,6 +199,12 @@ class MailServer:
         text = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if part[1] else mail.raw
         text = text[int(part[2]) : int(part[2]) + int(part[3])]
         return f"{said} BODY[{part[1]}]<{part[2]}> {{{len(text)}}}\r\n".encode() + text + b")\r\n"
+
+
+def _range(part: str) -> range:
+    """The numbers of a part of a set."""
+    first, _, last = part.partition(":")
+    return range(int(first), int(last or first) + 1)
 
 
 def _day(date: str) -> tuple[int, ...]:

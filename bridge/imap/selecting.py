@@ -1,0 +1,136 @@
+"""Opening a folder: what is asked, and what the answer says of the folder and of what happened meanwhile. Pure.
+
+A server with QRESYNC (RFC 7162 §3.2.5) tells at once which of the mails that are known have other flags or are gone
+since a moment, instead of being asked for all of them. The answer is about known mails alone, so it is bounded.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.imap import naming, replies
+from bridge.imap.errors import ImapSyntaxError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.imap.lines import Response
+
+LONGEST_SET = 6_000
+"""Characters of a set of UIDs: servers need not take lines of more than 8,192 (RFC 7162 §4)."""
+
+
+class KnownFolder(Protocol):
+    """What is known of a folder."""
+
+    @property
+    def validity(self) -> int:
+        """The UIDVALIDITY that it had; 0 when it was never open."""
+
+    @property
+    def uids(self) -> Sequence[int]:
+        """UIDs of mails that are known, ascending."""
+
+    @property
+    def next_uid(self) -> int:
+        """The first that was not looked at; 0 when none was."""
+
+    @property
+    def modseq(self) -> int:
+        """Up to which HIGHESTMODSEQ all is known; 0 when nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """What happened to known mails since they were looked at: whether they are seen now, and which are gone."""
+
+    seen: dict[int, bool]
+    gone: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """A folder as it was opened: UIDVALIDITY, UIDNEXT (0: not said), how many mails, HIGHESTMODSEQ (0: it has none).
+
+    `meanwhile` is None where the server did not tell, and has to be asked.
+    """
+
+    validity: int
+    next_uid: int
+    exists: int
+    modseq: int
+    meanwhile: Meanwhile | None = None
+
+
+def resync(known: KnownFolder) -> str:
+    """What is added to SELECT so that the server tells what happened; empty where nothing is known, or too much."""
+    uids = replies.uids_of(list(known.uids))
+    if not known.modseq or not uids or len(uids) > LONGEST_SET:
+        return ""
+    return f" (QRESYNC ({known.validity} {known.modseq} {uids}))"
+
+
+def command(name: str, *, more: str) -> str:
+    """The command that opens a folder."""
+    return f"SELECT {naming.folder(name)}{more}"
+
+
+def selected(responses: Sequence[Response], *, modseqs: bool, since: KnownFolder | None = None) -> Selected:
+    """The folder that these responses open; `since` is what the server was told that we know. Raises ImapSyntaxError.
+
+    HIGHESTMODSEQ is believed with `modseqs` alone. A server whose count has begun anew tells nothing of value.
+    """
+    said: dict[str, int] = {}
+    exists = 0
+    for response in responses:
+        status = replies.status(response)
+        if status is not None and len(status.code) > 1 and status.code[1].isdecimal():
+            said[status.code[0]] = replies.number(status.code[1].encode())
+        elif replies.kind(response) == "EXISTS":
+            exists = replies.counted(response)
+    if not said.get("UIDVALIDITY"):
+        raise ImapSyntaxError("the server says no UIDVALIDITY, so nothing in its folders has a name that lasts")
+    modseq = said.get("HIGHESTMODSEQ", 0) if modseqs else 0
+    told = since is not None and since.validity == said["UIDVALIDITY"] and since.modseq <= modseq
+    return Selected(
+        validity=said["UIDVALIDITY"],
+        next_uid=said.get("UIDNEXT", 0),
+        exists=exists,
+        modseq=modseq,
+        meanwhile=_meanwhile(responses, since.uids) if told and since is not None else None,
+    )
+
+
+def _meanwhile(responses: Sequence[Response], known: Sequence[int]) -> Meanwhile:
+    there = set(known)
+    seen: dict[int, bool] = {}
+    ranges: list[tuple[int, int]] = []
+    for response in responses:
+        kind = replies.kind(response)
+        if kind == "FETCH":
+            mail = replies.fetched(response)
+            if mail.uid in there and mail.uid is not None and mail.seen is not None:
+                seen[mail.uid] = mail.seen
+        elif kind == "VANISHED":
+            ranges += replies.vanished(response)
+    vanished = _merged(ranges)
+    gone = tuple(uid for uid in known if _within(uid, vanished))
+    return Meanwhile({uid: value for uid, value in seen.items() if uid not in gone}, gone)
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in ranges that are in order and do not overlap."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return found
+
+
+def _within(uid: int, ranges: list[tuple[int, int]]) -> bool:
+    place = bisect_left(ranges, (uid + 1,))
+    return place > 0 and uid <= ranges[place - 1][1]
