@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli import following
 from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import amounts, backlog, copies, offline
+from bridge.store import amounts, backlog, copies, mailboxes, offline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "outbox": None,
         "live": None,
         "users": None,
+        "mailboxes": None,
         "store": missing or "ok",
         "copies": [],
     }
@@ -49,6 +52,9 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         facts["copies"] = [{"file": str(copy.path), "schema": copy.schema} for copy in copies.listed(settings.database)]
         try:
             facts |= _count(settings, check=not running)  # a running bridge has looked already
+            facts["mailboxes"] = following.told(
+                settings, facts["mailboxes"], running=running, now_ms=time.time_ns() // 1_000_000
+            )
         except (StoreCorruptError, StoreUnavailableError) as error:
             facts["store"] = str(error)
     facts["down"] = down(facts) if knowable else []
@@ -58,7 +64,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
 
 
 def down(facts: Mapping[str, Any]) -> list[str]:
-    """What is configured to be up and is not: `bridge`, `broker`, `connection`, and listeners by name."""
+    """What is to be up and is not: `bridge`, `broker`, `connection`, listeners by name, mailboxes by number."""
     broker = facts["broker"]
     up = {
         "bridge": facts["running"],
@@ -66,7 +72,7 @@ def down(facts: Mapping[str, Any]) -> list[str]:
         "connection": broker["connected"],
         **{name: facts["listeners"][name] for name, address in facts["configured"].items() if address},
     }
-    return [name for name, there in up.items() if not there]
+    return [*(name for name, there in up.items() if not there), *following.down(facts["mailboxes"] or ())]
 
 
 def configured(settings: Settings) -> dict[str, str | None]:
@@ -104,10 +110,11 @@ def _may_look(run_dir: Path) -> bool:
     return os.access(run_dir, os.R_OK | os.X_OK, effective_ids=True)
 
 
-def _count(settings: Settings, *, check: bool) -> dict[str, int]:
+def _count(settings: Settings, *, check: bool) -> dict[str, Any]:
     with offline.reading(settings.database, check=check) as connection:
         return {
             "outbox": backlog.waiting(connection),
             "live": amounts.live_messages(connection),
             "users": amounts.users(connection),
+            "mailboxes": mailboxes.watched(connection),
         }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli import opening, options, output
+from bridge.cli import following, opening, options, output
 from bridge.errors import MalformedNameError, PostbellError
 from bridge.mailbox import addressing
 from bridge.mailbox.account import MailAccount, Secret, SecretKind
@@ -123,8 +122,10 @@ def mailbox_list(
     with opening.reading(context, config) as (settings, connection):
         mailboxes.accounts(connection, user)
         watched = [each for each in mailboxes.watched(connection) if user in {None, each.account.user}]
-    standings = _standings(settings)
-    found = [_told(each, standings.get(each.folder_id)) for each in watched]
+    from bridge.daemon import runfile  # noqa: PLC0415
+
+    running = runfile.running(settings.run_dir, runfile.BRIDGE)
+    found = following.told(settings, watched, running=running, now_ms=opening.now_ms())
     if as_json:
         output.print_json(found)
         return
@@ -133,37 +134,6 @@ def mailbox_list(
         [_row(each) for each in found],
         empty="no mailboxes yet; add one with: postbell mailbox add USER URL --login NAME --password-file FILE",
     )
-
-
-def _standings(settings: Settings) -> dict[int, dict[str, Any]]:
-    """How each folder goes in the bridge that runs; nothing where none does."""
-    from bridge.daemon import control, runfile  # noqa: PLC0415
-
-    if runfile.running(settings.run_dir, runfile.BRIDGE):
-        with suppress(control.ControlError):
-            answer = control.ask(settings.run_dir, {"do": "mailboxes"}, deadline_s=opening.LOOK_S)
-            return {each["folder_id"]: each for each in answer["folders"]}
-    return {}
-
-
-def _told(watched: Watched, standing: dict[str, Any] | None) -> dict[str, Any]:
-    account = watched.account
-    now = standing or {"state": "not running", "reason": "", "event_ms": None, "lag_ms": None, "since_ms": None}
-    return {
-        "mailbox": account.mailbox_id,
-        "user": account.user,
-        "url": account.url,
-        "login": account.login,
-        "secret": account.secret.kind.value,
-        "folder": watched.name,
-        "source": None if account.source_ms is None else output.moment(account.source_ms),
-        "state": now["state"],
-        "connected": now["state"] in {"following", "polling", "called"},
-        "reason": now["reason"],
-        "since": None if now["since_ms"] is None else output.moment(now["since_ms"]),
-        "last_event": None if now["event_ms"] is None else output.moment(now["event_ms"]),
-        "lag_ms": now["lag_ms"],
-    }
 
 
 def _row(each: dict[str, Any]) -> list[str]:

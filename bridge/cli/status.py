@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli import facts, opening, options, output
+from bridge.cli import facts, following, opening, options, output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +18,10 @@ def status(
     as_json: options.AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Renew it until Ctrl-C, with what moves.")] = False,
 ) -> None:
-    """Show listeners, users, live messages, and what waits for the broker.
+    """Show listeners, users, live messages, what waits for the broker, and the mailboxes that are followed.
 
-    Ends with 1 when something that is configured is down, and with 2 when it cannot know, or when a mistake in the
-    configuration keeps the broker from running.
+    Ends with 1 when something that is configured is down or a mailbox has to be looked after, and with 2 when it
+    cannot know, or when a mistake in the configuration keeps the broker from running.
     """
     if watch:
         from bridge.cli import watching  # noqa: PLC0415 - what draws on a terminal takes its time to import
@@ -107,4 +107,5 @@ def _stored(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("live", f"{found['live']} messages"),
             ("outbox", f"{found['outbox']} topics wait for the broker"),
         ]
+    lines += following.lines(found["mailboxes"] or ())
     return lines + [("copy", f"{copy['file']}, of before a migration") for copy in found["copies"]]

@@ -217,7 +217,8 @@ class Follower:
         if before is state and (state is not FollowState.CONNECTING or self._told == reason):
             return
         self._told = reason
-        self.standing.state, self.standing.since_ms = state, self._now_ms()
+        if before is not state:
+            self.standing.state, self.standing.since_ms = state, self._now_ms()
         log, user, mailbox, folder = self._log, *self._which
         if state is FollowState.REFUSED:
             command = f"postbell mailbox test {mailbox}"

@@ -208,11 +208,14 @@ def test_a_wrong_password_is_said_and_not_tried_again(system, server):
 
     until(lambda: state()["state"] == "refused", what="the login to be refused")
     assert "refuses the login" in state()["reason"]
+    told = system.run("status", "--json", check=False)
+    assert (told.returncode, json.loads(told.stdout)["down"]) == (1, ["mailbox 1"])
     tried = system.run("mailbox", "test", "1", check=False)
     assert tried.returncode == 1
     assert "refuses the login" in tried.stderr
     secret.write_text("secret\n")
     until(lambda: state()["state"] == "following", what="the right password to be found")
+    assert "alice, INBOX at imaps://localhost" in system.run("status").stdout
     assert "INBOX: 0 mails" in system.run("mailbox", "test", "1").stdout
     system.run("mailbox", "remove", "1")
     assert json.loads(system.run("mailbox", "list", "--json").stdout) == []
