@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import following
@@ -52,9 +51,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         facts["copies"] = [{"file": str(copy.path), "schema": copy.schema} for copy in copies.listed(settings.database)]
         try:
             facts |= _count(settings, check=not running)  # a running bridge has looked already
-            facts["mailboxes"] = following.told(
-                settings, facts["mailboxes"], running=running, now_ms=time.time_ns() // 1_000_000
-            )
+            facts["mailboxes"] = following.told(settings, facts["mailboxes"], running=running)
         except (StoreCorruptError, StoreUnavailableError) as error:
             facts["store"] = str(error)
     facts["down"] = down(facts) if knowable else []

@@ -16,17 +16,15 @@ if TYPE_CHECKING:
 CONNECTED = frozenset({"following", "polling", "called"})
 ASK_S = 2.0
 """So long may a bridge take to say it."""
-PASSES_MS = 600_000
-"""So long a mail server may be away without anybody having to look after it."""
 MOST_LINES = 10
 """Of more folders only those are listed that are in trouble."""
 
 
-def told(settings: Settings, watched: Sequence[Watched], *, running: bool | None, now_ms: int) -> list[dict[str, Any]]:
+def told(settings: Settings, watched: Sequence[Watched], *, running: bool | None) -> list[dict[str, Any]]:
     """How each of these folders goes; `running` says whether a bridge runs, None for who cannot know."""
     standings = _standings(settings) if watched and running else {}
     silent = "not running" if running is False else "unknown"
-    return [_told(each, standings.get(each.folder_id), silent=silent, now_ms=now_ms) for each in watched]
+    return [_told(each, standings.get(each.folder_id), silent=silent) for each in watched]
 
 
 def _standings(settings: Settings) -> dict[int, dict[str, Any]]:
@@ -38,10 +36,16 @@ def _standings(settings: Settings) -> dict[int, dict[str, Any]]:
     return {}
 
 
-def _told(watched: Watched, standing: Mapping[str, Any] | None, *, silent: str, now_ms: int) -> dict[str, Any]:
+def _told(watched: Watched, standing: Mapping[str, Any] | None, *, silent: str) -> dict[str, Any]:
     account = watched.account
-    now = standing or {"state": silent, "reason": "", "event_ms": None, "lag_ms": None, "since_ms": None}
-    waits = now["state"] == "connecting" and bool(now["reason"])
+    now = standing or {
+        "state": silent,
+        "reason": "",
+        "event_ms": None,
+        "lag_ms": None,
+        "since_ms": None,
+        "down": False,
+    }
     return {
         "mailbox": account.mailbox_id,
         "user": account.user,
@@ -52,7 +56,7 @@ def _told(watched: Watched, standing: Mapping[str, Any] | None, *, silent: str, 
         "source": None if account.source_ms is None else output.moment(account.source_ms),
         "state": now["state"],
         "connected": now["state"] in CONNECTED,
-        "down": now["state"] == "refused" or (waits and now_ms - now["since_ms"] > PASSES_MS),
+        "down": now["down"],
         "reason": now["reason"],
         "since": None if now["since_ms"] is None else output.moment(now["since_ms"]),
         "last_event": None if now["event_ms"] is None else output.moment(now["event_ms"]),

@@ -125,7 +125,7 @@ def mailbox_list(
     from bridge.daemon import runfile  # noqa: PLC0415
 
     running = runfile.running(settings.run_dir, runfile.BRIDGE)
-    found = following.told(settings, watched, running=running, now_ms=opening.now_ms())
+    found = following.told(settings, watched, running=running)
     if as_json:
         output.print_json(found)
         return

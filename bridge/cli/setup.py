@@ -103,7 +103,12 @@ def _print_events(settings: Settings, server: Program, directory: str) -> None:
         raise MalformedNameError("--events is for dovecot: no other server of these has mailboxes")
     owner, box = ownership.owner_of(settings.state_dir), settings.imap.events_dir
     name = "" if owner is None else owner.name or str(owner.uid)
-    script = dovecot_events.recipe(name, box=str(box or dovecot_events.BOX), directory=directory)
+    script = dovecot_events.recipe(
+        name,
+        box=str(box or dovecot_events.BOX),
+        directory=directory,
+        state_dir=str(settings.state_dir.absolute()),
+    )
     typer.echo(str(script), nl=False)
 
 

@@ -30,6 +30,12 @@ def marked(marks: Path) -> Iterator[tuple[str, str]]:
                 yield mark.name, str(mark.readlink())
 
 
+def directory_of(marks: Path, name: str) -> str | None:
+    """Where the configuration is that a mark leads to; None where there is none of that name. Raises OSError."""
+    mark = marks / name
+    return str(mark.readlink()) if mark.is_symlink() else None
+
+
 def by_hand(server: str, directory: str, config: Path | None) -> str:
     """The one command that runs the recipe of a server again."""
     file = ["--config", str(config)] if config is not None else []

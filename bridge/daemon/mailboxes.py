@@ -122,6 +122,7 @@ class Mailboxes:
                 "since_ms": follower.standing.since_ms,
                 "event_ms": follower.standing.event_ms,
                 "lag_ms": follower.standing.lag_ms,
+                "down": follower.standing.down(wall_ms()),
             }
             for follower in self.followers
         ]

@@ -15,7 +15,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from bridge.daemon import runfile
-from bridge.doctor.judge import broker, certificates, clock, files, listeners, mta, names, push, service, store
+from bridge.doctor.judge import (
+    broker,
+    certificates,
+    clock,
+    files,
+    listeners,
+    mail_events,
+    mailboxes,
+    mta,
+    names,
+    push,
+    service,
+    store,
+)
 from bridge.doctor.judge.check import Check
 from bridge.doctor.judge.finding import Finding, unknown
 from bridge.doctor.look import broker as broker_look
@@ -23,6 +36,7 @@ from bridge.doctor.look import certificates as certificates_look
 from bridge.doctor.look import clock as clock_look
 from bridge.doctor.look import files as files_look
 from bridge.doctor.look import listeners as listeners_look
+from bridge.doctor.look import mailboxes as mailboxes_look
 from bridge.doctor.look import mta as mta_look
 from bridge.doctor.look import names as names_look
 from bridge.doctor.look import push as push_look
@@ -47,6 +61,7 @@ DAMAGE_S: Final = 4.0
 HOP_S: Final = 5.0
 BROKER_S: Final = 8.0
 PUSH_S: Final = 7.0
+MAILBOXES_S: Final = 8.0
 PUTS_AWAY_S: Final = 4.0
 """What is kept of it for removing what a probe has made."""
 PROBE_S: Final = 2.0
@@ -65,7 +80,7 @@ PUSH_NEEDS: Final = {
     Check.OPENS: "without a database nobody is known",
     Check.SCHEMA: "the database is of another version",
 }
-"""What a look at push cannot do without."""
+"""What a look at push, and at mailboxes, cannot do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,7 @@ class Round:
             Hop(of("name"), lambda: names.judge(names_look.look(self._settings))),
             Hop(of("broker"), lambda: broker.judge(broker_look.look(self._settings, self._service)), within_s=BROKER_S),
             Hop(of("push"), self._push, within_s=PUSH_S),
+            Hop(of("mailbox"), self._mailboxes, within_s=MAILBOXES_S),
             Hop(of("way", "isolation"), self._probe, here=True),
         )
 
@@ -193,6 +209,17 @@ class Round:
         if self._closed or missing:
             return [unknown(check, missing or "this user cannot look into the state") for check in of("push")]
         return push.judge(push_look.look(self._settings))
+
+    def _mailboxes(self) -> list[Finding]:
+        missing = next((why for check, why in PUSH_NEEDS.items() if check in self._broken), "")
+        if self._closed or missing:
+            return [unknown(check, missing or "this user cannot look into the state") for check in of("mailbox")]
+        runs_as, owner = self._files.runs_as, self._files.owner
+        events = mailboxes_look.events(self._settings, owner="" if owner is None else owner.name)
+        return [
+            *mailboxes.judge(mailboxes_look.look(self._settings, runs_as=runs_as), runs_as=runs_as),
+            *mail_events.judge(events, runs_as=runs_as),
+        ]
 
     def _probe(self) -> list[Finding]:
         if self._probing is None:

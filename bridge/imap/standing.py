@@ -21,6 +21,10 @@ class FollowState(StrEnum):
     """The login is not taken; it does not try again before somebody has changed something."""
 
 
+PASSES_MS = 600_000
+"""So long a mail server may be away without anybody having to look after it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Standing:
     """One folder: since when it is in its state, when the server last said something, times in Unix milliseconds.
@@ -38,3 +42,8 @@ class Standing:
     """Mails that the mailbox was told of."""
     fetched: int = 0
     """Mails that were kept out of the folder."""
+
+    def down(self, now_ms: int) -> bool:
+        """Whether somebody has to look after it: the login is refused, or it has had no connection for long."""
+        waits = self.state is FollowState.CONNECTING and bool(self.reason)
+        return self.state is FollowState.REFUSED or (waits and now_ms - self.since_ms > PASSES_MS)

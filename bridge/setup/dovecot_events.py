@@ -11,16 +11,21 @@ from __future__ import annotations
 import shlex
 
 from bridge.setup.dovecot import ETC
-from bridge.setup.recipe import File, Recipe, plain
+from bridge.setup.recipe import File, Recipe, Site, plain
 
 BOX = "/var/lib/postbell-events"
 """Where the files are left, unless the configuration names another directory."""
+MARK = "dovecot-events"
+"""How the folder of marks calls it (`recipe.MARKS`)."""
 MODE = "1733"
 """Everybody may leave a file; only Postbell sees which are there, and only it removes those of others."""
 
 
-def recipe(owner: str, *, box: str = BOX, directory: str = "") -> Recipe:
-    """Files and commands for Dovecot; `owner` is the user that Postbell runs as. Raises ConfigurationError."""
+def recipe(owner: str, *, box: str = BOX, directory: str = "", state_dir: str = "") -> Recipe:
+    """Files and commands for Dovecot; `owner` is the user that Postbell runs as. Raises ConfigurationError.
+
+    With `state_dir` it is noted there, for the doctor.
+    """
     etc, box = plain("--directory", directory or ETC), plain("imap.events_dir", box)
     script = f"{etc}/postbell-events.lua"
     return Recipe(
@@ -28,7 +33,10 @@ def recipe(owner: str, *, box: str = BOX, directory: str = "") -> Recipe:
         summary="it tells Postbell which mailbox changed",
         folders=(f"{etc}/conf.d",),
         files=(File(script, _script(box)), File(f"{etc}/conf.d/96-postbell-events.conf", _plugins(script))),
-        commands=(shlex.join(["install", "-d", "-o", owner or "postbell", "-m", MODE, box]),),
+        commands=(
+            shlex.join(["install", "-d", "-o", owner or "postbell", "-m", MODE, box]),
+            *Site(None, (), owner=owner, state_dir=state_dir).noting(MARK, etc),
+        ),
         reload="doveadm reload",
         notes=(
             "Then follow mailboxes with: postbell mailbox add USER imap://127.0.0.1 --events --login 'USER*MASTER' …",

@@ -105,6 +105,20 @@ class Check(StrEnum):
     PUSH_CLOCK = "push.clock"
     """Their clocks agree with this one."""
 
+    MAILBOX_SECRET = "mailbox.secret"  # noqa: S105 - where one is
+    """The service can have the password of each mailbox that is followed, and not everybody can."""
+    MAILBOX_REACHED = "mailbox.reached"
+    MAILBOX_CERTIFICATE = "mailbox.certificate"
+    MAILBOX_LOGIN = "mailbox.login"
+    MAILBOX_FOLDERS = "mailbox.folders"
+    """The folders that are followed are there."""
+    MAILBOX_TELLS = "mailbox.tells"
+    """How soon mail servers say what changed."""
+    MAILBOX_FOLLOWED = "mailbox.followed"
+    """The bridge follows them."""
+    MAILBOX_EVENTS = "mailbox.events"
+    """Dovecot says which mailbox changed, where that is how it is followed, and is heard."""
+
     HANDED = "way.handed"
     """A mail that a mail server of this machine is given comes to Postbell."""
     ACCEPTED = "way.accepted"

@@ -167,21 +167,31 @@ def _configuration(files: FilesSeen) -> Finding:
 def _secrets(files: FilesSeen) -> list[Finding]:
     if not files.secrets:
         return [unknown(Check.SECRETS, "the configuration names no passwords or keys")]
-    found = [finding for named in files.secrets for finding in _secret(named, files.runs_as)]
+    found = [
+        finding
+        for named in files.secrets
+        for finding in secret(
+            named,
+            files.runs_as,
+            check=Check.SECRETS,
+            told=f"{named.key} = {named.path!r}",
+            mend=f"mend {named.key}, or make the file",
+        )
+    ]
     return found or [fine(Check.SECRETS)]
 
 
-def _secret(named: Named, account: SystemUser | None) -> list[Finding]:
-    told = f"{named.key} = {named.path!r}"
+def secret(named: Named, account: SystemUser | None, *, check: Check, told: str, mend: str) -> list[Finding]:
+    """What is wrong with a file that has a secret; `told` is what it is called, `mend` what to do where it is not."""
     if named.error == DENIED:
-        return [unknown(Check.SECRETS, f"{told}: this user cannot look at it")]
+        return [unknown(check, f"{told}: this user cannot look at it")]
     if named.place is None:
-        return [broken(Check.SECRETS, f"{told}: {named.error}", f"mend {named.key}, or make the file")]
+        return [broken(check, f"{told}: {named.error}", mend)]
     found = []
     if named.place.mode & OTHERS & (READ | WRITE):
         found.append(
             broken(
-                Check.SECRETS,
+                check,
                 f"{told}: every user of this machine may use it (mode {named.place.permissions})",
                 f"chmod o-rw {named.path}",
             )
@@ -189,7 +199,7 @@ def _secret(named: Named, account: SystemUser | None) -> list[Finding]:
     if account is not None and (wall := refusing(named.trail, account, READ)) is not None:
         found.append(
             broken(
-                Check.SECRETS,
+                check,
                 f"{told}: {account.name}, who runs the service, cannot read it: {_of(wall)}",
                 _let_in(account, wall),
             )
