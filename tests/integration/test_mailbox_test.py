@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from contextlib import contextmanager
 
 import pytest
 
-from tests.support.imap_server import MailServer, serving
+from tests.support.imap_server import MailServer, beside
 from tests.support.mailbox import letter
-
-
-@contextmanager
-def beside(server):
-    """It listens within the block, in a thread, so that a command can be typed in this one."""
-    listening = threading.Event()
-    end = []
-
-    async def run():
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        async with serving(server):
-            end.append(lambda: loop.call_soon_threadsafe(ended.set))
-            listening.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
-    thread.start()
-    assert listening.wait(60)
-    try:
-        yield server
-    finally:
-        end[0]()
-        thread.join(60)
 
 
 @pytest.fixture

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from base64 import b64decode
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 PASSWORD = "secret"
 DATE = "28-May-2026 12:00:00 +0000"
@@ -214,12 +216,35 @@ def _day(date: str) -> tuple[int, ...]:
 
 
 @asynccontextmanager
-async def serving(server: MailServer) -> AsyncIterator[MailServer]:
+async def serving(server: MailServer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[MailServer]:
     """It listens within the block."""
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
         listening.close()
         server.cut()
+
+
+@contextmanager
+def beside(server: MailServer, *, tls: ssl.SSLContext | None = None) -> Iterator[MailServer]:
+    """It listens within the block, in a thread, so that a command can be typed in this one."""
+    listening = threading.Event()
+    end: list[Callable[[], object]] = []
+
+    async def run() -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        async with serving(server, tls=tls):
+            end.append(lambda: loop.call_soon_threadsafe(ended.set))
+            listening.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert listening.wait(60)
+    try:
+        yield server
+    finally:
+        end[0]()
+        thread.join(60)
