@@ -33,6 +33,7 @@ from tests.support.waiting import PATIENCE_S, free_port, until
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Callable
 
 MOST_MAILS = 25
 SPOKEN_S = 0.5
@@ -61,6 +62,19 @@ class Story:
 
     def run(self, steps: int) -> list[str]:
         """What is wrong in the end; nothing, if all is as it should be."""
+
+        def play() -> list[str]:
+            for _ in range(steps):
+                self._step()
+            return self._judge()
+
+        return self._played(play)
+
+    def run_echo(self) -> list[str]:
+        """The same of the one story in which an own word cannot but come back as if a mail client had said it."""
+        return self._played(self._echo)
+
+    def _played(self, play: Callable[[], list[str]]) -> list[str]:
         with ExitStack() as stack:
             self._server = stack.enter_context(dovecot())
             self._link = stack.enter_context(Cuttable(lambda: ("127.0.0.1", self._server.imaps)))
@@ -82,9 +96,7 @@ class Story:
             self._client: MailClient | None = None
             for _ in range(6):
                 self._mail()
-            for _ in range(steps):
-                self._step()
-            return self._judge()
+            return play()
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -179,10 +191,42 @@ class Story:
     def _rest(self) -> None:
         time.sleep(self._random.choice([0.0, 0.05, 0.3]))
 
+    def _echo(self) -> list[str]:
+        """The bridge dies behind its first word to the mailbox; a device changes its mind before the two meet again."""
+        number = 3
+        until(lambda: self._known(number), what="the mail to be found in the mailbox")
+        self._system.stop(self._bridge, signal.SIGKILL)
+        self._start_bridge(dying="dies_behind_its_first_word")
+        self._ask_until(number, seen=True, what="the bridge to die", holds=lambda: self._bridge.poll() is not None)
+        self._server.stop()
+        self._start_bridge(dying="")
+        self._ask_until(number, seen=False, what="it to be unseen here", holds=lambda: not self._seen_here(number))
+        self._server.start()
+        return self._agreement()
+
+    def _ask_until(self, number: int, *, seen: bool, what: str, holds: Callable[[], bool]) -> None:
+        """A device says it until something holds, as devices do that get no answer."""
+        self.fates[number].words.append(("device", seen))
+
+        def asked() -> bool:
+            self._phone.say(f"{'seen' if seen else 'unseen'} {self.fates[number].mail_id}")
+            return holds()
+
+        until(asked, what=what)
+
+    def _seen_here(self, number: int) -> bool:
+        from bridge.contract import ids
+
+        with offline.reading(self._system.state_dir / "postbell.db") as connection:
+            query, mail_id = "SELECT seen FROM message WHERE number = ?", self.fates[number].mail_id
+            return bool(connection.execute(query, (ids.decode(mail_id),)).fetchone()[0])
+
     # --- the parts --------------------------------------------------------------------------------
 
-    def _start_bridge(self) -> None:
-        named = [self._mutation, "dies_behind_a_word" if self._random.random() < 0.5 else ""]
+    def _start_bridge(self, *, dying: str | None = None) -> None:
+        if dying is None:
+            dying = "dies_behind_a_word" if self._random.random() < 0.5 else ""
+        named = [self._mutation, dying]
         self._system.environment["CRASH_MUTATION"] = ",".join(filter(None, named))
         self._bridge: subprocess.Popen[bytes] = self._system.start("bridge", module="tests.crash.entry")
         until(lambda: self._system.facts("bridge").get("smtp") or self._bridge.poll(), what="the bridge")
@@ -218,6 +262,10 @@ class Story:
         self._kill_bridge()
         self._change_every_mind()
         self._kill_bridge()
+        return self._agreement()
+
+    def _agreement(self) -> list[str]:
+        """What both sides do not agree on, when they have had the time to."""
         self._forget_client()
         findings: list[str] = []
 

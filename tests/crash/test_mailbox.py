@@ -16,11 +16,9 @@ def test_both_sides_agree_in_the_end(tmp_path, seed):
     assert len(story.fates) >= 6
 
 
-def test_a_bridge_that_takes_its_own_words_for_those_of_a_mail_client_is_found(tmp_path):
-    """It is found where a kill falls between word and answer, which is not in every story."""
-    for seed in (3, 1, 2, 4):
-        (tmp_path / str(seed)).mkdir()
-        findings = Story(tmp_path / str(seed), seed=seed, mutation="no_echo_suppression").run(60)
-        if any("the last word was another" in finding for finding in findings):
-            return
-    pytest.fail("none of the stories shows it")
+def test_an_own_word_that_comes_back_is_nobodys_and_a_bridge_that_believes_it_is_found(tmp_path):
+    for mutation in ("", "no_echo_suppression"):
+        (tmp_path / f"bridge{mutation}").mkdir()
+        findings = Story(tmp_path / f"bridge{mutation}", seed=1, mutation=mutation).run_echo()
+        told = [finding for finding in findings if "number 3 is True, and the last word was another" in finding]
+        assert bool(told) == bool(mutation), findings

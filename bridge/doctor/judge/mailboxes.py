@@ -22,7 +22,7 @@ CHECKS: Final = tuple(check for check in Check if check.hop == "mailbox" and che
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class MailboxTried:
     """What came of connecting as the bridge does: how far it got, and why no further.
 
     Each of the texts is empty where that went well, or was not come to. `missing` are folders with what the server
@@ -49,7 +49,7 @@ class MailboxSeen:
     account: MailAccount
     secret: Named | None
     program_error: str = ""
-    tried: Tried | None = None
+    tried: MailboxTried | None = None
     untried: str = ""
     stopped: str | None = None
 
@@ -84,7 +84,7 @@ def _all(check: Check, found: Iterable[Finding]) -> list[Finding]:
 
 
 def _tried(
-    check: Check, mailboxes: Sequence[MailboxSeen], trouble: Callable[[MailboxSeen, Tried], list[Finding]]
+    check: Check, mailboxes: Sequence[MailboxSeen], trouble: Callable[[MailboxSeen, MailboxTried], list[Finding]]
 ) -> list[Finding]:
     """What is wrong with any; what could not be come to is not known, which is told where nothing is wrong."""
     wrong = [each for seen in mailboxes if seen.tried is not None for each in trouble(seen, seen.tried)]
@@ -119,7 +119,7 @@ def _secret(seen: MailboxSeen, account: SystemUser | None) -> list[Finding]:
     return []
 
 
-def _reached(seen: MailboxSeen, tried: Tried) -> list[Finding]:
+def _reached(seen: MailboxSeen, tried: MailboxTried) -> list[Finding]:
     if tried.no_secret:
         return [unknown(Check.MAILBOX_REACHED, f"{seen.name}: there is no password to try it with")]
     if not tried.unreached:
@@ -128,7 +128,7 @@ def _reached(seen: MailboxSeen, tried: Tried) -> list[Finding]:
     return [broken(Check.MAILBOX_REACHED, f"{seen.name}: {tried.unreached}", cure)]
 
 
-def _certificate(seen: MailboxSeen, tried: Tried) -> list[Finding]:
+def _certificate(seen: MailboxSeen, tried: MailboxTried) -> list[Finding]:
     if tried.no_secret or tried.unreached:
         return [unknown(Check.MAILBOX_CERTIFICATE, f"{seen.name}: {seen.server} did not come so far")]
     if not tried.untrusted:
@@ -137,7 +137,7 @@ def _certificate(seen: MailboxSeen, tried: Tried) -> list[Finding]:
     return [broken(Check.MAILBOX_CERTIFICATE, f"{seen.name}: {seen.server}: {tried.untrusted}", cure)]
 
 
-def _login(seen: MailboxSeen, tried: Tried) -> list[Finding]:
+def _login(seen: MailboxSeen, tried: MailboxTried) -> list[Finding]:
     if tried.no_secret or tried.unreached or tried.untrusted:
         return [unknown(Check.MAILBOX_LOGIN, f"{seen.name}: {seen.server} did not come so far")]
     if not tried.refused:
@@ -146,7 +146,7 @@ def _login(seen: MailboxSeen, tried: Tried) -> list[Finding]:
     return [broken(Check.MAILBOX_LOGIN, f"{seen.name}: {seen.account.login}: {tried.refused}", cure)]
 
 
-def _folders(seen: MailboxSeen, tried: Tried) -> list[Finding]:
+def _folders(seen: MailboxSeen, tried: MailboxTried) -> list[Finding]:
     if tried.offers is None:
         return [unknown(Check.MAILBOX_FOLDERS, f"{seen.name}: {seen.server} did not come so far")]
     there = f"the folders there are {', '.join(tried.there)}" if tried.there else "it names no folders"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.daemon import control, mail_servers, runfile
 from bridge.daemon.mailboxes import context
 from bridge.doctor.judge.mail_events import MailEventsSeen
-from bridge.doctor.judge.mailboxes import MailboxSeen, Tried
+from bridge.doctor.judge.mailboxes import MailboxSeen, MailboxTried
 from bridge.doctor.judge.mta import Left
 from bridge.doctor.look.files import named
 from bridge.errors import in_words
@@ -144,11 +144,11 @@ def _place(account: MailAccount) -> tuple[Path | None, str]:
     return (None, f"there is no program {program}") if found is None else (Path(found), "")
 
 
-async def _tried(settings: Settings, account: MailAccount, watched: Sequence[Watched]) -> Tried:
+async def _tried(settings: Settings, account: MailAccount, watched: Sequence[Watched]) -> MailboxTried:
     try:
         tls = context(settings.imap)
     except OSError as error:
-        return Tried(untrusted=f"imap.ca_file: {in_words(error)}")
+        return MailboxTried(untrusted=f"imap.ca_file: {in_words(error)}")
     session = None
     try:
         async with asyncio.timeout(EACH_S):
@@ -161,22 +161,22 @@ async def _tried(settings: Settings, account: MailAccount, watched: Sequence[Wat
             session.close()
 
 
-def _stopped_by(error: TimeoutError | ImapError, account: MailAccount) -> Tried:
+def _stopped_by(error: TimeoutError | ImapError, account: MailAccount) -> MailboxTried:
     """How far it came, by what it ended with."""
     match error:
         case TimeoutError():
-            return Tried(unreached=f"{account.url}: it took more than {EACH_S:.0f} s")
+            return MailboxTried(unreached=f"{account.url}: it took more than {EACH_S:.0f} s")
         case ImapSecretError():
-            return Tried(no_secret=str(error))
+            return MailboxTried(no_secret=str(error))
         case ImapLoginError():
-            return Tried(refused=str(error))
+            return MailboxTried(refused=str(error))
         case _ if isinstance(error.__cause__, ssl.SSLError):
-            return Tried(untrusted=str(error))
+            return MailboxTried(untrusted=str(error))
         case _:
-            return Tried(unreached=str(error))
+            return MailboxTried(unreached=str(error))
 
 
-async def _opened(session: ImapSession, watched: Sequence[Watched]) -> Tried:
+async def _opened(session: ImapSession, watched: Sequence[Watched]) -> MailboxTried:
     """What the folders are like, and what the server can."""
     missing = []
     for each in watched:
@@ -186,4 +186,4 @@ async def _opened(session: ImapSession, watched: Sequence[Watched]) -> Tried:
             missing.append((each.name, str(error)))
     there = tuple(sorted(await session.folders())[:MOST]) if missing else ()
     offers = frozenset(name for name in ("IDLE", "CONDSTORE", "QRESYNC") if session.offers(name))
-    return Tried(missing=tuple(missing), there=there, offers=offers)
+    return MailboxTried(missing=tuple(missing), there=there, offers=offers)

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.doctor.judge.access import FileSeen, SystemUser
 from bridge.doctor.judge.files import DENIED, Named
-from bridge.doctor.judge.mailboxes import CHECKS, MailboxSeen, Tried, judge
+from bridge.doctor.judge.mailboxes import CHECKS, MailboxSeen, MailboxTried, judge
 from bridge.mailbox.account import MailAccount, Secret, SecretKind
 from tests.support.findings import answer, found
 
@@ -28,7 +28,7 @@ COMMAND = replace(ACCOUNT, secret=Secret(SecretKind.PASSWORD_COMMAND, "/bin/say 
 SEEN = MailboxSeen(
     account=ACCOUNT,
     secret=Named("password-file", "/secret", (ROOT_DIRECTORY, FileSeen("/secret", 100, 100, 0o100600))),
-    tried=Tried(offers=frozenset({"IDLE", "CONDSTORE"})),
+    tried=MailboxTried(offers=frozenset({"IDLE", "CONDSTORE"})),
     stopped="",
 )
 
@@ -38,7 +38,7 @@ def judged(*mailboxes):
 
 
 def tried(**what):
-    return judged(replace(SEEN, tried=Tried(**what)))
+    return judged(replace(SEEN, tried=MailboxTried(**what)))
 
 
 def secret(mode=0o100600, uid=100, path="/secret"):
@@ -116,7 +116,7 @@ def test_a_folder_that_is_not_there(there, said):
 
 def test_one_that_is_broken_is_told_beside_one_that_is_not_known():
     unknown = replace(SEEN, tried=None, untried="only 20 are tried")
-    findings = judged(unknown, replace(SEEN, tried=Tried(refused="no")), SEEN)
+    findings = judged(unknown, replace(SEEN, tried=MailboxTried(refused="no")), SEEN)
     assert found(findings, "mailbox.login").problem.endswith(": no")
     (reached,) = [each for each in findings if each.check == "mailbox.reached"]
     assert (reached.ok, reached.problem) == (None, "mailbox 3 of alice: only 20 are tried")
