@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.contract.plain import PlainForm
     from bridge.contract.topics import RequestTopic
     from bridge.requests.answers import Answer
+    from bridge.requests.courtesy import Courtesy
     from bridge.tally import Tally
 
 CHUNKS_PER_REQUEST = 32
@@ -37,15 +38,23 @@ class Replies:
     """Sends replies, in chunks of at most `chunk` bytes.
 
     `publish` sends one, or raises LinkDownError or PublishRefusedError; then it is dropped, and the device asks again.
+    `courtesy` is waited for between two chunks.
     """
 
     def __init__(
-        self, *, publish: Callable[[ReturnPath, bytes], Awaitable[None]], root: str, chunk: int, tally: Tally
+        self,
+        *,
+        publish: Callable[[ReturnPath, bytes], Awaitable[None]],
+        root: str,
+        chunk: int,
+        tally: Tally,
+        courtesy: Courtesy,
     ) -> None:
         self._publish = publish
         self._root = root
         self.chunk = chunk
         self._tally = tally
+        self._courtesy = courtesy
         self._log = structlog.get_logger()
 
     def topic(self, sender: RequestTopic, response_topic: str) -> str:
@@ -72,6 +81,7 @@ class Replies:
             offset += len(chunk)
             if offset >= end:
                 break
+            await self._courtesy.yield_to_mail()
 
     async def decline(self, path: ReturnPath, request_id: int, status: int, text: str) -> None:
         """Say that a request was not done, and why."""

@@ -18,6 +18,7 @@ from bridge.errors import BadRequestError, StoreUnavailableError
 from bridge.requests.allowance import Allowances
 from bridge.requests.answers import Answer
 from bridge.requests.bodies import FetchedBodies
+from bridge.requests.courtesy import Courtesy
 from bridge.requests.replies import Replies, ReturnPath
 from bridge.tally import Tally
 
@@ -66,7 +67,8 @@ class Requests:
         self._root = root
         self._monotonic = monotonic
         self._tally = tally or Tally()
-        self._replies = Replies(publish=reply, root=root, chunk=chunk, tally=self._tally)
+        courtesy = Courtesy(self._tally.accepted.total)
+        self._replies = Replies(publish=reply, root=root, chunk=chunk, tally=self._tally, courtesy=courtesy)
         self._allowances = Allowances(rate)
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._log = structlog.get_logger()

@@ -171,6 +171,16 @@ def _node_red(paired: PairedDevice) -> str:
          "func": _LINE, "x": 340, "y": 80, "wires": [["pb-show"]]},
         {"id": "pb-show", "type": "debug", "z": "pb-tab", "name": "show", "active": True, "console": True,
          "complete": "payload", "targetType": "msg", "x": 540, "y": 80, "wires": []},
+        {"id": "pb-seen", "type": "inject", "z": "pb-tab", "name": "all seen", "props": [{"p": "payload"}],
+         "payload": "seen all", "payloadType": "str", "repeat": "", "crontab": "", "once": False, "x": 120, "y": 160,
+         "wires": [["pb-do"]]},
+        {"id": "pb-do", "type": "mqtt out", "z": "pb-tab", "name": "requests", "qos": "1", "retain": "false",
+         "topic": f"{paired.tree}/do/{paired.device}", "broker": "pb-broker", "x": 320, "y": 160, "wires": []},
+        {"id": "pb-re", "type": "mqtt in", "z": "pb-tab", "name": "answers", "qos": "1", "datatype": "auto-detect",
+         "topic": f"{paired.tree}/re/{paired.device}", "broker": "pb-broker", "x": 130, "y": 240,
+         "wires": [["pb-answer"]]},
+        {"id": "pb-answer", "type": "debug", "z": "pb-tab", "name": "answer", "active": True, "complete": "payload",
+         "targetType": "msg", "x": 330, "y": 240, "wires": []},
     ]  # fmt: skip
     return json.dumps(flow, indent=1)
 

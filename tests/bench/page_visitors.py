@@ -1,9 +1,10 @@
-"""Pages as a load: many that wait, one that reads a large mail over and over, one whose bell is timed.
+"""Pages as a load: many that wait, or one that reads a large mail over and over.
 
-    python -m tests.bench.page_visitors waiting|reading HOST:PORT     < one login a line
+    python -m tests.bench.page_visitors waiting|reading HOST:PORT COUNT [MAIL]     < COUNT logins, one a line
 
-Each is a WebSocket of its own at the web server with MQTT 3.1.1 inside, and as cheap as can be, as visitors have machines of their own.
-It says `ready` when it is what it is to be, and stays so until its input ends; then it says how many bytes it has read.
+Each is a WebSocket of its own at the web server with MQTT 3.1.1 inside, and as cheap as can be, as visitors have
+machines of their own. It says `ready` when it is what it is to be, and stays so until its input ends; then it says how
+many bytes it has read.
 """
 
 from __future__ import annotations

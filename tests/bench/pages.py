@@ -2,16 +2,15 @@
 
     python -m tests.bench.pages [--pages 1000] [--mails 1500] [--rounds 5]
 
-One `postbell serve` with its web server. In turn, round after round: no page; so many pages that wait; and besides one that reads a mail
-of 31 MB over and over. Each time mails of 4 KiB are handed in by ten senders; every one has its 250, and the store has it.
-Meanwhile, and after it, a mail at a time to a page: from DATA to its header there.
+One `postbell serve` with its web server. In turn, round after round: no page; so many pages that wait; and besides one
+that reads a mail of 31 MB over and over. Each time mails of 4 KiB are handed in by ten senders; every one has its 250,
+and the store has it. Meanwhile, and after it, a mail at a time to a page: from DATA to its header there.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import smtplib
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from tests.support import mqtt_client as mqtt
 from tests.support.system import ROOT, System
 
 if TYPE_CHECKING:
+    import smtplib
     from collections.abc import Iterator
 
 NONE, WAITING, READING = "no page", "pages", "pages, one reads 31 MB over and over"
@@ -61,7 +61,7 @@ class Visitors:
         return self
 
     def __exit__(self, *_: object) -> None:
-        told, _ = self._process.communicate(timeout=120)
+        told = self._process.communicate(timeout=120)[0]
         self.read_bytes = int(told or 0)
 
 
@@ -170,7 +170,9 @@ def large(system: System) -> str:
     """A mail that takes long to read; its id."""
     chance = random.Random(1)
     line = b"".join(bytes([65 + chance.randrange(26)]) for _ in range(70)) + b"\r\n"
-    return system.send(b"From: a@example.net\r\nSubject: large\r\n\r\n" + line * (LARGE_BYTES // len(line)), "reader@example.org")
+    return system.send(
+        b"From: a@example.net\r\nSubject: large\r\n\r\n" + line * (LARGE_BYTES // len(line)), "reader@example.org"
+    )
 
 
 def rounds(system: System, *, pages: int, mails: int, count: int) -> dict[str, Found]:

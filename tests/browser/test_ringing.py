@@ -9,7 +9,7 @@ import pytest
 from tests.browser.conftest import Person, a_site
 from tests.support.browser import WORKS, Browser
 from tests.support.browser_push import BrowserPush
-from tests.support.push_service import HOST, PushService
+from tests.support.push_service import HOST, PushService, Reaction
 from tests.support.waiting import until
 
 SHOWN = """
@@ -43,46 +43,83 @@ def reached(tmp_path, service):
         yield Person(site)
 
 
-def test_a_phone_whose_page_is_closed_is_rung(reached, service, tmp_path):
-    with BrowserPush(service.endpoint) as firefox_push:
+@pytest.fixture
+def firefox(service, tmp_path):
+    """Firefox with a push service of its own, and what that service says to it."""
+    with BrowserPush(service.endpoint) as push:
         preferences = {
-            "dom.push.serverURL": firefox_push.url,
+            "dom.push.serverURL": push.url,
             "dom.push.testing.allowInsecureServerURL": True,
             "dom.push.connection.enabled": True,
         }
         with Browser("firefox", tmp_path / "profile", preferences=preferences) as firefox:
-            tab = firefox.open(reached.link)
-            tab.is_connected()
-            tab.until(WORKS)
-            tab.click(".state")
-            tab.click(".why .buttons .main")
-            tab.until(
-                "return document.querySelector('.why > .hint').textContent.includes('also while this page is closed')"
-            )
-            tab.until(
-                "return document.querySelector('.checks').textContent.includes('It rings while the page is closed')"
-            )
-            tab.ask("goto", url="about:blank")
-            mail_id = reached.mail("Plan", "See the drawing.")
-            (post,) = service.wait(1)
-            firefox_push.deliver(post.body)
-            until(lambda: firefox_push.acknowledged, what="the browser to take what was pushed")
-            tab.ask("goto", url=f"{reached.url}icon.svg")  # of the same origin, and no page of ours
-            again = firefox.open(reached.url)
-            again.until(TELLS)
-            ((title, body, tag, navigate),) = again.run(SHOWN)
-            assert (title, tag) == ("Ada", mail_id)
-            assert body.startswith("Plan")
-            assert navigate.endswith(f"#mail={mail_id}")
-            again.shows("Plan")
-            again.run(f"document.querySelector('[data-id=\"{mail_id}\"] .seen').click()")
-            again.until(f"return !(await (async () => {{ {SHOWN} }})()).length")  # what is gone rings no more
-            again.run("location.hash = '#why'")
-            again.until(f"return {button('Ring no more')}")
-            again.run(f"{button('Ring no more')}.click()")
-            again.until(CHECKS.format("Nothing rings while the page is closed"))
-            listed = json.loads(reached.site.run("device", "list", reached.name, "--json").stdout)
-            assert not listed[0].get("push")
+            yield firefox, push
+
+
+def a_page_that_has_it_rung(firefox, person):
+    """A page whose person wants to be rung; it is subscribed, and the bridge knows."""
+    tab = firefox.open(person.link)
+    tab.is_connected()
+    tab.until(WORKS)
+    tab.click(".state")
+    tab.click(".why .buttons .main")
+    tab.until("return document.querySelector('.why > .hint').textContent.includes('also while this page is closed')")
+    tab.until(CHECKS.format("It rings while the page is closed"))
+    return tab
+
+
+def pushed_to(person):
+    """How its only device is rung, as the operator sees it."""
+    return json.loads(person.site.run("device", "list", person.name, "--json").stdout)[0].get("push")
+
+
+def test_a_phone_whose_page_is_closed_is_rung(reached, service, firefox):
+    firefox, firefox_push = firefox
+    tab = a_page_that_has_it_rung(firefox, reached)
+    tab.ask("goto", url="about:blank")
+    mail_id = reached.mail("Plan", "See the drawing.")
+    (post,) = service.wait(1)
+    firefox_push.deliver(post.body)
+    until(lambda: firefox_push.acknowledged, what="the browser to take what was pushed")
+    tab.ask("goto", url=f"{reached.url}icon.svg")  # of the same origin, and no page of ours
+    again = firefox.open(reached.url)
+    again.until(TELLS)
+    ((title, body, tag, navigate),) = again.run(SHOWN)
+    assert (title, tag) == ("Ada", mail_id)
+    assert body.startswith("Plan")
+    assert navigate.endswith(f"#mail={mail_id}")
+    again.shows("Plan")
+    again.run(f"document.querySelector('[data-id=\"{mail_id}\"] .seen').click()")
+    again.until(f"return !(await (async () => {{ {SHOWN} }})()).length")  # what is gone rings no more
+    again.run("location.hash = '#why'")
+    again.until(f"return {button('Ring no more')}")
+    again.run(f"{button('Ring no more')}.click()")
+    again.until(CHECKS.format("Nothing rings while the page is closed"))
+    assert not pushed_to(reached)
+
+
+def test_a_phone_that_its_push_service_forgot_subscribes_anew_when_the_page_is_opened(reached, service, firefox):
+    firefox, firefox_push = firefox
+    tab = a_page_that_has_it_rung(firefox, reached)
+    tab.ask("goto", url="about:blank")
+    service.reactions.append(Reaction(410))
+    reached.mail("into the void")
+    (lost,) = service.wait(1)
+    until(lambda: pushed_to(reached)["state"] == "forgotten", what="the bridge to forget it")
+    reached.mail("nobody is asked to ring")
+    reached.site.wait_drained()
+    tab.ask("goto", url=reached.url)
+    tab.shows("into the void", "nobody is asked to ring")
+    until(lambda: pushed_to(reached)["state"] == "new", what="the page to subscribe anew")
+    tab.ask("goto", url="about:blank")
+    reached.mail("Plan")
+    _, post = service.wait(2)
+    assert post.path != lost.path
+    firefox_push.deliver(post.body)
+    until(lambda: firefox_push.acknowledged, what="the browser to take what was pushed")
+    tab.ask("goto", url=reached.url)
+    tab.until(TELLS)
+    assert [each[1] for each in tab.run(SHOWN)] == ["Plan – What it says."]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""Bodies that are read wait for mail that comes in, and for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import msgpack
+
+from bridge.directory import Directory, User
+from bridge.kept import StoredBody
+from bridge.requests.courtesy import PAUSE_S, Courtesy
+from bridge.requests.requests import Requests
+from bridge.tally import Tally
+from tests.support.rung import RingsNobody
+
+RAW = bytes(range(250))
+
+
+class Moments:
+    """Mail that comes in, and how often somebody waited for it."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.waits: list[float] = []
+
+    async def sleep(self, seconds):
+        self.waits.append(seconds)
+
+    def courtesy(self):
+        return Courtesy(lambda: self.accepted, sleep=self.sleep)
+
+
+def test_nobody_waits_where_no_mail_comes():
+    async def ask():
+        moments = Moments()
+        courtesy = moments.courtesy()
+        for _ in range(3):
+            await courtesy.yield_to_mail()
+        assert not moments.waits
+        moments.accepted = 7
+        for _ in range(3):
+            await courtesy.yield_to_mail()
+        assert moments.waits == [PAUSE_S]
+
+    asyncio.run(ask())
+
+
+def test_all_who_read_wait_one_after_the_other():
+    async def ask():
+        accepted, done = [1], []
+        begun, over = asyncio.Queue(), asyncio.Queue()
+
+        async def sleep(seconds):
+            begun.put_nowait(seconds)
+            await over.get()
+            accepted[0] += 1
+
+        courtesy = Courtesy(lambda: accepted[0], sleep=sleep)
+
+        async def read(number):
+            await courtesy.yield_to_mail()
+            done.append(number)
+
+        readers = [asyncio.ensure_future(read(number)) for number in range(3)]
+        for number in range(3):
+            assert await begun.get() == PAUSE_S
+            assert begun.empty()
+            assert done == list(range(number))
+            over.put_nowait(None)
+        await asyncio.gather(*readers)
+
+    asyncio.run(ask())
+
+
+def test_a_body_waits_between_its_chunks_and_a_short_answer_never(monkeypatch):
+    tally, came = Tally(), []
+
+    class Store:
+        async def body(self, user_id, number):
+            del user_id, number
+            return StoredBody(len(RAW), RAW, None)
+
+    async def reply(path, payload):
+        del path
+        tally.accepted["smtp"] += 1
+        came.append(msgpack.unpackb(payload)[5])
+
+    async def load(stored):
+        return stored.raw
+
+    async def ask(chunk):
+        answering = Requests(
+            store=cast("Any", Store()),
+            pushing=RingsNobody(),
+            directory=lambda: Directory.of([User(1, "alice")], []),
+            load=load,
+            reply=reply,
+            root="mail",
+            chunk=chunk,
+            rate=10,
+            monotonic=lambda: 0.0,
+            tally=tally,
+        )
+        await answering.handle("mail/alice/do/phone", msgpack.packb([1, 7, "raw", "00t64ks8n"]))
+
+    waits = []
+    yields = Courtesy.yield_to_mail
+
+    async def counted(courtesy):
+        waits.append(len(came))
+        await yields(courtesy)
+
+    monkeypatch.setattr(Courtesy, "yield_to_mail", counted)
+    asyncio.run(ask(100))
+    assert b"".join(came) == RAW
+    assert waits == [1, 2]
+    asyncio.run(ask(1000))
+    assert waits == [1, 2]
