@@ -291,45 +291,6 @@ function line(value, name) {
 }
 return { VERSION, STATE_BYTES, REPLY_BYTES, elements, checkVersion, integer, line };
 })();
-const $contract_digest = (() => {
-const { STATE_BYTES, elements, integer } = $contract_elements;
-const { malformed } = $contract_errors;
-const { validId } = $contract_ids;
-
-const TABLE = Uint32Array.from({ length: 256 }, (_, octet) => {
-  let value = octet;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-function crc32(id) {
-  let value = 0xffffffff;
-  for (let at = 0; at < id.length; at++) value = TABLE[(value ^ id.charCodeAt(at)) & 255] ^ (value >>> 8);
-  return ~value >>> 0;
-}
-
-function digestOf(ids) {
-  let live = 0, check = 0, newestId = "";
-  for (const id of ids) {
-    live += 1;
-    check = (check ^ crc32(id)) >>> 0;
-    if (id > newestId) newestId = id;
-  }
-  return { live, check, newestId };
-}
-
-function decodeDigest(payload) {
-  const values = elements(payload, STATE_BYTES);
-  if (values.length === 1) return digestOf([]);
-  if (values.length < 4) malformed("the digest is too short");
-  const live = integer(values[1], "live"), check = integer(values[2], "check"), newestId = values[3];
-  if (check >= 2 ** 32) malformed("check has more than 32 bits");
-  if (!live) return digestOf([]);
-  if (!validId(newestId)) malformed("newest_id is not a message id");
-  return { live, check, newestId };
-}
-return { crc32, digestOf, decodeDigest };
-})();
 const $contract_header = (() => {
 const { STATE_BYTES, checkVersion, elements, integer, line } = $contract_elements;
 const { receivedMs } = $contract_ids;
@@ -462,6 +423,259 @@ function decodePush(answer) {
   };
 }
 return { encodeRequest, decodeReply, tryLater, decodeRecent, decodeParts, decodePush };
+})();
+const $push = (() => {
+const { decodePush } = $contract_requests;
+
+const SUBSCRIBE_MS = 20_000;
+
+class Push {
+  constructor({ ask, manager, timers }) {
+    Object.assign(this, { ask, manager, timers });
+  }
+
+  async report() {
+    return decodePush(await this.ask("push"));
+  }
+
+  async renew() {
+    if (!this.manager) throw new Error("this browser has no Web Push");
+    const { key, state } = await this.report();
+    if (!key) throw new Error("the mail server has Web Push switched off");
+    let subscription = await this.manager.getSubscription();
+    if (subscription && (state === "forgotten" || !madeFor(subscription, key))) {
+      await subscription.unsubscribe();
+      subscription = null;
+    }
+    subscription ??= await this.#subscribe(key);
+    const { endpoint, keys } = subscription.toJSON();
+    await this.ask("push", [endpoint, keys.p256dh, keys.auth]);
+    return this.report();
+  }
+
+  async end() {
+    const subscription = await this.manager?.getSubscription();
+    await subscription?.unsubscribe();
+    await this.ask("push", [""]);
+  }
+
+  #subscribe(key) {
+    return new Promise((resolve, reject) => {
+      const timer = this.timers.set(
+        () => reject(new Error("this browser's push service does not answer; try again later")), SUBSCRIBE_MS);
+      this.manager.subscribe({ userVisibleOnly: true, applicationServerKey: octets(key) })
+        .then(resolve, reject)
+        .finally(() => this.timers.clear(timer));
+    });
+  }
+}
+
+function octets(base64url) {
+  return Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (each) => each.charCodeAt(0));
+}
+
+function madeFor(subscription, key) {
+  const made = subscription.options?.applicationServerKey;
+  if (!made) return true;
+  const one = new Uint8Array(made), other = octets(key);
+  return one.length === other.length && one.every((octet, at) => octet === other[at]);
+}
+return { SUBSCRIBE_MS, Push };
+})();
+const $view_words = (() => {
+const { flagNames } = $contract_header;
+const { receivedMs } = $contract_ids;
+
+const DAY_MS = 86_400_000;
+const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const DIRECTIONS = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+function sender({ fromName, fromAddress }) {
+  return fromName.trim() || fromAddress.trim() || "(unknown sender)";
+}
+
+function initial(header) {
+  return (/[\p{L}\p{N}]/u.exec(sender(header))?.[0] ?? "?").toLocaleUpperCase();
+}
+
+function subject(header) {
+  return header.subject.trim() || "(no subject)";
+}
+
+function dayOf(id, nowMs) {
+  const days = Math.round((midnight(nowMs) - midnight(receivedMs(id))) / DAY_MS);
+  if (days <= 1 && days >= 0) return capital(relative.format(-days, "day"));
+  if (days > 0 && days < 7) return weekday.format(receivedMs(id));
+  return day.format(receivedMs(id));
+}
+
+function timeOf(id) {
+  return time.format(receivedMs(id));
+}
+
+function momentOf(unixMs) {
+  return whole.format(unixMs);
+}
+
+function size(bytes) {
+  const units = ["B", "kB", "MB", "GB"];
+  let value = Number(bytes), unit = 0;
+  while (value >= 1000 && unit < 3) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value >= 10 || !unit ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+function fileName(part) {
+  const name = part.fileName.replace(DIRECTIONS, "").replace(/[/\\:*?"<>|]/g, "_").replace(/^\.+/, "").trim();
+  return name.slice(0, 120) || `part-${part.index}`;
+}
+
+function hue({ fromAddress, fromName }) {
+  let sum = 0;
+  for (const each of fromAddress || fromName) sum = Math.imul(sum ^ each.codePointAt(0), 0x01000193) >>> 0;
+  return (sum >>> 7) % 8;
+}
+
+const TOLD = {
+  attachment: ["clip", "with an attachment"], encrypted: ["lock", "encrypted"], invitation: ["date", "an invitation"],
+  bounce: ["warning", "could not be delivered"], suspicious: ["warning", "suspicious"], urgent: ["warning", "urgent"],
+};
+
+function told(header) {
+  return flagNames(header).filter((name) => name in TOLD).map((name) => [name, ...TOLD[name]]);
+}
+
+function midnight(unixMs) {
+  return new Date(unixMs).setHours(0, 0, 0, 0);
+}
+
+function capital(words) {
+  return words.charAt(0).toLocaleUpperCase() + words.slice(1);
+}
+return { sender, initial, subject, dayOf, timeOf, momentOf, size, fileName, hue, told };
+})();
+const $bell = (() => {
+const { isSilent } = $contract_header;
+const { receivedMs } = $contract_ids;
+const { Push } = $push;
+const { sender, subject } = $view_words;
+
+const RINGS_MS = 3_600_000;
+const RING_EACH = 3;
+
+class Bell {
+  #store;
+  #ask;
+  #worker;
+  #timers;
+  report;
+
+  constructor({ store, ask, worker, timers }) {
+    this.#store = store;
+    this.#ask = ask;
+    this.#worker = worker;
+    this.#timers = timers;
+  }
+
+  came(mails) {
+    if (globalThis.Notification?.permission !== "granted") return;
+    const ring = mails.filter(({ id, header }) => !isSilent(header) && Date.now() - receivedMs(id) < RINGS_MS);
+    const each = ring.length <= RING_EACH ? ring : ring.slice(-1);
+    for (const { id, header } of each) {
+      const title = ring.length === each.length ? sender(header) : `${ring.length} new mails`;
+      const body = ring.length === each.length ? subject(header) : `The newest is from ${sender(header)}: ${subject(header)}`;
+      this.#worker.post({ kind: "ring", notification: { title, body, tag: id, navigate: `./#mail=${id}` } });
+    }
+  }
+
+  gone(ids) {
+    this.#worker.post({ kind: "gone", ids });
+  }
+
+  async look() {
+    this.report = await this.#push.report().catch((error) => error);
+  }
+
+  async allow() {
+    if ((await Notification.requestPermission()) !== "granted") return "The browser does not allow it.";
+    await this.#store.setFact("rings", true);
+    void navigator.storage?.persist?.(); // some browsers ask for it, too
+    this.report = await this.#push.renew();
+    return "From now on it rings, also while this page is closed.";
+  }
+
+  async test() {
+    await this.#worker.registration.showNotification("Postbell rings", {
+      body: "If you see this and hear nothing, look at the sound of the browser and of the phone.", tag: "test", icon: "icon-192.png", badge: "badge.png",
+    });
+    return "A notification was shown. If you did not see one, the system hides those of this browser: look at its settings.";
+  }
+
+  async silence() {
+    await this.#store.setFact("rings", false);
+    await this.#push.end();
+    this.report = await this.#push.report();
+    return "It does not ring while this page is closed.";
+  }
+
+  async renew() {
+    await this.#worker.ready;
+    if (!(await this.#store.fact("rings")) || globalThis.Notification?.permission !== "granted") return;
+    const renewed = () => this.#push.renew();
+    const locks = navigator.locks;
+    this.report = await (locks ? locks.request("postbell-push", renewed) : renewed()).catch((error) => error);
+  }
+
+  get #push() {
+    return new Push({ manager: this.#worker.registration?.pushManager ?? null, timers: this.#timers, ask: (operation, args = []) => this.#ask(operation, args) });
+  }
+}
+return { Bell };
+})();
+const $contract_digest = (() => {
+const { STATE_BYTES, elements, integer } = $contract_elements;
+const { malformed } = $contract_errors;
+const { validId } = $contract_ids;
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, octet) => {
+  let value = octet;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
+  return value;
+});
+
+function crc32(id) {
+  let value = 0xffffffff;
+  for (let at = 0; at < id.length; at++) value = TABLE[(value ^ id.charCodeAt(at)) & 255] ^ (value >>> 8);
+  return ~value >>> 0;
+}
+
+function digestOf(ids) {
+  let live = 0, check = 0, newestId = "";
+  for (const id of ids) {
+    live += 1;
+    check = (check ^ crc32(id)) >>> 0;
+    if (id > newestId) newestId = id;
+  }
+  return { live, check, newestId };
+}
+
+function decodeDigest(payload) {
+  const values = elements(payload, STATE_BYTES);
+  if (values.length === 1) return digestOf([]);
+  if (values.length < 4) malformed("the digest is too short");
+  const live = integer(values[1], "live"), check = integer(values[2], "check"), newestId = values[3];
+  if (check >= 2 ** 32) malformed("check has more than 32 bits");
+  if (!live) return digestOf([]);
+  if (!validId(newestId)) malformed("newest_id is not a message id");
+  return { live, check, newestId };
+}
+return { crc32, digestOf, decodeDigest };
 })();
 const $backoff = (() => {
 class Backoff {
@@ -1675,63 +1889,47 @@ async function unshelve(ids = null) {
 }
 return { decodeHtml, shelve, unshelve };
 })();
-const $push = (() => {
-const { decodePush } = $contract_requests;
+const $mails = (() => {
+const { decodeHeader } = $contract_header;
 
-const SUBSCRIBE_MS = 20_000;
+const MEANT_MS = 10_000;
 
-class Push {
-  constructor({ ask, manager, timers }) {
-    Object.assign(this, { ask, manager, timers });
+class Mails {
+  #store;
+  #timers;
+  #tell;
+  #meant = new Map(); // by id: whether it was seen, until when that holds at least, and the mail, which may have left the box
+
+  constructor({ store, timers, tell }) {
+    this.#store = store;
+    this.#timers = timers;
+    this.#tell = tell;
   }
 
-  async report() {
-    return decodePush(await this.ask("push"));
-  }
-
-  async renew() {
-    if (!this.manager) throw new Error("this browser has no Web Push");
-    const { key, state } = await this.report();
-    if (!key) throw new Error("the mail server has Web Push switched off");
-    let subscription = await this.manager.getSubscription();
-    if (subscription && (state === "forgotten" || !madeFor(subscription, key))) {
-      await subscription.unsubscribe();
-      subscription = null;
+  async list() {
+    const [rows, wishes, digest] = await Promise.all([this.#store.mails(), this.#store.wishes(), this.#store.fact("digest")]);
+    const mails = new Map();
+    for (const { id, payload, opened } of rows) {
+      if (payload) mails.set(id, { id, opened, payload: payload.length, header: decodeHeader(payload) });
     }
-    subscription ??= await this.#subscribe(key);
-    const { endpoint, keys } = subscription.toJSON();
-    await this.ask("push", [endpoint, keys.p256dh, keys.auth]);
-    return this.report();
+    const waiting = new Map(wishes.map(({ id, seen }) => [id, seen]));
+    for (const [id, seen] of waiting) if (seen) mails.delete(id);
+    for (const [id, { seen, untilMs, mail }] of this.#meant) {
+      if (this.#timers.now() >= untilMs && !waiting.has(id)) this.#meant.delete(id);
+      else if (seen) mails.delete(id);
+      else if (!mails.has(id)) mails.set(id, mail);
+    }
+    return { mails: [...mails.values()].sort((one, other) => (one.id < other.id ? 1 : -1)), loaded: digest !== undefined };
   }
 
-  async end() {
-    const subscription = await this.manager?.getSubscription();
-    await subscription?.unsubscribe();
-    await this.ask("push", [""]);
-  }
-
-  #subscribe(key) {
-    return new Promise((resolve, reject) => {
-      const timer = this.timers.set(
-        () => reject(new Error("this browser's push service does not answer; try again later")), SUBSCRIBE_MS);
-      this.manager.subscribe({ userVisibleOnly: true, applicationServerKey: octets(key) })
-        .then(resolve, reject)
-        .finally(() => this.timers.clear(timer));
-    });
+  async mark(mails, seen) {
+    const untilMs = this.#timers.now() + MEANT_MS;
+    for (const mail of mails) this.#meant.set(mail.id, { seen, untilMs, mail });
+    this.#timers.set(() => this.#tell(), MEANT_MS);
+    await this.#store.wish(mails.map((each) => each.id), seen);
   }
 }
-
-function octets(base64url) {
-  return Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (each) => each.charCodeAt(0));
-}
-
-function madeFor(subscription, key) {
-  const made = subscription.options?.applicationServerKey;
-  if (!made) return true;
-  const one = new Uint8Array(made), other = octets(key);
-  return one.length === other.length && one.every((octet, at) => octet === other[at]);
-}
-return { SUBSCRIBE_MS, Push };
+return { MEANT_MS, Mails };
 })();
 const $store = (() => {
 const NAME = "postbell", VERSION = 1;
@@ -2143,84 +2341,6 @@ function swipeable(row, moved, done) {
   }, true);
 }
 return { swipeable };
-})();
-const $view_words = (() => {
-const { flagNames } = $contract_header;
-const { receivedMs } = $contract_ids;
-
-const DAY_MS = 86_400_000;
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long" });
-const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
-const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-const DIRECTIONS = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
-
-function sender({ fromName, fromAddress }) {
-  return fromName.trim() || fromAddress.trim() || "(unknown sender)";
-}
-
-function initial(header) {
-  return (/[\p{L}\p{N}]/u.exec(sender(header))?.[0] ?? "?").toLocaleUpperCase();
-}
-
-function subject(header) {
-  return header.subject.trim() || "(no subject)";
-}
-
-function dayOf(id, nowMs) {
-  const days = Math.round((midnight(nowMs) - midnight(receivedMs(id))) / DAY_MS);
-  if (days <= 1 && days >= 0) return capital(relative.format(-days, "day"));
-  if (days > 0 && days < 7) return weekday.format(receivedMs(id));
-  return day.format(receivedMs(id));
-}
-
-function timeOf(id) {
-  return time.format(receivedMs(id));
-}
-
-function momentOf(unixMs) {
-  return whole.format(unixMs);
-}
-
-function size(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
-  let value = Number(bytes), unit = 0;
-  while (value >= 1000 && unit < 3) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value >= 10 || !unit ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
-function fileName(part) {
-  const name = part.fileName.replace(DIRECTIONS, "").replace(/[/\\:*?"<>|]/g, "_").replace(/^\.+/, "").trim();
-  return name.slice(0, 120) || `part-${part.index}`;
-}
-
-function hue({ fromAddress, fromName }) {
-  let sum = 0;
-  for (const each of fromAddress || fromName) sum = Math.imul(sum ^ each.codePointAt(0), 0x01000193) >>> 0;
-  return (sum >>> 7) % 8;
-}
-
-const TOLD = {
-  attachment: ["clip", "with an attachment"], encrypted: ["lock", "encrypted"], invitation: ["date", "an invitation"],
-  bounce: ["warning", "could not be delivered"], suspicious: ["warning", "suspicious"], urgent: ["warning", "urgent"],
-};
-
-function told(header) {
-  return flagNames(header).filter((name) => name in TOLD).map((name) => [name, ...TOLD[name]]);
-}
-
-function midnight(unixMs) {
-  return new Date(unixMs).setHours(0, 0, 0, 0);
-}
-
-function capital(words) {
-  return words.charAt(0).toLocaleUpperCase() + words.slice(1);
-}
-return { sender, initial, subject, dayOf, timeOf, momentOf, size, fileName, hue, told };
 })();
 const $view_list = (() => {
 const { button, drawing, element, foreign } = $view_dom;
@@ -2889,23 +3009,53 @@ function another({ login, before, choose }) {
 }
 return { welcome, another };
 })();
+const $worker = (() => {
+class PageWorker {
+  registration = null;
+  ready = null;
+
+  constructor({ open, renewed }) {
+    Object.assign(this, { open, renewed });
+  }
+
+  get active() {
+    return Boolean(this.registration?.active);
+  }
+
+  start(script) {
+    const container = navigator.serviceWorker;
+    if (!container) return null;
+    const controlled = Boolean(container.controller);
+    container.addEventListener("message", ({ data }) => {
+      if (data?.kind === "open" && data.hash) this.open(data.hash);
+    });
+    container.addEventListener("controllerchange", () => controlled && this.renewed());
+    this.ready = container.register(script)
+      .then(() => container.ready)
+      .then((registration) => (this.registration = registration))
+      .catch(() => null);
+    return this.ready;
+  }
+
+  post(message) {
+    this.registration?.active?.postMessage(message);
+  }
+}
+return { PageWorker };
+})();
 const $app = (() => {
 const { link } = $arrival;
+const { Bell } = $bell;
 const { Device } = $box_device;
-const { decodeHeader, isSilent } = $contract_header;
-const { receivedMs } = $contract_ids;
 const { shelve, unshelve } = $html;
+const { Mails } = $mails;
 const { loginIn, sameDevice } = $pairing;
-const { Push } = $push;
 const { openStore } = $store;
 const { Tabs } = $tabs;
 const { element } = $view_dom;
 const { Page } = $view_page;
-const { sender, subject } = $view_words;
 const { another, welcome } = $view_welcome;
-
-const RINGS_MS = 3_600_000;
-const RING_EACH = 3;
+const { PageWorker } = $worker;
 
 const place = document.getElementById("page");
 const timers = { set: setTimeout.bind(null), clear: clearTimeout.bind(null), now: () => performance.now() };
@@ -2922,10 +3072,10 @@ const trusted = globalThis.trustedTypes?.createPolicy("postbell", {
 class App {
   #store;
   #login;
-  #registration = null;
+  #worker;
+  #mails;
+  #bell;
   #state = { name: "connecting", reason: "", retryMs: 0, bridge: true };
-  #report;
-  #undone = new Map(); // mails that were seen and are not after all, until they are back in the box
   #refreshing = null;
 
   async start() {
@@ -2938,7 +3088,11 @@ class App {
     if (login && !before) await this.#store.login(login);
     if (login && before && login.password !== before.password) await this.#store.setFact("login", login).then(() => this.#changed());
     this.#login = login ?? before;
-    void this.#work();
+    this.#worker = new PageWorker({
+      open: (hash) => (location.hash = hash),
+      renewed: () => this.page?.toast.show("There is a new version of this page.", { label: "Load it", run: () => location.reload() }, 0),
+    });
+    void this.#worker.start(trusted?.createScriptURL("sw.js") ?? "sw.js")?.then(() => this.page?.learned());
     if (!this.#login) return place.replaceChildren(welcome({ pair: (each) => void this.#choose(each, null), ios, standalone }));
     this.#run();
   }
@@ -2961,8 +3115,10 @@ class App {
       lead: () => this.#lead(), visible: () => document.visibilityState === "visible", timers,
       heard: (kind, value) => this.#heard(kind, value),
     });
+    this.#mails = new Mails({ store: this.#store, timers, tell: () => void this.#refresh() });
+    const bell = this.#bell = new Bell({ store: this.#store, worker: this.#worker, timers, ask: (operation, args) => this.tabs.ask(operation, args) });
     this.act = {
-      allow: () => this.#allow(), test: () => this.#test(), silence: () => this.#silence(), forget: () => this.#forget(),
+      allow: () => bell.allow(), test: () => bell.test(), silence: () => bell.silence(), forget: () => this.#forget(),
       connect: () => this.tabs.ask("connect").then(() => "Trying."),
     };
     this.page.state(this.#state);
@@ -2971,7 +3127,7 @@ class App {
     const look = () => (this.tabs.look(), void this.#refresh());
     for (const what of ["visibilitychange", "resume"]) document.addEventListener(what, look);
     for (const what of ["online", "pageshow", "focus"]) addEventListener(what, look);
-    void this.#renew();
+    void bell.renew().then(() => this.page.learned());
   }
 
   async #lead() {
@@ -3002,7 +3158,7 @@ class App {
       this.#state = value;
       this.page.state(value);
     } else if (kind === "box") void this.#refresh();
-    else if (kind === "came") void this.#came(value);
+    else if (kind === "came") this.#came(value);
     else if (kind === "gone") this.#gone(value);
     else if (kind === "older") this.page.toast.show("Some mail is of a newer kind than this page knows. Load it again, or tell whoever runs the server.", null, 0);
     else if (kind === "failed") this.page.toast.show(`This browser does not keep anything: ${value}.`, null, 0);
@@ -3010,30 +3166,16 @@ class App {
 
 
   async mails() {
-    const [rows, wishes, digest] = await Promise.all([this.#store.mails(), this.#store.wishes(), this.#store.fact("digest")]);
-    const done = new Set(wishes.filter((each) => each.seen).map((each) => each.id));
-    const mails = new Map(this.#undone);
-    for (const { id, payload, opened } of rows) {
-      this.#undone.delete(id);
-      if (payload && !done.has(id)) mails.set(id, { id, opened, payload: payload.length, header: decodeHeader(payload) });
-    }
-    for (const id of done) mails.delete(id);
-    if (this.tabs?.leads) void navigator.setAppBadge?.(mails.size).catch(() => {});
-    return { mails: [...mails.values()].sort((one, other) => (one.id < other.id ? 1 : -1)), loaded: digest !== undefined };
+    const listed = await this.#mails.list();
+    if (this.tabs?.leads) void navigator.setAppBadge?.(listed.mails.length).catch(() => {});
+    return listed;
   }
 
-  async seen(mails) {
-    for (const { id } of mails) this.#undone.delete(id);
-    await this.#wish(mails, true);
-  }
+  seen = (mails) => this.#mark(mails, true);
+  unseen = (mails) => this.#mark(mails, false);
 
-  async unseen(mails) {
-    for (const mail of mails) this.#undone.set(mail.id, mail);
-    await this.#wish(mails, false);
-  }
-
-  async #wish(mails, seen) {
-    await this.#store.wish(mails.map((each) => each.id), seen);
+  async #mark(mails, seen) {
+    await this.#mails.mark(mails, seen);
     this.tabs.tell("box");
     this.tabs.ask("wishes").catch(() => {});
   }
@@ -3047,12 +3189,12 @@ class App {
   facts() {
     return {
       state: this.#state, permission: globalThis.Notification?.permission ?? "denied", standalone, ios, secure: isSecureContext,
-      worker: Boolean(this.#registration?.active), push: this.#report, login: this.#login,
+      worker: this.#worker.active, push: this.#bell?.report, login: this.#login,
     };
   }
 
   async ask() {
-    this.#report = await this.#push.report().catch((error) => error);
+    await this.#bell.look();
     this.page.learned();
   }
 
@@ -3069,86 +3211,22 @@ class App {
   }
 
 
-  get #push() {
-    const manager = this.#registration?.pushManager ?? null;
-    return new Push({ manager, timers, ask: (operation, args = []) => this.tabs.ask(operation, args) });
-  }
-
-  async #came(mails) {
+  #came(mails) {
     this.page.came(mails);
-    if (!this.tabs.leads || globalThis.Notification?.permission !== "granted") return;
-    const ring = mails.filter(({ id, header }) => !isSilent(header) && Date.now() - receivedMs(id) < RINGS_MS);
-    const each = ring.length <= RING_EACH ? ring : ring.slice(-1);
-    for (const { id, header } of each) {
-      const title = ring.length === each.length ? sender(header) : `${ring.length} new mails`;
-      const body = ring.length === each.length ? subject(header) : `The newest is from ${sender(header)}: ${subject(header)}`;
-      this.#registration?.active?.postMessage({ kind: "ring", notification: { title, body, tag: id, navigate: `./#mail=${id}` } });
-    }
+    if (this.tabs.leads) this.#bell.came(mails);
   }
 
   #gone(ids) {
     if (!this.tabs.leads) return;
-    this.#registration?.active?.postMessage({ kind: "gone", ids });
+    this.#bell.gone(ids);
     void unshelve(ids);
   }
 
-  async #allow() {
-    if ((await Notification.requestPermission()) !== "granted") return "The browser does not allow it.";
-    await this.#store.setFact("rings", true);
-    void navigator.storage?.persist?.(); // some browsers ask for it, too
-    this.#report = await this.#push.renew();
-    return "From now on it rings, also while this page is closed.";
-  }
-
-  async #test() {
-    await this.#registration.showNotification("Postbell rings", {
-      body: "If you see this and hear nothing, look at the sound of the browser and of the phone.", tag: "test", icon: "icon-192.png", badge: "badge.png",
-    });
-    return "A notification was shown. If you did not see one, the system hides those of this browser: look at its settings.";
-  }
-
-  async #silence() {
-    await this.#store.setFact("rings", false);
-    await this.#push.end();
-    this.#report = await this.#push.report();
-    return "It does not ring while this page is closed.";
-  }
-
-  async #renew() {
-    await this.#working;
-    if (!(await this.#store.fact("rings")) || globalThis.Notification?.permission !== "granted") return;
-    this.#report = await this.#push.renew().catch((error) => error);
-    this.page.learned();
-  }
-
   async #forget() {
-    await this.#silence().catch(() => {});
+    await this.#bell.silence().catch(() => {});
     await Promise.all([this.#store.login(null), unshelve()]);
     this.#changed();
     location.reload();
-  }
-
-
-  #working = null;
-
-  #work() {
-    const container = navigator.serviceWorker;
-    if (!container) return null;
-    const controlled = Boolean(container.controller);
-    container.addEventListener("message", ({ data }) => {
-      if (data?.kind === "open" && data.hash) location.hash = data.hash;
-    });
-    container.addEventListener("controllerchange", () => {
-      if (controlled) this.page?.toast.show("There is a new version of this page.", { label: "Load it", run: () => location.reload() }, 0);
-    });
-    this.#working = container.register(trusted?.createScriptURL("sw.js") ?? "sw.js")
-      .then(() => container.ready)
-      .then((registration) => {
-        this.#registration = registration;
-        this.page?.learned();
-      })
-      .catch(() => {}); // a private window has none; why.js says so
-    return this.#working;
   }
 }
 
