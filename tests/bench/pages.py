@@ -105,7 +105,7 @@ class Found:
     costs_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     alone_s: list[float] = field(default_factory=list)
     busy_s: list[float] = field(default_factory=list)
-    megabytes_s: list[float] = field(default_factory=list)
+    megabytes_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass
@@ -148,6 +148,9 @@ class Bench:
         agree("pages", self.mails, kept=self.kept() - kept - len(rung))
         found.busy_s += rung
         self.system.wait_drained()
+
+    def ring(self, found: Found) -> None:
+        """The same without other mail."""
         found.alone_s += self.bell.rings_s(20)
 
 
@@ -186,12 +189,16 @@ def rounds(system: System, *, pages: int, mails: int, count: int) -> dict[str, F
     found = {state: Found() for state in (NONE, WAITING, READING)}
     for number in range(count):
         bench.offer(found[NONE])
+        bench.ring(found[NONE])
         with Visitors(address, logins, "waiting"):
             bench.offer(found[WAITING])
-            begun = time.perf_counter()
-            with Visitors(address, [(reader["username"], reader["password"])], "reading", mail) as reading:
-                bench.offer(found[READING])
-            found[READING].megabytes_s.append(reading.read_bytes / 1e6 / (time.perf_counter() - begun))
+            bench.ring(found[WAITING])
+            for measured in (bench.offer, bench.ring):
+                with Visitors(address, [(reader["username"], reader["password"])], "reading", mail) as reading:
+                    begun = time.perf_counter()
+                    measured(found[READING])
+                    took_s = time.perf_counter() - begun
+                found[READING].megabytes_s[measured.__name__].append(reading.read_bytes / 1e6 / took_s)
         say(f"round {number + 1}: " + ", ".join(f"{each.rates[-1]:.0f}/s {state}" for state, each in found.items()))
     return found
 
@@ -205,7 +212,8 @@ def tell(found: dict[str, Found]) -> None:
             f"{1000 * median(times):.1f} ms (95 %: {1000 * sorted(times)[int(len(times) * 0.95)]:.1f})"
             for times in (each.alone_s, each.busy_s)
         )
-        read = f", read at {median(each.megabytes_s):.1f} MB/s" if each.megabytes_s else ""
+        speeds = " and ".join(f"{median(each.megabytes_s[name]):.1f}" for name in ("ring", "offer") if each.megabytes_s)
+        read = f", {speeds} MB/s read without and with mail coming in" if speeds else ""
         say(f"{state:40} {median(each.rates):6.0f} mails/s ({beside:.3f}), ms a mail: {costs}{read}")
         say(f"{'':40} a page rings after {rings} without and with mail coming in")
 

@@ -9,7 +9,7 @@ import msgpack
 
 from bridge.directory import Directory, User
 from bridge.kept import StoredBody
-from bridge.requests.courtesy import PAUSE_S, Courtesy
+from bridge.requests.courtesy import PAUSE_S, RECENT_S, Courtesy
 from bridge.requests.requests import Requests
 from bridge.tally import Tally
 from tests.support.rung import RingsNobody
@@ -17,31 +17,23 @@ from tests.support.rung import RingsNobody
 RAW = bytes(range(250))
 
 
-class Moments:
-    """Mail that comes in, and how often somebody waited for it."""
-
-    def __init__(self) -> None:
-        self.accepted = 0
-        self.waits: list[float] = []
-
-    async def sleep(self, seconds):
-        self.waits.append(seconds)
-
-    def courtesy(self):
-        return Courtesy(lambda: self.accepted, sleep=self.sleep)
-
-
-def test_nobody_waits_where_no_mail_comes():
+def test_it_waits_while_mail_comes_and_for_no_longer():
     async def ask():
-        moments = Moments()
-        courtesy = moments.courtesy()
+        accepted, now, waits = [5], [100.0], []
+
+        async def sleep(seconds):
+            waits.append(seconds)
+
+        courtesy = Courtesy(lambda: accepted[0], monotonic=lambda: now[0], sleep=sleep)
+        await courtesy.yield_to_mail()
+        assert not waits
+        accepted[0] = 15  # many at once
         for _ in range(3):
             await courtesy.yield_to_mail()
-        assert not moments.waits
-        moments.accepted = 7
-        for _ in range(3):
-            await courtesy.yield_to_mail()
-        assert moments.waits == [PAUSE_S]
+        assert waits == [PAUSE_S] * 3
+        now[0] += RECENT_S
+        await courtesy.yield_to_mail()
+        assert len(waits) == 3
 
     asyncio.run(ask())
 
@@ -54,9 +46,9 @@ def test_all_who_read_wait_one_after_the_other():
         async def sleep(seconds):
             begun.put_nowait(seconds)
             await over.get()
-            accepted[0] += 1
 
-        courtesy = Courtesy(lambda: accepted[0], sleep=sleep)
+        courtesy = Courtesy(lambda: accepted[0], monotonic=lambda: 0.0, sleep=sleep)
+        accepted[0] = 2
 
         async def read(number):
             await courtesy.yield_to_mail()
