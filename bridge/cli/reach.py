@@ -42,13 +42,13 @@ def device_url(settings: Settings) -> MqttUrl:
 
 def web_url(settings: Settings) -> WebUrl | None:
     """Where browsers have the web client from: as configured for them, else where it listens; None when it is off."""
-    http = settings.http
-    if http.listen is None or not http.web:
+    http, said = settings.http, _said(settings, runfile.BRIDGE, "http")
+    listens = said if isinstance(said, TcpAddress) else http.listen
+    if listens is None or not http.web:
         return None
     if http.public_url is not None:
         return http.public_url
-    said = _said(settings, runfile.BRIDGE, "http")
-    listener = from_the_network(said if isinstance(said, TcpAddress) else http.listen)
+    listener = from_the_network(listens)
     return WebUrl("http" if http.tls_cert is None else "https", listener.host, listener.port or None)
 
 

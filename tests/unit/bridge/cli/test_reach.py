@@ -70,6 +70,7 @@ def test_without_a_network_it_is_called_by_its_name(monkeypatch):
     ("http", "said", "url"),
     [
         ({}, None, None),
+        ({}, "127.0.0.1:8025", "http://127.0.0.1:8025"),  # `serve --demo`, which commands beside it know nothing of
         ({"listen": "127.0.0.1:8080", "web": False}, None, None),
         ({"listen": "127.0.0.1:8080"}, None, "http://127.0.0.1:8080"),
         ({"listen": "127.0.0.1:0"}, None, "http://127.0.0.1"),
