@@ -487,7 +487,7 @@ const { flagNames } = $contract_header;
 const { receivedMs } = $contract_ids;
 
 const DAY_MS = 86_400_000;
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
@@ -701,6 +701,88 @@ class Backoff {
 }
 return { Backoff };
 })();
+const $mqtt_reasons = (() => {
+const IN_WORDS = new Map([
+  [0x80, "unspecified error"], [0x81, "malformed packet"], [0x82, "protocol error"], [0x84, "unsupported version"],
+  [0x86, "wrong password"], [0x87, "not authorized"], [0x88, "the broker is unavailable"], [0x89, "the broker is busy"],
+  [0x8b, "the broker is shutting down"], [0x8d, "a ping was late"], [0x8e, "another program uses this login"],
+  [0x93, "too much at once"], [0x95, "a packet was too large"], [0x97, "the quota is used up"],
+  [0x98, "by an administrator"], [0x9f, "too many connections"],
+]);
+const OLDER = new Map([[1, 0x84], [2, 0x85], [3, 0x88], [4, 0x86], [5, 0x87]]);
+
+const UNSUPPORTED_VERSION = 0x84, TAKEN_OVER = 0x8e, KEEP_ALIVE_TIMEOUT = 0x8d;
+
+function reasonOf(code) {
+  return OLDER.get(code) ?? code;
+}
+
+function refusesLogin(reason) {
+  return reason === 0x86 || reason === 0x87;
+}
+
+function inWords(reason, said = "") {
+  const known = IN_WORDS.get(reason) ?? `reason 0x${reason.toString(16)}`;
+  return said ? `${known} (${said})` : known;
+}
+return { UNSUPPORTED_VERSION, TAKEN_OVER, KEEP_ALIVE_TIMEOUT, reasonOf, refusesLogin, inWords };
+})();
+const $mqtt_lessons = (() => {
+const { KEEP_ALIVE_TIMEOUT, TAKEN_OVER, UNSUPPORTED_VERSION, inWords, refusesLogin } = $mqtt_reasons;
+
+const STABLE_MS = 20_000;
+const TAKEOVERS = 3, TAKEOVER_MS = 600_000; // so often in a row, each so soon: another program wants this login for good
+const REFUSALS = 5; // a login that worked before may be refused so often: the broker may just be starting
+
+class Lessons {
+  #older = false;
+  #answered = false;
+  #everAccepted = false;
+  #refusals = 0;
+  #takeovers = 0;
+  #enteredAt = 0;
+  version = 5;
+
+  begun() {
+    this.#answered = false;
+  }
+
+  accepted(now) {
+    this.#answered = this.#everAccepted = true;
+    this.#refusals = 0;
+    this.#enteredAt = now;
+  }
+
+  refused(reason, said) {
+    this.#answered = true;
+    if (reason === UNSUPPORTED_VERSION && this.version === 5) {
+      this.#older = true;
+      this.version = 4;
+      return { reason: "", atOnce: true };
+    }
+    if (!refusesLogin(reason)) return { reason: `the server refused the connection: ${inWords(reason, said)}` };
+    this.#refusals += 1;
+    if (this.#everAccepted && this.#refusals < REFUSALS) return { reason: "the server refused the login" };
+    return { name: "refused", reason: "the server refuses this device: it was revoked, or its password was changed" };
+  }
+
+  sentAway(reason, said, now) {
+    const soon = now - this.#enteredAt <= TAKEOVER_MS;
+    this.#takeovers = reason === TAKEN_OVER ? (soon ? this.#takeovers : 0) + 1 : 0;
+    if (this.#takeovers >= TAKEOVERS) {
+      return { name: "taken", reason: "another program uses this device's login: pair each with a device of its own" };
+    }
+    return { reason: `the server ended the connection: ${inWords(reason, said)}`, atOnce: reason === KEEP_ALIVE_TIMEOUT };
+  }
+
+  lost(name, now) {
+    if (!this.#older && this.#answered) this.version = 5;
+    else if (!this.#older && name === "connecting") this.version = this.version === 5 ? 4 : 5;
+    return name === "online" && now - this.#enteredAt >= STABLE_MS;
+  }
+}
+return { STABLE_MS, Lessons };
+})();
 const $mqtt_packets = (() => {
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const utf8 = new TextEncoder();
@@ -909,57 +991,23 @@ class Body {
 }
 return { CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT, LONGEST_PACKET, SESSION_EXPIRY_S, RETAINED_ALWAYS, RETAINED_IF_NEW, PacketError, connect, subscribe, publish, puback, PINGREQ, GOODBYE, PacketReader, decode };
 })();
-const $mqtt_reasons = (() => {
-const IN_WORDS = new Map([
-  [0x80, "unspecified error"], [0x81, "malformed packet"], [0x82, "protocol error"], [0x84, "unsupported version"],
-  [0x86, "wrong password"], [0x87, "not authorized"], [0x88, "the broker is unavailable"], [0x89, "the broker is busy"],
-  [0x8b, "the broker is shutting down"], [0x8d, "a ping was late"], [0x8e, "another program uses this login"],
-  [0x93, "too much at once"], [0x95, "a packet was too large"], [0x97, "the quota is used up"],
-  [0x98, "by an administrator"], [0x9f, "too many connections"],
-]);
-const OLDER = new Map([[1, 0x84], [2, 0x85], [3, 0x88], [4, 0x86], [5, 0x87]]);
-
-const UNSUPPORTED_VERSION = 0x84, TAKEN_OVER = 0x8e, KEEP_ALIVE_TIMEOUT = 0x8d;
-
-function reasonOf(code) {
-  return OLDER.get(code) ?? code;
-}
-
-function refusesLogin(reason) {
-  return reason === 0x86 || reason === 0x87;
-}
-
-function inWords(reason, said = "") {
-  const known = IN_WORDS.get(reason) ?? `reason 0x${reason.toString(16)}`;
-  return said ? `${known} (${said})` : known;
-}
-return { UNSUPPORTED_VERSION, TAKEN_OVER, KEEP_ALIVE_TIMEOUT, reasonOf, refusesLogin, inWords };
-})();
 const $mqtt_connection = (() => {
 const { Backoff } = $backoff;
+const { Lessons } = $mqtt_lessons;
 const {
   CONNACK, DISCONNECT, GOODBYE, PINGREQ, PINGRESP, PUBLISH, PacketReader, RETAINED_ALWAYS, RETAINED_IF_NEW, SUBACK,
   connect, decode, puback, publish, subscribe,
 } = $mqtt_packets;
-const { KEEP_ALIVE_TIMEOUT, TAKEN_OVER, UNSUPPORTED_VERSION, inWords, reasonOf, refusesLogin } = $mqtt_reasons;
+const { reasonOf } = $mqtt_reasons;
 
 const KEEP_ALIVE_S = 300;
 const PING_MS = 45_000;
 const ANSWER_MS = 10_000;
-const STABLE_MS = 20_000;
-const TAKEOVERS = 3, TAKEOVER_MS = 600_000; // so often in a row, each so soon: another program wants this login for good
-const REFUSALS = 5; // a login that worked before may be refused so often: the broker may just be starting
 
 class Connection {
   #socket = null;
   #reader;
-  #version = 5;
-  #older = false;
-  #answered = false;
-  #everAccepted = false;
-  #refusals = 0;
-  #takeovers = 0;
-  #enteredAt = 0;
+  #lessons = new Lessons();
   #packetId = 0;
   #subscribing = 0;
   #waiting = [];
@@ -984,7 +1032,8 @@ class Connection {
     if (this.#socket) return;
     this.#clear("retry");
     this.#reason = "";
-    this.#answered = this.#atOnce = false;
+    this.#atOnce = false;
+    this.#lessons.begun();
     this.#reader = new PacketReader();
     this.#become("connecting");
     const socket = this.open(this.url);
@@ -1025,7 +1074,7 @@ class Connection {
   }
 
   publish(topic, payload) {
-    if (this.up) this.#send(publish(this.#version, this.#nextPacketId(), topic, payload));
+    if (this.up) this.#send(publish(this.#lessons.version, this.#nextPacketId(), topic, payload));
     return this.up;
   }
 
@@ -1037,13 +1086,13 @@ class Connection {
   #dialled() {
     const { username, password } = this.login;
     const clientId = username.replace(".", ":"); // NATS refuses a dot in it
-    this.#send(connect({ version: this.#version, clientId, username, password, keepAliveS: KEEP_ALIVE_S }));
+    this.#send(connect({ version: this.#lessons.version, clientId, username, password, keepAliveS: KEEP_ALIVE_S }));
   }
 
   #came(bytes) {
     try {
       for (const raw of this.#reader.feed(bytes)) {
-        this.#handle(decode(raw, this.#version));
+        this.#handle(decode(raw, this.#lessons.version));
         if (!this.#socket) return;
       }
     } catch (error) {
@@ -1067,18 +1116,14 @@ class Connection {
         this.#clear("answer");
         return this.listener.pulse();
       case DISCONNECT:
-        return this.#sentAway(reasonOf(packet.code), packet.reason);
+        return this.#conclude(this.#lessons.sentAway(reasonOf(packet.code), packet.reason, this.timers.now()));
     }
   }
 
   #answer({ present, code, serverKeepAliveS, reason }) {
-    this.#answered = true;
     this.#clear("answer");
-    const why = reasonOf(code);
-    if (code) return this.#refused(why, reason);
-    this.#everAccepted = true;
-    this.#refusals = 0;
-    this.#enteredAt = this.timers.now();
+    if (code) return this.#conclude(this.#lessons.refused(reasonOf(code), reason));
+    this.#lessons.accepted(this.timers.now());
     this.#become("online");
     this.#pulse(serverKeepAliveS ? Math.min(PING_MS, serverKeepAliveS * 1000) : PING_MS);
     this.#enter(present, this.#socket);
@@ -1091,7 +1136,7 @@ class Connection {
       await this.listener.voided().catch((error) => this.drop(`nothing can be stored: ${error.message}`));
     }
     if (socket !== this.#socket) return;
-    if (this.#version === 5 && known) this.#subscribe(this.filters, RETAINED_IF_NEW);
+    if (this.#lessons.version === 5 && known) this.#subscribe(this.filters, RETAINED_IF_NEW);
     else if (known) this.#subscribe(this.filters.filter((each) => !each.once), RETAINED_ALWAYS);
     else this.#subscribe(this.filters, RETAINED_ALWAYS);
   }
@@ -1100,14 +1145,13 @@ class Connection {
     const all = filters.some((each) => each.once) && retained === RETAINED_ALWAYS;
     if (all) this.listener.subscribing();
     this.#subscribing = this.#nextPacketId();
-    this.#send(subscribe(this.#version, this.#subscribing, filters.map(({ filter, qos, once }) => (
+    this.#send(subscribe(this.#lessons.version, this.#subscribing, filters.map(({ filter, qos, once }) => (
       { filter, qos, retained: once ? retained : RETAINED_ALWAYS }))));
   }
 
   #subscribed({ packetId, codes }) {
     if (codes.some((code, at) => code >= 0x80 && !this.filters[at]?.optional)) {
-      this.#release();
-      this.#become("refused", "the server does not let this device read its own mail");
+      this.#conclude({ name: "refused", reason: "the server does not let this device read its own mail" });
     } else if (packetId === this.#subscribing && codes.length === this.filters.length) {
       this.listener.confirmed(this.key);
     }
@@ -1132,35 +1176,14 @@ class Connection {
   }
 
 
-  #refused(reason, said) {
-    if (reason === UNSUPPORTED_VERSION && this.#version === 5) {
-      this.#older = true;
-      this.#version = 4;
-      return this.drop("", { atOnce: true });
-    }
-    if (!refusesLogin(reason)) return this.drop(`the server refused the connection: ${inWords(reason, said)}`);
-    this.#refusals += 1;
-    if (this.#everAccepted && this.#refusals < REFUSALS) return this.drop("the server refused the login");
+  #conclude({ name, reason, atOnce }) {
+    if (!name) return this.drop(reason, { atOnce });
     this.#release();
-    this.#become("refused", "the server refuses this device: it was revoked, or its password was changed");
-  }
-
-  #sentAway(reason, said) {
-    const soon = this.timers.now() - this.#enteredAt <= TAKEOVER_MS;
-    this.#takeovers = reason === TAKEN_OVER ? (soon ? this.#takeovers : 0) + 1 : 0;
-    if (this.#takeovers >= TAKEOVERS) {
-      this.#release();
-      this.#become("taken", "another program uses this device's login: pair each with a device of its own");
-    } else {
-      this.drop(`the server ended the connection: ${inWords(reason, said)}`, { atOnce: reason === KEEP_ALIVE_TIMEOUT });
-    }
+    this.#become(name, reason);
   }
 
   #lost() {
-    const held = this.up && this.timers.now() - this.#enteredAt >= STABLE_MS;
-    if (held) this.backoff.reset();
-    if (!this.#answered && !this.#older && this.state.name === "connecting") this.#version = this.#version === 5 ? 4 : 5;
-    else if (!this.#older && this.#answered) this.#version = 5;
+    if (this.#lessons.lost(this.state.name, this.timers.now())) this.backoff.reset();
     const reason = this.#reason || (this.up ? "the connection was lost" : "the server cannot be reached");
     this.#release();
     const retryMs = this.#atOnce ? 0 : this.backoff.nextMs();
@@ -1209,7 +1232,7 @@ class Connection {
     this.#timers[name] = null;
   }
 }
-return { KEEP_ALIVE_S, PING_MS, ANSWER_MS, STABLE_MS, Connection };
+return { KEEP_ALIVE_S, PING_MS, ANSWER_MS, Connection };
 })();
 const $box_download = (() => {
 const { Backoff } = $backoff;

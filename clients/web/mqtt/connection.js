@@ -4,11 +4,12 @@
 // WebSocket, or whatever looks like one; clock and timers are passed in.
 
 import { Backoff } from "../backoff.js";
+import { Lessons } from "./lessons.js";
 import {
   CONNACK, DISCONNECT, GOODBYE, PINGREQ, PINGRESP, PUBLISH, PacketReader, RETAINED_ALWAYS, RETAINED_IF_NEW, SUBACK,
   connect, decode, puback, publish, subscribe,
 } from "./packets.js";
-import { KEEP_ALIVE_TIMEOUT, TAKEN_OVER, UNSUPPORTED_VERSION, inWords, reasonOf, refusesLogin } from "./reasons.js";
+import { reasonOf } from "./reasons.js";
 
 /** What CONNECT declares. Pings come earlier (docs/decisions/0052-the-web-client.md). */
 export const KEEP_ALIVE_S = 300;
@@ -16,10 +17,6 @@ export const KEEP_ALIVE_S = 300;
 export const PING_MS = 45_000;
 /** So long a ping has for its answer, and CONNECT for its own. */
 export const ANSWER_MS = 10_000;
-/** A connection that held this long was good: the next one comes at once. */
-export const STABLE_MS = 20_000;
-const TAKEOVERS = 3, TAKEOVER_MS = 600_000; // so often in a row, each so soon: another program wants this login for good
-const REFUSALS = 5; // a login that worked before may be refused so often: the broker may just be starting
 
 /**
  * One login's connections, one after the other.
@@ -32,13 +29,7 @@ const REFUSALS = 5; // a login that worked before may be refused so often: the b
 export class Connection {
   #socket = null;
   #reader;
-  #version = 5;
-  #older = false;
-  #answered = false;
-  #everAccepted = false;
-  #refusals = 0;
-  #takeovers = 0;
-  #enteredAt = 0;
+  #lessons = new Lessons();
   #packetId = 0;
   #subscribing = 0;
   #waiting = [];
@@ -65,7 +56,8 @@ export class Connection {
     if (this.#socket) return;
     this.#clear("retry");
     this.#reason = "";
-    this.#answered = this.#atOnce = false;
+    this.#atOnce = false;
+    this.#lessons.begun();
     this.#reader = new PacketReader();
     this.#become("connecting");
     const socket = this.open(this.url);
@@ -111,7 +103,7 @@ export class Connection {
 
   /** A message with QoS 1; whether it could be sent at all. */
   publish(topic, payload) {
-    if (this.up) this.#send(publish(this.#version, this.#nextPacketId(), topic, payload));
+    if (this.up) this.#send(publish(this.#lessons.version, this.#nextPacketId(), topic, payload));
     return this.up;
   }
 
@@ -125,13 +117,13 @@ export class Connection {
   #dialled() {
     const { username, password } = this.login;
     const clientId = username.replace(".", ":"); // NATS refuses a dot in it
-    this.#send(connect({ version: this.#version, clientId, username, password, keepAliveS: KEEP_ALIVE_S }));
+    this.#send(connect({ version: this.#lessons.version, clientId, username, password, keepAliveS: KEEP_ALIVE_S }));
   }
 
   #came(bytes) {
     try {
       for (const raw of this.#reader.feed(bytes)) {
-        this.#handle(decode(raw, this.#version));
+        this.#handle(decode(raw, this.#lessons.version));
         if (!this.#socket) return;
       }
     } catch (error) {
@@ -155,18 +147,14 @@ export class Connection {
         this.#clear("answer");
         return this.listener.pulse();
       case DISCONNECT:
-        return this.#sentAway(reasonOf(packet.code), packet.reason);
+        return this.#conclude(this.#lessons.sentAway(reasonOf(packet.code), packet.reason, this.timers.now()));
     }
   }
 
   #answer({ present, code, serverKeepAliveS, reason }) {
-    this.#answered = true;
     this.#clear("answer");
-    const why = reasonOf(code);
-    if (code) return this.#refused(why, reason);
-    this.#everAccepted = true;
-    this.#refusals = 0;
-    this.#enteredAt = this.timers.now();
+    if (code) return this.#conclude(this.#lessons.refused(reasonOf(code), reason));
+    this.#lessons.accepted(this.timers.now());
     this.#become("online");
     this.#pulse(serverKeepAliveS ? Math.min(PING_MS, serverKeepAliveS * 1000) : PING_MS);
     this.#enter(present, this.#socket);
@@ -181,7 +169,7 @@ export class Connection {
       await this.listener.voided().catch((error) => this.drop(`nothing can be stored: ${error.message}`));
     }
     if (socket !== this.#socket) return;
-    if (this.#version === 5 && known) this.#subscribe(this.filters, RETAINED_IF_NEW);
+    if (this.#lessons.version === 5 && known) this.#subscribe(this.filters, RETAINED_IF_NEW);
     else if (known) this.#subscribe(this.filters.filter((each) => !each.once), RETAINED_ALWAYS);
     else this.#subscribe(this.filters, RETAINED_ALWAYS);
   }
@@ -190,14 +178,13 @@ export class Connection {
     const all = filters.some((each) => each.once) && retained === RETAINED_ALWAYS;
     if (all) this.listener.subscribing();
     this.#subscribing = this.#nextPacketId();
-    this.#send(subscribe(this.#version, this.#subscribing, filters.map(({ filter, qos, once }) => (
+    this.#send(subscribe(this.#lessons.version, this.#subscribing, filters.map(({ filter, qos, once }) => (
       { filter, qos, retained: once ? retained : RETAINED_ALWAYS }))));
   }
 
   #subscribed({ packetId, codes }) {
     if (codes.some((code, at) => code >= 0x80 && !this.filters[at]?.optional)) {
-      this.#release();
-      this.#become("refused", "the server does not let this device read its own mail");
+      this.#conclude({ name: "refused", reason: "the server does not let this device read its own mail" });
     } else if (packetId === this.#subscribing && codes.length === this.filters.length) {
       this.listener.confirmed(this.key);
     }
@@ -224,35 +211,15 @@ export class Connection {
 
   // --- the end of a connection ------------------------------------------------------------------------------------------
 
-  #refused(reason, said) {
-    if (reason === UNSUPPORTED_VERSION && this.#version === 5) {
-      this.#older = true;
-      this.#version = 4;
-      return this.drop("", { atOnce: true });
-    }
-    if (!refusesLogin(reason)) return this.drop(`the server refused the connection: ${inWords(reason, said)}`);
-    this.#refusals += 1;
-    if (this.#everAccepted && this.#refusals < REFUSALS) return this.drop("the server refused the login");
+  /** What becomes of it by a verdict of the lessons. */
+  #conclude({ name, reason, atOnce }) {
+    if (!name) return this.drop(reason, { atOnce });
     this.#release();
-    this.#become("refused", "the server refuses this device: it was revoked, or its password was changed");
-  }
-
-  #sentAway(reason, said) {
-    const soon = this.timers.now() - this.#enteredAt <= TAKEOVER_MS;
-    this.#takeovers = reason === TAKEN_OVER ? (soon ? this.#takeovers : 0) + 1 : 0;
-    if (this.#takeovers >= TAKEOVERS) {
-      this.#release();
-      this.#become("taken", "another program uses this device's login: pair each with a device of its own");
-    } else {
-      this.drop(`the server ended the connection: ${inWords(reason, said)}`, { atOnce: reason === KEEP_ALIVE_TIMEOUT });
-    }
+    this.#become(name, reason);
   }
 
   #lost() {
-    const held = this.up && this.timers.now() - this.#enteredAt >= STABLE_MS;
-    if (held) this.backoff.reset();
-    if (!this.#answered && !this.#older && this.state.name === "connecting") this.#version = this.#version === 5 ? 4 : 5;
-    else if (!this.#older && this.#answered) this.#version = 5;
+    if (this.#lessons.lost(this.state.name, this.timers.now())) this.backoff.reset();
     const reason = this.#reason || (this.up ? "the connection was lost" : "the server cannot be reached");
     this.#release();
     const retryMs = this.#atOnce ? 0 : this.backoff.nextMs();
