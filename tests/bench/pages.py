@@ -107,6 +107,11 @@ class Found:
     busy_s: list[float] = field(default_factory=list)
     megabytes_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
+    @property
+    def all_ms(self) -> list[float]:
+        """Processor time a mail of all processes together, of each round."""
+        return [sum(each) for each in zip(*self.costs_ms.values(), strict=True)]
+
 
 @dataclass
 class Bench:
@@ -207,6 +212,7 @@ def tell(found: dict[str, Found]) -> None:
     """Medians, and each state beside that without pages in the same round."""
     for state, each in found.items():
         beside = median(mine / none for mine, none in zip(each.rates, found[NONE].rates, strict=True))
+        dearer = median(mine / none for mine, none in zip(each.all_ms, found[NONE].all_ms, strict=True))
         costs = ", ".join(f"{name} {median(costs):.2f}" for name, costs in each.costs_ms.items())
         rings = " and ".join(
             f"{1000 * median(times):.1f} ms (95 %: {1000 * sorted(times)[int(len(times) * 0.95)]:.1f})"
@@ -214,7 +220,7 @@ def tell(found: dict[str, Found]) -> None:
         )
         speeds = " and ".join(f"{median(each.megabytes_s[name]):.1f}" for name in ("ring", "offer") if each.megabytes_s)
         read = f", {speeds} MB/s read without and with mail coming in" if speeds else ""
-        say(f"{state:40} {median(each.rates):6.0f} mails/s ({beside:.3f}), ms a mail: {costs}{read}")
+        say(f"{state:40} {median(each.rates):6.0f} mails/s ({beside:.3f}), ms a mail ({dearer:.3f}): {costs}{read}")
         say(f"{'':40} a page rings after {rings} without and with mail coming in")
 
 

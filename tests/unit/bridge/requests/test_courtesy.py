@@ -9,7 +9,7 @@ import msgpack
 
 from bridge.directory import Directory, User
 from bridge.kept import StoredBody
-from bridge.requests.courtesy import PAUSE_S, RECENT_S, Courtesy
+from bridge.requests.courtesy import BURST, PAUSE_S, RECENT_S, Courtesy
 from bridge.requests.requests import Requests
 from bridge.tally import Tally
 from tests.support.rung import RingsNobody
@@ -25,20 +25,26 @@ def test_it_waits_while_mail_comes_and_for_no_longer():
             waits.append(seconds)
 
         courtesy = Courtesy(lambda: accepted[0], monotonic=lambda: now[0], sleep=sleep)
-        await courtesy.yield_to_mail()
+
+        async def send(chunks):
+            for _ in range(chunks):
+                await courtesy.yield_to_mail()
+
+        await send(BURST)
         assert not waits
         accepted[0] = 15  # many at once
-        for _ in range(3):
-            await courtesy.yield_to_mail()
+        await send(3 * BURST - 1)
+        assert waits == [PAUSE_S] * 2
+        await send(1)
         assert waits == [PAUSE_S] * 3
         now[0] += RECENT_S
-        await courtesy.yield_to_mail()
+        await send(BURST)
         assert len(waits) == 3
 
     asyncio.run(ask())
 
 
-def test_all_who_read_wait_one_after_the_other():
+def test_all_who_read_wait_in_line():
     async def ask():
         accepted, done = [1], []
         begun, over = asyncio.Queue(), asyncio.Queue()
@@ -54,13 +60,13 @@ def test_all_who_read_wait_one_after_the_other():
             await courtesy.yield_to_mail()
             done.append(number)
 
-        readers = [asyncio.ensure_future(read(number)) for number in range(3)]
-        for number in range(3):
+        readers = [asyncio.ensure_future(read(number)) for number in range(3 * BURST)]
+        for number in (1, 2, 3):
             assert await begun.get() == PAUSE_S
-            assert begun.empty()
-            assert done == list(range(number))
+            assert len(done) == number * BURST - 1
             over.put_nowait(None)
         await asyncio.gather(*readers)
+        assert done == list(range(3 * BURST))
 
     asyncio.run(ask())
 
