@@ -1601,20 +1601,87 @@ function skipped(error) {
 }
 return { GRACE_MS, BUSY_GRACE_MS, LONGEST_WAIT_MS, Inbox };
 })();
+const $box_wishes = (() => {
+const { Backoff } = $backoff;
+const { encodeRequest, tryLater } = $contract_requests;
+
+const AT_ONCE = 200;
+const ANSWER_MS = 10_000;
+
+class Wishes {
+  #store;
+  #send;
+  #up;
+  #timers;
+  #nextRequestId;
+  #backoff;
+  #asked = null;
+  #telling = false;
+
+  constructor({ store, send, up, timers, nextRequestId, jitter }) {
+    this.#store = store;
+    this.#send = send;
+    this.#up = up;
+    this.#timers = timers;
+    this.#nextRequestId = nextRequestId;
+    this.#backoff = new Backoff({ jitter, firstMs: 1_000, longestMs: 60_000 });
+  }
+
+  get dueAt() {
+    return this.#asked?.dueAt ?? Infinity;
+  }
+
+  entered() {
+    this.#asked = null;
+  }
+
+  async tell() {
+    if (this.#telling || !this.#up() || (this.#asked && this.#timers.now() < this.#asked.dueAt)) return false;
+    this.#telling = true;
+    const wishes = await this.#store.wishes().finally(() => (this.#telling = false));
+    if (!this.#up()) return false;
+    if (!wishes.length) {
+      this.#asked = null;
+      return false;
+    }
+    const { seen } = wishes[0];
+    const ids = wishes.filter((each) => each.seen === seen).map((each) => each.id).slice(0, AT_ONCE);
+    const requestId = this.#nextRequestId();
+    this.#asked = { requestId, ids, seen, dueAt: this.#timers.now() + ANSWER_MS };
+    this.#send(encodeRequest(requestId, seen ? "seen" : "unseen", ...ids));
+    return true;
+  }
+
+  asked({ requestId }) {
+    return this.#asked?.requestId === requestId;
+  }
+
+  async answered(reply) {
+    if (tryLater(reply)) {
+      this.#asked.dueAt = this.#timers.now() + this.#backoff.nextMs();
+      return false;
+    }
+    const { ids, seen } = this.#asked;
+    this.#asked = null;
+    this.#backoff.reset();
+    await this.#store.granted(ids, seen);
+    return true;
+  }
+}
+return { Wishes };
+})();
 const $box_device = (() => {
 const { decodeDigest } = $contract_digest;
 const { ContractError } = $contract_errors;
-const { decodeReply, encodeRequest } = $contract_requests;
+const { decodeReply } = $contract_requests;
 const { mailbox, parseTopic } = $contract_topics;
-const { Backoff } = $backoff;
 const { Connection } = $mqtt_connection;
 const { Download } = $box_download;
 const { Inbox } = $box_inbox;
 const { GONE_IDS, Memory } = $box_memory;
+const { Wishes } = $box_wishes;
 
 const PATIENCE_MS = 30_000; // without any progress
-const WISHES_AT_ONCE = 200;
-const ANSWER_MS = 10_000;
 
 class Device {
   #store;
@@ -1628,8 +1695,7 @@ class Device {
   #downloads = new Set();
   #requestId;
   #due = null;
-  #wished = null;
-  #wishBackoff;
+  #wishes;
   #connection;
   #bridges = new Map();
   #toldOlder = false;
@@ -1643,7 +1709,10 @@ class Device {
     this.#jitter = jitter;
     this.#topics = mailbox(login.root, login.user, login.device);
     this.#requestId = Math.floor(jitter() * 2 ** 31);
-    this.#wishBackoff = new Backoff({ jitter, firstMs: 1_000, longestMs: 60_000 });
+    this.#wishes = new Wishes({
+      store, timers, jitter, up: () => this.#connection.up, nextRequestId: () => this.#nextRequestId(),
+      send: (payload) => this.#request(payload),
+    });
     const filters = [
       { filter: this.#topics.headers, qos: 1, once: true },
       { filter: this.#topics.box, qos: 1 },
@@ -1695,7 +1764,7 @@ class Device {
   entered() {
     this.#inbox.resumed(this.#timers.now());
     for (const { download } of this.#downloads) download.resumed(this.#timers.now());
-    this.#wished = null;
+    this.#wishes.entered();
     this.#timers.set(() => this.grantWishes(), 0);
     return this.#recalled.confirmed;
   }
@@ -1787,7 +1856,7 @@ class Device {
 
   #answered(reply) {
     const now = this.#timers.now();
-    if (this.#wished?.requestId === reply.requestId) void this.#granted(reply);
+    if (this.#wishes.asked(reply)) void this.#granted(reply);
     for (const each of this.#downloads) {
       try {
         const before = each.download.have;
@@ -1803,29 +1872,15 @@ class Device {
   }
 
   async grantWishes() {
-    const now = this.#timers.now();
-    if (!this.#connection.up || (this.#wished && now < this.#wished.dueAt)) return;
-    const wishes = await this.#store.wishes();
-    if (!wishes.length || !this.#connection.up) return;
-    const { seen } = wishes[0];
-    const ids = wishes.filter((each) => each.seen === seen).map((each) => each.id).slice(0, WISHES_AT_ONCE);
-    const requestId = this.#nextRequestId();
-    this.#wished = { requestId, ids, seen, dueAt: now + ANSWER_MS };
-    this.#request(encodeRequest(requestId, seen ? "seen" : "unseen", ...ids));
-    this.#look();
+    if (await this.#wishes.tell()) this.#look();
   }
 
-  async #granted({ status }) {
-    const { ids, seen } = this.#wished;
-    if (Number(status) === 5 || Number(status) === 6) {
-      this.#wished.dueAt = this.#timers.now() + this.#wishBackoff.nextMs();
-      return this.#look();
+  async #granted(reply) {
+    if (await this.#wishes.answered(reply)) {
+      this.#tell("box");
+      await this.grantWishes();
     }
-    this.#wished = null;
-    this.#wishBackoff.reset();
-    await this.#store.granted(ids, seen); // what is refused for good will not be granted by asking again
-    this.#tell("box");
-    await this.grantWishes();
+    this.#look();
   }
 
   #request(payload) {
@@ -1856,8 +1911,8 @@ class Device {
     if (up) {
       if (this.#inbox.check(now)) this.#connection.heal();
       next = Math.min(next, this.#inbox.dueAt() ?? Infinity);
-      if (this.#wished && now >= this.#wished.dueAt) void this.grantWishes();
-      else if (this.#wished) next = Math.min(next, this.#wished.dueAt);
+      if (now >= this.#wishes.dueAt) void this.grantWishes();
+      else next = Math.min(next, this.#wishes.dueAt);
     }
     this.#timers.clear(this.#due);
     this.#due = next === Infinity ? null : this.#timers.set(() => this.#look(), Math.max(50, next - now));

@@ -1,7 +1,7 @@
 // The service worker: keeps the page for when there is no network, shows HTML bodies in a cell of their own, and rings.
 
 // Written by `make map`, from the files themselves: another version is fetched and takes the place of this one.
-const VERSION = "f3dcb70f2381c888";
+const VERSION = "2ec38ea964bd42ce";
 const FILES = ["./", "app.css", "icon.svg", "manifest.webmanifest", "postbell.js"];
 
 const PAGE = `page-${VERSION}`, BODIES = "bodies";

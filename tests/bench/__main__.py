@@ -17,6 +17,7 @@ SUITES = (
     "broker_idle",
     "broker_siege",
     "sizing",
+    "pages",
 )
 
 

@@ -2,17 +2,15 @@
 
 import { decodeDigest } from "../contract/digest.js";
 import { ContractError } from "../contract/errors.js";
-import { decodeReply, encodeRequest } from "../contract/requests.js";
+import { decodeReply } from "../contract/requests.js";
 import { mailbox, parseTopic } from "../contract/topics.js";
-import { Backoff } from "../backoff.js";
 import { Connection } from "../mqtt/connection.js";
 import { Download } from "./download.js";
 import { Inbox } from "./inbox.js";
 import { GONE_IDS, Memory } from "./memory.js";
+import { Wishes } from "./wishes.js";
 
 const PATIENCE_MS = 30_000; // without any progress
-const WISHES_AT_ONCE = 200;
-const ANSWER_MS = 10_000;
 
 /**
  * `tell(kind, value)` goes to all tabs: `state` with the connection's state, `pulse`, `box` when the store has changed,
@@ -30,8 +28,7 @@ export class Device {
   #downloads = new Set();
   #requestId;
   #due = null;
-  #wished = null;
-  #wishBackoff;
+  #wishes;
   #connection;
   #bridges = new Map();
   #toldOlder = false;
@@ -45,7 +42,10 @@ export class Device {
     this.#jitter = jitter;
     this.#topics = mailbox(login.root, login.user, login.device);
     this.#requestId = Math.floor(jitter() * 2 ** 31);
-    this.#wishBackoff = new Backoff({ jitter, firstMs: 1_000, longestMs: 60_000 });
+    this.#wishes = new Wishes({
+      store, timers, jitter, up: () => this.#connection.up, nextRequestId: () => this.#nextRequestId(),
+      send: (payload) => this.#request(payload),
+    });
     const filters = [
       { filter: this.#topics.headers, qos: 1, once: true },
       { filter: this.#topics.box, qos: 1 },
@@ -103,7 +103,7 @@ export class Device {
   entered() {
     this.#inbox.resumed(this.#timers.now());
     for (const { download } of this.#downloads) download.resumed(this.#timers.now());
-    this.#wished = null;
+    this.#wishes.entered();
     this.#timers.set(() => this.grantWishes(), 0);
     return this.#recalled.confirmed;
   }
@@ -198,7 +198,7 @@ export class Device {
 
   #answered(reply) {
     const now = this.#timers.now();
-    if (this.#wished?.requestId === reply.requestId) void this.#granted(reply);
+    if (this.#wishes.asked(reply)) void this.#granted(reply);
     for (const each of this.#downloads) {
       try {
         const before = each.download.have;
@@ -213,31 +213,17 @@ export class Device {
     }
   }
 
-  /** Tell the bridge what was seen here, and what was not after all: one request at a time, until it has answered. */
+  /** Tell the bridge what was seen here, and what was not after all. */
   async grantWishes() {
-    const now = this.#timers.now();
-    if (!this.#connection.up || (this.#wished && now < this.#wished.dueAt)) return;
-    const wishes = await this.#store.wishes();
-    if (!wishes.length || !this.#connection.up) return;
-    const { seen } = wishes[0];
-    const ids = wishes.filter((each) => each.seen === seen).map((each) => each.id).slice(0, WISHES_AT_ONCE);
-    const requestId = this.#nextRequestId();
-    this.#wished = { requestId, ids, seen, dueAt: now + ANSWER_MS };
-    this.#request(encodeRequest(requestId, seen ? "seen" : "unseen", ...ids));
-    this.#look();
+    if (await this.#wishes.tell()) this.#look();
   }
 
-  async #granted({ status }) {
-    const { ids, seen } = this.#wished;
-    if (Number(status) === 5 || Number(status) === 6) {
-      this.#wished.dueAt = this.#timers.now() + this.#wishBackoff.nextMs();
-      return this.#look();
+  async #granted(reply) {
+    if (await this.#wishes.answered(reply)) {
+      this.#tell("box");
+      await this.grantWishes();
     }
-    this.#wished = null;
-    this.#wishBackoff.reset();
-    await this.#store.granted(ids, seen); // what is refused for good will not be granted by asking again
-    this.#tell("box");
-    await this.grantWishes();
+    this.#look();
   }
 
   #request(payload) {
@@ -270,8 +256,8 @@ export class Device {
     if (up) {
       if (this.#inbox.check(now)) this.#connection.heal();
       next = Math.min(next, this.#inbox.dueAt() ?? Infinity);
-      if (this.#wished && now >= this.#wished.dueAt) void this.grantWishes();
-      else if (this.#wished) next = Math.min(next, this.#wished.dueAt);
+      if (now >= this.#wishes.dueAt) void this.grantWishes();
+      else next = Math.min(next, this.#wishes.dueAt);
     }
     this.#timers.clear(this.#due);
     this.#due = next === Infinity ? null : this.#timers.set(() => this.#look(), Math.max(50, next - now));
