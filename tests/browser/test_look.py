@@ -77,6 +77,13 @@ def looked_at(tab, picture):
     assert not serious, picture.name
 
 
+def test_a_browser_would_install_it(paired):
+    paired.until(WORKS)
+    missing = paired.ask("cdp", method="Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [each["errorId"] for each in missing] == ["in-incognito"], "as windows of the tests are"
+    assert paired.ask("cdp", method="Page.getAppManifest")["errors"] == []
+
+
 @pytest.mark.parametrize("width", [320, 360, 768, 900, 1600])
 def test_it_fits(person, chromium, width):
     person.mail(

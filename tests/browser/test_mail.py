@@ -203,6 +203,17 @@ def test_seen_here_is_gone_everywhere_and_can_be_undone(person, chromium, how):
     assert _listed(person) == ["goes", "stays"]
 
 
+def test_what_another_device_takes_back_is_in_the_list_again(person, paired):
+    mail_id = person.mail("read too soon")
+    paired.shows("read too soon")
+    person.site.run("device", "add", person.name, "terminal")
+    person.site.run("inbox", f"{person.name}/terminal", "seen", "1")
+    paired.shows()
+    person.site.run("inbox", f"{person.name}/terminal", "unseen", "1")
+    paired.shows("read too soon")
+    assert paired.run("return document.querySelector('.row').dataset.id") == mail_id
+
+
 def _listed(person):
     """The subjects that the terminal lists, for another device of the same user."""
     person.site.wait_drained()
