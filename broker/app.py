@@ -19,11 +19,12 @@ from broker import logs
 from broker.acl import Rules
 from broker.admission import Admission
 from broker.attendance import Attendance
-from broker.auth import LoginReader, Logins
+from broker.auth import Logins
 from broker.certificates import Certificates
 from broker.entries import Bounds
 from broker.holding import Holding
 from broker.listeners import configured
+from broker.loginreader import LoginReader
 from broker.notify import Supervisor
 from broker.reception import Reception
 from broker.reload import Reload
@@ -43,7 +44,7 @@ from broker.writes import Writes
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from broker.auth import LoginTable
+    from broker.credentials import LoginTable
     from broker.listeners import Listener
     from broker.settings import BrokerLimits, Settings
 
@@ -114,7 +115,9 @@ class Parts:
         self.attendance = Attendance(self.store, statistics=statistics, clock=time.time)
         self._waiting = {session.username: session for session in self.store.load()}
         self.router.restore_retained()
-        self.logins = Logins(self.reader, on_change=self._logins_changed, place=settings.state_dir)
+        self.logins = Logins(
+            self.reader, on_change=self._logins_changed, concerned=self._concerned, place=settings.state_dir
+        )
         self.reception = _reception(settings.limits, self.logins, statistics, turns)
         self.serving = Serving(
             shared=self.shared,
@@ -164,7 +167,11 @@ class Parts:
     def _logins_changed(self, table: LoginTable) -> None:
         self._restore(table)
         self.router.roster.revoke(table)
-        self.attendance.forget_others({who.username for who in table.identities()})
+        self.attendance.forget(table.gone)
+
+    def _concerned(self) -> set[str]:
+        """Those of whom something here ends with their login."""
+        return self._waiting.keys() | self.router.roster.sessions.keys() | self.attendance.known
 
     def _restore(self, table: LoginTable) -> None:
         """Put back the sessions of the last process, once the logins are known; not those of revoked logins."""

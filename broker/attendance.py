@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+    from collections.abc import Set as AbstractSet
 
     from broker.sessions import SessionStore
     from broker.statistics import Statistics
@@ -95,15 +96,20 @@ class Attendance:
             self._statistics.devices = len(self._here)
             self._waiting.set()
 
-    def forget_others(self, usernames: set[str]) -> None:
-        """Only these have a login: of anybody else nothing is kept."""
-        for username in self._known - usernames:
+    @property
+    def known(self) -> AbstractSet[str]:
+        """Those of whom anything is kept."""
+        return self._known
+
+    def forget(self, usernames: Collection[str]) -> None:
+        """These have no login: of them nothing is kept."""
+        for username in self._known.intersection(usernames):
             self._here.pop(username, None)
             self._taken.pop(username, None)
             self._told_at.pop(username, None)
             self._unsaved[username] = [(_FORGET, (username,))]
             self._waiting.set()
-        self._known &= usernames
+        self._known.difference_update(usernames)
         self._statistics.devices = len(self._here)
 
     async def follow(self) -> None:

@@ -24,7 +24,7 @@ from broker.wire.reasons import Reason
 
 if TYPE_CHECKING:
     from broker.admission import Admission
-    from broker.auth import Grant
+    from broker.credentials import Grant
     from broker.settings import BrokerLimits
     from broker.statistics import Statistics
     from broker.transport import Arriving, Link

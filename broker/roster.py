@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.acl import Identity
-    from broker.auth import LoginTable
+    from broker.credentials import LoginTable
     from broker.holding import Holding
     from broker.saved import SavedSession
     from broker.sessions import SessionStore
@@ -163,12 +163,15 @@ class Roster:
             self._publish_will(session, will)
 
     def revoke(self, table: LoginTable) -> None:
-        """End the sessions whose login is not in the table any more, with their connections; no will is sent.
+        """End the sessions of those asked for whose login is not in the table, with their connections; no will is sent.
 
         Where only the password was replaced the connection ends and the session waits for the new one.
         """
-        for session in list(self.sessions.values()):
-            username, credential = session.who.username, session.credential
+        for username in table.asked:
+            session = self.sessions.get(username)
+            if session is None:
+                continue
+            credential = session.credential
             session.credential = table.heir(username, credential)
             known = table.find(username, session.credential) == session.who
             if known and session.credential == credential:

@@ -153,6 +153,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, now_ms: Callable[[], in
     if _schema_version(connection, path, newest=len(steps)) == len(steps):
         return None
     path.chmod(0o600)
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
     migration = None
     connection.execute("BEGIN IMMEDIATE")  # from here on nobody writes, so the copy is what is migrated
     try:

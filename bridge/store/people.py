@@ -94,7 +94,7 @@ def add_addresses(transaction: Transaction, name: str, addresses: Iterable[str])
         ).fetchone()
         if owner is not None:
             raise PeopleError(f"{normal} belongs to {owner[0]} already")
-        transaction.connection.execute("INSERT INTO address VALUES (?, ?)", (normal, user_id))
+        transaction.connection.execute("INSERT INTO address VALUES (?, ?, ?)", (normal, user_id, normal.casefold()))
 
 
 def remove_address(transaction: Transaction, name: str, address: str) -> None:

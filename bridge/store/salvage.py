@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_LEFT_OUT = frozenset({"outbox", "revision", "discarded", "sqlite_sequence"})
+_LEFT_OUT = frozenset({"outbox", "revision", "discarded", "sqlite_sequence", "changed_login", "stored", "live_terms"})
 _BODIES_OF_NOBODY = "DELETE FROM body WHERE body_id NOT IN (SELECT body_id FROM message WHERE body_id IS NOT NULL)"
 _NUMBERS_ONLY_GROW = (
     "UPDATE user SET last_number = max(last_number, coalesce("
@@ -27,7 +27,8 @@ _NUMBERS_ONLY_GROW = (
 )
 _COUNTED = (
     "UPDATE user SET live = (SELECT count(*) FROM message WHERE message.user_id = user.user_id AND live = 1),"
-    " kept = (SELECT count(*) FROM message WHERE message.user_id = user.user_id)"
+    " kept = (SELECT count(*) FROM message WHERE message.user_id = user.user_id),"
+    " stored = (SELECT coalesce(sum(size), 0) FROM message WHERE message.user_id = user.user_id AND body_id NOT NULL)"
 )
 
 
@@ -81,6 +82,9 @@ def _copy_all(old: sqlite3.Connection, new: sqlite3.Connection) -> tuple[dict[st
     new.execute(_BODIES_OF_NOBODY)
     new.execute(_NUMBERS_ONLY_GROW)
     new.execute(_COUNTED)
+    new.execute("UPDATE stored SET bytes = (SELECT coalesce(sum(size), 0) FROM body)")
+    new.create_function("casefold", 1, str.casefold, deterministic=True)
+    new.execute("UPDATE address SET folded = casefold(address)")
     rows = {table: new.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608 - ours
     new.execute("COMMIT")
     return rows, damaged

@@ -109,10 +109,11 @@ def test_of_a_login_that_went_nothing_is_kept(told):
         attendance.arrived(PHONE)
         attendance.arrived(replace(PHONE, username="bob.tab"))
         attendance.save()
-        attendance.forget_others({"bob.tab", "carol.watch"})
+        attendance.forget({"alice.phone", "carol.watch"})
+        assert attendance.known == {"bob.tab"}
 
     async def later(attendance, _):
-        attendance.forget_others({"carol.watch"})
+        attendance.forget(attendance.known - {"carol.watch"})
 
     rows, statistics = told(story)
     assert list(rows) == ["bob.tab"]

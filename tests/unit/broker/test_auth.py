@@ -1,4 +1,4 @@
-"""Logins: a refusal looks once more, and a storm of refusals costs one look at a time."""
+"""Logins: looked up as they come, followed as they change, and never read as a whole."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import threading
 
 import pytest
 
-from broker import commits
+from broker import auth, commits, loginreader
 from broker.acl import Identity, Role
-from broker.auth import LoginReader, Logins, LoginTable
+from broker.auth import Logins
+from broker.credentials import LoginTable
 from broker.errors import LoginsUnavailableError
+from broker.loginreader import LoginReader
 from tests.support.mqtt_broker import LoginTable as WrittenTable
 from tests.support.mqtt_broker import password_of
 
@@ -29,86 +31,157 @@ def in_loop(test):
 
 
 @contextlib.asynccontextmanager
-async def following(reader, told=None):
+async def following(reader, told=None, concerned=tuple):
     """Logins that look once now, and then only when somebody needs it; `told` gets each table."""
-    logins = Logins(reader, on_change=[].append if told is None else told.append, poll_s=NEVER)
+    told = [] if told is None else told
+    logins = Logins(reader, on_change=told.append, concerned=concerned, poll_s=NEVER)
     await logins.refresh()
-    task = asyncio.create_task(logins.follow())
     try:
         yield logins
     finally:
-        task.cancel()
-        await asyncio.wait([task])
         reader.close()
 
 
 async def check(logins, username, password):
-    return await asyncio.wait_for(logins.check(username, password, barred=False), 10)
+    return await asyncio.wait_for(logins.check(username, password, barred=False), 60)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "postbell.db"
+
+
+@pytest.fixture
+def written(path):
+    table = WrittenTable(path)
+    table.add("alice.phone")
+    yield table
+    table.close()
 
 
 @in_loop
-async def test_a_login_that_was_just_added_gets_in_at_once(tmp_path):
-    written = WrittenTable(tmp_path / "postbell.db")
-    written.add("alice.phone")
-    told = []
-    async with following(LoginReader(tmp_path / "postbell.db"), told) as logins:
-        told.clear()
+async def test_a_login_that_was_just_added_gets_in_at_once(path, written):
+    async with following(LoginReader(path)) as logins:
         written.add("alice.watch")
         grant = await check(logins, "alice.watch", password_of("alice.watch"))
         assert grant is not None
         assert grant.who == Identity("alice.watch", Role.DEVICE)
-        assert told == [logins.table]
+        assert logins.stands(grant)
         written.add("alice.watch", password="another")
         assert await check(logins, "alice.watch", "another") is not None
         assert await check(logins, "alice.watch", password_of("alice.watch")) is None
-        written.close()
+        assert not logins.stands(grant)
 
 
 @in_loop
-async def test_a_change_is_noticed_though_nobody_asks(tmp_path, monkeypatch):
+async def test_a_change_is_noticed_though_nobody_asks(tmp_path, path, written, monkeypatch):
     monkeypatch.setattr(commits, "SETTLES_S", 0.0)
     monkeypatch.setattr(commits, "BEAT_S", NEVER)
-    written = WrittenTable(tmp_path / "postbell.db")
-    written.add("alice.phone")
-    reader, told = LoginReader(tmp_path / "postbell.db"), asyncio.Queue()
-    logins = Logins(reader, on_change=told.put_nowait, place=tmp_path, poll_s=NEVER)
+    reader, told = LoginReader(path), asyncio.Queue()
+    logins = Logins(reader, on_change=told.put_nowait, concerned=lambda: ["alice.phone"], place=tmp_path, poll_s=NEVER)
     task = asyncio.create_task(logins.follow())
     assert len(await asyncio.wait_for(told.get(), 60)) == 1
     for number in range(100):  # the first may be written before anybody watches
         written.add(f"alice.watch{number}")
         with contextlib.suppress(TimeoutError):
-            assert len(await asyncio.wait_for(told.get(), 1)) > 1
+            assert f"alice.watch{number}" in (await asyncio.wait_for(told.get(), 1)).asked
             break
     else:
         pytest.fail("nobody noticed")
     task.cancel()
     await asyncio.wait([task])
     reader.close()
-    written.close()
 
 
 @in_loop
-async def test_a_refusal_notices_a_revocation_as_well(tmp_path):
-    written = WrittenTable(tmp_path / "postbell.db")
-    written.add("alice.phone")
+async def test_whoever_has_something_here_is_told_of_first_and_then_who_changed(path, written):
+    written.add("bob.phone")
     told = []
-    async with following(LoginReader(tmp_path / "postbell.db"), told) as logins:
-        told.clear()
+    async with following(LoginReader(path), told, lambda: ["alice.phone", "carol.phone"]) as logins:
+        assert [(table.asked, table.gone) for table in told] == [({"alice.phone", "carol.phone"}, {"carol.phone"})]
+        grant = await check(logins, "alice.phone", password_of("alice.phone"))
         written.remove("alice.phone")
-        assert await check(logins, "alice.phone", "wrong") is None
-        assert told[-1].identities() == []
-        written.close()
+        written.add("dora.phone")
+        await logins.refresh()
+        assert (told[1].asked, told[1].gone) == ({"alice.phone", "dora.phone"}, {"alice.phone"})
+        assert not logins.stands(grant)
+        assert await check(logins, "alice.phone", password_of("alice.phone")) is None
+        await logins.refresh()
+        assert len(told) == 2
 
 
 @in_loop
-async def test_the_first_client_of_a_new_store_gets_in(tmp_path):
-    async with following(LoginReader(tmp_path / "postbell.db")) as logins:
+async def test_of_more_changes_than_are_noted_all_who_are_here_are_told_of(path, written):
+    told, here = [], ["alice.phone"]
+    async with following(LoginReader(path), told, lambda: here) as logins:
+        before = await check(logins, "alice.phone", password_of("alice.phone"))
+        for number in range(1001):
+            written.rehash("alice.phone", f"{number}")
+        here.append("bob.phone")
+        assert logins.stands(before)
+        await logins.refresh()
+        assert told[-1].asked == {"alice.phone", "bob.phone"}
+        assert not logins.stands(before)
+        assert await check(logins, "alice.phone", "1000") is not None
+
+
+@in_loop
+async def test_a_table_in_the_place_of_another_is_read_anew(path, written):
+    told = []
+    async with following(LoginReader(path), told, lambda: ["alice.phone"]) as logins:
+        grant = await check(logins, "alice.phone", password_of("alice.phone"))
+        written.close()
+        for file in path.parent.glob("postbell.db*"):
+            file.unlink()
+        WrittenTable(path).close()
+        await logins.refresh()
+        assert told[-1].gone == {"alice.phone"}
+        assert not logins.stands(grant)
+
+
+@in_loop
+async def test_the_first_client_of_a_new_store_gets_in(path):
+    async with following(LoginReader(path)) as logins:
         with pytest.raises(LoginsUnavailableError):
             await check(logins, "alice.phone", password_of("alice.phone"))
-        written = WrittenTable(tmp_path / "postbell.db")
+        written = WrittenTable(path)
         written.add("alice.phone")
         assert await check(logins, "alice.phone", password_of("alice.phone")) is not None
         written.close()
+
+
+@pytest.mark.usefixtures("written")
+@in_loop
+async def test_who_was_here_of_late_gets_in_though_the_table_cannot_be_read(path):
+    async with following(LoginReader(path)) as logins:
+        assert await check(logins, "alice.phone", password_of("alice.phone")) is not None
+        path.rename(path.with_name("away.db"))
+        assert await check(logins, "alice.phone", password_of("alice.phone")) is not None
+        with pytest.raises(LoginsUnavailableError):
+            await check(logins, "alice.phone", "wrong")
+        with pytest.raises(LoginsUnavailableError):
+            await check(logins, "alice.watch", "whatever")
+        await logins.refresh()
+        path.with_name("away.db").rename(path)
+        assert await check(logins, "alice.phone", "wrong") is None
+
+
+@in_loop
+async def test_only_so_many_are_kept_in_mind_and_no_strangers(path, written, monkeypatch, statements):
+    monkeypatch.setattr(auth, "_KEPT", 2)
+    usernames = [f"bob.phone{number}" for number in range(3)]
+    written.add_many(usernames)
+    async with following(LoginReader(path)) as logins:
+        for username in usernames:
+            assert await check(logins, username, password_of(username)) is not None
+        for number in range(10):
+            assert await check(logins, f"stranger.phone{number}", "x") is None
+        statements.clear()
+        for username in usernames[1:]:
+            assert await check(logins, username, password_of(username)) is not None
+        assert statements == []
+        assert await check(logins, usernames[0], password_of(usernames[0])) is not None
+        assert statements != []
 
 
 @pytest.fixture
@@ -121,23 +194,29 @@ def statements(monkeypatch):
         connection.set_trace_callback(heard.append)
         return connection
 
-    monkeypatch.setattr("broker.auth.sqlite3.connect", traced)
+    monkeypatch.setattr("broker.loginreader.sqlite3.connect", traced)
     return heard
 
 
-def test_mail_makes_nobody_read_the_logins_again(tmp_path, statements):
-    written = WrittenTable(tmp_path / "postbell.db")
-    written.add("alice.phone")
-    reader = LoginReader(tmp_path / "postbell.db")
-    assert len(reader.read() or ()) == 1
+def test_mail_makes_nobody_read_the_logins_again(path, written, statements):
+    reader = LoginReader(path)
+    assert reader.news() is not None
     statements.clear()
     for _ in range(1000):
         written.take_in_mail(1)
-        assert reader.read() is None
+        assert reader.news() is None
     assert sum("revision" in statement for statement in statements) == 1000
-    assert not [statement for statement in statements if "FROM login" in statement]
-    written.close()
+    assert not [statement for statement in statements if "login " in statement]
     reader.close()
+
+
+@pytest.mark.usefixtures("written")
+@pytest.mark.parametrize("query", [loginreader.CHANGED, loginreader.LOGINS, loginreader.REVISION])
+def test_nothing_walks_through_all_logins(path, query):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        values = (None,) * query.count("?")
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    assert not [step for step in plan if step.startswith("SCAN") and "json_each" not in step], plan
 
 
 def change_by_adding(written):
@@ -157,18 +236,16 @@ def change_in_place(written):
 
 
 @pytest.mark.parametrize("change", [change_by_adding, change_by_replacing, change_by_removing, change_in_place])
-def test_every_change_of_a_login_is_read_at_the_next_look(tmp_path, change):
-    written = WrittenTable(tmp_path / "postbell.db")
-    written.add("alice.phone")
-    reader = LoginReader(tmp_path / "postbell.db")
-    before = reader.read().credentials("alice.phone")
+def test_every_change_of_a_login_is_read_at_the_next_look(path, written, change):
+    reader = LoginReader(path)
+    assert reader.news().table is None
+    _, before = reader.read(["alice.phone"])
     written.take_in_mail(1)
     change(written)
-    after = reader.read()
-    assert after is not None
-    assert after.credentials("alice.phone") != before or after.credentials("bob.phone")
-    assert reader.read() is None
-    written.close()
+    after = reader.news().table
+    assert after.credentials("alice.phone") != before.credentials("alice.phone") or after.credentials("bob.phone")
+    assert len(after.asked) == 1
+    assert reader.news() is None
     reader.close()
 
 
@@ -176,35 +253,56 @@ class SlowReader:
     """A reader whose looks wait until they are let go."""
 
     def __init__(self):
-        self.looks = 0
+        self.looks = []
         self.began = threading.Semaphore(0)
-        self.go_on = threading.Semaphore(1)  # the first look, before anybody follows
+        self.go_on = threading.Semaphore(0)
 
-    def read(self):
-        self.looks += 1
+    def news(self):
+        return None
+
+    def read(self, usernames):
+        self.looks.append(set(usernames))
         self.began.release()
-        assert self.go_on.acquire(timeout=10)
-        return LoginTable([]) if self.looks == 1 else None
+        assert self.go_on.acquire(timeout=60)
+        return 1, LoginTable([], asked=usernames)
 
     def close(self):
         pass
-
-    async def begun(self, looks):
-        while self.looks < looks:
-            assert await asyncio.to_thread(self.began.acquire, timeout=10)
 
 
 @in_loop
 async def test_all_who_are_refused_share_one_look():
     reader = SlowReader()
     async with following(reader) as logins:
-        await reader.begun(2)
         first = asyncio.create_task(check(logins, "alice.phone", "wrong"))
-        await asyncio.sleep(0)  # it asks while the second look runs, so it needs the third
-        reader.go_on.release()
-        await reader.begun(3)
-        late = [asyncio.create_task(check(logins, "alice.phone", "wrong")) for _ in range(200)]
+        assert await asyncio.to_thread(reader.began.acquire, timeout=60)
+        late = [asyncio.create_task(check(logins, f"alice.{number % 2}", "wrong")) for number in range(200)]
         await asyncio.sleep(0)
         reader.go_on.release(2)
         assert await asyncio.gather(first, *late) == [None] * 201
-        assert reader.looks == 4
+        assert reader.looks == [{"alice.phone"}, {"alice.0", "alice.1"}]
+
+
+@pytest.mark.usefixtures("written")
+@in_loop
+async def test_what_was_read_before_a_change_is_read_again(path):
+    """The change is noticed while a look-up that began before it is on its way."""
+    reader = LoginReader(path)
+    async with following(reader) as logins:
+        looks = []
+
+        def read(usernames):
+            found = LoginReader.read(reader, usernames)
+            looks.append(found[0])
+            if len(looks) == 1:
+                table = WrittenTable(path)  # SQLite has one for each thread
+                table.rehash("alice.phone", "another")
+                table.close()
+                asyncio.run_coroutine_threadsafe(logins.refresh(), loop).result(60)
+            return found
+
+        loop, reader.read = asyncio.get_running_loop(), read
+        assert await check(logins, "alice.phone", password_of("alice.phone")) is None
+        assert len(looks) >= 2
+        assert looks[1] > looks[0]
+        assert await check(logins, "alice.phone", "another") is not None

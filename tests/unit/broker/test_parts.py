@@ -10,7 +10,7 @@ from broker import loading
 from broker.acl import Identity, Role
 from broker.address import Address
 from broker.admission import Admission
-from broker.auth import LoginTable
+from broker.credentials import LoginTable
 from broker.errors import ConfigurationError
 from broker.pace import Pace
 from broker.statistics import Statistics
@@ -93,8 +93,8 @@ def test_a_login_is_found_by_its_credential():
     assert first.fingerprint != second.fingerprint
     assert table.find("a.p", second.fingerprint) == Identity("a.p", Role.DEVICE)
     assert table.find("a.q", second.fingerprint) is None
-    assert table.identities() == [Identity("a.p", Role.DEVICE)]
-    changed = LoginTable([("a.p", "", "device", b"s", b"h3", b"")])
+    changed = LoginTable([("a.p", "", "device", b"s", b"h3", b"")], asked=["a.p", "a.q"])
+    assert changed.gone == {"a.q"}
     assert changed.find("a.p", first.fingerprint) is None
     assert changed.heir("a.p", first.fingerprint) == first.fingerprint
 

@@ -12,7 +12,7 @@ import structlog
 
 from broker.acl import Identity, Role
 from broker.admission import Admission
-from broker.auth import Grant
+from broker.credentials import Grant
 from broker.errors import LoginsUnavailableError
 from broker.reception import Reception
 from broker.settings import BrokerLimits
