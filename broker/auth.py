@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broker.credentials import Credential, LoginTable
-    from broker.loginreader import LoginReader
+    from broker.loginreader import LoginNews, LoginReader
 
 _POLL_S = 0.2  # between two looks; a change must take effect within a second
 _DUTY = 10  # a look is followed by a pause this many times as long, however many ask for the next one
@@ -102,27 +102,33 @@ class Logins:
         """Look once whether the table changed."""
         try:
             news = await asyncio.to_thread(self._reader.news)
-            table = None if news is None else news.table
-            if news is not None and table is None:
-                table = await self._all_concerned(news.revision)
+            table = None if news is None else await self._changed(news)
         except (sqlite3.Error, OSError) as error:
             self._unavailable(error)
             return
         self._trouble = ""
-        if news is None or table is None:
+        if table is None:
             return
-        self._revision = max(self._revision, news.revision)
         for username in table.asked:
             if username in self._kept:
                 self._kept[username] = table.credentials(username)
         self._log.info("logins_read", logins=len(table))
         self._on_change(table)
 
-    async def _all_concerned(self, revision: int) -> LoginTable:
-        # Who comes from here on is looked up at this revision or a later one.
-        self._revision = revision
-        self._kept.clear()
-        return (await asyncio.to_thread(self._reader.read, frozenset(self._concerned())))[1]
+    async def _changed(self, news: LoginNews) -> LoginTable:
+        """The logins that changed, with those of whom nobody has noted it."""
+        self._revision = news.revision  # who comes while this is awaited is looked up at this one or a later
+        if news.table is not None and not news.removed:
+            return news.table
+        here = self._kept.keys() | frozenset(self._concerned())
+        try:
+            if news.table is not None:
+                return news.table.without(await asyncio.to_thread(self._reader.gone, here))
+            self._kept.clear()
+            return (await asyncio.to_thread(self._reader.read, here))[1]
+        except BaseException:
+            self._reader.doubt()  # what was noted has been taken, and did not arrive
+            raise
 
     def _unavailable(self, error: Exception) -> None:
         if str(error) != self._trouble:

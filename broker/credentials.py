@@ -65,6 +65,13 @@ class LoginTable:
                 self._logins.setdefault(username, []).append(Credential(label, Role(role), salt, digest, former))
         self.asked = frozenset(self._logins if asked is None else asked)
 
+    def without(self, gone: Collection[str]) -> LoginTable:
+        """The same, and these were asked for as well and have no login."""
+        table = LoginTable(())
+        table._logins = {name: ways for name, ways in self._logins.items() if name not in gone}
+        table.asked = self.asked.union(gone)
+        return table
+
     def __len__(self) -> int:
         return len(self._logins)
 

@@ -27,12 +27,19 @@ LOGINS = (
 )
 
 
+GONE = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM login WHERE username = value)"
+
+
 @dataclass(frozen=True, slots=True)
 class LoginNews:
-    """The logins as of a revision that changed since the look before; None where anything may have."""
+    """The logins as of a revision that changed since the look before; None where anything may have.
+
+    With `removed` there are others that are gone, whose names nobody has noted.
+    """
 
     revision: int
     table: LoginTable | None
+    removed: bool = False
 
 
 class LoginReader:
@@ -71,6 +78,17 @@ class LoginReader:
             finally:
                 database.execute("ROLLBACK")
 
+    def gone(self, usernames: Collection[str]) -> frozenset[str]:
+        """Which of these have no login now."""
+        with self._lock:
+            found = self._open().execute(GONE, (json.dumps(list(usernames)),))
+            return frozenset(username for (username,) in found)
+
+    def doubt(self) -> None:
+        """Have anything taken for changed by the next look."""
+        with self._lock:
+            self._version = self._revision = None
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
@@ -80,13 +98,12 @@ class LoginReader:
         before, now = self._revision, _revision(database)
         if before == now:
             return None
-        table = None
+        self._revision = now
         if before is not None:
             changed = [username for (username,) in database.execute(CHANGED, (before, now))]
             if len(changed) == now - before:
-                table = _logins(database, set(changed))
-        self._revision = now
-        return LoginNews(now, table)
+                return LoginNews(now, _logins(database, {name for name in changed if name}), removed="" in changed)
+        return LoginNews(now, None)
 
     def _open(self) -> sqlite3.Connection:
         inode = self._path.stat().st_ino

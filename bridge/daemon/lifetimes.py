@@ -94,7 +94,7 @@ class Lifetimes:
     async def look(self) -> None:
         """One look: clock, live sets, and now and then the limits on bodies."""
         if self._doubted:
-            await self._store.write(live.review_all)
+            await self._store.write(live.review_all, self._store.retention)
             self._doubted = False
         step_ms = self._offset() - self._offset_ms
         if abs(step_ms) > STEP_MS:
@@ -102,7 +102,7 @@ class Lifetimes:
             self._log.warning("clock_stepped", milliseconds=step_ms)
             if step_ms > 0:
                 self._clear_at = self._monotonic() + TRUST_CLOCK_AFTER_S
-            await self._store.write(live.review_all)
+            await self._store.write(live.review_all, self._store.retention)
         expired = await self._course.expire()
         if expired:
             self._log.info("messages_expired", users=expired)

@@ -115,7 +115,7 @@ async def run(bridge: Bridge) -> None:
         stack.callback(bridge.spool.close)
         stack.push_async_callback(bridge.posting.close)
         await bridge.spool.sweep(await bridge.store.read(messages.spooled_files))
-        await bridge.store.write(live.review_all)
+        await bridge.store.write(live.take_up, bridge.store.retention)
         await bridge.directory.look()
         await bridge.access.prepare()
         stack.push_async_callback(bridge.ingress.close)
@@ -183,7 +183,7 @@ async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
 
     await bridge.access.prepare()
     if not dry_run:
-        await bridge.store.write(live.review_all)
+        await bridge.store.write(live.take_up, bridge.store.retention)
     deadline = asyncio.timeout(CONNECT_ONCE_S)
     linking = asyncio.create_task(bridge.link.run(look), name="link")
     try:

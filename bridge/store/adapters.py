@@ -129,7 +129,7 @@ class Course:
         since, until = self._expired_until, horizon(self._now_ms(), self.days)
         users = await self._store.read(live.crossed, since=since, until=until)
         if users:
-            await self._store.write(live.renew, users)
+            await self._store.write(live.expire, users, until=until)
         self._expired_until = until
         return len(users)
 

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 100
 """A bound on one clearing transaction, so that mail does not wait behind it: what is dropped is overwritten."""
 
+OLD_BODIES = "DELETE FROM body WHERE body_id IN (SELECT body_id FROM body WHERE received_ms < ? LIMIT ?)"
+OVER_QUOTA = "SELECT user_id, stored FROM user WHERE stored > ?"
+OLDEST = (
+    "SELECT m.number, b.body_id, b.size FROM message m JOIN body b USING (body_id) WHERE m.user_id = ?"
+    " ORDER BY m.number LIMIT ?"
+)
+STORED = "SELECT bytes FROM stored"
+OLD_HEADERS = """
+SELECT m.user_id, m.number, m.waits & 1, u.name FROM message m INDEXED BY message_done CROSS JOIN user u USING (user_id)
+WHERE m.number < ? AND m.live = 0 AND m.held = 0 AND m.body_id IS NULL LIMIT ?
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
@@ -40,26 +52,17 @@ def clear(transaction: Transaction, keeping: Keeping) -> int:
 
 def _drop_old_bodies(transaction: Transaction, days: float) -> int:
     return transaction.connection.execute(
-        "DELETE FROM body WHERE body_id IN (SELECT body_id FROM body WHERE received_ms < ? ORDER BY body_id LIMIT ?)",
-        (transaction.now_ms - int(days * 86_400_000), ROWS_AT_ONCE),
+        OLD_BODIES, (transaction.now_ms - int(days * 86_400_000), ROWS_AT_ONCE)
     ).rowcount
 
 
 def _drop_over_quota(transaction: Transaction, quota: int) -> int:
     """Let go of the oldest bodies of users who hold more than their quota; others may keep theirs."""
-    over = transaction.connection.execute(
-        "SELECT m.user_id, sum(b.size) FROM message m JOIN body b USING (body_id)"
-        " GROUP BY m.user_id HAVING sum(b.size) > ?",
-        (quota,),
-    ).fetchall()
+    over = transaction.connection.execute(OVER_QUOTA, (quota,)).fetchall()
     dropped = 0
     for user_id, size_of_all in over:  # one body may lie in several users' quotas
         excess = size_of_all - quota
-        oldest = transaction.connection.execute(
-            "SELECT m.number, b.body_id, b.size FROM message m JOIN body b USING (body_id) WHERE m.user_id = ?"
-            " ORDER BY m.number LIMIT ?",
-            (user_id, ROWS_AT_ONCE),
-        ).fetchall()
+        oldest = transaction.connection.execute(OLDEST, (user_id, ROWS_AT_ONCE)).fetchall()
         for number, body_id, size in oldest:
             if excess <= 0:
                 break
@@ -80,7 +83,7 @@ def _let_go(transaction: Transaction, user_id: int, number: int, body_id: int) -
 
 
 def _drop_over_total(transaction: Transaction, total: int) -> int:
-    excess = transaction.connection.execute("SELECT coalesce(sum(size), 0) FROM body").fetchone()[0] - total
+    excess = transaction.connection.execute(STORED).fetchone()[0] - total
     dropped = 0
     if excess <= 0:
         return 0
@@ -99,11 +102,7 @@ def _drop_over_total(transaction: Transaction, total: int) -> int:
 def _drop_old_headers(transaction: Transaction, days: float) -> int:
     """Forget headers that are old and that the broker surely does not hold."""
     connection = transaction.connection
-    old = connection.execute(
-        "SELECT m.user_id, m.number, m.waits & 1, u.name FROM message m JOIN user u USING (user_id)"
-        " WHERE m.number < ? AND m.live = 0 AND m.held = 0 AND m.body_id IS NULL LIMIT ?",
-        (horizon(transaction.now_ms, days), ROWS_AT_ONCE),
-    ).fetchall()
+    old = connection.execute(OLD_HEADERS, (horizon(transaction.now_ms, days), ROWS_AT_ONCE)).fetchall()
     for user_id, number, waits, name in old:
         if waits:  # it may be under way: what clears it then must not go with it
             marks.gone(transaction, user_id, name, [number])

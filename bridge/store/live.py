@@ -27,10 +27,9 @@ NEWEST = (
     "SELECT number, header FROM message WHERE user_id = ? AND live = 1 AND silent <= ? ORDER BY number DESC LIMIT 1"
 )
 UNREAD = "SELECT count(*) FROM message WHERE user_id = ? AND seen = 0 AND number >= ?"
-CROSSED = """
-SELECT user_id FROM user WHERE EXISTS
-    (SELECT 1 FROM message WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)
-"""
+CROSSED = "SELECT DISTINCT user_id FROM message INDEXED BY message_age WHERE seen = 0 AND number >= ? AND number < ?"
+TERMS = "SELECT count, days, horizon FROM live_terms"
+_NOTE_TERMS = "INSERT OR REPLACE INTO live_terms VALUES (1, ?, ?, ?)"
 
 
 def bring_up_to_date(transaction: Transaction, retention: Retention) -> None:
@@ -49,13 +48,47 @@ def renew(transaction: Transaction, users: Iterable[int]) -> None:
     transaction.changed.update(users)
 
 
-def review_all(transaction: Transaction) -> None:
-    """Have every live set worked out anew: after a start, when the settings or the clock may have changed.
+def expire(transaction: Transaction, users: Iterable[int], *, until: int) -> None:
+    """The same for those of whom the horizon passed a message, up to this number: the next start begins there."""
+    renew(transaction, users)
+    transaction.connection.execute("UPDATE live_terms SET horizon = ?", (until,))
+
+
+def take_up(transaction: Transaction, retention: Retention) -> None:
+    """After a start: have the live sets worked out anew that time changed meanwhile, or all if the settings did.
+
+    Where no message passed the horizon nothing was noted, so what passed since the last note is all there is.
+    """
+    noted = transaction.connection.execute(TERMS).fetchone()
+    if noted is None or tuple(noted[:2]) != (retention.count, retention.days):
+        review_all(transaction, retention)
+        return
+    until = horizon(transaction.now_ms, retention.days)
+    transaction.doubtful.update(crossed(transaction.connection, since=noted[2], until=until))
+    _note(transaction, retention)
+
+
+def review_all(transaction: Transaction, retention: Retention) -> None:
+    """Have every live set worked out anew with these settings: they, or the clock, have changed.
 
     Marks only what differs: views of a live set that stayed the same are compared when the bridge
     looks at what the broker holds.
     """
     transaction.doubtful.update(row[0] for row in transaction.connection.execute("SELECT user_id FROM user"))
+    _note(transaction, retention)
+
+
+def _note(transaction: Transaction, retention: Retention) -> None:
+    until = horizon(transaction.now_ms, retention.days)
+    transaction.connection.execute(_NOTE_TERMS, (retention.count, retention.days, until))
+
+
+def doubt_terms(transaction: Transaction, retention: Retention) -> None:
+    """Live sets were worked out with these settings: where they are not those of all, the next start reviews all."""
+    if transaction.changed or transaction.doubtful:
+        transaction.connection.execute(
+            "DELETE FROM live_terms WHERE count <> ? OR days <> ?", (retention.count, retention.days)
+        )
 
 
 def refresh(transaction: Transaction, user_id: int, retention: Retention) -> int:

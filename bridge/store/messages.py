@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from bridge.store.writer import Transaction
 
 
+SPOOLED = "SELECT file FROM body INDEXED BY body_file WHERE file IS NOT NULL"
+
+
 def keep(
     transaction: Transaction, mails: Sequence[Mail], *, terms: Terms, retention: Retention
 ) -> list[tuple[Kept, ...]]:
@@ -87,7 +90,7 @@ def body(connection: sqlite3.Connection, user_id: int, number: int) -> StoredBod
 
 def spooled_files(connection: sqlite3.Connection) -> set[str]:
     """The names of all spool files that some message still needs."""
-    return {row[0] for row in connection.execute("SELECT file FROM body WHERE file IS NOT NULL")}
+    return {row[0] for row in connection.execute(SPOOLED)}
 
 
 def discarded_files(connection: sqlite3.Connection) -> set[str]:

@@ -30,7 +30,9 @@ def transaction(path: Path, *, now_ms: int, count: int, days: float) -> Iterator
         try:
             work = Transaction(connection, now_ms)
             yield work
-            live.bring_up_to_date(work, Retention(count, days))
+            retention = Retention(count, days)
+            live.bring_up_to_date(work, retention)
+            live.doubt_terms(work, retention)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

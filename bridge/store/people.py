@@ -6,6 +6,7 @@ running: each is one transaction, and the bridge notices by SQLite's data versio
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from bridge.store.writer import Transaction
 
 
+_LOGINS_OF = "login WHERE username >= ? AND username < ?"  # from `name.` to what comes behind the last of its kind
+_BODIES_OF_NOBODY = (
+    "DELETE FROM body WHERE body_id IN (SELECT value FROM json_each(?))"
+    " AND NOT EXISTS (SELECT 1 FROM message WHERE message.body_id = body.body_id)"
+)
 NAME_RULE = "use 1 to 32 of a-z 0-9 _ - and begin with a letter or digit"
 
 
@@ -144,7 +150,7 @@ def belongings(connection: sqlite3.Connection, name: str) -> Belongings:
         user_id,
         count("address WHERE user_id = ?", user_id),
         count("device WHERE user_id = ?", user_id),
-        count("login WHERE substr(username, 1, ?) = ?", len(name) + 1, f"{name}."),
+        count(_LOGINS_OF, f"{name}.", f"{name}/"),
         count("message WHERE user_id = ?", user_id),
         count(
             "message m WHERE user_id = ? AND body_id NOT NULL AND NOT EXISTS"
@@ -163,9 +169,11 @@ def remove_user(transaction: Transaction, name: str) -> Belongings:
     ).fetchall()
     marks.gone(transaction, user_id, name, [row[0] for row in numbers])
     marks.views(transaction, user_id, name)
-    connection.execute("DELETE FROM login WHERE substr(username, 1, ?) = ?", (len(name) + 1, f"{name}."))
+    theirs = connection.execute("SELECT body_id FROM message WHERE user_id = ? AND body_id NOT NULL", (user_id,))
+    left = json.dumps([body_id for (body_id,) in theirs])
+    connection.execute(f"DELETE FROM {_LOGINS_OF}", (f"{name}.", f"{name}/"))  # noqa: S608 - ours
     connection.execute("DELETE FROM user WHERE user_id = ?", (user_id,))
-    connection.execute("DELETE FROM body WHERE body_id NOT IN (SELECT body_id FROM message WHERE body_id IS NOT NULL)")
+    connection.execute(_BODIES_OF_NOBODY, (left,))
     return removed
 
 

@@ -24,6 +24,7 @@ from bridge import spool
 from bridge.archive import contents, making
 from bridge.archive.contents import BackupError
 from bridge.archive.making import State
+from bridge.box.live_set import Retention
 from bridge.errors import StoreCorruptError
 from bridge.spool import Spool
 from bridge.store import amounts, bodies, live, messages, offline, snapshot
@@ -285,6 +286,6 @@ def test_the_live_set_is_that_of_the_backup(state, tmp_path):
     backup, _ = saved(state, tmp_path)
     unpacked(backup, tmp_path / "fresh")
     with offline.transaction(tmp_path / "fresh" / "postbell.db", now_ms=Clock().now_ms, count=COUNT, days=DAYS) as work:
-        live.review_all(work)
+        live.review_all(work, Retention(COUNT, DAYS))
     with offline.reading(tmp_path / "fresh" / "postbell.db") as connection:
         assert amounts.live_messages(connection) == 2

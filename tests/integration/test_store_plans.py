@@ -7,7 +7,20 @@ from contextlib import closing
 
 import pytest
 
-from bridge.store import backlog, boxes, counterparts, database, fetching, live, marks, meeting, outbox, payloads
+from bridge.store import (
+    backlog,
+    bodies,
+    boxes,
+    counterparts,
+    database,
+    fetching,
+    live,
+    marks,
+    meeting,
+    messages,
+    outbox,
+    payloads,
+)
 
 OF_MAILBOXES = {
     "what is known of mails in a folder": counterparts.KNOWN,
@@ -39,12 +52,17 @@ HOT = OF_MAILBOXES | {
     "unread": live.UNREAD,
     "what the live set should be": live.WANTED,
     "who has something too old": live.CROSSED,
+    "bodies that are too old": bodies.OLD_BODIES,
+    "the oldest of a user": bodies.OLDEST,
+    "how much there is": bodies.STORED,
+    "headers that are too old": bodies.OLD_HEADERS,
+    "files that are needed": messages.SPOOLED,
     "how long a header is taken": f"SELECT {payloads.OF_USER} FROM user u WHERE u.user_id = ?",
 }
-WALKS = re.compile(r"SCAN (?!\d+ CONSTANT)(\w+)\b(?! USING .*INDEX message_waits)")
-"""`message_waits` has only what waits. A walk through it is bounded by that."""
-FEW = {"json_each", "w", "wanted", "user", "o"}
-"""What is handed over, the users for a look every two seconds, and what waits in the outbox."""
+WALKS = re.compile(r"SCAN (?!\d+ CONSTANT)(\w+)\b(?! USING .*INDEX (?:message_waits|body_file))")
+"""`message_waits` has only what waits, `body_file` what is in files. A walk through them is bounded by that."""
+FEW = {"json_each", "w", "wanted", "o", "stored"}
+"""What is handed over, what waits in the outbox, and a table of one row."""
 ALL_OF_A_USER = re.compile(r"SEARCH m USING (PRIMARY KEY|INDEX \w+) \(user_id=\?\)")
 """That is a walk as well: half a million messages may be one user's."""
 

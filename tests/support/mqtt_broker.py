@@ -54,8 +54,10 @@ class LoginTable:
             "UPDATE login SET former = CAST(former || hash AS BLOB), hash = ? WHERE username = ?", (digest, username)
         )
 
-    def remove(self, username: str) -> None:
-        self._database.execute("DELETE FROM login WHERE username = ?", (username,))
+    def remove(self, username: str, *, label: str | None = None) -> None:
+        self._database.execute(
+            "DELETE FROM login WHERE username = ?1 AND (?2 IS NULL OR label = ?2)", (username, label)
+        )
 
     def take_in_mail(self, commits: int) -> None:
         """What the bridge does all day: commits that change no login."""

@@ -90,10 +90,13 @@ class Stored(Store):
         self.directory, self.waiting_messages, self.repair = truth.directory, truth.waiting_messages, truth.repair
         self.course = Course(self, days=retention.days, now_ms=clock.wall)
         self.expire, self.close_storms = self.course.expire, self.course.close_storms
-        self.refresh_all = self.writing(live.review_all)
         self.live_count = self.reading(amounts.live_messages)
         self.waiting = self.reading(backlog.waiting)
         self.discarded_files = self.reading(messages.discarded_files)
+
+    async def refresh_all(self) -> None:
+        """Have every live set worked out anew."""
+        await self.write(live.review_all, self.retention)
 
     async def keep(self, envelope: Envelope, header: Header, *, message_id: str, list_id: str = "") -> tuple[Kept, ...]:
         """As the intake has it kept."""

@@ -2,7 +2,7 @@
 
 CREATE TABLE changed_login (                         -- the last changes of logins, for a broker that has read those before
     revision INTEGER PRIMARY KEY,                    -- each by its own number: one that is missing would be seen
-    username TEXT    NOT NULL
+    username TEXT    NOT NULL                        -- '' where it has no login any more: whoever is gone is not noted
 ) STRICT;
 
 DROP TRIGGER login_added;
@@ -19,6 +19,8 @@ CREATE TRIGGER login_removed AFTER DELETE ON login BEGIN
     UPDATE revision SET value = value + 1 WHERE name = 'logins';
     INSERT INTO changed_login SELECT value, old.username FROM revision WHERE name = 'logins';
     DELETE FROM changed_login WHERE revision <= (SELECT value FROM revision WHERE name = 'logins') - 1000;
+    UPDATE changed_login SET username = ''
+        WHERE username = old.username AND NOT EXISTS (SELECT 1 FROM login WHERE login.username = old.username);
 END;
 
 CREATE TRIGGER login_changed AFTER UPDATE ON login BEGIN

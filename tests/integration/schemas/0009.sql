@@ -20,7 +20,7 @@ INSERT INTO "body" VALUES(1,1779827200000,21,X'5375626A6563743A20610D0A0D0A6D616
 INSERT INTO "body" VALUES(2,1779913600000,300000,NULL,'00ff.eml');
 CREATE TABLE changed_login (                         
     revision INTEGER PRIMARY KEY,                    
-    username TEXT    NOT NULL
+    username TEXT    NOT NULL                        
 ) STRICT;
 INSERT INTO "changed_login" VALUES(8,'alice.phone');
 INSERT INTO "changed_login" VALUES(9,'alice.phone');
@@ -258,6 +258,8 @@ CREATE TRIGGER login_removed AFTER DELETE ON login BEGIN
     UPDATE revision SET value = value + 1 WHERE name = 'logins';
     INSERT INTO changed_login SELECT value, old.username FROM revision WHERE name = 'logins';
     DELETE FROM changed_login WHERE revision <= (SELECT value FROM revision WHERE name = 'logins') - 1000;
+    UPDATE changed_login SET username = ''
+        WHERE username = old.username AND NOT EXISTS (SELECT 1 FROM login WHERE login.username = old.username);
 END;
 CREATE TRIGGER login_changed AFTER UPDATE ON login BEGIN
     UPDATE revision SET value = value + 1 WHERE name = 'logins';

@@ -100,14 +100,54 @@ async def test_whoever_has_something_here_is_told_of_first_and_then_who_changed(
     async with following(LoginReader(path), told, lambda: ["alice.phone", "carol.phone"]) as logins:
         assert [(table.asked, table.gone) for table in told] == [({"alice.phone", "carol.phone"}, {"carol.phone"})]
         grant = await check(logins, "alice.phone", password_of("alice.phone"))
-        written.remove("alice.phone")
+        written.rehash("bob.phone", "another")
         written.add("dora.phone")
         await logins.refresh()
-        assert (told[1].asked, told[1].gone) == ({"alice.phone", "dora.phone"}, {"alice.phone"})
+        assert (told[1].asked, told[1].gone) == ({"bob.phone", "dora.phone"}, frozenset())
+        assert logins.stands(grant)
+        written.remove("alice.phone")
+        written.add("dora.phone", label="second")
+        await logins.refresh()
+        assert (told[2].asked, told[2].gone) == ({"alice.phone", "carol.phone", "dora.phone"}, told[0].asked)
         assert not logins.stands(grant)
         assert await check(logins, "alice.phone", password_of("alice.phone")) is None
         await logins.refresh()
-        assert len(told) == 2
+        assert len(told) == 3
+
+
+@in_loop
+async def test_one_of_two_ways_in_that_goes_is_told_of_by_name(path, written):
+    written.add("alice.phone", label="second", password="second")
+    told = []
+    async with following(LoginReader(path), told) as logins:
+        first = await check(logins, "alice.phone", password_of("alice.phone"))
+        second = await check(logins, "alice.phone", "second")
+        written.remove("alice.phone", label="second")
+        await logins.refresh()
+        assert (told[1].asked, told[1].gone) == ({"alice.phone"}, frozenset())
+        assert logins.stands(first)
+        assert not logins.stands(second)
+
+
+@in_loop
+async def test_a_change_that_could_not_be_read_is_not_lost(path, written, monkeypatch):
+    told, reader = [], LoginReader(path)
+    async with following(reader, told, lambda: ["alice.phone"]) as logins:
+        written.remove("alice.phone")
+        with monkeypatch.context() as patch:
+            patch.setattr(reader, "gone", lambda _: (_ for _ in ()).throw(sqlite3.OperationalError("busy")))
+            await logins.refresh()
+        assert len(told) == 1
+        await logins.refresh()
+        assert told[1].gone == {"alice.phone"}
+
+
+def test_nothing_is_noted_of_whoever_is_gone(path, written):
+    written.add("alice.phone", label="second")
+    written.remove("alice.phone", label="second")
+    written.remove("alice.phone")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert {name for (name,) in connection.execute("SELECT username FROM changed_login")} == {""}
 
 
 @in_loop
@@ -211,7 +251,7 @@ def test_mail_makes_nobody_read_the_logins_again(path, written, statements):
 
 
 @pytest.mark.usefixtures("written")
-@pytest.mark.parametrize("query", [loginreader.CHANGED, loginreader.LOGINS, loginreader.REVISION])
+@pytest.mark.parametrize("query", [loginreader.CHANGED, loginreader.LOGINS, loginreader.GONE, loginreader.REVISION])
 def test_nothing_walks_through_all_logins(path, query):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         values = (None,) * query.count("?")
@@ -220,7 +260,7 @@ def test_nothing_walks_through_all_logins(path, query):
 
 
 def change_by_adding(written):
-    written.add("bob.phone")
+    written.add("alice.phone", label="second")
 
 
 def change_by_replacing(written):
@@ -242,9 +282,10 @@ def test_every_change_of_a_login_is_read_at_the_next_look(path, written, change)
     _, before = reader.read(["alice.phone"])
     written.take_in_mail(1)
     change(written)
-    after = reader.news().table
-    assert after.credentials("alice.phone") != before.credentials("alice.phone") or after.credentials("bob.phone")
-    assert len(after.asked) == 1
+    news = reader.news()
+    after = news.table
+    assert news.removed or after.credentials("alice.phone") != before.credentials("alice.phone")
+    assert len(after.asked) == (0 if news.removed else 1)
     assert reader.news() is None
     reader.close()
 
@@ -265,6 +306,9 @@ class SlowReader:
         self.began.release()
         assert self.go_on.acquire(timeout=60)
         return 1, LoginTable([], asked=usernames)
+
+    def doubt(self):
+        pass
 
     def close(self):
         pass
