@@ -40,17 +40,18 @@ class Committed:
 
     `fresh` can be published as it is; `messages` says that other topics that go before the views were marked, which
     have to be read, and `views` that views were. `changed` are users of whose messages some are seen now, or are not
-    any more; maybe more than these.
+    any more; maybe more than these. `rung` says that devices may have to be rung by push.
     """
 
     fresh: tuple[Publication, ...] = ()
     messages: bool = False
     views: bool = False
     changed: frozenset[int] = frozenset()
+    rung: bool = False
 
 
 NOTHING = Committed()
-ANYTHING = Committed(messages=True, views=True)
+ANYTHING = Committed(messages=True, views=True, rung=True)
 """What is to be thought where nobody knows what changed."""
 
 

@@ -154,7 +154,7 @@ class Bridge:
 
     def _committed(self, news: Committed) -> None:
         self.outbox.committed(news)  # made behind the store, whose rows it publishes
-        self.delivery.wake()
+        self.delivery.wake(rung=news.rung)
         self.mailboxes.committed(news)
 
     def _people_changed(self) -> None:

@@ -23,7 +23,7 @@ import structlog
 
 from bridge.contract.publication import Kind
 from bridge.errors import LinkDownError, PublishRefusedError, StoreUnavailableError
-from bridge.kept import ANYTHING, NOTHING
+from bridge.kept import ANYTHING
 from bridge.publish import refusals
 from bridge.publish.refusals import Refusals
 from bridge.tally import Tally
@@ -84,6 +84,8 @@ class Outbox:
         self._wake = asyncio.Event()
         self._connection: Publisher | None = None
         self._flying: dict[str, Publication] = {}
+        """What the broker may or may not have as far as the store knows: until it was acknowledged and settled."""
+        self._unacknowledged = 0
         self._acknowledged: list[Publication] = []
         self._ready: deque[Publication] = deque()
         """New messages that were committed a moment ago, in their order, while the window is full."""
@@ -109,7 +111,7 @@ class Outbox:
 
     def committed(self, news: Committed) -> None:
         """A transaction is on disk. What is new goes out at once, unless older messages have to go before it."""
-        if news == NOTHING:
+        if not (news.fresh or news.messages or news.views):
             return
         self.drained.clear()
         self._views_due |= news.views
@@ -154,6 +156,7 @@ class Outbox:
         if self._doubtful is not None:
             self._doubtful += self._flying.values()
         self._flying.clear()
+        self._unacknowledged = 0
         self._acknowledged.clear()
         self._ready.clear()
         self._refusals.clear()
@@ -199,9 +202,17 @@ class Outbox:
             self._flying.pop(publication.path, None)
             self._refusals.taken(publication.path)
 
+    @property
+    def _room(self) -> int:
+        """How many may be sent now: a window without an acknowledgement, and as many again that wait to be settled.
+
+        Both are bounds on what a process that dies leaves in doubt (`_doubt`).
+        """
+        return min(self._window - self._unacknowledged, 2 * self._window - len(self._flying))
+
     def _send_ready(self, connection: Publisher) -> None:
         """Send what is ready, as far as the window has room."""
-        room = self._window - len(self._flying)
+        room = self._room
         while self._ready and room > 0:
             self._send(connection, self._ready.popleft())
             room -= 1
@@ -210,7 +221,7 @@ class Outbox:
         """Top the window up from the store, messages first; views when none waits or they have waited long enough."""
         if len(self._refusals.resting) >= refusals.AT_MOST:
             return
-        if (self._left or self._marked) and len(self._flying) <= self._window // 2:
+        if (self._left or self._marked) and 2 * self._room >= self._window:
             await self._catch_up(connection)
         waiting = self._left or self._marked or bool(self._ready)
         if self._views_due and (not waiting or self._monotonic() - self._views_at > VIEW_PATIENCE_S):
@@ -218,13 +229,13 @@ class Outbox:
 
     async def _catch_up(self, connection: Publisher) -> None:
         """Read the first messages that wait in the store. What is committed meanwhile goes behind them."""
-        room, resting = self._window - len(self._flying), self._refusals.resting
+        room, resting = self._room, self._refusals.resting
         ready = {publication.path for publication in self._ready}
         busy = resting | self._flying.keys() | ready
         left, self._left, self._marked = self._left, False, False
         self._reading = True
         try:
-            limit = self._window + room + len(resting) + len(ready)
+            limit = 2 * room + len(self._flying) + len(resting) + len(ready)
             messages = await self._rows.take_messages(limit=limit, busy=busy, new=left)
         except BaseException:
             self._left = self._marked = True
@@ -253,7 +264,7 @@ class Outbox:
         self._views_due = False
         self._view_sent_at = {p: t for p, t in self._view_sent_at.items() if now - t < VIEW_INTERVAL_S}
         resting = self._view_sent_at.keys() | self._flying.keys() | self._refusals.resting
-        room = max(self._window - len(self._flying), VIEWS_AT_LEAST)
+        room = max(self._room, VIEWS_AT_LEAST)
         views = await self._rows.take_views(limit=room + len(resting), busy=resting)
         if not (views or resting or self._left or self._marked or self._ready):
             self.drained.set()
@@ -280,6 +291,7 @@ class Outbox:
             self._acknowledged.append(publication)
             self._wake.set()
             return
+        self._unacknowledged += 1
         future = connection.publish(
             f"{self._root}/{publication.topic}",
             publication.payload,
@@ -294,6 +306,7 @@ class Outbox:
             return
         if self._flying.get(publication.path) is not publication:
             return  # a late acknowledgement of an earlier connection
+        self._unacknowledged -= 1
         if isinstance(refusal := done.exception(), PublishRefusedError):
             self._refused(publication, str(refusal))
             return
@@ -311,6 +324,8 @@ class Outbox:
                 kind=publication.kind.value if publication.payload else "tombstone",
                 bytes=len(publication.payload),
             )
+        if self._ready and self._connection is not None and not self._reading:
+            self._send_ready(self._connection)
 
     def _refused(self, publication: Publication, reason: str) -> None:
         """A PUBACK that says no is no delivery: the row stays, and the topic rests."""

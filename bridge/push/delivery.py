@@ -76,14 +76,17 @@ class PushDelivery:
         self._jitter = jitter
         self._tally = tally or Tally()
         self._wake = asyncio.Event()
+        self._some = True
+        """Whether anything waited when that was last looked at."""
         self._flying: dict[_Device, str] = {}
         """The host of each push service, by the device that a message is under way to."""
         self._tried: list[Tried] = []
         self._log = structlog.get_logger()
 
-    def wake(self) -> None:
-        """Something was committed: there may be somebody to ring."""
-        self._wake.set()
+    def wake(self, *, rung: bool = True) -> None:
+        """Something was committed: there may be somebody to ring. Unless it `rung`, only if somebody was waiting."""
+        if rung or self._some:
+            self._wake.set()
 
     async def run(self) -> None:
         """Ring until cancelled; what is under way then is tried again by the next process."""
@@ -107,7 +110,8 @@ class PushDelivery:
         self._wake.clear()
         try:
             await self._record()
-            if not await self._rows.any_waiting():
+            self._some = await self._rows.any_waiting()
+            if not self._some:
                 return None
             if not self.options.enabled:
                 self._tally.pushes[PushResult.OFF] += await self._rows.sweep_all()

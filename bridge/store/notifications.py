@@ -60,6 +60,7 @@ class PushBacklog:
 
 def note(transaction: Transaction, user_id: int, number: int) -> None:
     """Have all devices of a user that are rung by push told of a message, or of a storm by the number of its first."""
+    transaction.rung = True
     transaction.connection.execute(
         "INSERT OR IGNORE INTO notification (user_id, number, device, created_ms)"
         " SELECT user_id, ?, device, ? FROM push WHERE user_id = ? AND forgotten_ms IS NULL",
@@ -69,6 +70,7 @@ def note(transaction: Transaction, user_id: int, number: int) -> None:
 
 def note_all(transaction: Transaction, rings: Iterable[tuple[int, int]]) -> None:
     """The same for many: user and number of each."""
+    transaction.rung = True
     transaction.connection.execute(
         "INSERT OR IGNORE INTO notification (user_id, number, device, created_ms)"
         " SELECT p.user_id, w.value ->> 1, p.device, ? FROM json_each(?) w"
