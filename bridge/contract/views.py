@@ -116,4 +116,4 @@ def _as_json(value: dict[str, Any]) -> bytes:
 
 
 def _rfc3339(moment: datetime, precision: str) -> str:
-    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+    return moment.isoformat(timespec=precision).removesuffix("+00:00") + "Z"

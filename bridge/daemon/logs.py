@@ -28,6 +28,7 @@ class Verbosity:
     def set(self, level: str) -> None:
         """Write events of this level and above from now on."""
         self._lowest = _LEVELS[level]
+        self.lets_info = self._lowest <= _LEVELS["info"]
 
     def __call__(self, _logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         """Let an event through, or raise DropEvent: the filter that structlog brings is fixed in each logger."""
@@ -58,12 +59,24 @@ def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ
     _configure_libraries(ends, renderer)
     verbosity = Verbosity(level)
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        wrapper_class=_wrapper(verbosity),
         processors=[verbosity, *ends, renderer],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     return verbosity
+
+
+def _wrapper(verbosity: Verbosity) -> type[Any]:
+    """Loggers that ask before anything is made of an event: a mail has three, which not everybody wants to see."""
+    every = structlog.make_filtering_bound_logger(logging.DEBUG)
+
+    class Asking(every):  # type: ignore[misc,valid-type] # what it is made of is made above
+        def info(self, event: str, *arguments: Any, **known: Any) -> None:
+            if verbosity.lets_info:
+                super().info(event, *arguments, **known)
+
+    return Asking
 
 
 def _configure_libraries(ends: list[structlog.typing.Processor], renderer: structlog.typing.Processor) -> None:

@@ -13,6 +13,7 @@ class DataDecoder:
 
     def __init__(self, *, bare: bool = False) -> None:
         self._break = b"\n" if bare else b"\r\n"
+        self._dot = self._break + b"."
         self._ends = (b"\n.\n", b"\n.\r\n") if bare else (b"\r\n.\r\n",)
         self._tail = self._break  # the end of the DATA command's own line begins the first line of content
         self._started = False
@@ -21,14 +22,17 @@ class DataDecoder:
         """The content that is certain now, and what follows the end of data, or None before the end."""
         data = self._tail + block
         rest = None
-        found = [(at, end) for end in self._ends if (at := data.find(end)) >= 0]
-        if found:
-            at, end = min(found)
-            data, rest = data[: at + len(self._break)], data[at + len(end) :]
+        first = data.find(self._dot)
+        if first >= 0 and (ends := [end for end in self._ends if data.startswith(end, first)]):
+            content, rest = data[: first + len(self._break)], data[first + len(ends[0]) :]  # most mail has no other dot
         else:
-            tail = max(_trailing_part(data, end) for end in self._ends)
-            data, self._tail = data[: len(data) - tail], data[len(data) - tail :]
-        content = data.replace(self._break + b".", self._break)
+            if found := [(at, end) for end in self._ends if (at := data.find(end)) >= 0]:
+                at, end = min(found)
+                data, rest = data[: at + len(self._break)], data[at + len(end) :]
+            else:
+                tail = max(_trailing_part(data, end) for end in self._ends)
+                data, self._tail = data[: len(data) - tail], data[len(data) - tail :]
+            content = data.replace(self._dot, self._break)
         if content and not self._started:
             self._started = True
             content = content[len(self._break) :]
