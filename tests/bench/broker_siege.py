@@ -9,7 +9,8 @@ frames, and come again when they are cut off: pings on one, fragments of a byte 
 Attackers, broker and good client share this machine's cores, which in life they do not. So the same siege is first laid
 to another broker of the same kind: what that does to the good client is the machine's doing, and what it is worse when
 its own broker is besieged, that broker's. `--pin` has brokers on the first core and all else on the second, where the
-good client then waits for the attackers. A message that does not arrive fails the run, and so does, with exit code 1, a
+good client then waits for the attackers. Where others use the machine, `chrt -r 1` before the command (as root) has all
+of this run before them. A message that does not arrive fails the run, and so does, with exit code 1, a
 99th percentile of more than three times that of the siege elsewhere (ten for fragments and empty messages).
 """
 
