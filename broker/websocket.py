@@ -34,8 +34,8 @@ _SLICE = 256  # bytes looked at in one turn: at most 42 frames,
 _SLICE_OF_A_STRANGER = 128  # and until the password was right 21
 _FRAME = 2  # units of work (turns.py) that a frame costs, with the pong that it may need
 _ANSWER = 32  # units of work (turns.py) that a request costs, beside its lines
-_FRAMES_OF_A_STRANGER = 64  # until the password was right; a login takes one, or two
-_VAIN_FRAMES = 8  # of them that carry nothing: pings, pongs, empty messages
+_FRAMES_OF_A_STRANGER = 256  # until the password was right; mqtt.js sends a CONNECT in dozens, one for each field
+_PINGS_OF_A_STRANGER = 8  # and pongs; he has said nothing yet
 _SIZE_OF_A_STRANGER = 32_768  # bytes of one frame, until then
 _MOST_THROWN_AWAY = 65_536  # bytes that somebody may still send who was turned away
 _FRAGMENTS = 1024  # frames of one message
@@ -57,7 +57,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
 
     __slots__ = (
         "_asked", "_closing", "_fragments", "_frames", "_full", "_handshake", "_late", "_most_unsent", "_over",
-        "_thrown_away", "_turn_asked", "_turns", "_unframed", "_vain", "_websocket",
+        "_pings", "_thrown_away", "_turn_asked", "_turns", "_unframed", "_websocket",
     )  # fmt: skip
 
     def __init__(
@@ -87,7 +87,7 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
         self._turn_asked = False
         self._full = False  # the reader has enough for the moment
         self._over = False  # nothing more will come
-        self._frames = self._vain = self._fragments = 0
+        self._frames = self._pings = self._fragments = 0
         self._unframed = 0  # bytes since the last frame was whole
         self._thrown_away = 0
         self._closing: asyncio.TimerHandle | None = None
@@ -242,8 +242,8 @@ class SocketLink(StreamLink, asyncio.BufferedProtocol):
     def _take(self, frame: Frame) -> None:
         if not self.known:
             self._frames += 1
-            self._vain += not frame.data or frame.opcode in (Opcode.PING, Opcode.PONG)
-        if self._frames > _FRAMES_OF_A_STRANGER or self._vain > _VAIN_FRAMES:
+            self._pings += frame.opcode in (Opcode.PING, Opcode.PONG)
+        if self._frames > _FRAMES_OF_A_STRANGER or self._pings > _PINGS_OF_A_STRANGER:
             self._give_up("too_many_frames")
         elif frame.opcode is Opcode.TEXT:
             self._end()  # [MQTT-6.0.0-1]
