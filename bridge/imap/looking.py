@@ -63,7 +63,7 @@ class Looking:
             await self._observe(selected.meanwhile.seen, selected.meanwhile.gone)
         elif called or not unchanged:
             await self._compare()
-        await self._discover()
+        await self._discover(exists=selected.exists)
         await self.tell()
         if selected.modseq and selected.modseq != known.modseq:
             await self._counterparts.reached(folder_id, modseq=selected.modseq)
@@ -100,7 +100,7 @@ class Looking:
         if seen or gone:
             await self._counterparts.observe(self._watched.folder_id, seen, gone)
 
-    async def _discover(self) -> None:
+    async def _discover(self, *, exists: int = 0) -> None:
         folder_id, source_ms = self._watched.folder_id, self._watched.account.source_ms
         since_ms = None
         if not self._next_uid:
@@ -110,7 +110,7 @@ class Looking:
                 self._next_uid = FIRST_UID
             else:
                 self._next_uid = max(FIRST_UID, self._selected.next_uid - NEWEST)
-        uids = await self._session.search(first_uid=self._next_uid, since_ms=since_ms)
+        uids = await self._session.search(first_uid=self._next_uid, since_ms=since_ms, exists=exists)
         async for mails in self._session.sightings(uids, _message_id):
             if mails:
                 next_uid = mails[-1].uid + 1

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from bridge.imap.lines import Response
 
+SEARCHED_AT_ONCE = 20_000
+"""The UIDs of so many mails go into one line, of whatever digits: eleven bytes each, beside 256 KiB."""
 LONGEST_SET = 6_000
 """Characters of a set of UIDs: servers need not take lines of more than 8,192 (RFC 7162 §4)."""
 
@@ -70,6 +72,18 @@ def resync(known: KnownFolder) -> str:
     if not known.modseq or not uids or len(uids) > LONGEST_SET:
         return ""
     return f" (QRESYNC ({known.validity} {known.modseq} {uids}))"
+
+
+def parts(exists: int) -> list[str]:
+    """A folder of so many mails in parts that are searched one after the other, each as SEARCH begins with it.
+
+    The last mails come first: what moves down meanwhile, because another one went, is met once more and not left out.
+    """
+    if exists <= SEARCHED_AT_ONCE:
+        return [""]
+    starts = range(1, exists + 1, SEARCHED_AT_ONCE)
+    last, *others = reversed(starts)
+    return [f"{last}:* ", *(f"{start}:{start + SEARCHED_AT_ONCE - 1} " for start in others)]
 
 
 def command(name: str, *, more: str) -> str:

@@ -126,16 +126,20 @@ class ImapSession:
         said = await self._dialogue.command(selecting.command(name, more=" (CONDSTORE)" if modseqs else ""))
         return selecting.selected(said, modseqs=modseqs)
 
-    async def search(self, *, first_uid: int, since_ms: int | None) -> list[int]:
-        """The UIDs from one on, ascending, of mail that came on that day or later."""
+    async def search(self, *, first_uid: int, since_ms: int | None, exists: int = 0) -> list[int]:
+        """The UIDs from one on, ascending, of mail that came on that day or later.
+
+        Where a folder has so many mails (`exists`) that their UIDs might not go into a line, it is searched in parts.
+        """
         since = "" if since_ms is None else f" SINCE {replies.day_of(since_ms)}"
         found: set[int] = set()
-        responses = await self._dialogue.command(f"UID SEARCH UID {first_uid}:*{since}")
-        self._note(responses)
-        for response in responses:
-            if replies.kind(response) == "SEARCH":
-                words = response.texts[0].split()[2:]
-                found.update(replies.number(word) for word in words if not word.startswith(b"("))
+        for part in selecting.parts(exists):
+            responses = await self._dialogue.command(f"UID SEARCH {part}UID {first_uid}:*{since}")
+            self._note(responses)
+            for response in responses:
+                if replies.kind(response) == "SEARCH":
+                    words = response.texts[0].split()[2:]
+                    found.update(replies.number(word) for word in words if not word.startswith(b"("))
         return sorted(uid for uid in found if uid >= first_uid)  # `*` is the last one, also where it is below
 
     async def seen(self, uids: Sequence[int]) -> dict[int, bool]:

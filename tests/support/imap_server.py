@@ -157,9 +157,12 @@ class MailServer:
             said += f"* OK [UIDNEXT {self.next_uid}] x\r\n* OK [HIGHESTMODSEQ {self.modseq}] x\r\n"
             return [said.encode(), *self._meanwhile(command)]
         if words[:2] == ["UID", "SEARCH"]:
-            first = int(words[3].partition(":")[0])
-            since = _day(words[5]) if len(words) > 5 else ()
-            uids = [uid for uid, mail in self.letters.items() if uid >= first and _day(mail.date) >= since]
+            asked = re.search(r"UID SEARCH (?:(\d+):(\d+|\*) )?UID (\d+):\*(?: SINCE (\S+))?", command)
+            assert asked is not None, command
+            start, end = int(asked[1] or 1), None if asked[2] in {None, "*"} else int(asked[2])
+            first, since = int(asked[3]), _day(asked[4]) if asked[4] else ()
+            there = list(self.letters.items())[start - 1 : end]
+            uids = [uid for uid, mail in there if uid >= first and _day(mail.date) >= since]
             return [f"* SEARCH {' '.join(map(str, uids))}\r\n".encode()]
         if words[:2] == ["UID", "STORE"]:
             for uid in self._those(words[2]):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.imap.errors import ImapLostError, ImapNoError, ImapSyntaxError
+from bridge.imap.errors import ImapLimitError, ImapLostError, ImapNoError, ImapSyntaxError
 from bridge.imap.session import PIECE_BYTES, ImapSession
 from tests.support.imap_server import MailServer, serving
 from tests.support.mailbox import letter
@@ -215,3 +215,23 @@ def test_a_good_bye_ends_the_connection_whatever_is_answered(said):
             await session.noop()
 
     at(server, story)
+
+
+def test_a_folder_whose_uids_do_not_go_into_a_line_is_searched_in_parts():
+    server = MailServer(next_uid=4_000_000_000)
+    for _ in range(45_000):
+        server.add(b"")
+
+    async def story(session):
+        with pytest.raises(ImapLimitError):
+            await session.search(first_uid=1, since_ms=None)
+
+    at(server, story)
+
+    async def in_parts(session):
+        found = await session.search(first_uid=4_000_000_001, since_ms=0, exists=45_000)
+        assert found == list(range(4_000_000_001, 4_000_045_000))
+
+    at(server, in_parts)
+    parts = [command.partition(" UID 4")[0] for command in server.commands if "4000000001:*" in command]
+    assert parts == ["UID SEARCH 40001:*", "UID SEARCH 20001:40000", "UID SEARCH 1:20000"]

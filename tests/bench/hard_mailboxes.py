@@ -1,0 +1,170 @@
+"""Mailboxes that are hard to follow: what they cost a bridge, in its own peak memory and in seconds.
+
+    python -m tests.bench.hard_mailboxes [MAILS]
+
+A folder with very many mails, of which a few are recent, at a real Dovecot over TLS: until it is followed, and until
+it is again behind a lost connection. Then servers that send a literal of 2 GB, a line without an end, and answers
+without an end, on loopback: how many bytes of it the bridge took before it hung up, and how long that took. The peak
+is that of the kernel (VmHWM), begun anew before each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.bench.dovecot import OWNER, dovecot
+from tests.support.mailbox import ALICE, follow, letter, wait_followed
+from tests.support.system import System
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from tests.bench.dovecot import Dovecot
+
+RECENT = 40
+LONG_AGO_S = 90 * 86_400
+CAPABLE = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN IDLE\r\n"
+ENDLESS = {
+    "a literal of 2 GB": (b"* 1 FETCH (UID 1 BODY[] {2147483648}\r\n", b"x" * 65_536),
+    "a line without an end": (b"* OK ", b"x" * 65_536),
+    "answers without an end": (b"", b"* 1 EXISTS\r\n" * 5_000),
+}
+
+
+class Peak:
+    """The most memory that a process has from now on, and what it has now, in MiB."""
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+        self.before = self._mib("VmRSS")
+
+    def _mib(self, name: str) -> float:
+        line = next(line for line in self._status.read_text().splitlines() if line.startswith(name))
+        return int(line.split()[1]) / 1024
+
+    @property
+    def more(self) -> float:
+        """By how much the peak was above what it had."""
+        return self._mib("VmHWM") - self.before
+
+
+class Endless:
+    """A server that answers a search with so many bytes as anybody takes."""
+
+    def __init__(self, begins: bytes, goes_on: bytes) -> None:
+        self._begins, self._goes_on = begins, goes_on
+        self.sent = 0
+        self.took_s: float | None = None
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            connection, _ = self._listening.accept()
+            with connection, suppress(OSError):
+                self._serve(connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.sendall(b"* OK hello\r\n")
+        lines = connection.makefile("rb")
+        while line := lines.readline():
+            tag, _, command = line.strip().partition(b" ")
+            if command.startswith(b"AUTHENTICATE"):
+                connection.sendall(b"+ \r\n")
+                lines.readline()
+            elif command.startswith(b"CAPABILITY"):
+                connection.sendall(CAPABLE)
+            elif command.startswith(b"SELECT"):
+                connection.sendall(b"* 1 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 2] x\r\n")
+            elif command.startswith(b"UID"):
+                self._go_on(connection)
+                return
+            connection.sendall(tag + b" OK done\r\n")
+
+    def _go_on(self, connection: socket.socket) -> None:
+        begun = time.perf_counter()
+        with suppress(OSError):
+            connection.sendall(self._begins)
+            while self.sent < 2**31:
+                connection.sendall(self._goes_on)
+                self.sent += len(self._goes_on)
+        if self.took_s is None:
+            self.took_s = time.perf_counter() - begun
+
+
+def fill(server: Dovecot, mails: int) -> None:
+    """A Maildir with so many mails; all but the last few came long ago."""
+    owner, box = pwd.getpwnam(OWNER), server.here / "mail" / "alice"
+    server.deliver("alice", [])
+    then = time.time() - LONG_AGO_S
+    for number in range(mails):
+        path = box / "cur" / f"{1_600_000_000 + number}.bench.localhost:2,"
+        path.write_bytes(letter(number, size=500))
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+        if number < mails - RECENT:
+            os.utime(path, (then, then))
+
+
+def many(mails: int) -> str:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        dovecot() as server,
+        System(Path(directory), POSTBELL_IMAP__CA_FILE=str(server.authority)) as system,
+    ):
+        system.add("alice")
+        bridge = system.serve()
+        fill(server, mails)
+        system.send(letter(mails - 1, size=500), ALICE)
+        peak, begun = Peak(bridge.pid), time.monotonic()
+        follow(system, server)
+        first, first_s = peak.more, time.monotonic() - begun
+        server.stop()
+        until(lambda: not connected(system), what="the connection to be lost")
+        peak, begun = Peak(bridge.pid), time.monotonic()
+        server.start()
+        wait_followed(system)
+        return (
+            f"a folder with {mails:,} mails: followed after {first_s:.1f} s, {first:.1f} MiB at most beside "
+            f"{peak.before:.0f}; again after {time.monotonic() - begun:.1f} s, {peak.more:.1f} MiB\n"
+        )
+
+
+def connected(system: System) -> bool:
+    return all(each["connected"] for each in json.loads(system.run("mailbox", "list", "--json").stdout))
+
+
+def endless(what: str) -> str:
+    server = Endless(*ENDLESS[what])
+    with tempfile.TemporaryDirectory() as directory, System(Path(directory)) as system:
+        system.add("alice")
+        bridge = system.serve()
+        secret = system.directory / "password"
+        secret.write_text("secret\n")
+        url = f"imap://127.0.0.1:{server.port}"
+        peak = Peak(bridge.pid)
+        system.run("mailbox", "add", "alice", url, "--login", "alice", "--password-file", str(secret))
+        until(lambda: server.took_s is not None, what="the bridge to hang up")
+        more = peak.more
+    took_s = server.took_s or 0.0
+    return f"{what}: {server.sent / 1024:,.0f} KiB went out until it hung up, {took_s * 1000:.0f} ms, {more:.1f} MiB\n"
+
+
+def main(mails: int) -> None:
+    for what in ENDLESS:
+        sys.stdout.write(endless(what))
+    sys.stdout.write(many(mails))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
