@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from base64 import b64encode
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ BREATH_S = 0.02
 """What a server says at once is taken at once."""
 TEMPORARY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA", "CONTACTADMIN"})
 """Why a login may fail though the password is right (RFC 5530 §3)."""
+TOO_MANY = re.compile(r"too many|simultaneous|maximum number of connections", re.IGNORECASE)
+"""The same, from servers that say so in words alone, as Gmail does."""
 
 
 class ImapSession:
@@ -83,7 +86,7 @@ class ImapSession:
             else:
                 await self._dialogue.command(f"LOGIN {naming.quoted(login)} {naming.quoted(secret)}")
         except ImapNoError as error:
-            if error.code in TEMPORARY:
+            if error.code in TEMPORARY or TOO_MANY.search(str(error)):
                 raise
             raise ImapLoginError(f"the server refuses the login: {error}") from error
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.contract.header import unpack_header
 from bridge.store import offline
 from tests.bench.dovecot import PASSWORD, dovecot
 from tests.crash.mailbox_faults import FAULTS
@@ -74,7 +75,11 @@ class Story:
         """The same of the one story in which an own word cannot but come back as if a mail client had said it."""
         return self._played(self._echo)
 
-    def _played(self, play: Callable[[], list[str]]) -> list[str]:
+    def run_source(self, mails: int) -> list[str]:
+        """Mail that comes into the mailbox alone is kept and shown once, while the bridge, Dovecot and link die."""
+        return self._played(lambda: self._source(mails), "--source")
+
+    def _played(self, play: Callable[[], list[str]], *options: str) -> list[str]:
         with ExitStack() as stack:
             self._server = stack.enter_context(dovecot())
             self._link = stack.enter_context(Cuttable(lambda: ("127.0.0.1", self._server.imaps)))
@@ -90,11 +95,11 @@ class Story:
             until(lambda: self._system.facts("broker").get("mqtt"), what="the broker")
             self._start_bridge()
             self._server.deliver("alice", [])
-            self._add_mailbox()
+            self._add_mailbox(*options)
             self._phone = Phone(self._system, login)
             stack.callback(self._phone.close)
             self._client: MailClient | None = None
-            for _ in range(6):
+            for _ in range(0 if options else 6):
                 self._mail()
             return play()
 
@@ -204,6 +209,47 @@ class Story:
         self._server.start()
         return self._agreement()
 
+    def _source(self, mails: int) -> list[str]:
+        """Many are of several pieces; half have no Message-ID, by which a second copy would be known."""
+        wanted = [f"number {number}" for number in range(1, mails + 1)]
+        for number in range(1, mails + 1):
+            size = self._random.choice([10, 200_000, 600_000])
+            self._server.deliver("alice", [letter(number, size=size, message_id=number % 2 == 0)])
+            time.sleep(self._random.random() * 0.3)
+            self._random.choice([self._kill_at_once, self._kill_at_once, self._stop_server, self._cut, self._rest])()
+        findings: list[str] = []
+
+        def arrived() -> bool:
+            findings[:] = self._wrongly_fetched(wanted)
+            return not findings
+
+        with suppress(AssertionError):
+            until(arrived, what="all mails to be fetched")
+            time.sleep(1.0)  # so that nothing comes once more
+            arrived()
+        return findings
+
+    def _kill_at_once(self) -> None:
+        """What it was about to say does not matter: nobody says anything."""
+        self.kills += 1
+        self._system.stop(self._bridge, signal.SIGKILL)
+        self._start_bridge(dying="")
+
+    def _wrongly_fetched(self, wanted: list[str]) -> list[str]:
+        client = MailClient(self._server)
+        try:
+            read = [name for name, seen in client.seen().items() if seen]
+        finally:
+            client.close()
+        with offline.reading(self._system.state_dir / "postbell.db") as connection:
+            kept = sorted(unpack_header(row[0]).subject for row in connection.execute("SELECT header FROM message"))
+        found = [f"{name} is seen, and nobody read it" for name in read]
+        if kept != sorted(wanted):
+            found.append(f"kept are {kept}")
+        if self._phone.shown != set(wanted) or len(self._phone.shown_ever) > len(wanted):
+            found.append(f"shown are {self._phone.shown}, and {len(self._phone.shown_ever)} times something")
+        return found
+
     def _ask_until(self, number: int, *, seen: bool, what: str, holds: Callable[[], bool]) -> None:
         """A device says it until something holds, as devices do that get no answer."""
         self.fates[number].words.append(("device", seen))
@@ -237,11 +283,11 @@ class Story:
             self.kills += 1
             self._start_bridge()
 
-    def _add_mailbox(self) -> None:
+    def _add_mailbox(self, *options: str) -> None:
         secret = self._directory / "password"
         secret.write_text(PASSWORD + "\n")
         url = f"imaps://localhost:{self._link.port}"
-        self._system.run("mailbox", "add", "alice", url, "--login", "alice", "--password-file", str(secret))
+        self._system.run("mailbox", "add", "alice", url, "--login", "alice", "--password-file", str(secret), *options)
 
     def _mail_client(self) -> MailClient | None:
         if self._client is None:
@@ -348,13 +394,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--mutation", default="", choices=["", *FAULTS])
+    parser.add_argument(
+        "--source", action="store_true", help="STEPS mails come into the mailbox alone, and are fetched"
+    )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as directory:
         story = Story(Path(directory), seed=given.seed, mutation=given.mutation)
         begun = time.monotonic()
-        findings = story.run(given.steps)
+        findings = story.run_source(given.steps) if given.source else story.run(given.steps)
         took = time.monotonic() - begun
-        said = f"seed {given.seed}: {given.steps} steps, {story.kills} kills, {len(story.fates)} mails, {took:.0f} s"
+        mails = given.steps if given.source else len(story.fates)
+        said = f"seed {given.seed}: {given.steps} steps, {story.kills} kills, {mails} mails, {took:.0f} s"
         sys.stdout.write("\n".join([said, *findings, "both agree" if not findings else "they do not agree"]) + "\n")
     return 1 if findings else 0
 

@@ -22,3 +22,9 @@ def test_an_own_word_that_comes_back_is_nobodys_and_a_bridge_that_believes_it_is
         findings = Story(tmp_path / f"bridge{mutation}", seed=1, mutation=mutation).run_echo()
         told = [finding for finding in findings if "number 3 is True, and the last word was another" in finding]
         assert bool(told) == bool(mutation), findings
+
+
+def test_mail_that_is_fetched_comes_once_whatever_dies(tmp_path):
+    story = Story(tmp_path, seed=1)
+    assert story.run_source(12) == []
+    assert story.kills >= 4

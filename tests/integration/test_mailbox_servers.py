@@ -284,7 +284,8 @@ def test_a_server_that_stalls_is_given_up(tmp_path):
     following_alice(tmp_path, story, server, options=FollowOptions(answer_s=0.2))
 
 
-def test_a_login_that_is_refused_is_not_tried_again_but_one_that_cannot_be_now_is(tmp_path):
+@pytest.mark.parametrize("not_now", ["UNAVAILABLE", "ALERT Too many simultaneous connections. (Failure)"])
+def test_a_login_that_is_refused_is_not_tried_again_but_one_that_cannot_be_now_is(tmp_path, not_now):
     async def story(world):
         await until_on_loop(lambda: world.server.connections >= 3, what="tries")
         assert world.follower.standing.state is FollowState.CONNECTING
@@ -295,7 +296,7 @@ def test_a_login_that_is_refused_is_not_tried_again_but_one_that_cannot_be_now_i
         assert world.server.connections == tried
 
     with capture_logs() as logged:
-        following_alice(tmp_path, story, MailServer(refuses="UNAVAILABLE"))
+        following_alice(tmp_path, story, MailServer(refuses=not_now))
     assert [event["event"] for event in logged] == ["mailbox_lost", "mailbox_refused"]
 
 

@@ -52,7 +52,7 @@ class MailServer:
     gone: dict[int, int] = field(default_factory=dict)
     """UIDs of mails that went, and the count at which they did (RFC 7162 §3.2.6)."""
     refuses: str = ""
-    """The response code with which logins are refused, if they are."""
+    """The response code with which logins are refused, if they are, and perhaps the text behind it."""
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
     _idle: dict[asyncio.StreamWriter, bool] = field(default_factory=dict)
     _pending: dict[asyncio.StreamWriter, list[bytes]] = field(default_factory=dict)
@@ -134,7 +134,8 @@ class MailServer:
 
     def _login(self, *, right: bool) -> str:
         if self.refuses:
-            return f"NO [{self.refuses}] not now"
+            code, _, text = self.refuses.partition(" ")
+            return f"NO [{code}] {text or 'not now'}"
         return "OK come in" if right else "NO [AUTHENTICATIONFAILED] wrong"
 
     def _ends(self, command: str) -> str:
