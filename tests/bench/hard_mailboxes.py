@@ -2,10 +2,10 @@
 
     python -m tests.bench.hard_mailboxes [MAILS]
 
-A folder with very many mails, of which a few are recent, at a real Dovecot over TLS: until it is followed, and until
-it is again behind a lost connection. Then servers that send a literal of 2 GB, a line without an end, and answers
-without an end, on loopback: how many bytes of it the bridge took before it hung up, and how long that took. The peak
-is that of the kernel (VmHWM), begun anew before each.
+Servers that send a literal of 2 GB, a line without an end, and answers without an end, on loopback: how many bytes of
+it went out before the bridge hung up (what the kernel holds for both is part of that), and how long that took. Then a
+folder with very many mails at a real Dovecot over TLS, of which a few are recent: until it is followed, and until it is
+again behind a lost connection; and one of which all are. The peak is that of the kernel (VmHWM), begun anew each time.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench.dovecot import OWNER, dovecot
-from tests.support.mailbox import ALICE, follow, letter, wait_followed
+from bridge.store import offline
+from tests.bench.dovecot import OWNER, PASSWORD, dovecot
+from tests.support.mailbox import ALICE, MailClient, closing_all, follow, letter, wait_followed
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -103,16 +104,16 @@ class Endless:
             self.took_s = time.perf_counter() - begun
 
 
-def fill(server: Dovecot, mails: int) -> None:
+def fill(server: Dovecot, mails: int, *, recent: int, flags: str = "") -> None:
     """A Maildir with so many mails; all but the last few came long ago."""
     owner, box = pwd.getpwnam(OWNER), server.here / "mail" / "alice"
     server.deliver("alice", [])
     then = time.time() - LONG_AGO_S
     for number in range(mails):
-        path = box / "cur" / f"{1_600_000_000 + number}.bench.localhost:2,"
+        path = box / "cur" / f"{1_600_000_000 + number}.bench.localhost:2,{flags}"
         path.write_bytes(letter(number, size=500))
         os.chown(path, owner.pw_uid, owner.pw_gid)
-        if number < mails - RECENT:
+        if number < mails - recent:
             os.utime(path, (then, then))
 
 
@@ -124,7 +125,7 @@ def many(mails: int) -> str:
     ):
         system.add("alice")
         bridge = system.serve()
-        fill(server, mails)
+        fill(server, mails, recent=RECENT)
         system.send(letter(mails - 1, size=500), ALICE)
         peak, begun = Peak(bridge.pid), time.monotonic()
         follow(system, server)
@@ -138,6 +139,52 @@ def many(mails: int) -> str:
             f"a folder with {mails:,} mails: followed after {first_s:.1f} s, {first:.1f} MiB at most beside "
             f"{peak.before:.0f}; again after {time.monotonic() - begun:.1f} s, {peak.more:.1f} MiB\n"
         )
+
+
+def all_recent(mails: int) -> str:
+    """All of them came since `--since`, and were read: none is fetched, and all are known from then on."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        dovecot() as server,
+        System(Path(directory), POSTBELL_IMAP__CA_FILE=str(server.authority)) as system,
+    ):
+        system.add("alice")
+        bridge = system.serve()
+        fill(server, mails, recent=mails, flags="S")
+        since = time.strftime("%Y-%m-%d", time.gmtime(time.time() - LONG_AGO_S))
+        peak, begun = Peak(bridge.pid), time.monotonic()
+        system.run("mailbox", "add", "alice", *where(system, server), "--source", "--since", since)
+        until(lambda: connected(system), what="it to be followed", patience_s=600)
+        first, first_s = peak.more, time.monotonic() - begun
+        system.send(letter(mails + 1), ALICE)
+        server.deliver("alice", [letter(mails + 1)])
+        client = MailClient(server)
+        with closing_all(client):
+            until(lambda: known(system, mails + 1), what="the new mail to be known", patience_s=600)
+            peak, begun = Peak(bridge.pid), time.monotonic()
+            client.mark(mails + 1)
+            until(lambda: seen(system), what="it to be seen", patience_s=600)
+        return (
+            f"{mails:,} mails since --since: followed after {first_s:.0f} s, {first:.1f} MiB; from seen there to seen "
+            f"here {time.monotonic() - begun:.1f} s, {peak.more:.1f} MiB\n"
+        )
+
+
+def where(system: System, server: Dovecot) -> list[str]:
+    secret = system.directory / "imap.password"
+    secret.write_text(PASSWORD + "\n")
+    return [f"imaps://localhost:{server.imaps}", "--login", "alice", "--password-file", str(secret)]
+
+
+def known(system: System, mails: int) -> bool:
+    with offline.reading(system.state_dir / "postbell.db") as connection:
+        query = "SELECT count(*), count(number) FROM counterpart"
+        return bool(connection.execute(query).fetchone() == (mails, 1))
+
+
+def seen(system: System) -> bool:
+    with offline.reading(system.state_dir / "postbell.db") as connection:
+        return connection.execute("SELECT 1 FROM message WHERE seen").fetchone() is not None
 
 
 def connected(system: System) -> bool:
@@ -164,6 +211,7 @@ def main(mails: int) -> None:
     for what in ENDLESS:
         sys.stdout.write(endless(what))
     sys.stdout.write(many(mails))
+    sys.stdout.write(all_recent(mails))
 
 
 if __name__ == "__main__":
