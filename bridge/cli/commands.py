@@ -152,7 +152,7 @@ def config() -> Told:
 
 @Postbell.found_by
 def status() -> Told:
-    """Show listeners, users, live messages, and what waits for the broker."""
+    """Show listeners, users, live messages, what waits for the broker, and the mailboxes that are followed."""
     from bridge.cli import status as module
 
     return module.status
