@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from bridge.imap.lines import Response
 
+FLAGS_AT_ONCE = 2_000
+"""Mails whose flags are asked for in one command: some 45 bytes each."""
 SEARCHED_AT_ONCE = 20_000
 """The UIDs of so many mails go into one line, of whatever digits: eleven bytes each, beside 256 KiB."""
 LONGEST_SET = 6_000
@@ -84,6 +86,20 @@ def parts(exists: int) -> list[str]:
     starts = range(1, exists + 1, SEARCHED_AT_ONCE)
     last, *others = reversed(starts)
     return [f"{last}:* ", *(f"{start}:{start + SEARCHED_AT_ONCE - 1} " for start in others)]
+
+
+def pieces(uids: Sequence[int]) -> list[Sequence[int]]:
+    """UIDs, ascending, in as few pieces as lines of this length and answers of this size allow."""
+    found: list[Sequence[int]] = []
+    start, most = 0, FLAGS_AT_ONCE
+    while start < len(uids):
+        piece = uids[start : start + most]
+        if len(piece) > 1 and len(replies.uids_of(list(piece))) > LONGEST_SET:
+            most = len(piece) // 2
+            continue
+        found.append(piece)
+        start, most = start + len(piece), FLAGS_AT_ONCE
+    return found
 
 
 def command(name: str, *, more: str) -> str:

@@ -148,9 +148,10 @@ class ImapSession:
     async def seen(self, uids: Sequence[int]) -> dict[int, bool]:
         """Which of these mails there are, and whether each is seen."""
         found: dict[int, bool] = {}
-        for some in _pieces(uids):
+        for some in selecting.pieces(uids):
+            those = set(some)
             for mail in await self._fetch(some, "(UID FLAGS)"):
-                if mail.uid is not None and mail.uid in some and mail.seen is not None:
+                if mail.uid is not None and mail.uid in those and mail.seen is not None:
                     found[mail.uid] = mail.seen
         return found
 
@@ -179,7 +180,8 @@ class ImapSession:
         responses = await self._dialogue.command(command, expected=len(uids))
         found = [replies.fetched(response) for response in responses if replies.kind(response) == "FETCH"]
         self._note([response for response in responses if replies.kind(response) != "FETCH"])
-        self.news = self.news or any(mail.uid not in uids for mail in found)
+        asked = set(uids)
+        self.news = self.news or any(mail.uid not in asked for mail in found)
         return found
 
     def _note(self, responses: Sequence[Response]) -> None:

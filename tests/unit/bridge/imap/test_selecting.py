@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.imap import selecting
+from bridge.imap import replies, selecting
 from bridge.imap.errors import ImapError, ImapSyntaxError
 from bridge.imap.lines import Responses
 from bridge.imap.selecting import Meanwhile
@@ -76,3 +76,15 @@ def test_in_whatever_order_and_how_often_it_is_said_it_is_gone(ranges):
     everything = Known(uids=tuple(range(1, 61)))
     gone = {uid for first, last in ranges for uid in range(min(first, last), max(first, last) + 1)}
     assert set(opened(b"* VANISHED (EARLIER) " + said + b"\r\n", since=everything).meanwhile.gone) == gone
+
+
+@given(st.lists(st.integers(1, 4_294_967_295), unique=True, max_size=3000).map(sorted))
+def test_flags_are_asked_for_in_pieces_that_go_into_a_line(uids):
+    pieces = selecting.pieces(uids)
+    assert [uid for piece in pieces for uid in piece] == uids
+    assert all(len(replies.uids_of(list(piece))) <= selecting.LONGEST_SET for piece in pieces)
+    assert all(0 < len(piece) <= selecting.FLAGS_AT_ONCE for piece in pieces)
+
+
+def test_mails_that_follow_one_another_are_asked_for_with_few_words():
+    assert [len(piece) for piece in selecting.pieces(range(1, 5001))] == [2000, 2000, 1000]
