@@ -2775,7 +2775,7 @@ const { button, drawing, element } = $view_dom;
 
 const STATES = {
   new: "it has not been used yet", ok: "the last one was delivered",
-  failing: "the push service takes nothing", forgotten: "the push service has forgotten this device: switch it off and on",
+  failing: "the push service takes nothing",
 };
 
 function checks({ state, permission, standalone, ios, secure, worker, push, login }) {
@@ -2804,9 +2804,12 @@ function rung(push) {
   if (push === undefined) return [null, "Whether it rings while the page is closed is being asked…", ""];
   if (push instanceof Error) return [null, `Whether it rings while the page is closed is not known: ${push.message}.`, ""];
   if (!push.key) return [false, "The mail server has Web Push switched off.", "While a page of Postbell is open, it rings all the same."];
+  if (push.state === "forgotten") {
+    return [false, "The push service has forgotten this device.", "The page asks it anew when it is next opened, or now, below."];
+  }
   if (!push.endpoint) return [false, "Nothing rings while the page is closed.", "Switch it on below."];
   const words = STATES[push.state] ?? push.state;
-  return [push.state !== "failing" && push.state !== "forgotten", `It rings while the page is closed: ${words}.`, push.reason];
+  return [push.state !== "failing", `It rings while the page is closed: ${words}.`, push.reason];
 }
 
 class Why {
