@@ -67,7 +67,7 @@ class Requests:
         self._root = root
         self._monotonic = monotonic
         self._tally = tally or Tally()
-        courtesy = Courtesy(self._tally.accepted.total, monotonic=monotonic)
+        courtesy = Courtesy(self._tally.accepted.total)
         self._replies = Replies(publish=reply, root=root, chunk=chunk, tally=self._tally, courtesy=courtesy)
         self._allowances = Allowances(rate)
         self._at_once = asyncio.Semaphore(AT_ONCE)

@@ -9,7 +9,7 @@ import msgpack
 
 from bridge.directory import Directory, User
 from bridge.kept import StoredBody
-from bridge.requests.courtesy import BURST, PAUSE_S, RECENT_S, Courtesy
+from bridge.requests.courtesy import BURST, EACH_S, OWED_S, PAUSE_S, Courtesy
 from bridge.requests.requests import Requests
 from bridge.tally import Tally
 from tests.support.rung import RingsNobody
@@ -17,29 +17,29 @@ from tests.support.rung import RingsNobody
 RAW = bytes(range(250))
 
 
-def test_it_waits_while_mail_comes_and_for_no_longer():
+def test_it_waits_for_mail_that_came_meanwhile_and_for_nothing_else():
     async def ask():
-        accepted, now, waits = [5], [100.0], []
+        accepted, waits = [5], []
 
         async def sleep(seconds):
             waits.append(seconds)
 
-        courtesy = Courtesy(lambda: accepted[0], monotonic=lambda: now[0], sleep=sleep)
+        courtesy = Courtesy(lambda: accepted[0], sleep=sleep)
 
-        async def send(chunks):
+        async def waited(chunks):
+            waits.clear()
             for _ in range(chunks):
                 await courtesy.yield_to_mail()
+            return waits
 
-        await send(BURST)
-        assert not waits
-        accepted[0] = 15  # many at once
-        await send(3 * BURST - 1)
-        assert waits == [PAUSE_S] * 2
-        await send(1)
-        assert waits == [PAUSE_S] * 3
-        now[0] += RECENT_S
-        await send(BURST)
-        assert len(waits) == 3
+        assert await waited(BURST) == []
+        accepted[0] += 1
+        assert await waited(BURST - 1) == []
+        assert await waited(1) == [EACH_S]
+        assert await waited(3 * BURST) == []
+        accepted[0] += 1000  # at once
+        assert await waited(3 * BURST) == [PAUSE_S, OWED_S - PAUSE_S]
+        assert await waited(BURST) == []
 
     asyncio.run(ask())
 
@@ -51,10 +51,11 @@ def test_all_who_read_wait_in_line():
 
         async def sleep(seconds):
             begun.put_nowait(seconds)
+            accepted[0] += 100
             await over.get()
 
-        courtesy = Courtesy(lambda: accepted[0], monotonic=lambda: 0.0, sleep=sleep)
-        accepted[0] = 2
+        courtesy = Courtesy(lambda: accepted[0], sleep=sleep)
+        accepted[0] += 100
 
         async def read(number):
             await courtesy.yield_to_mail()
