@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 BURST = 8
 """So many chunks go out together, as each alone would wake three processes."""
@@ -30,10 +31,22 @@ class Courtesy:
     ) -> None:
         self._accepted = accepted
         self._sleep = sleep
-        self._before = accepted()
+        self._before = 0
         self._owed_s = 0.0
         self._chunks = 0
         self._turn = asyncio.Lock()
+        self._reading = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A body is read until the block ends; what came while none was is not waited for."""
+        if not self._reading:
+            self._before = self._accepted()
+        self._reading += 1
+        try:
+            yield
+        finally:
+            self._reading -= 1
 
     async def yield_to_mail(self) -> None:
         """To be called for each chunk: waits after some if mail came meanwhile; all who ask wait in line."""

@@ -75,13 +75,14 @@ class Replies:
         most = max(1, total) if answer.whole else CHUNKS_PER_REQUEST * self.chunk
         offset, limit = requests.window(answer.window, total=total, most=most)
         end = min(total, offset + limit)
-        while True:
-            chunk = answer.content[offset : min(end, offset + self.chunk)]
-            await self.send(path, requests.pack_reply(request_id, offset=offset, total=total, chunk=chunk))
-            offset += len(chunk)
-            if offset >= end:
-                break
-            await self._courtesy.yield_to_mail()
+        with self._courtesy.reading():
+            while True:
+                chunk = answer.content[offset : min(end, offset + self.chunk)]
+                await self.send(path, requests.pack_reply(request_id, offset=offset, total=total, chunk=chunk))
+                offset += len(chunk)
+                if offset >= end:
+                    break
+                await self._courtesy.yield_to_mail()
 
     async def decline(self, path: ReturnPath, request_id: int, status: int, text: str) -> None:
         """Say that a request was not done, and why."""

@@ -32,21 +32,25 @@ def test_it_waits_for_mail_that_came_meanwhile_and_for_nothing_else():
                 await courtesy.yield_to_mail()
             return waits
 
-        assert await waited(BURST) == []
-        accepted[0] += 1
-        assert await waited(BURST - 1) == []
-        assert await waited(1) == [EACH_S]
-        assert await waited(3 * BURST) == []
-        accepted[0] += 1000  # at once
-        assert await waited(3 * BURST) == [PAUSE_S, OWED_S - PAUSE_S]
-        assert await waited(BURST) == []
+        with courtesy.reading():
+            assert await waited(BURST) == []
+            accepted[0] += 1
+            assert await waited(BURST - 1) == []
+            assert await waited(1) == [EACH_S]
+            assert await waited(3 * BURST) == []
+            accepted[0] += 1000  # at once
+            assert await waited(3 * BURST) == [PAUSE_S, OWED_S - PAUSE_S]
+            assert await waited(BURST) == []
+        accepted[0] += 1000  # while nothing is read
+        with courtesy.reading(), courtesy.reading():
+            assert await waited(BURST) == []
 
     asyncio.run(ask())
 
 
 def test_all_who_read_wait_in_line():
     async def ask():
-        accepted, done = [1], []
+        accepted, done = [100], []
         begun, over = asyncio.Queue(), asyncio.Queue()
 
         async def sleep(seconds):
@@ -55,7 +59,6 @@ def test_all_who_read_wait_in_line():
             await over.get()
 
         courtesy = Courtesy(lambda: accepted[0], sleep=sleep)
-        accepted[0] += 100
 
         async def read(number):
             await courtesy.yield_to_mail()
