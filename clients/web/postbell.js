@@ -701,6 +701,51 @@ class Backoff {
 }
 return { Backoff };
 })();
+const $mqtt_inflow = (() => {
+class Inflow {
+  #received;
+  #acknowledge;
+  #failed;
+  #connection = null;
+  #waiting = [];
+  #busy = false;
+
+  constructor({ received, acknowledge, failed }) {
+    this.#received = received;
+    this.#acknowledge = acknowledge;
+    this.#failed = failed;
+  }
+
+  over(connection) {
+    this.#connection = connection;
+    this.#waiting = [];
+  }
+
+  add(message) {
+    this.#waiting.push(message);
+    void this.#drain(this.#connection);
+  }
+
+  async #drain(connection) {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      while (this.#waiting.length) {
+        const messages = this.#waiting.splice(0);
+        await this.#received(messages);
+        if (connection !== this.#connection) break;
+        for (const { qos, packetId } of messages) if (qos) this.#acknowledge(packetId);
+      }
+    } catch (error) {
+      if (connection === this.#connection) this.#failed(error);
+    } finally {
+      this.#busy = false;
+      if (this.#connection && this.#connection !== connection && this.#waiting.length) void this.#drain(this.#connection);
+    }
+  }
+}
+return { Inflow };
+})();
 const $mqtt_reasons = (() => {
 const IN_WORDS = new Map([
   [0x80, "unspecified error"], [0x81, "malformed packet"], [0x82, "protocol error"], [0x84, "unsupported version"],
@@ -993,6 +1038,7 @@ return { CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT, LONGEST_PACKET,
 })();
 const $mqtt_connection = (() => {
 const { Backoff } = $backoff;
+const { Inflow } = $mqtt_inflow;
 const { Lessons } = $mqtt_lessons;
 const {
   CONNACK, DISCONNECT, GOODBYE, PINGREQ, PINGRESP, PUBLISH, PacketReader, RETAINED_ALWAYS, RETAINED_IF_NEW, SUBACK,
@@ -1010,8 +1056,11 @@ class Connection {
   #lessons = new Lessons();
   #packetId = 0;
   #subscribing = 0;
-  #waiting = [];
-  #draining = false;
+  #inflow = new Inflow({
+    received: (messages) => this.listener.received(messages),
+    acknowledge: (packetId) => this.#send(puback(packetId)),
+    failed: (error) => this.drop(`mail could not be stored: ${error.message}`),
+  });
   #pinging = false;
   #reason = "";
   #atOnce = false;
@@ -1039,6 +1088,7 @@ class Connection {
     const socket = this.open(this.url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    this.#inflow.over(socket);
     const mine = (handle) => (event) => socket === this.#socket && handle(event);
     socket.onopen = mine(() => this.#dialled());
     socket.onmessage = mine((event) => this.#came(new Uint8Array(event.data)));
@@ -1107,8 +1157,7 @@ class Connection {
         return this.#answer(packet);
       case PUBLISH:
         this.backoff.reset(); // a link that carries mail is worth coming back to soon
-        this.#waiting.push(packet);
-        return void this.#drain(this.#socket);
+        return this.#inflow.add(packet);
       case SUBACK:
         return this.#subscribed(packet);
       case PINGRESP:
@@ -1157,24 +1206,6 @@ class Connection {
     }
   }
 
-  async #drain(socket) {
-    if (this.#draining) return;
-    this.#draining = true;
-    try {
-      while (this.#waiting.length) {
-        const messages = this.#waiting.splice(0);
-        await this.listener.received(messages);
-        if (socket !== this.#socket) break;
-        for (const { qos, packetId } of messages) if (qos) this.#send(puback(packetId));
-      }
-    } catch (error) {
-      if (socket === this.#socket) this.drop(`mail could not be stored: ${error.message}`);
-    } finally {
-      this.#draining = false;
-      if (this.#socket && this.#socket !== socket && this.#waiting.length) void this.#drain(this.#socket);
-    }
-  }
-
 
   #conclude({ name, reason, atOnce }) {
     if (!name) return this.drop(reason, { atOnce });
@@ -1194,7 +1225,7 @@ class Connection {
   #release() {
     const socket = this.#socket;
     this.#socket = null;
-    this.#waiting = [];
+    this.#inflow.over(null);
     this.#pinging = false;
     this.#clear("answer");
     this.#clear("ping");

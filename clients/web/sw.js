@@ -1,7 +1,7 @@
 // The service worker: keeps the page for when there is no network, shows HTML bodies in a cell of their own, and rings.
 
 // Written by `make map`, from the files themselves: another version is fetched and takes the place of this one.
-const VERSION = "67afd88da7e40da7";
+const VERSION = "237a40d93e8f08b7";
 const FILES = ["./", "app.css", "icon.svg", "manifest.webmanifest", "postbell.js"];
 
 const PAGE = `page-${VERSION}`, BODIES = "bodies";

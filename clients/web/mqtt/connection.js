@@ -4,6 +4,7 @@
 // WebSocket, or whatever looks like one; clock and timers are passed in.
 
 import { Backoff } from "../backoff.js";
+import { Inflow } from "./inflow.js";
 import { Lessons } from "./lessons.js";
 import {
   CONNACK, DISCONNECT, GOODBYE, PINGREQ, PINGRESP, PUBLISH, PacketReader, RETAINED_ALWAYS, RETAINED_IF_NEW, SUBACK,
@@ -32,8 +33,11 @@ export class Connection {
   #lessons = new Lessons();
   #packetId = 0;
   #subscribing = 0;
-  #waiting = [];
-  #draining = false;
+  #inflow = new Inflow({
+    received: (messages) => this.listener.received(messages),
+    acknowledge: (packetId) => this.#send(puback(packetId)),
+    failed: (error) => this.drop(`mail could not be stored: ${error.message}`),
+  });
   #pinging = false;
   #reason = "";
   #atOnce = false;
@@ -63,6 +67,7 @@ export class Connection {
     const socket = this.open(this.url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    this.#inflow.over(socket);
     const mine = (handle) => (event) => socket === this.#socket && handle(event);
     socket.onopen = mine(() => this.#dialled());
     socket.onmessage = mine((event) => this.#came(new Uint8Array(event.data)));
@@ -138,8 +143,7 @@ export class Connection {
         return this.#answer(packet);
       case PUBLISH:
         this.backoff.reset(); // a link that carries mail is worth coming back to soon
-        this.#waiting.push(packet);
-        return void this.#drain(this.#socket);
+        return this.#inflow.add(packet);
       case SUBACK:
         return this.#subscribed(packet);
       case PINGRESP:
@@ -190,25 +194,6 @@ export class Connection {
     }
   }
 
-  /** One after the other: what waits is recorded together, and then acknowledged in the order in which it came. */
-  async #drain(socket) {
-    if (this.#draining) return;
-    this.#draining = true;
-    try {
-      while (this.#waiting.length) {
-        const messages = this.#waiting.splice(0);
-        await this.listener.received(messages);
-        if (socket !== this.#socket) break;
-        for (const { qos, packetId } of messages) if (qos) this.#send(puback(packetId));
-      }
-    } catch (error) {
-      if (socket === this.#socket) this.drop(`mail could not be stored: ${error.message}`);
-    } finally {
-      this.#draining = false;
-      if (this.#socket && this.#socket !== socket && this.#waiting.length) void this.#drain(this.#socket);
-    }
-  }
-
   // --- the end of a connection ------------------------------------------------------------------------------------------
 
   /** What becomes of it by a verdict of the lessons. */
@@ -230,7 +215,7 @@ export class Connection {
   #release() {
     const socket = this.#socket;
     this.#socket = null;
-    this.#waiting = [];
+    this.#inflow.over(null);
     this.#pinging = false;
     this.#clear("answer");
     this.#clear("ping");
