@@ -1,4 +1,4 @@
-"""Who gets mail for an address: a pure look-up over a frozen picture of the users.
+"""Who gets mail for an address: a few questions to a book of who is registered. Pure.
 
 Rules: the domain is compared without case (RFC 5321 §2.4), as A-label where it is international;
 the local part is looked up exactly first and then without case, since §4.1.1.3 leaves its meaning
@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Protocol
 
 from bridge.errors import MalformedAddressError, UnknownUserError
 from bridge.model import Recipient
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 SEPARATOR = "+"
 COPY_DOMAIN = "postbell.invalid"
@@ -45,86 +41,51 @@ class User:
     name: str
 
 
-def _nothing() -> Mapping[Any, Any]:
-    return MappingProxyType({})
+class AddressBook(Protocol):
+    """Who is registered, asked for one thing at a time. Addresses are as `normalise` gives them."""
+
+    def owner(self, address: str) -> User | None:
+        """Who has this address, or is the `@domain` that it is."""
+
+    def alike(self, address: str) -> User | None:
+        """Who has an address that differs in case alone; of several the first in the order of their characters."""
+
+    def has_domain(self, domain: str) -> bool:
+        """Whether anybody has an address of this domain."""
+
+    def postmaster(self) -> User | None:
+        """Who registered `postmaster` of any domain, else the first user; none without users.
+
+        The doctor's are not of those who would.
+        """
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """All users and addresses at one moment. Made by `of`; every question to it is a look-up, never a walk.
-
-    The keys of `addresses` are normalised addresses and `@domain`. What follows them is made of the
-    two: addresses without case (of two that differ in case alone, the first in the order of their
-    characters), users by name, all domains, and who gets postmaster's mail (None without users). The
-    doctor's are not of those who would.
-    """
-
-    users: Mapping[int, User] = field(default_factory=_nothing)
-    addresses: Mapping[str, int] = field(default_factory=_nothing)
-    folded: Mapping[str, str] = field(default_factory=_nothing, repr=False)
-    names: Mapping[str, User] = field(default_factory=_nothing, repr=False)
-    domains: frozenset[str] = frozenset()
-    postmaster: int | None = None
-
-    @classmethod
-    def of(cls, users: Iterable[User], addresses: Iterable[tuple[str, int]]) -> Directory:
-        """A directory of these users and `(address, user_id)` pairs; the addresses as `normalise` gives them."""
-        by_id, exact = {user.user_id: user for user in users}, dict(addresses)
-        folded: dict[str, str] = {}
-        domains: set[str] = set()
-        postmaster: int | None = None
-        for address, user_id in exact.items():
-            key = address.casefold()
-            if key not in folded or address < folded[key]:
-                folded[key] = address
-            local, _, domain = key.rpartition("@")
-            domains.add(domain)
-            if local == "postmaster" and postmaster is None:
-                postmaster = user_id
-        return cls(
-            users=MappingProxyType(by_id),
-            addresses=MappingProxyType(exact),
-            folded=MappingProxyType(folded),
-            names=MappingProxyType({user.name: user for user in by_id.values()}),
-            domains=frozenset(domains),
-            postmaster=_first(by_id.values()) if postmaster is None else postmaster,
-        )
-
-    def named(self, name: str) -> User | None:
-        """The user of that name, or None."""
-        return self.names.get(name)
-
-    def resolve(self, address: str) -> Recipient:
-        """Whose address this is; raises UnknownUserError or MalformedAddressError."""
-        if address.casefold() == "postmaster":
-            return self._recipient(address, self.postmaster, "")
-        local, domain = split(address)
-        if domain == COPY_DOMAIN and "=" in local:
-            local, domain = split("@".join(local.rsplit("=", 1)))
-        found, detail = self._find(f"{local}@{domain}"), ""
-        if found is None and SEPARATOR in local:
-            base, _, detail = local.partition(SEPARATOR)
-            found = self._find(f"{base}@{domain}") if base else None
-        if found is None:
-            found, detail = self.addresses.get(f"@{domain}"), ""
-        if found is None and local.casefold() == "postmaster" and domain in self.domains:
-            found = self.postmaster
-        return self._recipient(address, found, detail)
-
-    def _find(self, address: str) -> int | None:
-        found = self.addresses.get(address)
-        if found is None and (registered := self.folded.get(address.casefold())) is not None:
-            found = self.addresses[registered]
-        return found
-
-    def _recipient(self, address: str, user_id: int | None, detail: str) -> Recipient:
-        if user_id is None:
-            raise UnknownUserError(f"no user has the address {address}")
-        return Recipient(address, user_id, self.users[user_id].name, clean_detail(detail))
+def resolve(address: str, book: AddressBook) -> Recipient:
+    """Whose address this is; raises UnknownUserError or MalformedAddressError. A handful of questions to the book."""
+    if address.casefold() == "postmaster":
+        return _recipient(address, book.postmaster(), "")
+    local, domain = split(address)
+    if domain == COPY_DOMAIN and "=" in local:
+        local, domain = split("@".join(local.rsplit("=", 1)))
+    found, detail = _find(f"{local}@{domain}", book), ""
+    if found is None and SEPARATOR in local:
+        base, _, detail = local.partition(SEPARATOR)
+        found = _find(f"{base}@{domain}", book) if base else None
+    if found is None:
+        found, detail = book.owner(f"@{domain}"), ""
+    if found is None and local.casefold() == "postmaster" and book.has_domain(domain):
+        found = book.postmaster()
+    return _recipient(address, found, detail)
 
 
-def _first(users: Iterable[User]) -> int | None:
-    return min((user.user_id for user in users if not user.name.startswith(PROBES)), default=None)
+def _find(address: str, book: AddressBook) -> User | None:
+    return book.owner(address) or book.alike(address)
+
+
+def _recipient(address: str, user: User | None, detail: str) -> Recipient:
+    if user is None:
+        raise UnknownUserError(f"no user has the address {address}")
+    return Recipient(address, user.user_id, user.name, clean_detail(detail))
 
 
 def normalise(address: str) -> str:

@@ -38,7 +38,6 @@ from bridge.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from bridge.directory import Directory
     from bridge.kept import Kept
     from bridge.model import Body, Envelope, Extract, Recipient
 
@@ -58,6 +57,16 @@ class Keeper(Protocol):
         removed meanwhile has none. `header` is without a detail, `message_id` the Message-ID field
         (RFC 5322 §3.6.4). Fails with StoreUnavailableError or StoreCorruptError; then nothing was kept.
         """
+
+
+class Whose(Protocol):
+    """What the intake needs of the directory."""
+
+    def known(self, address: str) -> Recipient | None:
+        """Whose address this is, if that can be said at once."""
+
+    async def resolve(self, address: str) -> Recipient:
+        """Whose address this is; raises UnknownUserError, MalformedAddressError or a store error."""
 
 
 class Discard(Protocol):
@@ -119,7 +128,7 @@ class MailReader:
 class Intake:
     """Accepts envelopes.
 
-    `directory` gives the users as they are now, `full` the ids of those who have as many messages
+    `directory` knows the users as they are now, `full` gives the ids of those who have as many messages
     as one may have. `reader.beliefs` may be replaced at any time.
     """
 
@@ -127,7 +136,7 @@ class Intake:
         self,
         *,
         store: Keeper,
-        directory: Callable[[], Directory],
+        directory: Whose,
         discard: Discard,
         beliefs: Beliefs = BELIEFS,
         full: Callable[[], Collection[int]] = frozenset,
@@ -151,9 +160,21 @@ class Intake:
             tally=self._tally,
         )
 
-    def resolve(self, address: str) -> Recipient:
-        """Whose address it is; raises UnknownUserError, OverQuotaError or MalformedAddressError."""
-        return resolve(address, self._directory(), self._full())
+    def known(self, address: str) -> Recipient | None:
+        """Whose address it is, if that can be said at once; raises OverQuotaError."""
+        found = self._directory.known(address)
+        return None if found is None else with_room(found, self._full())
+
+    async def resolve(self, address: str) -> Recipient:
+        """Whose address it is.
+
+        Raises UnknownUserError, OverQuotaError, MalformedAddressError or StoreUnavailableError.
+        """
+        try:
+            return with_room(await self._directory.resolve(address), self._full())
+        except StoreCorruptError as error:
+            log.error("store_damaged", reason=str(error))  # noqa: TRY400 - it says itself what to do
+            raise StoreUnavailableError(str(error)) from error
 
     async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
         """Keep a message for all its recipients; one reply each, in their order (RFC 2033 §4.2).
@@ -221,9 +242,8 @@ class Intake:
                 log.error("rules_unreadable", user=each.user, command=f"postbell user rules {each.user} --clear")
 
 
-def resolve(address: str, directory: Directory, full: Collection[int]) -> Recipient:
-    """Whose address it is; raises UnknownUserError, OverQuotaError or MalformedAddressError."""
-    recipient = directory.resolve(address)
+def with_room(recipient: Recipient, full: Collection[int]) -> Recipient:
+    """The recipient, if they may have more messages; raises OverQuotaError."""
     if recipient.user_id in full:
         raise OverQuotaError(f"{recipient.user} has too many messages")
     return recipient

@@ -163,7 +163,7 @@ class Bridge:
         if self.announcing is not None:
             self.announcing.wake()
         if self.crew is not None:
-            self.crew.tell_directory()
+            self.crew.tell_people()
 
     def _full_changed(self) -> None:
         if self.crew is not None:
@@ -227,7 +227,7 @@ class Bridge:
     def _make_intake(self, given: Adjustable) -> Intake:
         return Intake(
             store=self.mailbox,
-            directory=self.directory.current,
+            directory=self.directory,
             discard=self.spool.discard,
             beliefs=given.beliefs,
             full=lambda: self.lifetimes.full,
@@ -242,7 +242,7 @@ class Bridge:
             return None
         needs = CrewNeeds(
             settings=lambda name: worker_settings(self.settings, name),
-            directory=self.directory.current,
+            resolve=self.directory.resolve,
             full=lambda: self.lifetimes.full,
             keep=self.intake.keep,
             check_login=self.store.reading(logins.check_sender),
@@ -305,7 +305,7 @@ class Bridge:
         return Requests(
             store=self.mailbox,
             pushing=self.pushing,
-            directory=self.directory.current,
+            named=self.directory.named,
             load=Bodies(self.spool).load,
             reply=self.connected.reply,
             root=self.settings.mqtt.root,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from bridge.daemon import frames
+from bridge.errors import MalformedAddressError, UnknownUserError
 from bridge.ingress.sessions import STOP_S
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from bridge.daemon.worker_settings import WorkerSettings
-    from bridge.directory import Directory
     from bridge.intake import ReadMail
-    from bridge.model import Envelope
+    from bridge.model import Envelope, Recipient
     from bridge.publish.backoff import Backoff
     from bridge.reply import Reply
     from bridge.tally import Tally
@@ -74,7 +74,7 @@ class CrewNeeds:
     """What the bridge gives its workers: `settings` of a worker by its name, what it asks, and who has gone."""
 
     settings: Callable[[str], WorkerSettings]
-    directory: Callable[[], Directory]
+    resolve: Callable[[str], Awaitable[Recipient]]
     full: Callable[[], Collection[int]]
     keep: Keep
     check_login: Callable[[str, str], Awaitable[bool]]
@@ -140,21 +140,15 @@ class Crew:
         for hand in self._hands:
             hand.line.say("settings", self._needs.settings(hand.name).packed())
 
-    def tell_directory(self) -> None:
-        """The directory has changed."""
-        frame = self._directory()
+    def tell_people(self) -> None:
+        """People have changed: whose an address is has to be asked anew."""
         for hand in self._hands:
-            hand.line.say(*frame)
+            hand.line.say("people")
 
     def tell_full(self) -> None:
         """Somebody's box is full, or not any more."""
         for hand in self._hands:
             hand.line.say("full", list(self._needs.full()))
-
-    def _directory(self) -> frames.Frame:
-        directory = self._needs.directory()
-        users = [(user.user_id, user.name) for user in directory.users.values()]
-        return ("directory", users, list(directory.addresses.items()))
 
     # --- their processes -------------------------------------------------------------------------------------
 
@@ -210,7 +204,6 @@ class Crew:
                 raise
         self._hands.append(hand)
         line.say("settings", self._needs.settings(name).packed())
-        line.say(*self._directory())
         line.say("full", list(self._needs.full()))
         line.say("begin")
         log.info("worker_started", worker=name, pid=hand.process.pid)
@@ -244,6 +237,8 @@ class Crew:
         name, *values = frame
         if name == "mail":
             self._start(self._keep(hand, *values))
+        elif name == "whose":
+            self._start(self._resolve(hand, *values))
         elif name == "counted":
             self._counted(*values)
         elif name == "left":
@@ -260,6 +255,17 @@ class Crew:
         except Exception:  # the worker's edge: whatever is wrong with us, the sender is to try again
             hand.line.say("answer", number, None)
             log.exception("worker_mail_failed", worker=hand.name)
+        else:
+            hand.line.say("answer", number, answer)
+
+    async def _resolve(self, hand: _Hand, number: int, address: str) -> None:
+        try:
+            answer = frames.recipient(await self._needs.resolve(address))
+        except (UnknownUserError, MalformedAddressError) as error:
+            hand.line.say("answer", number, frames.recipient(error))
+        except Exception:  # as above
+            hand.line.say("answer", number, None)
+            log.exception("worker_look_up_failed", worker=hand.name)
         else:
             hand.line.say("answer", number, answer)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
 
+from bridge.errors import MalformedAddressError, UnknownUserError
 from bridge.intake import ReadMail
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.reply import Reply
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Frame = tuple[Any, ...]
 
 _UNBOUNDED = 0
-"""A frame is as large as a mail in memory, or as a directory; who says it is a process of our own."""
+"""A frame is as large as a mail in memory; who says it is a process of our own."""
 _ANY_TEXT = "surrogatepass"
 
 
@@ -108,6 +109,21 @@ def mail_of(values: Frame) -> tuple[Envelope, ReadMail]:
     sender, recipients, body, protocol, peer, header, message_id, list_id = values
     envelope = Envelope(sender, tuple(Recipient(*to) for to in recipients), Body(*body), protocol, peer)
     return envelope, ReadMail(Header(*header), message_id, list_id)
+
+
+def recipient(found: Recipient | UnknownUserError | MalformedAddressError) -> Frame:
+    """Whose an address is, or why it is nobody's, as values."""
+    if isinstance(found, Recipient):
+        return (found.address, found.user_id, found.user, found.detail)
+    return (isinstance(found, UnknownUserError), str(found))
+
+
+def recipient_of(values: Frame) -> Recipient:
+    """Whose an address is, from its values; raises UnknownUserError or MalformedAddressError."""
+    if len(values) == 2:
+        unknown, why = values
+        raise (UnknownUserError if unknown else MalformedAddressError)(why)
+    return Recipient(*values)
 
 
 def replies(some: Sequence[Reply]) -> Frame:

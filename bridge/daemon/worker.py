@@ -2,8 +2,8 @@
 
 Connections come from the bridge, which has accepted and counted them (`crew.py`). A mail goes to the bridge when it has
 been read, and is answered 250 when the bridge says that it is on disk. Whatever a worker knows it was told by the
-bridge: settings, the directory, whose box is full. When the bridge is gone the worker ends, and with it its sessions;
-who has no 250 tries again.
+bridge: settings, whose box is full, and, when it asks, whose an address is. When the bridge is gone the worker ends,
+and with it its sessions; who has no 250 tries again.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import pickle
 import signal
 import socket
 import sys
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from bridge.daemon import frames, logs
-from bridge.directory import Directory, User
 from bridge.errors import ConfigurationError, SmtpError, StoreUnavailableError
 from bridge.ingress import Ingress
-from bridge.intake import MailReader, refusals, resolve
+from bridge.intake import MailReader, refusals, with_room
 from bridge.spool import Spool
 from bridge.tally import Tally
 
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16
 """Connections taken in one turn of the loop."""
+KEPT = 4096
+"""Addresses of which a worker keeps in mind whose they are, until people change."""
 NOTE_BYTES = 64
 """What comes with a connection: its number, its listener, and how many frames were said before it."""
 
@@ -44,10 +45,11 @@ log = structlog.get_logger()
 
 
 class FarIntake:
-    """The intake as sessions here see it: addresses are looked up and mail is read here, and kept by the bridge."""
+    """The intake as sessions here see it: mail is read here, and kept by the bridge, which knows whose it is."""
 
     def __init__(self, line: frames.WorkerLine, *, reader: MailReader, tally: Tally) -> None:
-        self.directory = Directory()
+        self._recipients: OrderedDict[str, Recipient] = OrderedDict()
+        self._changes = 0
         self.full: frozenset[int] = frozenset()
         self._line = line
         self.reader = reader
@@ -55,9 +57,31 @@ class FarIntake:
         self._asked = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
 
-    def resolve(self, address: str) -> Recipient:
-        """Whose address it is; raises UnknownUserError, OverQuotaError or MalformedAddressError."""
-        return resolve(address, self.directory, self.full)
+    def known(self, address: str) -> Recipient | None:
+        """Whose address it is, if the bridge has said so before; raises OverQuotaError."""
+        found = self._recipients.get(address)
+        if found is None:
+            return None
+        self._recipients.move_to_end(address)
+        return with_room(found, self.full)
+
+    async def resolve(self, address: str) -> Recipient:
+        """Whose address it is, as the bridge says; raises SmtpError."""
+        changes = self._changes
+        answer = await self._ask("whose", address)
+        if answer is None:
+            raise StoreUnavailableError("the bridge could not look, and has said why")
+        found = frames.recipient_of(answer)
+        if changes == self._changes:  # else it may be of before
+            self._recipients[address] = found
+            if len(self._recipients) > KEPT:
+                self._recipients.popitem(last=False)
+        return with_room(found, self.full)
+
+    def forget_people(self) -> None:
+        """People have changed."""
+        self._changes += 1
+        self._recipients.clear()
 
     async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
         """Read a mail and have the bridge keep it; a reply of 250 means that it is on disk there."""
@@ -121,7 +145,7 @@ class Worker:
         """Connections that came before what the bridge had said before them."""
         self._does: dict[str, Callable[..., None]] = {
             "settings": self._use,
-            "directory": self._know,
+            "people": self._intake.forget_people,
             "full": self._know_full,
             "begin": self._begin,
             "answer": self._intake.answered,
@@ -162,9 +186,6 @@ class Worker:
                 log.warning("certificate_not_used", reason=str(error))
         self._intake.reader.beliefs = settings.beliefs
         self._verbosity.set(settings.log_level)
-
-    def _know(self, users: Any, addresses: Any) -> None:
-        self._intake.directory = Directory.of((User(*user) for user in users), addresses)
 
     def _know_full(self, users: Any) -> None:
         self._intake.full = frozenset(users)

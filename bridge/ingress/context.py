@@ -45,7 +45,7 @@ class IngressContext:
             hostname=self.hostname,
             max_size=self.max_size,
             limits=self.limits,
-            resolve=self.intake.resolve,
+            known=self.intake.known,
             tls=self.tls is not None,
             logins=self.check_login is not None,
             any_login=self.trust.any_login,

@@ -29,6 +29,7 @@ from bridge.ingress.session import (
     delivered,
     logged_in,
     overlong,
+    recipient_found,
 )
 
 if TYPE_CHECKING:
@@ -190,6 +191,8 @@ class Conversation(Connection):
         elif answer.then is Next.TLS:
             self._incoming.forget()
             self._work_on(self._encrypt(), name="smtp-tls")
+        elif answer.then is Next.RECIPIENT:
+            self._work_on(self._look_up(answer.address), name="smtp-recipient")
         elif answer.then is Next.LOGIN:
             self._log_in(answer.login)
 
@@ -248,6 +251,12 @@ class Conversation(Connection):
         self._session.encrypted()
         if begun:
             self._greet()
+
+    async def _look_up(self, address: str) -> SessionAnswer:
+        try:
+            return recipient_found(self._session, await self._context.intake.resolve(address))
+        except SmtpError as error:
+            return self._session.refuse(error.reply)
 
     def _log_in(self, login: tuple[str, str] | None) -> None:
         if login is None:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 class Intake(Protocol):
     """Where mail goes that the ingress has received completely."""
 
-    def resolve(self, address: str) -> Recipient:
-        """Whose address this is, at once; raises UnknownUserError or MalformedAddressError."""
+    def known(self, address: str) -> Recipient | None:
+        """Whose address this is, if that can be said at once, else it has to be looked up; raises SmtpError."""
+
+    async def resolve(self, address: str) -> Recipient:
+        """Whose address this is; raises SmtpError."""
 
     async def accept(self, envelope: Envelope) -> tuple[Reply, ...]:
         """Keep a mail; one reply for each of `envelope.recipients`, in their order.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import SmtpError
 from bridge.ingress import logins, replies
@@ -36,6 +36,8 @@ class Next(Enum):
     """The data of a mail (RFC 5321 §4.1.1.4)."""
     TLS = auto()
     """A handshake (RFC 3207)."""
+    RECIPIENT = auto()
+    """Whose the address in the answer is has to be looked up."""
     LOGIN = auto()
     """Whether the login in the answer is right has to be found out; none means that any is."""
     CLOSE = auto()
@@ -48,6 +50,10 @@ class SessionAnswer(NamedTuple):
     replies: tuple[Reply | bytes, ...]
     then: Next = Next.COMMAND
     login: tuple[str, str] | None = None
+    address: str = ""
+
+
+RECIPIENT_OK: Final = SessionAnswer((replies.RECIPIENT_OK,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +73,15 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionTerms:
-    """What holds for all sessions of a listener; `resolve` says whose an address is, or raises SmtpError."""
+    """What holds for all sessions of a listener.
+
+    `known` says whose an address is, if that can be said at once, or raises SmtpError.
+    """
 
     hostname: str
     max_size: int
     limits: SessionLimits
-    resolve: Callable[[str], Recipient]
+    known: Callable[[str], Recipient | None]
     tls: bool = False
     logins: bool = False
     any_login: bool = False
@@ -143,7 +152,7 @@ class MailSession:
 
 
 def command(session: MailSession, line: bytes) -> SessionAnswer:
-    """The answer to a line with its end. Raises nothing but what `resolve` raises beside SmtpError."""
+    """The answer to a line with its end. Raises nothing but what `known` raises beside SmtpError."""
     if session.login is not None:
         return _answer_of_login(session, line)
     session.commands += 1
@@ -190,6 +199,13 @@ def go_on_with_login(session: MailSession, login: logins.LoginDialogue) -> Sessi
     """The answer to AUTH: what the mechanism asks for first, or what it knows already."""
     session.login = login
     return _go_on(session, None)
+
+
+def recipient_found(session: MailSession, recipient: Recipient) -> SessionAnswer:
+    """The answer to RCPT when it is known whose the address is."""
+    assert session.mail is not None
+    session.mail.recipients.append(recipient)
+    return RECIPIENT_OK
 
 
 def logged_in(session: MailSession, *, right: bool) -> SessionAnswer:

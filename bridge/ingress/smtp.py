@@ -10,7 +10,15 @@ from bridge.errors import MalformedAddressError, TooLargeError
 from bridge.ingress import logins, replies
 from bridge.ingress.addresses import check_recipient_parameters, mail_parameters, parse_path
 from bridge.ingress.device_paths import parse_device_path
-from bridge.ingress.session import Dialect, MailSession, MailTransaction, Next, SessionAnswer, go_on_with_login
+from bridge.ingress.session import (
+    Dialect,
+    MailSession,
+    MailTransaction,
+    Next,
+    SessionAnswer,
+    go_on_with_login,
+    recipient_found,
+)
 from bridge.reply import Reply
 
 if TYPE_CHECKING:
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
 
 _OK: Final = SessionAnswer((replies.OK,))
 _SENDER_OK: Final = SessionAnswer((replies.SENDER_OK,))
-_RECIPIENT_OK: Final = SessionAnswer((replies.RECIPIENT_OK,))
 _SEND_DATA: Final = SessionAnswer((b"354 End data with <CR><LF>.<CR><LF>\r\n",), Next.DATA)
 
 
@@ -103,8 +110,10 @@ def rcpt(session: MailSession, argument: str) -> SessionAnswer:
         raise MalformedAddressError("a recipient cannot be the null path")
     if rest:
         check_recipient_parameters(rest)
-    session.mail.recipients.append(session.terms.resolve(address))
-    return _RECIPIENT_OK
+    found = session.terms.known(address)
+    if found is None:
+        return SessionAnswer((), Next.RECIPIENT, address=address)
+    return recipient_found(session, found)
 
 
 @syntax("DATA")

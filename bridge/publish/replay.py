@@ -23,10 +23,8 @@ from bridge.reconcile import Observed, Repair, fingerprint
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
-
-    from bridge.directory import Directory
 
 TOPICS_AT_ONCE = 800
 MARKER_DEADLINE_S = 60.0
@@ -45,8 +43,11 @@ PACES_AT_MOST = 200
 class Truth(Protocol):
     """What a look at the broker needs of the store."""
 
-    async def directory(self) -> Directory:
-        """All users."""
+    async def names(self, *, after: str, limit: int) -> list[str]:
+        """Some names of users, in their order, behind this one."""
+
+    async def strangers(self, some: Collection[str]) -> list[str]:
+        """Those of these names that no user has, sorted."""
 
     async def waiting_messages(self) -> int:
         """How many rows wait in the outbox, the views left out."""
@@ -169,18 +170,22 @@ class Replay:
 
     async def _run(self, connection: Replaying, *, dry_run: bool) -> Repair:
         await connection.subscribe([self._marker_topic], qos=1)
-        known = sorted(user.name for user in (await self._store.directory()).users.values())
         repair = Repair(0, 0, 0, 0)
-        for users in self._some_at_a_time(known):
+        async for users in self._everybody():
             repair += await self._look_at(connection, users, dry_run=dry_run)
             if not dry_run:
                 await self._pace(connection)
-        strangers = await self._strangers(connection, set(known))
-        for users in self._some_at_a_time(strangers):
+        for users in self._some_at_a_time(await self._strangers(connection)):
             repair += await self._look_at(connection, users, dry_run=dry_run)
             if not dry_run:
                 await self._pace(connection)
         return repair
+
+    async def _everybody(self) -> AsyncIterator[frozenset[str]]:
+        after = ""
+        while users := await self._store.names(after=after, limit=self._users_at_once):
+            yield frozenset(users)
+            after = users[-1]
 
     def _some_at_a_time(self, users: Sequence[str]) -> Iterator[frozenset[str]]:
         for start in range(0, len(users), self._users_at_once):
@@ -210,19 +215,21 @@ class Replay:
             if connection.closed.done():
                 raise LinkDownError(connection.closed.result())
 
-    async def _strangers(self, connection: Replaying, known: set[str]) -> list[str]:
+    async def _strangers(self, connection: Replaying) -> list[str]:
         """Names that are no user's and have views: a topic for each user is as much as some brokers replay at once."""
+        some: set[str] = set()
         strangers: set[str] = set()
         root, prefix = f"{self._root}/", len(self._root) + 1
 
         def remember(topic: str, _payload: bytes) -> None:
-            name = topic[prefix:].partition("/")[0]
-            if topic.startswith(root) and name not in known:
-                strangers.add(name)
+            if topic.startswith(root):
+                some.add(topic[prefix:].partition("/")[0])
 
         with connection.retained(remember):
             for view in topics.STATE_VIEWS:
                 await self._replay(connection, [f"{self._root}/+/{view}"])
+                strangers.update(await self._store.strangers(some))
+                some.clear()
         return sorted(strangers)
 
     async def _replay(self, connection: Replaying, filters: list[str]) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from bridge.contract.plain import PlainForm
-    from bridge.directory import Directory
+    from bridge.directory import User
     from bridge.kept import StoredBody
     from bridge.requests.needs import Messages, PushSubscriptions
 
@@ -40,10 +40,10 @@ _OPERATIONS = frozenset(operation.value for operation in Operation)
 class Requests:
     """Answers requests.
 
-    `directory` gives the users as they are now, `pushing` knows where their devices are rung. `load` reads a stored
-    body: None when it is gone, StoreUnavailableError when the disk does not give it. `reply` publishes a reply, or
-    raises LinkDownError or PublishRefusedError. A reply has chunks of at most `chunk` bytes; `rate` are requests per
-    second and device, `monotonic` gives seconds.
+    `named` gives the user of a name as they are now, or raises StoreUnavailableError; `pushing` knows where their
+    devices are rung. `load` reads a stored body: None when it is gone, StoreUnavailableError when the disk does not
+    give it. `reply` publishes a reply, or raises LinkDownError or PublishRefusedError. A reply has chunks of at most
+    `chunk` bytes; `rate` are requests per second and device, `monotonic` gives seconds.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Requests:
         *,
         store: Messages,
         pushing: PushSubscriptions,
-        directory: Callable[[], Directory],
+        named: Callable[[str], Awaitable[User | None]],
         load: Callable[[StoredBody], Awaitable[bytes | None]],
         reply: Callable[[ReturnPath, bytes], Awaitable[None]],
         root: str,
@@ -62,7 +62,7 @@ class Requests:
     ) -> None:
         self._store = store
         self._pushing = pushing
-        self._directory = directory
+        self._named = named
         self._bodies = FetchedBodies(store=store, load=load)
         self._root = root
         self._monotonic = monotonic
@@ -81,7 +81,7 @@ class Requests:
         A payload that is no request costs as much as one, and is answered under the id 0.
         """
         sender = topics.parse_request(self._root, topic)
-        user = None if sender is None else self._directory().named(sender.user)
+        user = None if sender is None else await self._whose(sender)
         if sender is None or user is None:
             return
         form = plain.form_of(payload)
@@ -107,6 +107,14 @@ class Requests:
         """Answer with these settings from the next request on."""
         self._replies.chunk = chunk
         self._allowances.rate = rate
+
+    async def _whose(self, sender: topics.RequestTopic) -> User | None:
+        """The user who asks; nobody while it cannot be found out, and then the device asks again."""
+        try:
+            return await self._named(sender.user)
+        except StoreUnavailableError as error:
+            self._log.warning("request_not_answered", user=sender.user, device=sender.device, reason=str(error))
+            return None
 
     async def _serve(self, user_id: int, device: str, request: Request, path: ReturnPath) -> int:
         """Do what is asked and send the answer, or why there is none; how it went."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.box.box import Mail
 from bridge.box.live_set import horizon
-from bridge.store import backlog, live, messages, notifications, outbox, people, repair, storms
+from bridge.store import backlog, live, messages, notifications, outbox, registered, repair, storms
 
 if TYPE_CHECKING:
     import asyncio
@@ -101,7 +101,8 @@ class StoredTruth:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.directory = store.reading(people.read_directory)
+        self.names = store.reading(registered.names)
+        self.strangers = store.reading(registered.strangers)
         self.waiting_messages = store.reading(backlog.waiting_messages)
 
     async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.contract import topics
-from bridge.directory import PROBE_DOMAIN, PROBES, Directory, User, normalise
+from bridge.directory import PROBE_DOMAIN, PROBES, normalise
 from bridge.errors import MalformedNameError, PostbellError
 from bridge.store import marks, views
 
@@ -207,14 +207,6 @@ def all_addresses(connection: sqlite3.Connection) -> list[str]:
     """The addresses of all users but the doctor's, sorted."""
     found = connection.execute("SELECT address FROM address ORDER BY address")
     return [address for (address,) in found if not address.endswith(f"@{PROBE_DOMAIN}")]
-
-
-def read_directory(connection: sqlite3.Connection) -> Directory:
-    """The picture of all users and addresses that mail is resolved with."""
-    users = [
-        User(user_id, name) for user_id, name in connection.execute("SELECT user_id, name FROM user ORDER BY user_id")
-    ]
-    return Directory.of(users, connection.execute("SELECT address, user_id FROM address").fetchall())
 
 
 def revision(connection: sqlite3.Connection) -> int:

@@ -56,10 +56,9 @@ async def answers(directory: Path) -> AsyncIterator[Answers]:
     full: set[int] = set()
     async with storing(database) as store:
         spool = Spool(directory / "spool")
-        people_now = await store.directory()
         intake = Intake(
             store=store,
-            directory=lambda: people_now,
+            directory=store.directory,
             discard=spool.discard,
             full=lambda: frozenset(full),
         )

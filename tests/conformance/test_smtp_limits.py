@@ -201,7 +201,7 @@ def test_a_slow_commit_does_not_count_as_the_senders_time(tmp_path):
 @pytest.mark.parametrize(("hops", "expected"), [(50, "250 2.0.0 "), (51, "554 5.4.6 ")])
 def test_a_loop_ends_by_counting_received_fields(tmp_path, hops, expected):
     """RFC 5321 §6.3."""
-    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, discard=UNUSED)
+    intake = Intake(store=Forgetful(), directory=DIRECTORY, discard=UNUSED)
 
     async def story(running: Running) -> None:
         wire = await (await running.dial()).greet()

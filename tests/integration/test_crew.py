@@ -17,17 +17,19 @@ from structlog.testing import capture_logs
 
 from bridge.daemon import crew as crews
 from bridge.daemon import frames
+from bridge.daemon import worker as workers
 from bridge.daemon.crew import Crew, CrewNeeds, fitting
 from bridge.daemon.worker import FarIntake, Worker
 from bridge.daemon.worker_settings import WorkerSettings
-from bridge.directory import Directory, User
-from bridge.errors import StoreUnavailableError
+from bridge.directory import User
+from bridge.errors import MalformedAddressError, OverQuotaError, StoreUnavailableError, UnknownUserError
 from bridge.ingress import IngressSettings
 from bridge.intake import Beliefs, MailReader, ReadMail
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.publish.backoff import Backoff
 from bridge.reply import Reply
 from bridge.tally import Tally
+from tests.support.book import Book
 from tests.support.waiting import PATIENCE_S
 
 MAIL = b"Subject: x\r\n\r\nhello\r\n.\r\n"
@@ -47,7 +49,7 @@ class World:
 
     def __init__(self, directory):
         self.directory = directory
-        self.users = Directory.of([User(1, "alice")], [("alice@example.org", 1)])
+        self.users = Book([User(1, "alice")], [("alice@example.org", 1)])
         self.full: list[int] = []
         self.gone: list[str] = []
         self.kept: list[tuple[Envelope, ReadMail]] = []
@@ -55,12 +57,18 @@ class World:
         self.hostname = "mx.example"
         self.tally = Tally()
         self.failure: Exception | None = None
+        self.blind = False
 
     async def keep(self, envelope, read):
         self.kept.append((envelope, read))
         if self.failure is not None:
             raise self.failure
         return [Reply(250, "2.0.0", "kept")]
+
+    async def resolve(self, address):
+        if self.blind:
+            raise RuntimeError("a defect")
+        return await self.users.resolve(address)
 
     async def check_login(self, user, password):
         if self.failure is not None:
@@ -80,7 +88,7 @@ class World:
     def crew(self, *, at_once=True, count=1):
         needs = CrewNeeds(
             settings=self.settings,
-            directory=lambda: self.users,
+            resolve=self.resolve,
             full=lambda: self.full,
             keep=self.keep,
             check_login=self.check_login,
@@ -171,11 +179,19 @@ def test_a_defect_of_the_bridge_has_the_sender_try_again(tmp_path):
             assert wire.taken
             assert world.tally.sessions_open["smtp"] == 1
             assert (await sent(wire)).startswith(b"451 ")
-            world.failure = None
+            world.failure, world.blind = None, True
+            await ask(wire, b"MAIL FROM:<b@example.net>\r\n")
+            assert (await ask(wire, b"RCPT TO:<bob@example.org>\r\n")).startswith(b"451 4.3.0 ")
+            assert (await ask(wire, b"RCPT TO:<alice@example.org>\r\n")).startswith(b"250 "), "it is known already"
+            world.blind = False
+            assert (await ask(wire, b"RCPT TO:<bob@example.org>\r\n")).startswith(b"550 5.1.1 ")
+            assert (await ask(wire, b"RCPT TO:<@example.org>\r\n")).startswith(b"501 ")
+            await ask(wire, b"RSET\r\n")
             for command in (b"MAIL FROM:<b@example.net>\r\n", b"RCPT TO:<alice@example.org>\r\n", b"DATA\r\n"):
                 await ask(wire, command)
             assert await ask(wire, MAIL) == b"250 2.0.0 kept\r\n"
         assert [each["worker"] for each in named(logs, "worker_mail_failed")] == ["worker-1"]
+        assert [each["worker"] for each in named(logs, "worker_look_up_failed")] == ["worker-1"]
         await until(lambda: world.gone == ["192.0.2.1"])
         assert world.tally.sessions_open["smtp"] == 0
 
@@ -188,8 +204,8 @@ def test_workers_know_at_once_what_changed_before_a_connection(tmp_path):
         for number in range(20):
             world.full = [] if number % 2 else [1]
             crew.tell_full()
-            world.users = Directory.of([User(1, "alice")], [(f"a{number}@example.org", 1)])
-            crew.tell_directory()
+            world.users = Book([User(1, "alice")], [(f"a{number}@example.org", 1)])
+            crew.tell_people()
             world.hostname = f"mx{number}.example"
             crew.tell_settings()
             async with passed(crew) as wire:
@@ -298,6 +314,63 @@ def test_what_the_bridge_cannot_find_out_is_no_answer():
         intake.answered(line.frames[0][1], None)
         with pytest.raises(StoreUnavailableError):
             await asking
+
+    asyncio.run(story())
+
+
+async def looked_up(line, intake, address, answer, *, meanwhile=lambda: None):
+    """What comes of a look-up that the bridge answers so."""
+    looking = asyncio.create_task(intake.resolve(address))
+    await asyncio.sleep(0)
+    name, number, asked = line.frames[-1]
+    assert (name, asked) == ("whose", address)
+    meanwhile()
+    intake.answered(number, answer)
+    return await looking
+
+
+def test_whose_an_address_is_is_asked_of_the_bridge_once():
+    async def story():
+        line, intake = far_intake()
+        alice, told = Recipient("alice@example.org", 1, "alice"), ("alice@example.org", 1, "alice", "")
+        assert intake.known(alice.address) is None
+        assert await looked_up(line, intake, alice.address, told) == alice
+        assert intake.known(alice.address) == alice
+        intake.full = frozenset({1})
+        with pytest.raises(OverQuotaError):
+            intake.known(alice.address)
+        with pytest.raises(OverQuotaError):
+            await looked_up(line, intake, alice.address, told)
+        intake.full = frozenset()
+        intake.forget_people()
+        assert intake.known(alice.address) is None
+        assert await looked_up(line, intake, alice.address, told, meanwhile=intake.forget_people) == alice
+        assert intake.known(alice.address) is None, "it may be of before the change"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("refusal", [UnknownUserError("nobody"), MalformedAddressError("no address")])
+def test_who_is_nobody_is_so_at_a_worker_as_well_and_not_kept(refusal):
+    async def story():
+        line, intake = far_intake()
+        with pytest.raises(type(refusal), match=str(refusal)):
+            await looked_up(line, intake, "x", frames.recipient(refusal))
+        assert intake.known("x") is None
+
+    asyncio.run(story())
+
+
+def test_a_worker_keeps_a_bounded_number_of_addresses_in_mind(monkeypatch):
+    monkeypatch.setattr(workers, "KEPT", 2)
+
+    async def story():
+        line, intake = far_intake()
+        for number in (1, 2):
+            await looked_up(line, intake, f"{number}", (f"{number}", 1, "alice", ""))
+        assert intake.known("1")
+        await looked_up(line, intake, "3", ("3", 1, "alice", ""))
+        assert [bool(intake.known(each)) for each in "123"] == [True, False, True]
 
     asyncio.run(story())
 

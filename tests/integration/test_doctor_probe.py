@@ -22,7 +22,7 @@ from bridge.doctor.probe import probed
 from tests.support.system import ROOT, System
 from tests.support.waiting import until
 
-COUNTERS = {"sqlite_sequence", "revision"}
+COUNTERS = {"sqlite_sequence", "revision", "changed_login"}
 """Tables of numbers that only grow."""
 PROBES = "SELECT count(*) FROM user WHERE name LIKE 'postbell-doctor-%'"
 ALWAYS = {"mail-bridge/main/status", *(f"mail/alice/{view}" for view in ("box", "last", "text", "unread"))}

@@ -61,7 +61,7 @@ class Followed:
 
     async def follow(self, *, options=QUICK, **account):
         watched = await self.watch(**account)
-        intake = Intake(store=self.mailbox, directory=self.directory, discard=self.spool.discard)
+        intake = Intake(store=self.mailbox, directory=self.store.directory, discard=self.spool.discard)
         self.follower = Follower(
             watched,
             counterparts=FollowedFolders(self.store, now_ms=self.clock.wall),
@@ -73,9 +73,6 @@ class Followed:
             monotonic=asyncio.get_running_loop().time,
         )
         return self.follower
-
-    def directory(self):
-        raise AssertionError("the recipient is known")
 
     async def keep(self, number, **options):
         raw = letter(number, **options)

@@ -19,7 +19,7 @@ from bridge.store import offline, people
 from bridge.store.live import live_numbers
 from tests.support.mosquitto import mosquitto
 from tests.support.nats import nats
-from tests.support.stored import Clock, header, mail, storing, to
+from tests.support.stored import Clock, header, mail, storing
 from tests.support.system import ROOT, System
 from tests.support.waiting import until
 
@@ -186,8 +186,7 @@ def fill(system, users, mails):
                 people.add_user(transaction, f"user{number}", [f"user{number}@example.org"])
         clock = Clock(time.time_ns() // 1_000_000 - 3_600_000)  # an hour ago: events of then are no news
         async with storing(path, clock=clock) as store:
-            directory = await store.directory()
-            everybody = [to(user.user_id, user.name) for user in directory.users.values()]
+            everybody = await store.directory.everybody()
             for number in range(mails):
                 await store.keep(mail(*everybody, text=str(number)), header(f"number {number}"), message_id="")
 

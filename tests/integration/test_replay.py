@@ -13,7 +13,7 @@ from bridge.contract import ids, topics
 from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
 from bridge.publish import replay
 from bridge.publish.replay import TOPICS_AT_ONCE, WAITING_AT_MOST, Replay
-from tests.support.stored import Clock, add_user, header, mail, storing, to
+from tests.support.stored import Clock, add_user, header, mail, storing
 
 COUNT = 100
 
@@ -98,7 +98,7 @@ async def publish_all(store, broker):
 
 
 async def fill(store, mails=1):
-    everybody = [to(user.user_id, user.name) for user in (await store.directory()).users.values()]
+    everybody = await store.directory.everybody()
     for number in range(mails):
         await store.keep(mail(*everybody, text=str(number)), header(f"number {number}"), message_id="")
 

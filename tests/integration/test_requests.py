@@ -70,7 +70,6 @@ def calling(path, story, *, rate=1000.0):
 
     async def run():
         async with storing(path, clock=clock) as store:
-            directory = await store.directory()
 
             async def load(stored):
                 return stored.raw
@@ -81,7 +80,7 @@ def calling(path, story, *, rate=1000.0):
             requests = Requests(
                 store=store,
                 pushing=RingsNobody(),
-                directory=lambda: directory,
+                named=store.directory.named,
                 load=load,
                 reply=reply,
                 root="mail",

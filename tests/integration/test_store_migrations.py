@@ -34,6 +34,7 @@ from bridge.store import (
     outbox,
     pairing,
     people,
+    registered,
     rules,
     snapshot,
     subscriptions,
@@ -94,9 +95,8 @@ def test_it_becomes_the_newest_and_loses_nothing(path, tmp_path):
 
 def test_people_and_logins_read_right(path):
     with offline.reading(migrated(path)) as connection:
-        directory = people.read_directory(connection)
-        assert directory.resolve("alice+news@example.org").user == "alice"
-        assert directory.resolve("whoever@example.org").user == "bob"
+        assert registered.resolve(connection, "ALICE+news@example.org").found.user == "alice"
+        assert registered.resolve(connection, "whoever@example.org").found.user == "bob"
         assert [(device.username, device.created_ms) for device in pairing.list_devices(connection, None)] == [
             ("alice.phone", NOON_MS),
             ("bob.tab-let", NOON_MS),

@@ -20,6 +20,7 @@ from bridge.store import (
     messages,
     outbox,
     payloads,
+    registered,
 )
 
 OF_MAILBOXES = {
@@ -57,6 +58,13 @@ HOT = OF_MAILBOXES | {
     "how much there is": bodies.STORED,
     "headers that are too old": bodies.OLD_HEADERS,
     "files that are needed": messages.SPOOLED,
+    "whose an address is": registered.OWNER,
+    "the same without case": registered.ALIKE,
+    "whether a domain is ours": registered.OF_DOMAIN,
+    "who is postmaster": registered.POSTMASTER,
+    "a user by name": registered.NAMED,
+    "some users by name": registered.NAMES,
+    "who is no user": registered.STRANGERS,
     "how long a header is taken": f"SELECT {payloads.OF_USER} FROM user u WHERE u.user_id = ?",
 }
 WALKS = re.compile(r"SCAN (?!\d+ CONSTANT)(\w+)\b(?! USING .*INDEX (?:message_waits|body_file))")

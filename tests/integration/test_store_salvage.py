@@ -87,8 +87,7 @@ def test_what_was_saved_works_on_and_copies_are_still_known(path):
     salvage(path)
 
     async def story(store):
-        directory = await store.directory()
-        alice = directory.resolve("alice@example.org")
+        alice = await store.directory.resolve("alice@example.org")
         await store.refresh_all()
         assert await store.live_count() == 2 * COUNT
         last = mail(alice, text=f"{MAILS - 1} " * 900)

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.config.endpoints import TcpAddress
-from bridge.directory import Directory, User
+from bridge.directory import User
 from bridge.ingress import Ingress, IngressSettings, SessionLimits
 from bridge.intake import Intake
 from bridge.kept import Kept
 from bridge.spool import Spool
+from tests.support.book import Book
 
 if TYPE_CHECKING:
     from bridge.model import Envelope
 
-DIRECTORY = Directory.of([User(1, "alice")], [("alice@example.org", 1)])
+DIRECTORY = Book([User(1, "alice")], [("alice@example.org", 1)])
 
 
 class Forgetful:
@@ -72,7 +73,7 @@ async def main(directory: Path) -> None:
     spool = Spool(directory)
     limits = SessionLimits(commands=10**9, errors=10**9)  # so that nothing but the turns keeps a flood in check
     settings = IngressSettings(hostname="mx.example", smtp_listen=TcpAddress("127.0.0.1", 0), limits=limits)
-    intake = Intake(store=Forgetful(), directory=lambda: DIRECTORY, discard=spool.discard)
+    intake = Intake(store=Forgetful(), directory=DIRECTORY, discard=spool.discard)
     ingress = Ingress(intake=intake, spool=spool, settings=settings)
     await ingress.start()
     say(ingress.addresses["smtp"])

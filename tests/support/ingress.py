@@ -44,7 +44,14 @@ class Recorder:
     hold: asyncio.Event | None = None
     spool: Spool | None = None
 
-    def resolve(self, address: str) -> Recipient:
+    def known(self, address: str) -> Recipient | None:
+        """Only those who have to be looked up are not known at once."""
+        return None if address.startswith("lookup") else self._whose(address)
+
+    async def resolve(self, address: str) -> Recipient:
+        return self._whose(address.removeprefix("lookup-"))
+
+    def _whose(self, address: str) -> Recipient:
         local, _, domain = address.rpartition("@")
         if address.lower() == "postmaster":
             return Recipient(address, 1, "alice")

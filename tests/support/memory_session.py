@@ -35,7 +35,7 @@ class MemoryWire:
     def __init__(self, dialect: Dialect, intake: Recorder, spool: Spool) -> None:
         self.session = MailSession(
             dialect,
-            SessionTerms(hostname=HOST, max_size=MAX_SIZE, limits=SessionLimits(), resolve=intake.resolve),
+            SessionTerms(hostname=HOST, max_size=MAX_SIZE, limits=SessionLimits(), known=intake.known),
             trusted=True,
         )
         self._intake = intake

@@ -11,7 +11,7 @@ from bridge.box.box import Terms
 from bridge.box.live_set import Retention
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.rules.spam import SpamAction
-from bridge.store import amounts, backlog, database, live, messages, offline, people
+from bridge.store import amounts, backlog, database, live, messages, offline, people, registered
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.store import Store
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from bridge.directory import User
     from bridge.kept import Committed, Kept
 
 NOON_MS = 1_780_000_000_000
@@ -58,6 +59,27 @@ def add_user(path: Path, name: str, *addresses: str, clock: Clock | None = None)
         return int(row[0])
 
 
+class StoredDirectory:
+    """The directory of a store, that keeps nobody in mind."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def known(self, address: str) -> Recipient | None:
+        """Nobody is known at once."""
+
+    async def resolve(self, address: str) -> Recipient:
+        return (await self._store.read(registered.resolve, address)).found
+
+    async def named(self, name: str) -> User | None:
+        return (await self._store.read(registered.named, name)).found
+
+    async def everybody(self) -> list[Recipient]:
+        """All users, as recipients."""
+        query = "SELECT user_id, name FROM user ORDER BY user_id"
+        return [to(*row) for row in await self._store.read(lambda connection: connection.execute(query).fetchall())]
+
+
 class Stored(Store):
     """A store with what tests do with one bound to it, by the names of the operations."""
 
@@ -87,7 +109,9 @@ class Stored(Store):
             rows.doubt,
         )
         truth = StoredTruth(self)
-        self.directory, self.waiting_messages, self.repair = truth.directory, truth.waiting_messages, truth.repair
+        self.names, self.strangers = truth.names, truth.strangers
+        self.waiting_messages, self.repair = truth.waiting_messages, truth.repair
+        self.directory = StoredDirectory(self)
         self.course = Course(self, days=retention.days, now_ms=clock.wall)
         self.expire, self.close_storms = self.course.expire, self.course.close_storms
         self.live_count = self.reading(amounts.live_messages)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bridge.contract import ids
-from bridge.directory import Directory, User
+from bridge.directory import User
 from bridge.errors import (
     OverQuotaError,
     PostbellError,
@@ -24,6 +24,7 @@ from bridge.kept import Kept
 from bridge.model import Body, Envelope, Flag, Recipient
 from bridge.rules.alert import Alert
 from tests.support import UNUSED
+from tests.support.book import Book
 
 RAW = b"From: Ada <ada@example.org>\r\nSubject: Plan\r\n\r\nhello\r\n"
 USERS = range(1, 6)
@@ -64,7 +65,7 @@ def accepted(keeper, recipients, *, full=(), body=None, unlinked=None, received_
     async def run():
         intake = Intake(
             store=keeper,
-            directory=Directory,
+            directory=Book(),
             discard=discard,
             full=lambda: full,
             beliefs=Beliefs(received_limit=received_limit),
@@ -164,7 +165,7 @@ def test_a_commit_that_is_under_way_is_not_broken_off_by_a_sender_who_leaves():
                 self.under_way = asyncio.create_task(commit())
                 return asyncio.get_running_loop().create_future()
 
-        intake = Intake(store=Slow(), directory=Directory, discard=UNUSED)
+        intake = Intake(store=Slow(), directory=Book(), discard=UNUSED)
         accepting = asyncio.create_task(intake.accept(Envelope("", (to(1),), Body(RAW, len(RAW), b"d"))))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -179,10 +180,33 @@ def test_a_commit_that_is_under_way_is_not_broken_off_by_a_sender_who_leaves():
 
 
 def test_a_user_who_has_as_many_messages_as_one_may_have_gets_no_more():
-    directory = Directory.of([User(1, "alice")], [("alice@example.org", 1)])
-    intake = Intake(store=Keeper(), directory=lambda: directory, discard=UNUSED, full=lambda: {1})
+    book = Book([User(1, "alice")], [("alice@example.org", 1)])
+    intake = Intake(store=Keeper(), directory=book, discard=UNUSED, full=lambda: {1})
     with pytest.raises(OverQuotaError):
-        intake.resolve("alice@example.org")
+        asyncio.run(intake.resolve("alice@example.org"))
+
+
+def test_nor_does_one_who_is_known_already():
+    class Knowing(Book):
+        def known(self, address):
+            return Recipient(address, 1, "alice")
+
+    full: set[int] = set()
+    intake = Intake(store=Keeper(), directory=Knowing(), discard=UNUSED, full=lambda: full)
+    assert intake.known("alice@example.org") == Recipient("alice@example.org", 1, "alice")
+    full.add(1)
+    with pytest.raises(OverQuotaError):
+        intake.known("alice@example.org")
+
+
+def test_whose_an_address_is_cannot_be_said_where_the_store_is_damaged():
+    class Damaged(Book):
+        async def resolve(self, address):
+            raise StoreCorruptError(address)
+
+    intake = Intake(store=Keeper(), directory=Damaged(), discard=UNUSED)
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(intake.resolve("alice@example.org"))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +224,7 @@ def test_of_a_mail_that_names_no_sender_the_envelope_knows_one(fields, sender, n
     raw = b"Authentication-Results: mx.example; dmarc=pass header.from=example.net\r\n" + fields + b"\r\n\r\nhi\r\n"
     keeper = Keeper()
     beliefs = Beliefs(frozenset({"mx.example"}))
-    intake = Intake(store=keeper, directory=Directory, discard=UNUSED, beliefs=beliefs)
+    intake = Intake(store=keeper, directory=Book(), discard=UNUSED, beliefs=beliefs)
     asyncio.run(intake.accept(Envelope(sender, (to(1),), Body(raw, len(raw), b"d"))))
     ((_, header, _, _),) = keeper.asked
     assert (header.from_name, header.from_address) == (name, address)

@@ -14,11 +14,12 @@ from bridge.contract import ids, topics
 from bridge.contract.header import pack_header, unpack_header
 from bridge.contract.requests import Status, pack_parts, pack_push, pack_recent, pack_refusal, pack_reply, parse_request
 from bridge.contract.views import event_view, flag_names, last_view, pack_digest, text_view
-from bridge.directory import Directory, User
+from bridge.directory import User
 from bridge.errors import BadRequestError
 from bridge.model import Header
 from bridge.requests.replies import ReturnPath
 from bridge.requests.requests import Requests
+from tests.support.book import Book
 from tests.support.rung import RingsAnybody
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
@@ -133,7 +134,7 @@ def answer(payload):
         requests = Requests(
             store=OneMessage(),
             pushing=RingsAnybody(),
-            directory=lambda: Directory.of([User(1, "alice")], []),
+            named=Book([User(1, "alice")]).named,
             load=load,
             reply=reply,
             root="mail",

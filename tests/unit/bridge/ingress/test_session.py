@@ -34,7 +34,7 @@ def resolve(address: str) -> Recipient:
 
 
 def session(dialect: Any = SMTP, *, trusted: bool = True, **terms: Any) -> MailSession:
-    chosen = {"hostname": "mx", "max_size": 1000, "limits": SessionLimits(), "resolve": resolve, **terms}
+    chosen = {"hostname": "mx", "max_size": 1000, "limits": SessionLimits(), "known": resolve, **terms}
     return MailSession(dialect, SessionTerms(**chosen), trusted=trusted)
 
 
@@ -126,6 +126,6 @@ def test_a_defect_is_for_whoever_feeds_the_session():
     def broken(address: str) -> Recipient:
         raise RuntimeError(address)
 
-    mail = session(resolve=broken)
+    mail = session(known=broken)
     with pytest.raises(RuntimeError):
         said(mail, "EHLO c", "MAIL FROM:<a@b>", "RCPT TO:<alice@x>")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from typing import Any
 
 import msgpack
 import pytest
 
 from bridge.contract.requests import Operation, Status
-from bridge.directory import Directory, User
+from bridge.directory import User
+from bridge.errors import StoreUnavailableError
 from bridge.requests.requests import Requests
 from tests.support import UNUSED
-from tests.support.mappings import NeverWalked
+from tests.support.book import Book
 from tests.support.rung import RingsNobody
 
-DIRECTORY = Directory.of([User(number, f"user{number}") for number in range(1, 100)], [])
+EVERYBODY = Book([User(number, f"user{number}") for number in range(1, 100)])
 
 
-def answers(topic, *request, directory=DIRECTORY):
+def answers(topic, *request, named=EVERYBODY.named):
     """The replies to one request of a bridge that keeps no message."""
     replies = []
 
@@ -46,7 +45,7 @@ def answers(topic, *request, directory=DIRECTORY):
         answering = Requests(
             store=Empty(),
             pushing=RingsNobody(),
-            directory=lambda: directory,
+            named=named,
             load=UNUSED,
             reply=reply,
             root="mail",
@@ -60,15 +59,25 @@ def answers(topic, *request, directory=DIRECTORY):
     return replies
 
 
-def test_who_asks_is_looked_up_and_not_searched():
-    names = ("users", "addresses", "folded", "names")
-    maps: dict[str, Any] = {name: NeverWalked(getattr(DIRECTORY, name)) for name in names}
-    watched = dataclasses.replace(DIRECTORY, **maps)
-    assert answers("mail/user99/do/phone", "seen", "00t64ks8n", directory=watched) == [
+def test_who_asks_is_looked_up_by_name():
+    asked = []
+
+    async def named(name):
+        asked.append(name)
+        return await EVERYBODY.named(name)
+
+    assert answers("mail/user99/do/phone", "seen", "00t64ks8n", named=named) == [
         ("mail/user99/re/phone", [1, 7, Status.SUCCESS, 0, 0, b""])
     ]
-    assert sum(each.asked for each in maps.values()) == 1
-    assert not answers("mail/stranger/do/phone", "seen", "00t64ks8n", directory=watched)
+    assert not answers("mail/stranger/do/phone", "seen", "00t64ks8n", named=named)
+    assert asked == ["user99", "stranger"]
+
+
+def test_whoever_cannot_be_looked_up_now_gets_no_reply_and_asks_again():
+    async def named(name):
+        raise StoreUnavailableError(name)
+
+    assert not answers("mail/user99/do/phone", "seen", "00t64ks8n", named=named)
 
 
 @pytest.mark.parametrize("operation", [each for each in Operation if each is not Operation.PUSH])

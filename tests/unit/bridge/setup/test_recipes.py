@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from bridge.config.endpoints import TcpAddress, parse_endpoint
-from bridge.directory import COPY_DOMAIN, Directory, User
+from bridge.directory import COPY_DOMAIN, User, resolve
 from bridge.errors import ConfigurationError, UnknownUserError
 from bridge.setup import dovecot, exim, opensmtpd, postfix
 from bridge.setup.recipe import Site, copy_address
+from tests.support.book import Book
 
 SITE = Site(
     lmtp=parse_endpoint("unix:/run/postbell/lmtp"),
@@ -149,13 +150,13 @@ def test_dovecot_matches_addresses_details_and_domains():
 
 
 def test_the_directory_knows_whom_a_copy_is_for():
-    directory = Directory.of([User(1, "alice")], [("alice@example.org", 1)])
-    found = directory.resolve(f"alice+work=example.org@{COPY_DOMAIN}")
+    book = Book([User(1, "alice")], [("alice@example.org", 1)])
+    found = resolve(f"alice+work=example.org@{COPY_DOMAIN}", book)
     assert (found.user, found.detail) == ("alice", "work")
-    assert directory.resolve(copy_address("alice@example.org")).user == "alice"
+    assert resolve(copy_address("alice@example.org"), book).user == "alice"
     for address in (f"bob=example.org@{COPY_DOMAIN}", f"alice@{COPY_DOMAIN}", f"a=b=other.example@{COPY_DOMAIN}"):
         with pytest.raises(UnknownUserError):
-            directory.resolve(address)
+            resolve(address, book)
 
 
 def test_names_that_are_commands_elsewhere_stay_out_of_aliases_and_scripts():

@@ -8,11 +8,12 @@ from contextlib import closing
 import pytest
 
 from bridge.config.settings import Settings
-from bridge.directory import Directory, User
+from bridge.directory import User
 from bridge.doctor.probe import accounts as probing
 from bridge.doctor.probe.accounts import BusyError, Ending, accounts
 from bridge.errors import MalformedNameError
 from bridge.store import database, offline, people
+from tests.support.book import Book
 from tests.support.stored import COUNT, DAYS, NOON_MS, add_user
 
 
@@ -96,5 +97,5 @@ def test_their_names_are_nobody_elses(settings):
 
 def test_nobodys_mail_for_postmaster_goes_to_them():
     probe, alice = User(1, "postbell-doctor-a"), User(2, "alice")
-    assert Directory.of([probe, alice], []).postmaster == 2
-    assert Directory.of([probe], []).postmaster is None
+    assert Book([probe, alice]).postmaster() == alice
+    assert Book([probe]).postmaster() is None

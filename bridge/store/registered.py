@@ -1,0 +1,98 @@
+"""Who is registered, looked up in the database: users by address and by name, never all of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from bridge import directory
+from bridge.directory import PROBES, User
+from bridge.store import people
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection
+
+    from bridge.model import Recipient
+
+T = TypeVar("T")
+
+OWNER = "SELECT u.user_id, u.name FROM address a CROSS JOIN user u USING (user_id) WHERE a.address = ?"
+ALIKE = """
+SELECT u.user_id, u.name FROM address a INDEXED BY address_folded CROSS JOIN user u USING (user_id)
+WHERE a.folded = ? ORDER BY a.address LIMIT 1
+"""
+OF_DOMAIN = """
+SELECT 1 FROM address INDEXED BY address_domain
+WHERE substr(address, length(rtrim(address, replace(address, '@', ''))) + 1) = ? LIMIT 1
+"""
+POSTMASTER = """
+SELECT u.user_id, u.name FROM address a INDEXED BY address_folded CROSS JOIN user u USING (user_id)
+WHERE a.folded >= 'postmaster@' AND a.folded < 'postmasterA' ORDER BY a.address LIMIT 1
+"""
+FIRST = "SELECT user_id, name FROM user WHERE substr(name, 1, ?) <> ? ORDER BY user_id LIMIT 1"
+NAMED = "SELECT user_id, name FROM user WHERE name = ?"
+NAMES = "SELECT name FROM user WHERE name > ? ORDER BY name LIMIT ?"
+STRANGERS = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = value)"
+
+
+class StoredBook:
+    """The users of a database, as an address book (`bridge.directory.AddressBook`)."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def owner(self, address: str) -> User | None:
+        """Who has this address."""
+        return self._one(OWNER, address)
+
+    def alike(self, address: str) -> User | None:
+        """Who has one that differs in case alone."""
+        return self._one(ALIKE, address.casefold())
+
+    def has_domain(self, domain: str) -> bool:
+        """Whether anybody has an address of this domain."""
+        return self._connection.execute(OF_DOMAIN, (domain,)).fetchone() is not None
+
+    def postmaster(self) -> User | None:
+        """Who registered it for any domain, else the first user."""
+        return self._one(POSTMASTER) or self._one(FIRST, len(PROBES), PROBES)
+
+    def named(self, name: str) -> User | None:
+        """The user of that name."""
+        return self._one(NAMED, name)
+
+    def _one(self, query: str, *values: object) -> User | None:
+        row = self._connection.execute(query, values).fetchone()
+        return None if row is None else User(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf(Generic[T]):
+    """What was found, and the revision of people that it is surely not older than."""
+
+    revision: int
+    found: T
+
+
+def resolve(connection: sqlite3.Connection, address: str) -> AsOf[Recipient]:
+    """Whose address this is; raises UnknownUserError or MalformedAddressError."""
+    revision = people.revision(connection)
+    return AsOf(revision, directory.resolve(address, StoredBook(connection)))
+
+
+def named(connection: sqlite3.Connection, name: str) -> AsOf[User | None]:
+    """The user of that name, or None."""
+    revision = people.revision(connection)
+    return AsOf(revision, StoredBook(connection).named(name))
+
+
+def names(connection: sqlite3.Connection, *, after: str, limit: int) -> list[str]:
+    """Some names of users, in their order, behind this one."""
+    return [name for (name,) in connection.execute(NAMES, (after, limit))]
+
+
+def strangers(connection: sqlite3.Connection, some: Collection[str]) -> list[str]:
+    """Those of these names that no user has, sorted."""
+    return sorted(name for (name,) in connection.execute(STRANGERS, (json.dumps(list(some)),)))
