@@ -48,12 +48,13 @@ def keep(mails: Iterable[Mail], loaded: Loaded, *, now_ms: int, terms: Terms, re
 class _Open:
     """A box while it is worked on."""
 
-    __slots__ = ("box", "fresh", "kept", "last", "rang")
+    __slots__ = ("box", "fresh", "kept", "last", "rang", "stored")
 
     def __init__(self, box: Box) -> None:
         self.box = box
         self.last = box.last_number
         self.kept = 0
+        self.stored = 0
         self.fresh: list[int] = []
         self.rang = box.rang_ms
 
@@ -112,6 +113,7 @@ class _Work:
         )
         shown, payload = packed(judged.header, limit=self._terms.payload_limit)
         opened.kept += 1
+        opened.stored += envelope.body.size
         told = judged.alert is not Alert.SUPPRESSED
         if told:
             opened.fresh.append(number)
@@ -168,7 +170,7 @@ class _Work:
                 leaves = pushed_out(
                     box.oldest, fresh, live=box.live, retention=self._retention, now_ms=self._now_ms
                 ).leaves
-            writes.boxes.append(BoxRow(user_id, opened.last, len(fresh) - len(leaves), opened.kept))
+            writes.boxes.append(BoxRow(user_id, opened.last, len(fresh) - len(leaves), opened.kept, opened.stored))
             if leaves:
                 gone |= {(user_id, number) for number in leaves}
                 before = tuple(number for number in leaves if number <= box.last_number)

@@ -55,12 +55,13 @@ class MessageRow(NamedTuple):
 
 
 class BoxRow(NamedTuple):
-    """What changes of a box: its newest number, how many live messages it gained or lost, how many came."""
+    """What changes of a box: its newest number, live messages that it gained or lost, how many came, their bytes."""
 
     user_id: int
     last_number: int
     live: int
     kept: int
+    stored: int
 
 
 class Gathered(NamedTuple):

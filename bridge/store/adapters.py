@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from bridge.reconcile import Observed, Repair
     from bridge.store.store import Store
 
+USERS_AT_ONCE = 10_000
+"""Of so many users is looked at a time whether any mail became too old."""
+
 
 class Mailbox:
     """Messages, for intake and requests. `terms` may be replaced at any time, and so may the settings of the others."""
@@ -123,15 +126,26 @@ class Course:
         self._store = store
         self.days = days
         self._now_ms = now_ms
-        self._expired_until = horizon(now_ms(), days)
+        self._since = self._until = horizon(now_ms(), days)
+        self._behind = 0
 
     async def expire(self) -> int:
-        """Bring live sets and counts up to date that the course of time changed; of how many users."""
-        since, until = self._expired_until, horizon(self._now_ms(), self.days)
-        users = await self._store.read(live.crossed, since=since, until=until)
+        """Bring live sets and counts up to date that the course of time changed; of how many users.
+
+        Where users are very many, it looks at some of them, and the next time at others.
+        """
+        begins = not self._behind
+        if begins:
+            self._until = horizon(self._now_ms(), self.days)
+        users, last = await self._store.read(
+            live.crossed_of_some, since=self._since, until=self._until, behind=self._behind, users=USERS_AT_ONCE
+        )
         if users:
-            await self._store.write(live.expire, users, until=until)
-        self._expired_until = until
+            whole = begins and last is None
+            await self._store.write(live.expire, users, until=self._until if whole else self._since)
+        self._behind = last or 0
+        if last is None:
+            self._since = self._until
         return len(users)
 
     async def close_storms(self) -> int:

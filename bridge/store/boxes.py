@@ -52,9 +52,11 @@ INSERT INTO message (user_id, number, header, message_id, digest, size, body_id,
     alert, reason, sender, recipient, peer, protocol)
 """
 COUNTS = """
-UPDATE user SET last_number = w.value ->> 1, live = live + (w.value ->> 2), kept = kept + (w.value ->> 3)
+UPDATE user SET last_number = w.value ->> 1, live = live + (w.value ->> 2), kept = kept + (w.value ->> 3),
+    stored = stored + (w.value ->> 4)
 FROM json_each(?) w WHERE user.user_id = w.value ->> 0
 """
+STORED = "UPDATE stored SET bytes = bytes + ?"
 _FORGET_RINGS = "DELETE FROM ring WHERE user_id = ? AND (at_ms <= ? OR at_ms > ?)"
 
 
@@ -125,6 +127,8 @@ def write(transaction: Transaction, loaded: Loaded, writes: Writes) -> None:
     """Write what a unit of work came to."""
     connection, boxes = transaction.connection, loaded.boxes
     bulk.insert(connection, _BODIES, writes.bodies)
+    if writes.bodies:
+        connection.execute(STORED, (sum(body.size for body in writes.bodies),))
     bulk.insert(connection, _MESSAGES, writes.messages)
     if writes.boxes:
         connection.execute(COUNTS, (json.dumps(writes.boxes),))

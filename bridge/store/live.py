@@ -27,7 +27,12 @@ NEWEST = (
     "SELECT number, header FROM message WHERE user_id = ? AND live = 1 AND silent <= ? ORDER BY number DESC LIMIT 1"
 )
 UNREAD = "SELECT count(*) FROM message WHERE user_id = ? AND seen = 0 AND number >= ?"
-CROSSED = "SELECT DISTINCT user_id FROM message INDEXED BY message_age WHERE seen = 0 AND number >= ? AND number < ?"
+CROSSED = """
+SELECT user_id FROM user WHERE user_id > ? AND user_id <= ? AND EXISTS
+    (SELECT 1 FROM message WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)
+"""
+LAST_OF = "SELECT max(user_id) FROM (SELECT user_id FROM user WHERE user_id > ? ORDER BY user_id LIMIT ?)"
+LAST_USER = 2**63 - 1
 TERMS = "SELECT count, days, horizon FROM live_terms"
 _NOTE_TERMS = "INSERT OR REPLACE INTO live_terms VALUES (1, ?, ?, ?)"
 
@@ -147,6 +152,22 @@ def unread(connection: sqlite3.Connection, user_id: int, *, now_ms: int, days: f
     return count
 
 
-def crossed(connection: sqlite3.Connection, *, since: int, until: int) -> list[int]:
-    """Users who have an unseen message that the horizon passed, in either direction, on its way between two numbers."""
-    return [row[0] for row in connection.execute(CROSSED, (min(since, until), max(since, until)))]
+def crossed(
+    connection: sqlite3.Connection, *, since: int, until: int, behind: int = 0, last: int = LAST_USER
+) -> list[int]:
+    """Users who have an unseen message that the horizon passed, in either direction, on its way between two numbers.
+
+    Of those whose ids lie behind one, up to the last.
+    """
+    between = min(since, until), max(since, until)
+    return [row[0] for row in connection.execute(CROSSED, (behind, last, *between))]
+
+
+def crossed_of_some(
+    connection: sqlite3.Connection, *, since: int, until: int, behind: int, users: int
+) -> tuple[list[int], int | None]:
+    """The same, of so many users behind one, and the last of these: None when there are no others behind."""
+    last = connection.execute(LAST_OF, (behind, users)).fetchone()[0]
+    if last is None or connection.execute(LAST_OF, (last, 1)).fetchone()[0] is None:
+        return crossed(connection, since=since, until=until, behind=behind), None
+    return crossed(connection, since=since, until=until, behind=behind, last=last), last

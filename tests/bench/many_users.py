@@ -27,6 +27,7 @@ from bridge.contract import ids
 from bridge.contract.header import pack_header
 from bridge.model import Header
 from bridge.store import bodies, counts, database, live, messages, pairing, people, registered, storms
+from bridge.store.adapters import USERS_AT_ONCE
 from bridge.store.bodies import Keeping
 from bridge.store.writer import Transaction
 from broker.loginreader import LoginReader
@@ -108,7 +109,9 @@ def looks(path: Path, users: int) -> dict[str, Callable[[sqlite3.Connection], ob
         "at a start with other settings: all live sets": start,
         "at a start: the live sets": start,
         "at a start: files of large bodies": messages.spooled_files,
-        "5 s: what became too old": lambda connection: live.crossed(connection, since=until_ - 5000, until=until_),
+        "5 s: what became too old": lambda connection: live.crossed_of_some(
+            connection, since=until_ - 5000, until=until_, behind=0, users=USERS_AT_ONCE
+        ),
         "5 s: storms": lambda connection: storms.any_over(connection, now_ms),
         "15 s: whose box is full": lambda connection: messages.users_with(connection, 500_000),
         "60 s: bodies and headers over a limit": lambda connection: bodies.clear(Transaction(connection, now_ms), ROOM),

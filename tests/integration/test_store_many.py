@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -9,10 +10,10 @@ import pytest
 
 from bridge.box.live_set import Retention, horizon
 from bridge.contract import ids
-from bridge.store import amounts, bodies, database, live, offline, people
+from bridge.store import adapters, amounts, bodies, database, live, offline, people
 from bridge.store.bodies import Keeping
 from bridge.store.writer import Transaction
-from tests.support.stored import COUNT, DAY_MS, DAYS, NOON_MS
+from tests.support.stored import COUNT, DAY_MS, DAYS, NOON_MS, Clock, header, mail, storing, to
 
 USERS, MAILS = 400, 3
 RETENTION = Retention(COUNT, DAYS)
@@ -31,6 +32,8 @@ def path(tmp_path):
             connection.execute(
                 "INSERT INTO body (received_ms, size, raw) VALUES (?, ?, x'00')", (NOON_MS, 1000 * (number + 1))
             )
+            connection.execute("UPDATE stored SET bytes = bytes + ?", (1000 * (number + 1),))
+            connection.execute("UPDATE user SET stored = stored + ?", (1000 * (number + 1),))
             connection.executemany(
                 "INSERT INTO message (user_id, number, header, message_id, digest, size, body_id, live)"
                 " VALUES (?, ?, x'00', '', x'00', ?, ?, 1)",
@@ -89,7 +92,7 @@ def reviewed(path, *, now_ms=NOON_MS, retention=RETENTION):
 def test_a_start_works_nothing_out_that_is_right(path):
     users, steps = reviewed(path)
     assert users == set()
-    assert steps < USERS
+    assert steps < 60 * USERS
 
 
 def test_a_start_with_other_settings_works_all_out_anew(path):
@@ -139,10 +142,53 @@ def test_what_is_looked_at_from_time_to_time_costs_no_walk_through_messages(path
     with Work(path) as work:
         connection = work.transaction.connection
         until = ids.at(NOON_MS - 30 * DAY_MS)
-        assert live.crossed(connection, since=until - 5000, until=until) == []
-        assert work.steps < USERS
+        assert live.crossed_of_some(connection, since=until - 5000, until=until, behind=0, users=50) == ([], 50)
+        assert work.steps < 50 * 60
+        before = work.steps
         assert bodies.clear(work.transaction, ROOM) == 0
-        assert work.steps < 10 * USERS
+        assert work.steps - before < 10 * USERS
+
+
+def test_of_very_many_users_some_are_looked_at_a_time_and_nobody_is_left_out(path, monkeypatch):
+    monkeypatch.setattr(adapters, "USERS_AT_ONCE", 150)
+    clock = Clock()
+
+    async def story():
+        async with storing(path, clock=clock) as store:
+            assert await store.expire() == 0, "a look that begins before"
+            clock.now_ms += int((DAYS - 1.5) * DAY_MS)
+            assert [await store.expire() for _ in range(5)] == [0, 0, 150, 150, 100]
+            assert await store.live_count() == USERS
+            assert [await store.expire() for _ in range(3)] == [0, 0, 0]
+
+    asyncio.run(story())
+    assert reviewed(path, now_ms=clock.now_ms)[0] == set(range(1, USERS + 1)), "a round that was not told to its end"
+    assert reviewed(path, now_ms=clock.now_ms)[0] == set()
+
+
+def test_few_users_are_looked_at_at_once_and_the_next_start_has_nothing_to_do(path):
+    clock = Clock()
+
+    async def story():
+        async with storing(path, clock=clock) as store:
+            clock.now_ms += int((DAYS - 1.5) * DAY_MS)
+            assert [await store.expire(), await store.expire()] == [USERS, 0]
+
+    asyncio.run(story())
+    assert reviewed(path, now_ms=clock.now_ms)[0] == set()
+
+
+def test_what_is_kept_is_counted(path):
+    async def story():
+        async with storing(path) as store:
+            await store.keep(mail(to(1, "u0"), to(2, "u1"), text="for both"), header(), message_id="<1@x>")
+            await store.keep(mail(to(1, "u0"), text="for both"), header(), message_id="<1@x>")  # a copy
+            await store.keep(mail(to(2, "u1"), text="for one alone"), header(), message_id="<2@x>")
+
+    asyncio.run(story())
+    told, true = counted(path)
+    assert told == true
+    assert told[0][1] > 6000
 
 
 def test_bytes_are_counted_through_all_that_happens_to_bodies(path):
@@ -167,6 +213,7 @@ def test_a_user_s_bodies_go_with_the_user_unless_others_have_them(path):
         transaction.connection.execute("UPDATE message SET body_id = NULL WHERE user_id = 5 AND body_id = 1")
         transaction.connection.execute("UPDATE message SET body_id = 4, size = 7 WHERE user_id = 5 AND body_id IS NULL")
         transaction.connection.execute("UPDATE user SET stored = stored + 7 WHERE user_id = 5")
+        transaction.connection.execute("UPDATE stored SET bytes = bytes + 7")
     with Work(path) as work:
         assert people.remove_user(work.transaction, "u4").bodies == 1
         assert work.steps < 50 * MAILS * 100

@@ -269,15 +269,11 @@ END;
 CREATE INDEX address_folded ON address (folded);
 CREATE INDEX address_user ON address (user_id);
 CREATE INDEX address_domain ON address (substr(address, length(rtrim(address, replace(address, '@', ''))) + 1));
-CREATE TRIGGER body_counted AFTER INSERT ON body BEGIN UPDATE stored SET bytes = bytes + new.size; END;
 CREATE TRIGGER body_uncounted AFTER DELETE ON body BEGIN UPDATE stored SET bytes = bytes - old.size; END;
-CREATE TRIGGER message_stored AFTER INSERT ON message WHEN new.body_id IS NOT NULL
-BEGIN UPDATE user SET stored = stored + new.size WHERE user_id = new.user_id; END;
 CREATE TRIGGER message_let_go AFTER UPDATE OF body_id ON message WHEN old.body_id IS NOT NULL AND new.body_id IS NULL
 BEGIN UPDATE user SET stored = stored - old.size WHERE user_id = old.user_id; END;
 CREATE TRIGGER message_unstored AFTER DELETE ON message WHEN old.body_id IS NOT NULL
 BEGIN UPDATE user SET stored = stored - old.size WHERE user_id = old.user_id; END;
-CREATE INDEX message_age ON message (number) WHERE seen = 0;
 CREATE INDEX message_done ON message (number) WHERE live = 0 AND held = 0 AND body_id IS NULL;
 CREATE INDEX body_age ON body (received_ms);
 CREATE INDEX body_file ON body (file) WHERE file IS NOT NULL;
