@@ -18,6 +18,7 @@ SUITES = (
     "broker_siege",
     "sizing",
     "pages",
+    "many_users",
 )
 
 
