@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgpack
 
-from bridge.directory import Directory, User
+from bridge.directory import User
 from bridge.kept import StoredBody
 from bridge.requests.courtesy import BURST, EACH_S, OWED_S, PAUSE_S, Courtesy
 from bridge.requests.requests import Requests
@@ -91,11 +91,14 @@ def test_a_body_waits_between_its_chunks_and_a_short_answer_never(monkeypatch):
     async def load(stored):
         return stored.raw
 
+    async def named(name):
+        return User(1, name)
+
     async def ask(chunk):
         answering = Requests(
             store=cast("Any", Store()),
             pushing=RingsNobody(),
-            directory=lambda: Directory.of([User(1, "alice")], []),
+            named=named,
             load=load,
             reply=reply,
             root="mail",
