@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from broker.wire.frames import Packets
 from tests.support import mqtt_client as mqtt
@@ -109,6 +110,22 @@ def test_a_stranger_who_floods_frames_is_cut_off(running, unit):
         assert good.flush() == []
     assert resident(running) - before < 20_000_000
     assert '"reason": "too_many_frames"' in running.logged() or unit is FRAGMENT  # which is no CONNECT either
+
+
+def test_a_login_may_come_in_pieces_and_what_follows_need_not_wait_for_the_answer(running):
+    """mqtt.js sends each field of a CONNECT as a frame; the messages behind it are more than a stranger may send."""
+    running.logins.add_chosen("slow.phone", "device", Argon2Hasher().hash("chosen"))  # takes a while to look at
+    hello = mqtt.connect(username="slow.phone", password="chosen")
+    early = [mqtt.publish("mail/slow/do/phone", b"x", qos=1, packet_id=number) for number in range(1, 401)]
+    with mqtt.Raw(running.address("websocket")) as raw:
+        pieces = [bytes([octet]) for octet in hello] + early
+        raw.send(UPGRADE + b"".join(b"\x82" + bytes([0x80 | len(piece)]) + bytes(4) + piece for piece in pieces))
+        answer = b""
+        while not answer.endswith(mqtt.puback(400)):
+            came = raw.socket.recv(65_536)
+            assert came, "cut off"
+            answer += came
+    assert answer.count(b"\x40\x02") >= 400
 
 
 ENDLESS = {
