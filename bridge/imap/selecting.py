@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bridge.imap.lines import Response
 
-FLAGS_AT_ONCE = 2_000
+FLAGS_AT_ONCE = 1_000
 """Mails whose flags are asked for in one command: some 45 bytes each."""
 SEARCHED_AT_ONCE = 20_000
 """The UIDs of so many mails go into one line, of whatever digits: eleven bytes each, beside 256 KiB."""

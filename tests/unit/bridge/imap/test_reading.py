@@ -188,3 +188,20 @@ def test_reading_takes_time_in_proportion(piece):
         return min(best)
 
     assert cost(200_000) < 12 * max(cost(50_000), 0.002)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"* 3 FETCH (UID 7 FLAGS (\\Seen $Forwarded))",
+        b"* 3 fetch (uid 7 flags ())",
+        b"* 3 FETCH (FLAGS (\\SEEN) UID 7)",
+        b"* 3 FETCH (UID 7 FLAGS (\\Deleted) MODSEQ (123))",
+        b"* 3 FETCH (FLAGS (\\Recent))",
+        b"* 3 FETCH (UID 7 FLAGS (x) UID 8)",
+    ],
+)
+def test_flags_are_read_in_one_go_as_they_are_piece_by_piece(said):
+    [response] = Responses().feed(said + b"\r\n")
+    assert replies._FLAGS.fullmatch(said)
+    assert replies.fetched(response) == replies._fetched(response)
