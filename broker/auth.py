@@ -66,6 +66,8 @@ class Logins:
         self._wanted = asyncio.Event()
         self._log = structlog.get_logger()
         self._revision = -1
+        self._begun = False
+        self._one_look = asyncio.Lock()
         self._kept: OrderedDict[str, list[Credential]] = OrderedDict()
         self._asked: dict[str, asyncio.Future[list[Credential]]] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -100,6 +102,10 @@ class Logins:
 
     async def refresh(self) -> None:
         """Look once whether the table changed."""
+        async with self._one_look:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         try:
             news = await asyncio.to_thread(self._reader.news)
             table = None if news is None else await self._changed(news)
@@ -114,6 +120,7 @@ class Logins:
                 self._kept[username] = table.credentials(username)
         self._log.info("logins_read", logins=len(table))
         self._on_change(table)
+        self._begun = True
 
     async def _changed(self, news: LoginNews) -> LoginTable:
         """The logins that changed, with those of whom nobody has noted it."""
@@ -143,6 +150,10 @@ class Logins:
         From a `barred` address no new argon2 check is made: guessing what a person chose ends here,
         while devices behind the same address, whose passwords nobody guesses, still get in.
         """
+        if not self._begun:  # nobody gets in before those who are concerned were told of
+            await self.refresh()
+            if not self._begun:
+                raise LoginsUnavailableError("the table of logins has not been read yet")
         tried = self._kept.get(username)
         grant = None
         if tried:

@@ -15,7 +15,7 @@ from broker.acl import Identity, Role
 from broker.auth import Logins
 from broker.credentials import LoginTable
 from broker.errors import LoginsUnavailableError
-from broker.loginreader import LoginReader
+from broker.loginreader import LoginNews, LoginReader
 from tests.support.mqtt_broker import LoginTable as WrittenTable
 from tests.support.mqtt_broker import password_of
 
@@ -180,13 +180,16 @@ async def test_a_table_in_the_place_of_another_is_read_anew(path, written):
 
 
 @in_loop
-async def test_the_first_client_of_a_new_store_gets_in(path):
-    async with following(LoginReader(path)) as logins:
+async def test_the_first_client_of_a_new_store_gets_in_behind_what_was_there(path):
+    told = []
+    async with following(LoginReader(path), told, lambda: ["bob.phone"]) as logins:
         with pytest.raises(LoginsUnavailableError):
             await check(logins, "alice.phone", password_of("alice.phone"))
         written = WrittenTable(path)
         written.add("alice.phone")
+        assert told == []
         assert await check(logins, "alice.phone", password_of("alice.phone")) is not None
+        assert [table.gone for table in told] == [{"bob.phone"}], "sessions of before are put back first"
         written.close()
 
 
@@ -299,7 +302,7 @@ class SlowReader:
         self.go_on = threading.Semaphore(0)
 
     def news(self):
-        return None
+        return LoginNews(1, LoginTable([]))
 
     def read(self, usernames):
         self.looks.append(set(usernames))
