@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench import busy, growth, latency, looking, polling, throughput
+from tests.bench import busy, growth, latency, looking, many_users, polling, throughput
 from tests.bench.dovecot import PASSWORD, dovecot
 from tests.bench.looking import Found
 from tests.bench.pollers import pop3_poll
@@ -132,3 +132,13 @@ def test_what_is_compared_is_all_there():
     assert list(Options().steps("nothing", range(3))) == [0, 1, 2]
     assert PASSWORD
     assert ssl.HAS_TLSv1_3
+
+
+def test_many_users_are_let_in_and_get_their_mail(capsys, monkeypatch):
+    assert many_users.main(["--small", "--no-rest"]) == 0
+    said = capsys.readouterr().out
+    assert "next start, until a device is let in" in said
+    assert "device add, from its end until it is let in" in said
+    monkeypatch.setattr(many_users, "accepted", lambda _system, _address: False)
+    assert many_users.main(["--small", "--no-rest"]) == 1
+    assert "mail is refused" in capsys.readouterr().err
