@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 TOPICS_AT_ONCE = 800
+USERS_AT_ONCE = 100
+"""Of users who have few live messages: the broker may hold more of them than it should."""
 MARKER_DEADLINE_S = 60.0
 LOOK_AGAIN_S = 3600.0
 """How often a connection that lasts is looked at: what was lost without breaking it comes back then."""
@@ -43,8 +45,11 @@ PACES_AT_MOST = 200
 class Truth(Protocol):
     """What a look at the broker needs of the store."""
 
-    async def names(self, *, after: str, limit: int) -> list[str]:
-        """Some names of users, in their order, behind this one."""
+    async def names(self, *, after: str, limit: int, live: int, each: int) -> list[str]:
+        """Some names of users, in their order, behind this one: the first, and more up to a limit.
+
+        They have so many `live` messages together, where each counts for some more.
+        """
 
     async def strangers(self, some: Collection[str]) -> list[str]:
         """Those of these names that no user has, sorted."""
@@ -183,7 +188,8 @@ class Replay:
 
     async def _everybody(self) -> AsyncIterator[frozenset[str]]:
         after = ""
-        while users := await self._store.names(after=after, limit=self._users_at_once):
+        some = {"limit": USERS_AT_ONCE, "live": TOPICS_AT_ONCE, "each": len(topics.STATE_VIEWS)}
+        while users := await self._store.names(after=after, **some):
             yield frozenset(users)
             after = users[-1]
 

@@ -33,7 +33,7 @@ WHERE a.folded >= 'postmaster@' AND a.folded < 'postmasterA' ORDER BY a.address 
 """
 FIRST = "SELECT user_id, name FROM user WHERE substr(name, 1, ?) <> ? ORDER BY user_id LIMIT 1"
 NAMED = "SELECT user_id, name FROM user WHERE name = ?"
-NAMES = "SELECT name FROM user WHERE name > ? ORDER BY name LIMIT ?"
+NAMES = "SELECT name, live FROM user WHERE name > ? ORDER BY name LIMIT ?"
 STRANGERS = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = value)"
 
 
@@ -88,9 +88,19 @@ def named(connection: sqlite3.Connection, name: str) -> AsOf[User | None]:
     return AsOf(revision, StoredBook(connection).named(name))
 
 
-def names(connection: sqlite3.Connection, *, after: str, limit: int) -> list[str]:
-    """Some names of users, in their order, behind this one."""
-    return [name for (name,) in connection.execute(NAMES, (after, limit))]
+def names(connection: sqlite3.Connection, *, after: str, limit: int, live: int, each: int = 0) -> list[str]:
+    """Some names of users, in their order, behind this one: the first, and more up to a limit.
+
+    They have so many `live` messages together, where each counts for some more.
+    """
+    found: list[str] = []
+    together = 0
+    for name, its_own in connection.execute(NAMES, (after, limit)):
+        together += its_own + each
+        if found and together > live:
+            break
+        found.append(name)
+    return found
 
 
 def strangers(connection: sqlite3.Connection, some: Collection[str]) -> list[str]:

@@ -80,9 +80,15 @@ def test_who_registered_postmaster_has_it_and_the_doctors_users_never_do(tmp_pat
 
 def test_names_come_some_at_a_time_and_strangers_are_told_from_users(path):
     with offline.reading(path) as connection:
-        assert registered.names(connection, after="", limit=2) == ["alice", "bob"]
-        assert registered.names(connection, after="bob", limit=2) == ["carol"]
-        assert registered.names(connection, after="carol", limit=2) == []
+        assert registered.names(connection, after="", limit=2, live=9) == ["alice", "bob"]
+        assert registered.names(connection, after="bob", limit=2, live=9) == ["carol"]
+        assert registered.names(connection, after="carol", limit=2, live=9) == []
+    with offline.transaction(path, now_ms=NOON_MS, count=COUNT, days=DAYS) as transaction:
+        transaction.connection.execute("UPDATE user SET live = 20 WHERE name = 'bob'")
+    with offline.reading(path) as connection:
+        assert registered.names(connection, after="", limit=9, live=22, each=1) == ["alice", "bob"]
+        assert registered.names(connection, after="", limit=9, live=21, each=1) == ["alice"]
+        assert registered.names(connection, after="alice", limit=9, live=3, each=1) == ["bob"], "one at least"
         assert registered.strangers(connection, {"eve", "bob", "dan"}) == ["dan", "eve"]
 
 

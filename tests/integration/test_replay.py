@@ -127,7 +127,7 @@ def test_a_replay_and_a_comparison_never_hold_more_than_some_users_topics(path):
         store.repair = watched
         found = await looker.run(broker, dry_run=True)
         assert (found.held, found.missing, found.different, found.stale) == (40 * 34, 34, 0, 34)
-        assert len(seen) > 5
+        assert len(seen) > 2
         assert max(seen) <= TOPICS_AT_ONCE
         assert broker.largest <= TOPICS_AT_ONCE
         assert broker.filters == {looker.marker_topic}, "nothing of the replay stays subscribed"
