@@ -1,8 +1,9 @@
-"""Statements over many rows at once."""
+"""Statements over many rows at once: a statement for each row would cost two turns at the interpreter's lock each."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_ONCE = 64
-"""Rows of one look-up at most; below that a power of two, so that there are few texts to compile."""
+"""Rows of one statement at most; below that a power of two, so that there are few texts to compile."""
 
 
 def insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], *, behind: str = "") -> None:
     """Insert rows; `into` is the statement before VALUES, and `behind` what follows them."""
-    if rows:
-        connection.executemany(_text(into, len(rows[0]), behind), rows)
+    for some in pieces(rows):
+        connection.execute(_text(into, len(some), len(some[0]), behind), list(chain.from_iterable(some)))
 
 
 def pieces(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
@@ -28,6 +29,7 @@ def pieces(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]
         at += size
 
 
-@lru_cache(maxsize=64)
-def _text(into: str, columns: int, behind: str) -> str:
-    return f"{into} VALUES ({', '.join('?' * columns)}) {behind}"
+@lru_cache(maxsize=256)
+def _text(into: str, rows: int, columns: int, behind: str) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"{into} VALUES {', '.join([row] * rows)} {behind}"

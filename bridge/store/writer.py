@@ -2,10 +2,9 @@
 
 Operations are functions of a Transaction; `submit` returns a future that is resolved only after
 COMMIT has returned, or fails with a typed error when nothing of the operation was kept. What comes in
-great numbers is handed over by `gather`: then one call does all that waits. One group is under way at a
-time, and the next is handed over when the turns of the loop bring no more for it, so that what came in
-together is committed together. What nobody waits for rides along (`ride`): it goes with the next that
-somebody waits for, and by itself only when none comes for a moment.
+great numbers is handed over by `gather`: then one call does all that waits. The loop hands over when its
+turns bring no more, so that what came in together is committed together. What nobody waits for rides
+along (`ride`): it goes with the next that somebody waits for, and by itself only when none comes for a moment.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from bridge.errors import StoreUnavailableError
 from bridge.kept import Committed
 from bridge.store import database
-from bridge.store.group import Begun, GroupOutcome, Job, perform
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,8 +35,6 @@ LARGEST_BATCH = 512
 """Operations in one transaction at most: a bound on how long the first of them waits."""
 TURNS_AT_MOST = 3
 """So many turns of the loop a group waits for more, as long as each brings some."""
-LONG_S, ELSEWHERE_S = 0.2, 60.0
-"""A group that takes the loop longer than the first has the next ones done by the thread for the second."""
 
 
 @dataclass(slots=True)
@@ -68,6 +63,22 @@ class Transaction:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One operation with its arguments, and the future that gets its result.
+
+    `gathered` says that it takes a list of its first argument, for all such jobs at once, and gives one of results;
+    `rings` that it may be one after which devices have to be rung, without its saying so (`Transaction.rung`).
+    """
+
+    operation: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    future: asyncio.Future[Any]
+    gathered: bool = False
+    rings: bool = True
+
+
 class Writer:
     """The writer thread of one database. Start it inside the event loop that awaits its futures.
 
@@ -92,15 +103,10 @@ class Writer:
         self._gathered: list[Job] = []
         self._riding: list[Job] = []
         self._departure: asyncio.TimerHandle | None = None
-        self._under_way = False
-        self._looking = False
         self._turns = self._counted = 0
-        self._idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._jobs: queue.SimpleQueue[tuple[list[Job], Begun | None] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._connection: sqlite3.Connection | None = None
-        self._patience_s = database.BUSY_TIMEOUT_S
-        self._here_again_at = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -129,7 +135,7 @@ class Writer:
         not done together.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue(Job(operation, (item, *arguments), options, future, gathered=True, brief=True))
+        self._queue(Job(operation, (item, *arguments), options, future, gathered=True, rings=False))
         return future
 
     def ride(
@@ -137,144 +143,148 @@ class Writer:
     ) -> asyncio.Future[T]:
         """As `submit`, for what may wait for a moment, so that nobody's commit waits for a transaction of its own."""
         future: asyncio.Future[T] = self._loop.create_future()
-        job = Job(operation, arguments, options, future, brief=True)
+        job = Job(operation, arguments, options, future, rings=False)
         if self._closed or self._gathered:
             self._queue(job)
             return future
         self._riding.append(job)
         if self._departure is None:
-            self._departure = self._loop.call_later(RIDE_S, self._depart)
+            self._departure = self._loop.call_later(RIDE_S, self._hand_over)
         return future
 
     def _queue(self, job: Job) -> None:
         if self._closed:
             job.future.set_exception(StoreUnavailableError(f"{self._path}: closed"))
             return
-        self._gathered.append(job)
-        self._look_soon()
-
-    def _depart(self) -> None:
-        """What rides along has waited long enough."""
-        self._departure = None
-        self._gathered += self._riding
-        self._riding = []
-        self._look_soon()
-
-    def _look_soon(self) -> None:
-        if self._gathered and not (self._looking or self._under_way):
-            self._looking = True
+        if not self._gathered:
             self._turns = self._counted = 0
             self._loop.call_soon(self._look)
+        self._gathered.append(job)
 
     def _look(self) -> None:
-        """Hand a group over when the last turn brought no more for it."""
+        """Hand over what has come when this turn brought no more."""
         if len(self._gathered) > self._counted and self._turns < TURNS_AT_MOST:
-            self._counted = len(self._gathered)
-            self._turns += 1
+            self._counted, self._turns = len(self._gathered), self._turns + 1
             self._loop.call_soon(self._look)
-            return
-        self._looking = False
+        else:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """What came goes to the thread at once, and what rides along behind it."""
         if self._departure is not None:
             self._departure.cancel()
             self._departure = None
         jobs = self._gathered + self._riding
-        self._gathered, self._riding = jobs[LARGEST_BATCH:], []
-        self._under_way = True
-        self._jobs.put((jobs[:LARGEST_BATCH], self._begin_here(jobs[:LARGEST_BATCH])))
-
-    def _begin_here(self, batch: list[Job]) -> Begun | None:
-        """Do all but COMMIT of a group of mails on the loop, which nobody's lock slows down; None: the thread has to.
-
-        It has to where that takes long, while another process holds the database, and when anything is wrong.
-        """
-        connection = self._connection
-        if connection is None or not all(job.brief for job in batch) or time.monotonic() < self._here_again_at:
-            return None
-        begun_at = time.monotonic()
-        try:
-            return self._begin(connection, batch, patience_s=0)
-        except Exception:  # noqa: BLE001 - the thread meets it again, and tells whoever waits
-            if connection.in_transaction:
-                self._reopen_later()
-            return None
-        finally:
-            if time.monotonic() - begun_at > LONG_S:
-                self._here_again_at = time.monotonic() + ELSEWHERE_S
+        self._gathered, self._riding = [], []
+        if jobs:
+            self._jobs.put(jobs)
 
     async def close(self) -> None:
         """Finish what is queued, take nothing more, and end the thread."""
         import asyncio  # noqa: PLC0415 - as above
 
         self._closed = True
-        self._depart()
-        while self._gathered or self._under_way:
-            self._idle = self._loop.create_future()
-            await self._idle
+        self._hand_over()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._deliver(self._write(*job))
+        last = False
+        while not last and (batch := self._jobs.get()) is not None:
+            while len(batch) < LARGEST_BATCH:
+                try:
+                    following = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    last = True
+                    break
+                batch += following
+            for start in range(0, len(batch), LARGEST_BATCH):
+                self._write(batch[start : start + LARGEST_BATCH])
         if self._connection is not None:
             self._connection.close()
 
-    def _write(self, batch: list[Job], begun: Begun | None = None) -> list[GroupOutcome]:
+    def _write(self, batch: list[Job]) -> None:
         """Commit a batch; if one operation spoils it, each is tried again on its own."""
         try:
-            results, news = self._commit(batch, begun)
+            results, news = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever awaits the future
             of_the_file = isinstance(error, sqlite3.Error) and database.concerns_file(error)
             if of_the_file:
                 self._reopen_later()
             if len(batch) > 1 and not of_the_file:
-                return [outcome for job in batch for outcome in self._write([job])]
+                for job in batch:
+                    self._write([job])
+                return
             if isinstance(error, sqlite3.Error):
                 error = database.translate(error, self._path)
-            return [GroupOutcome(batch, error=error)]
-        return [GroupOutcome(batch, results, news)]
+            self._deliver([(job.future, None, error) for job in batch], Committed())
+            return
+        self._deliver([(job.future, result, None) for job, result in zip(batch, results, strict=True)], news)
 
-    def _commit(self, batch: list[Job], begun: Begun | None) -> tuple[list[Any], Committed]:
+    def _commit(self, batch: list[Job]) -> tuple[list[Any], Committed]:
         if self._connection is None:
             self._connection = database.connect(self._path)
         connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            begun = begun or self._begin(connection, batch, patience_s=database.BUSY_TIMEOUT_S)
+            transaction = Transaction(connection, self._now_ms(), rung=any(job.rings for job in batch))
+            results = _perform(transaction, batch)
+            self._before_commit(transaction)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return begun.results, begun.transaction.news
-
-    def _begin(self, connection: sqlite3.Connection, batch: list[Job], *, patience_s: float) -> Begun:
-        """Do all operations of a batch; while another process holds the database it is waited for so long."""
-        if patience_s != self._patience_s:
-            connection.execute(f"PRAGMA busy_timeout = {int(patience_s * 1000)}").fetchone()
-            self._patience_s = patience_s
-        connection.execute("BEGIN IMMEDIATE")
-        transaction = Transaction(connection, self._now_ms(), rung=not all(job.brief for job in batch))
-        results = perform(transaction, batch)
-        self._before_commit(transaction)
-        return Begun(transaction, results)
+        return results, transaction.news
 
     def _reopen_later(self) -> None:
         """A fresh connection recovers by itself from read-only, full or replaced files."""
         connection, self._connection = self._connection, None
-        self._patience_s = database.BUSY_TIMEOUT_S
         if connection is not None:
             connection.close()
 
-    def _deliver(self, outcomes: list[GroupOutcome]) -> None:
-        """Tell the loop; one that is already closed has nobody left who waits."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._resolve, outcomes)
+    def _deliver(self, outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]], news: Committed) -> None:
+        def resolve() -> None:
+            self._committed(news)
+            for future, result, error in outcomes:
+                if future.done():
+                    continue
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)
 
-    def _resolve(self, outcomes: list[GroupOutcome]) -> None:
-        self._under_way = False
-        for outcome in outcomes:
-            self._committed(outcome.news)
-            outcome.resolve()
-        self._look_soon()
-        if self._closed and not self._idle.done():
-            self._idle.set_result(None)
+        # A loop that is already closed has nobody left who waits.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(resolve)
+
+
+def _perform(transaction: Transaction, batch: list[Job]) -> list[Any]:
+    """Do all operations, what is gathered first and together; the results are in the order of the batch."""
+    results: list[Any] = [None] * len(batch)
+    together: list[tuple[Job, list[int]]] = []
+    alone = []
+    for index, job in enumerate(batch):
+        if not job.gathered:
+            alone.append(index)
+            continue
+        for like, indexes in together:
+            if like.operation is job.operation and (like.arguments[1:], like.options) == (
+                job.arguments[1:],
+                job.options,
+            ):
+                indexes.append(index)
+                break
+        else:
+            together.append((job, [index]))
+    for like, indexes in together:
+        items = [batch[index].arguments[0] for index in indexes]
+        found = like.operation(transaction, items, *like.arguments[1:], **like.options)
+        for index, result in zip(indexes, found, strict=True):
+            results[index] = result
+    for index in alone:
+        job = batch[index]
+        results[index] = job.operation(transaction, *job.arguments, **job.options)
+    return results

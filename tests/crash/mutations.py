@@ -36,9 +36,9 @@ def reply_before_commit() -> None:
         number = ids.at(time.time_ns() // 1_000_000)
         return tuple(Kept(each.user_id, each.user, number) for each in envelope.recipients)
 
-    def lagging(self: Any, batch: list[Any], begun: Any) -> Any:
+    def lagging(self: Any, batch: list[Any]) -> Any:
         time.sleep(COMMIT_LAG_S)
-        return commit(self, batch, begun)
+        return commit(self, batch)
 
     Mailbox.keep, Writer._commit = hasty, lagging  # type: ignore[assignment]
 
@@ -121,23 +121,17 @@ def hand_over_before_commit() -> None:
 
     commit = Writer._commit
 
-    def hasty(self: Any, batch: list[Any], begun: Any) -> Any:
+    def hasty(self: Any, batch: list[Any]) -> Any:
         before = self._before_commit
-
-        def tell(transaction: Any) -> None:
-            self._loop.call_soon_threadsafe(self._committed, transaction.news)
-            time.sleep(HAND_OVER_AHEAD_S)
 
         def telling(transaction: Any) -> None:
             before(transaction)
-            tell(transaction)
+            self._loop.call_soon_threadsafe(self._committed, transaction.news)
+            time.sleep(HAND_OVER_AHEAD_S)
 
-        if begun is not None:
-            tell(begun.transaction)
-            return commit(self, batch, begun)
         self._before_commit = telling
         try:
-            return commit(self, batch, None)
+            return commit(self, batch)
         finally:
             self._before_commit = before
 

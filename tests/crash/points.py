@@ -37,7 +37,7 @@ def _accepting(_session: Any, answers: Any) -> bool:
     return any(answer.accepted for answer in answers)
 
 
-def _for_mail(_self: Any, batch: list[Any], _begun: Any) -> bool:
+def _for_mail(_self: Any, batch: list[Any]) -> bool:
     return any(job.operation.__qualname__ == "keep" for job in batch)
 
 

@@ -15,7 +15,7 @@ from bridge.push.judging import ServiceAnswer
 from bridge.push.letter import PushLetter, UndeliveredError
 from bridge.push.needs import Wakefulness
 from bridge.rules.change import Change
-from bridge.store import notifications, offline, pairing, rules, subscriptions
+from bridge.store import notifications, offline, pairing, people, rules, subscriptions
 from bridge.store.adapters import NotificationRows
 from bridge.tally import Tally
 from tests.support.push_service import Device
@@ -111,9 +111,9 @@ def rung(path, story, *, devices=("phone",), hosts=None, options=None, work=True
 
     wakes = []
 
-    def committed(_):
+    def committed(news):
         for wake in wakes:
-            wake()
+            wake(rung=news.rung)
 
     async def run():
         async with storing(path, clock=clock, changed=committed) as store:
@@ -592,3 +592,28 @@ async def looked(rung):
         rung.delivery.wake()
         await rung.until(lambda before=before: len(count) > before, "a look")
     rows.any_waiting = look
+
+
+def test_who_rings_nobody_costs_no_look_while_nothing_waits(path):
+    async def story(rung):
+        await rung.store.write(people.add_user, "bob", ["bob@example.org"])
+        directory = await rung.store.read(people.read_directory)
+        await looked(rung)
+        looks, look = [], rung.delivery._rows.any_waiting
+
+        async def counted():
+            looks.append(None)
+            return await look()
+
+        rung.delivery._rows.any_waiting = counted
+        bob = directory.resolve("bob@example.org")
+        [kept] = await rung.store.keep(mail(to(bob.user_id, "bob"), text="s"), header("s"), message_id="")
+        assert kept.user == "bob"
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert looks == []
+        await rung.keep("Plan")  # whose device is rung
+        await rung.until(lambda: rung.script.to("phone") == 1, "the letter")
+        assert looks
+
+    rung(path, story)

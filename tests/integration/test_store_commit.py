@@ -47,6 +47,48 @@ def test_many_senders_share_few_transactions(path):
     assert len(commits) <= 4 * SENDERS / 4, "at least four to a transaction on average"
 
 
+def handed_over(store, monkeypatch):
+    """How many went to the thread each time."""
+    sizes, hand_over = [], store._writer._hand_over
+
+    def noting():
+        sizes.append(len(store._writer._gathered))
+        hand_over()
+
+    monkeypatch.setattr(store._writer, "_hand_over", noting)
+    return sizes
+
+
+async def in_its_turn(store, alice, turns):
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return await keep(store, alice, str(turns))
+
+
+def test_what_comes_turn_by_turn_goes_together(path, monkeypatch):
+    alice = add_user(path, "alice")
+
+    async def story(store):
+        sizes = handed_over(store, monkeypatch)
+        await asyncio.gather(*(in_its_turn(store, alice, turns) for turns in range(3)))
+        assert sizes == [3]
+
+    told(path, story)
+
+
+def test_no_group_waits_for_all_that_may_come(path, monkeypatch):
+    alice = add_user(path, "alice")
+
+    async def story(store):
+        sizes = handed_over(store, monkeypatch)
+        await asyncio.gather(*(in_its_turn(store, alice, turns) for turns in range(40)))
+        assert sum(sizes) == 40
+        assert max(sizes) <= writer.TURNS_AT_MOST + 2
+
+    told(path, story)
+    assert count(path) == 40
+
+
 def nothing(transaction):
     """An operation that somebody wants done."""
     return transaction.now_ms
@@ -85,102 +127,6 @@ def test_what_rides_along_goes_by_itself_when_nothing_comes_and_at_the_end(path,
     told(path, story, changed=lambda _: commits.append(1))
     assert waiting[0].result() == Clock().now_ms
     assert len(commits) == 2
-
-
-def test_a_group_is_bounded_and_the_rest_follows_in_the_next(path, monkeypatch):
-    monkeypatch.setattr(writer, "LARGEST_BATCH", 4)
-    alice, commits = add_user(path, "alice"), []
-
-    async def story(store):
-        await asyncio.gather(*(keep(store, alice, str(number)) for number in range(10)))
-
-    told(path, story, changed=lambda _: commits.append(1))
-    assert (count(path), len(commits)) == (10, 3)
-
-
-# --- where it is done -----------------------------------------------------------------------------
-
-
-def where(transaction):
-    """An operation that says by whom it was done."""
-    del transaction
-    return threading.current_thread()
-
-
-LOOP = threading.main_thread()
-
-
-def test_what_is_brief_is_done_on_the_loop_and_committed_by_the_thread(path, monkeypatch):
-    monkeypatch.setattr(writer, "RIDE_S", 0.0)
-    alice, begun = add_user(path, "alice"), []
-
-    async def story(store):
-        await keep(store, alice)  # whose thread opens the database
-        commit = store._writer._commit
-        monkeypatch.setattr(store._writer, "_commit", lambda *a: begun.append(threading.current_thread()) or commit(*a))
-        assert await store.write_along(where) is LOOP
-        assert begun == [store._writer._thread]
-        assert await store.write(where) is store._writer._thread, "it may take its time"
-        kept, along, other = await asyncio.gather(keep(store, alice, "2"), store.write_along(where), store.write(where))
-        assert kept
-        assert along is other is store._writer._thread, "a group is done at one place"
-
-    told(path, story)
-
-
-def test_where_the_disk_takes_long_the_loop_does_nothing_for_a_while(path, monkeypatch):
-    monkeypatch.setattr(writer, "RIDE_S", 0.0)
-    monkeypatch.setattr(writer, "LONG_S", -1.0)
-
-    async def story(store):
-        assert await store.write(where) is not LOOP
-        assert await store.write_along(where) is LOOP
-        assert await store.write_along(where) is not LOOP
-        store._writer._here_again_at = 0.0  # the while is over
-        assert await store.write_along(where) is LOOP
-
-    told(path, story)
-
-
-def test_what_fails_on_the_loop_is_done_again_by_the_thread_and_spoils_nobody(path, monkeypatch):
-    monkeypatch.setattr(writer, "RIDE_S", 0.0)
-    alice, by = add_user(path, "alice"), []
-
-    def spoil(transaction):
-        transaction.connection.execute("DELETE FROM message")
-        by.append(threading.current_thread())
-        raise RuntimeError("in the middle")
-
-    async def story(store):
-        await keep(store, alice, "1")
-        kept, failed = await asyncio.gather(keep(store, alice, "2"), store.write_along(spoil), return_exceptions=True)
-        assert kept[0].number
-        assert isinstance(failed, RuntimeError)
-        assert by == [LOOP, store._writer._thread, store._writer._thread], "with the other, and then alone"
-        await keep(store, alice, "3")
-
-    told(path, story)
-    assert count(path) == 3
-
-
-def test_the_loop_never_waits_for_another_program(path):
-    alice = add_user(path, "alice")
-
-    async def story(store):
-        await keep(store, alice, "1")
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        waiting = asyncio.ensure_future(keep(store, alice, "2"))
-        for _ in range(100):
-            await asyncio.sleep(0.001)  # a loop that waited for the database would not come here
-        assert not waiting.done()
-        other.execute("COMMIT")
-        other.close()
-        await waiting
-        await keep(store, alice, "3")
-
-    told(path, story)
-    assert count(path) == 3
 
 
 def test_what_was_answered_is_on_disk(path):
