@@ -257,6 +257,40 @@ def test_no_more_than_a_window_is_in_flight(path, window):
     pumping(path, story, window=window)
 
 
+def test_what_waits_to_be_settled_makes_room_for_a_window_more_and_for_no_other(path):
+    alice = add_user(path, "alice")
+
+    async def story(pump):
+        async with pump.connected(Broker()) as broker:
+            await pump.drained()
+            broker.at_once, settle, gate = False, pump.store.settle, asyncio.Event()
+
+            async def held(publications):
+                await gate.wait()
+                await settle(publications)
+
+            def sent():
+                return [each for each in broker.sent if each.what in {"msg", "event"}]
+
+            pump.store.settle = held
+            await asyncio.gather(*(pump.keep(alice) for _ in range(20)))
+            await eventually(lambda: len(sent()) == 8, "a window")
+            broker.acknowledge()
+            await eventually(lambda: len(sent()) > 8, "more, though nothing of that is settled")
+            broker.acknowledge()
+            for _ in range(100):
+                await asyncio.sleep(0)
+                broker.acknowledge()
+            assert len(sent()) <= 16, "more than a process that dies would leave in doubt"
+            gate.set()
+            broker.at_once = True
+            broker.acknowledge()
+            await pump.drained()
+        assert len(broker.of("msg")) == len(broker.of("event")) == 20
+
+    pumping(path, story, window=8)
+
+
 def test_messages_go_out_in_the_order_they_came_in(path):
     alice = add_user(path, "alice")
 
