@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from paho.mqtt.enums import MQTTErrorCode
@@ -46,8 +46,7 @@ class Incoming:
     correlation: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Outgoing:
+class _Outgoing(NamedTuple):
     """A publish that waits for its turn."""
 
     future: asyncio.Future[None]
