@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bridge.contract import ids, topics
@@ -20,7 +21,9 @@ ON CONFLICT (path) DO UPDATE SET
     generation = generation + 1, kind = excluded.kind, user_id = excluded.user_id, number = excluded.number
 """
 
-
+FEW_USERS = 8
+"""Of so many users it is looked first whether their views wait already: a sixth of the work where they do."""
+WAITING_VIEWS = "UPDATE outbox SET generation = generation + 1 WHERE user_id = ? AND path IN ({paths})"
 MARK_NEW = """
 UPDATE message SET waits = waits + 4
 WHERE user_id = ? AND number IN (SELECT value FROM json_each(?)) AND waits & 1 RETURNING number
@@ -60,15 +63,28 @@ def views(transaction: Transaction, user_id: int, name: str, some: Iterable[str]
 
 def views_of_all(transaction: Transaction, boxes: Iterable[tuple[int, str, Collection[str]]]) -> None:
     """Note that the digest and the views that are on may be wrong for many users: id, name and these views of each."""
-    rows = [
-        (topics.view(name, view), view.value, user_id, 0)
+    by_user = [
+        [
+            (topics.view(name, view), view.value, user_id, 0)
+            for view in topics.STATE_VIEWS
+            if view is Kind.BOX or view in switched_on
+        ]
         for user_id, name, switched_on in boxes
-        for view in topics.STATE_VIEWS
-        if view is Kind.BOX or view in switched_on
     ]
-    if rows:
-        _mark(transaction, rows)
-        transaction.views_marked = True
+    if not by_user:
+        return
+    if len(by_user) <= FEW_USERS:
+        by_user = [rows for rows in by_user if not _again(transaction, rows)]
+    if by_user:
+        _mark(transaction, list(chain.from_iterable(by_user)))
+    transaction.views_marked = True
+
+
+def _again(transaction: Transaction, rows: Sequence[tuple[str, str, int, int]]) -> bool:
+    """Mark views of one user that all wait already, as they do while mail keeps coming; whether they did."""
+    paths = [path for path, *_ in rows]
+    statement = WAITING_VIEWS.format(paths=", ".join("?" * len(paths)))
+    return transaction.connection.execute(statement, (rows[0][2], *paths)).rowcount == len(paths)
 
 
 def event(transaction: Transaction, user_id: int, name: str, number: int) -> None:

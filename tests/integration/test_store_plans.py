@@ -40,6 +40,7 @@ HOT = OF_MAILBOXES | {
     "counts": boxes.COUNTS,
     "moves in the live set": live.MOVES,
     "marks of new messages": marks.MARK_NEW,
+    "marks of views that wait": marks.WAITING_VIEWS.format(paths="?, ?"),
     "new messages that wait": outbox.NEW_MESSAGES,
     "how many wait": backlog.NEW_TOPICS,
     "the oldest that waits": outbox.OLDEST_NEW,
