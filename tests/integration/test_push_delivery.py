@@ -597,7 +597,6 @@ async def looked(rung):
 def test_who_rings_nobody_costs_no_look_while_nothing_waits(path):
     async def story(rung):
         await rung.store.write(people.add_user, "bob", ["bob@example.org"])
-        directory = await rung.store.read(people.read_directory)
         await looked(rung)
         looks, look = [], rung.delivery._rows.any_waiting
 
@@ -606,8 +605,8 @@ def test_who_rings_nobody_costs_no_look_while_nothing_waits(path):
             return await look()
 
         rung.delivery._rows.any_waiting = counted
-        bob = directory.resolve("bob@example.org")
-        [kept] = await rung.store.keep(mail(to(bob.user_id, "bob"), text="s"), header("s"), message_id="")
+        bob = await rung.store.directory.resolve("bob@example.org")
+        [kept] = await rung.store.keep(mail(bob, text="s"), header("s"), message_id="")
         assert kept.user == "bob"
         for _ in range(20):
             await asyncio.sleep(0)
