@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.cli import following
 from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import amounts, backlog, copies, mailboxes, offline
+from bridge.store import amounts, backlog, copies, offline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,5 +113,5 @@ def _count(settings: Settings, *, check: bool) -> dict[str, Any]:
             "outbox": backlog.waiting(connection),
             "live": amounts.live_messages(connection),
             "users": amounts.users(connection),
-            "mailboxes": mailboxes.watched(connection),
+            "mailboxes": following.watched(connection),
         }

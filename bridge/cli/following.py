@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.cli import output
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping, Sequence
 
     from bridge.config.settings import Settings
@@ -18,6 +19,15 @@ ASK_S = 2.0
 """So long may a bridge take to say it."""
 MOST_LINES = 10
 """Of more folders only those are listed that are in trouble."""
+
+
+def watched(connection: sqlite3.Connection) -> list[Watched]:
+    """All folders that are followed."""
+    if connection.execute("SELECT 1 FROM mailbox LIMIT 1").fetchone() is None:
+        return []
+    from bridge.store import mailboxes  # noqa: PLC0415 - most installations follow none
+
+    return mailboxes.watched(connection)
 
 
 def told(settings: Settings, watched: Sequence[Watched], *, running: bool | None) -> list[dict[str, Any]]:
