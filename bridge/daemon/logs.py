@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import os
 import sys
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 PROCESS, WEB = "bridge", "web"
 """Who speaks."""
 
+_JSON = json.JSONEncoder(default=repr)
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "exception": 40}
 
 
@@ -45,7 +47,7 @@ def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ
     """
     if style == "auto":
         style = "console" if sys.stderr.isatty() else "json"
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(_as_json)
     if style == "console":
         colors = sys.stderr.isatty() and not environ.get("NO_COLOR")
         renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
@@ -61,10 +63,15 @@ def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ
     structlog.configure(
         wrapper_class=_wrapper(verbosity),
         processors=[verbosity, *ends, renderer],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # one write a line, where print makes two
         cache_logger_on_first_use=True,
     )
     return verbosity
+
+
+def _as_json(event: structlog.typing.EventDict, **_: Any) -> str:
+    """As JSONRenderer's own, by an encoder that is made once."""
+    return _JSON.encode(event)
 
 
 def _wrapper(verbosity: Verbosity) -> type[Any]:
