@@ -82,7 +82,7 @@ map: tools
 # crash tests reach is left out: they search and kill, and no line may depend on their luck.
 coverage: tools
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/conformance $(PARALLEL) $(ARGS)
+	$(BIN)/coverage run -m pytest tests/unit tests/tree tests/integration tests/conformance $(PARALLEL) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/python -m tests.support.coverage_floor
