@@ -176,7 +176,7 @@ class Follower:
 
     async def _wait(self, session: ImapSession, looking: Looking, *, idle: bool) -> None:
         """Wait for news of either side, and do what follows."""
-        if session.news:
+        if session.heard.news:
             await asyncio.sleep(AGAIN_S)
         elif idle:
             await session.idle(within_s=self._options.idle_s, nudged=self._nudged)
@@ -188,9 +188,9 @@ class Follower:
                 await session.noop()
         nudged = self._nudged.is_set()
         self._nudged.clear()
-        if session.news:
+        if session.heard.news:
             begun_s = self._monotonic()
-            session.news = False
+            session.heard.news = False
             self.standing.event_ms = self._now_ms()
             await looking.again()
             self.standing.lag_ms = int((self._monotonic() - begun_s) * 1000)

@@ -1,7 +1,8 @@
 """One look at an open folder: what changed there follows here, what changed here is told there, new mail is fetched.
 
 Of the mailbox only the mails are asked for that are known and still count, so that a look is as dear as a few days of
-mail, whatever else the folder has.
+mail, whatever else the folder has. A server that keeps count (CONDSTORE) says which of them changed since a count that
+it had before the last look: what changes while one looks may be found twice, and is never passed over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.imap.errors import ImapLimitError
+from bridge.imap.errors import ImapLimitError, ImapNoError, ImapSyntaxError
 from bridge.imap.session import NEWEST
 from bridge.mail.headers import extract
 
@@ -51,6 +52,7 @@ class Looking:
         self._most_bytes = most_bytes
         self._standing = standing
         self._next_uid = 0
+        self._modseq = 0  # up to this count all is known; 0 where nothing is counted
         self._log = structlog.get_logger()
 
     async def first(self, *, called: bool = False) -> None:
@@ -58,11 +60,13 @@ class Looking:
         folder_id, selected = self._watched.folder_id, self._selected
         known = await self._counterparts.open(folder_id, validity=selected.validity)
         self._next_uid = known.next_uid
-        unchanged = self._session.offers("QRESYNC") and 0 < selected.modseq == known.modseq
+        unchanged = self._session.resyncs and 0 < selected.modseq == known.modseq
+        self._modseq = selected.modseq
         if selected.meanwhile is not None:
             await self._observe(selected.meanwhile.seen, selected.meanwhile.gone)
         elif called or not unchanged:
-            await self._compare()
+            begun_anew = known.modseq > selected.modseq
+            await self._catch_up(since=0 if begun_anew else known.modseq, compare=True)
         await self._discover(exists=selected.exists)
         await self.tell()
         if selected.modseq and selected.modseq != known.modseq:
@@ -70,9 +74,12 @@ class Looking:
 
     async def again(self) -> None:
         """The server said that something changed."""
-        await self._compare()
+        reached = max(self._modseq, self._session.heard.modseq)
+        await self._catch_up(since=self._modseq, compare=False)
         await self._discover()
         await self.tell()
+        if self._modseq:
+            self._modseq = reached
 
     async def tell(self) -> None:
         """Something changed here: find what it means for the folder, and tell the mailbox."""
@@ -88,8 +95,21 @@ class Looking:
         if self._watched.account.source_ms is not None:
             await self._fetch()
 
-    async def _compare(self) -> None:
-        uids = await self._counterparts.known(self._watched.folder_id)
+    async def _catch_up(self, *, since: int, compare: bool) -> None:
+        """Find what happened to known mails since a count; 0: nobody knows, and all are asked for."""
+        folder_id = self._watched.folder_id
+        uids = await self._counterparts.known(folder_id)
+        if uids and since:
+            try:
+                changes = await self._session.changes(uids, since=since, compare=compare)
+            except ImapNoError:
+                self._modseq = 0  # it cannot what it says that it can
+            except (ImapLimitError, ImapSyntaxError):
+                await self._counterparts.reached(folder_id, modseq=0)  # whoever tells too much is asked in detail
+                raise
+            else:
+                await self._observe(changes.seen, changes.gone)
+                return
         if uids:
             seen = await self._session.seen(uids)
             await self._observe(seen, [uid for uid in uids if uid not in seen])

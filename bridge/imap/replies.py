@@ -25,6 +25,7 @@ _FLAGS = re.compile(  # what a look mostly gets: read in one go it costs a sixth
     rb"(?: UID (\d{1,10}))?(?: MODSEQ \(\d{1,19}\))?\)",
     re.IGNORECASE,
 )
+_MODSEQ = re.compile(rb"[( ]MODSEQ \((\d{1,19})\)", re.IGNORECASE)
 _MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
 LARGEST_NUMBER = 2**63 - 1
 
@@ -124,6 +125,14 @@ def _fetched(response: Response) -> FetchItems:
         elif item.startswith(b"BODY["):
             text = value if isinstance(value, bytes) else b""
     return FetchItems(sequence=counted(response), uid=uid, flags=flags, size=size, arrived_ms=arrived_ms, text=text)
+
+
+def modseq(response: Response) -> int:
+    """The MODSEQ that a FETCH response says (RFC 7162 §3.1.4.2); 0 where it says none."""
+    for text in response.texts:
+        if (found := _MODSEQ.search(text)) is not None and int(found[1]) <= LARGEST_NUMBER:
+            return int(found[1])
+    return 0
 
 
 def vanished(response: Response) -> list[tuple[int, int]]:

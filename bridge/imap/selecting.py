@@ -1,4 +1,4 @@
-"""Opening a folder: what is asked, and what the answer says of the folder and of what happened meanwhile. Pure.
+"""What is asked of a folder and of the mails that are known there, and what the answers say of them. Pure.
 
 A server with QRESYNC (RFC 7162 §3.2.5) tells at once which of the mails that are known have other flags or are gone
 since a moment, instead of being asked for all of them. The answer is about known mails alone, so it is bounded.
@@ -14,12 +14,17 @@ from bridge.imap import naming, replies
 from bridge.imap.errors import ImapSyntaxError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+    from typing import TypeAlias
 
     from bridge.imap.lines import Response
 
+    Ranges: TypeAlias = list[tuple[int, int]]
+    """UIDs, from and to, both included."""
 FLAGS_AT_ONCE = 1_000
 """Mails whose flags are asked for in one command: some 45 bytes each."""
+CHANGES_AT_ONCE = 20_000
+"""Mails of which is asked in one command what changed: the answer is about those alone that did."""
 SEARCHED_AT_ONCE = 20_000
 """The UIDs of so many mails go into one line, of whatever digits: eleven bytes each, beside 256 KiB."""
 LONGEST_SET = 6_000
@@ -88,18 +93,24 @@ def parts(exists: int) -> list[str]:
     return [f"{last}:* ", *(f"{start}:{start + SEARCHED_AT_ONCE - 1} " for start in others)]
 
 
-def pieces(uids: Sequence[int]) -> list[Sequence[int]]:
+def pieces(uids: Sequence[int], *, at_once: int = FLAGS_AT_ONCE) -> list[Sequence[int]]:
     """UIDs, ascending, in as few pieces as lines of this length and answers of this size allow."""
     found: list[Sequence[int]] = []
-    start, most = 0, FLAGS_AT_ONCE
+    start, most = 0, at_once
     while start < len(uids):
         piece = uids[start : start + most]
         if len(piece) > 1 and len(replies.uids_of(list(piece))) > LONGEST_SET:
             most = len(piece) // 2
             continue
         found.append(piece)
-        start, most = start + len(piece), FLAGS_AT_ONCE
+        start, most = start + len(piece), min(2 * most, at_once)
     return found
+
+
+def changes(uids: Sequence[int], *, since: int, vanished: bool) -> str:
+    """The command that asks what happened to these mails since a count, with `vanished` also which of them are gone."""
+    more = " VANISHED" if vanished else ""
+    return f"UID FETCH {replies.uids_of(list(uids))} (UID FLAGS) (CHANGEDSINCE {since}{more})"
 
 
 def command(name: str, *, more: str) -> str:
@@ -129,14 +140,15 @@ def selected(responses: Sequence[Response], *, modseqs: bool, since: KnownFolder
         next_uid=said.get("UIDNEXT", 0),
         exists=exists,
         modseq=modseq,
-        meanwhile=_meanwhile(responses, since.uids) if told and since is not None else None,
+        meanwhile=meanwhile(responses, since.uids) if told and since is not None else None,
     )
 
 
-def _meanwhile(responses: Sequence[Response], known: Sequence[int]) -> Meanwhile:
+def meanwhile(responses: Sequence[Response], known: Sequence[int]) -> Meanwhile:
+    """What these responses say of known mails; raises ImapSyntaxError."""
     there = set(known)
     seen: dict[int, bool] = {}
-    ranges: list[tuple[int, int]] = []
+    ranges: Ranges = []
     for response in responses:
         kind = replies.kind(response)
         if kind == "FETCH":
@@ -145,14 +157,24 @@ def _meanwhile(responses: Sequence[Response], known: Sequence[int]) -> Meanwhile
                 seen[mail.uid] = mail.seen
         elif kind == "VANISHED":
             ranges += replies.vanished(response)
-    vanished = _merged(ranges)
-    gone = tuple(uid for uid in known if _within(uid, vanished))
-    return Meanwhile({uid: value for uid, value in seen.items() if uid not in gone}, gone)
+    gone = within(known, ranges)
+    return Meanwhile(left(seen, set(gone)), gone)
 
 
-def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def left(seen: dict[int, bool], gone: Collection[int]) -> dict[int, bool]:
+    """What is said of mails that are not gone."""
+    return {uid: value for uid, value in seen.items() if uid not in gone}
+
+
+def within(uids: Sequence[int], ranges: Ranges) -> tuple[int, ...]:
+    """Those of these UIDs that are in the ranges."""
+    merged = _merged(ranges)
+    return tuple(uid for uid in uids if _within(uid, merged))
+
+
+def _merged(ranges: Ranges) -> Ranges:
     """The same numbers in ranges that are in order and do not overlap."""
-    found: list[tuple[int, int]] = []
+    found: Ranges = []
     for first, last in sorted(ranges):
         if found and first <= found[-1][1]:
             found[-1] = found[-1][0], max(found[-1][1], last)
@@ -161,6 +183,6 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _within(uid: int, ranges: list[tuple[int, int]]) -> bool:
+def _within(uid: int, ranges: Ranges) -> bool:
     place = bisect_left(ranges, (uid + 1,))
     return place > 0 and uid <= ranges[place - 1][1]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from bridge.imap import naming, replies, selecting, values
 from bridge.imap.dialogue import open_dialogue
 from bridge.imap.errors import ImapError, ImapLimitError, ImapLoginError, ImapLostError, ImapNoError
+from bridge.imap.hearing import Unasked
+from bridge.imap.selecting import Meanwhile
 from bridge.mailbox.matching import Sighting
 
 if TYPE_CHECKING:
@@ -45,8 +47,10 @@ class ImapSession:
         self._dialogue = dialogue
         self._capabilities = capabilities
         self.close = dialogue.close
-        self.news = False
-        """Whether the server said that the folder changed, while it was asked for something else."""
+        self.heard = Unasked()
+        """What the server said of the folder while it was asked for something else."""
+        self.resyncs = False
+        """Whether it tells which mails are gone since a count (QRESYNC is enabled)."""
 
     @classmethod
     async def open(
@@ -119,15 +123,23 @@ class ImapSession:
 
         With `known` a server that can tells what happened to these mails since.
         """
-        more = selecting.resync(known) if known is not None and self.offers("QRESYNC") else ""
+        if known is not None and self.offers("QRESYNC"):
+            await self._enable()
+        more = selecting.resync(known) if known is not None and self.resyncs else ""
         if known is not None and more:
             with suppress(ImapNoError):  # it cannot what it says that it can, or there is no such folder
-                await self._dialogue.command("ENABLE QRESYNC")
                 said = await self._dialogue.command(selecting.command(name, more=more), expected=len(known.uids))
                 return selecting.selected(said, modseqs=True, since=known)
         modseqs = self.offers("CONDSTORE") or self.offers("QRESYNC")
         said = await self._dialogue.command(selecting.command(name, more=" (CONDSTORE)" if modseqs else ""))
         return selecting.selected(said, modseqs=modseqs)
+
+    async def _enable(self) -> None:
+        """Have the server tell what is gone, before a folder is open (RFC 7162 §3.2.3), if it can."""
+        with suppress(ImapNoError):
+            for response in await self._dialogue.command("ENABLE QRESYNC"):
+                if replies.kind(response) == "ENABLED" and b"QRESYNC" in response.texts[0].upper().split():
+                    self.resyncs = True
 
     async def search(self, *, first_uid: int, since_ms: int | None, exists: int = 0) -> list[int]:
         """The UIDs from one on, ascending, of mail that came on that day or later.
@@ -137,13 +149,20 @@ class ImapSession:
         since = "" if since_ms is None else f" SINCE {replies.day_of(since_ms)}"
         found: set[int] = set()
         for part in selecting.parts(exists):
-            responses = await self._dialogue.command(f"UID SEARCH {part}UID {first_uid}:*{since}")
-            self._note(responses)
-            for response in responses:
-                if replies.kind(response) == "SEARCH":
-                    words = response.texts[0].split()[2:]
-                    found.update(replies.number(word) for word in words if not word.startswith(b"("))
+            found.update(await self._searched(f"UID SEARCH {part}UID {first_uid}:*{since}"))
         return sorted(uid for uid in found if uid >= first_uid)  # `*` is the last one, also where it is below
+
+    async def _searched(self, command: str) -> list[int]:
+        found: list[int] = []
+        responses = await self._dialogue.command(command)
+        self._note(responses)
+        for response in responses:
+            if replies.kind(response) == "SEARCH":
+                words = response.texts[0].split()[2:]
+                if b"(MODSEQ" in words:  # how far what was found is counted (RFC 7162 §3.1.5) is no UID
+                    words = words[: words.index(b"(MODSEQ")]
+                found += map(replies.number, words)
+        return found
 
     async def seen(self, uids: Sequence[int]) -> dict[int, bool]:
         """Which of these mails there are, and whether each is seen."""
@@ -153,6 +172,39 @@ class ImapSession:
             for mail in await self._fetch(some, "(UID FLAGS)"):
                 if mail.uid is not None and mail.uid in those and mail.seen is not None:
                     found[mail.uid] = mail.seen
+        return found
+
+    async def changes(self, uids: Sequence[int], *, since: int, compare: bool) -> Meanwhile:
+        """What happened to these mails since a count of the folder; raises ImapNoError where the server does not say.
+
+        What is gone is asked for where the server said that something is, or with `compare`, or tells by itself.
+        """
+        seen: dict[int, bool] = {}
+        gone: set[int] = set()
+        for some in selecting.pieces(uids, at_once=selecting.CHANGES_AT_ONCE):
+            command = selecting.changes(some, since=since, vanished=self.resyncs)
+            responses = await self._dialogue.command(command, expected=len(some))
+            said = selecting.meanwhile(responses, some)
+            seen.update(said.seen)
+            gone.update(said.gone)
+            asked = set(some)
+            for response in responses:
+                if _answers(response, asked):
+                    self.heard.count(response)
+                else:
+                    self.heard.hear(response)
+        ranges, self.heard.vanished = self.heard.vanished, []
+        gone.update(selecting.within(uids, ranges))
+        if self.heard.expunged or (compare and not self.resyncs):
+            self.heard.expunged = False
+            gone.update(set(uids) - await self._there(uids))
+        return Meanwhile(selecting.left(seen, gone), tuple(sorted(gone)))
+
+    async def _there(self, uids: Sequence[int]) -> set[int]:
+        """Which of these mails there are."""
+        found: set[int] = set()
+        for some in selecting.pieces(uids, at_once=selecting.SEARCHED_AT_ONCE):
+            found.update(await self._searched(f"UID SEARCH UID {replies.uids_of(list(some))}"))
         return found
 
     async def sightings(
@@ -178,14 +230,19 @@ class ImapSession:
     async def _fetch(self, uids: Sequence[int], items: str) -> list[FetchItems]:
         command = f"UID FETCH {replies.uids_of(list(uids))} {items}"
         responses = await self._dialogue.command(command, expected=len(uids))
-        found = [replies.fetched(response) for response in responses if replies.kind(response) == "FETCH"]
-        self._note([response for response in responses if replies.kind(response) != "FETCH"])
         asked = set(uids)
-        self.news = self.news or any(mail.uid not in asked for mail in found)
+        found = []
+        for response in responses:
+            mail = replies.fetched(response) if replies.kind(response) == "FETCH" else None
+            if mail is not None:
+                found.append(mail)
+            if mail is None or mail.uid not in asked:
+                self.heard.hear(response)
         return found
 
     def _note(self, responses: Sequence[Response]) -> None:
-        self.news = self.news or any(map(_is_news, responses))
+        for response in responses:
+            self.heard.hear(response)
 
     async def mark(self, uids: Sequence[int], *, seen: bool) -> None:
         r"""Have mails be \Seen, or not; those that are gone are no error."""
@@ -193,7 +250,11 @@ class ImapSession:
         for some in _pieces(uids):
             command = rf"UID STORE {replies.uids_of(list(some))} {sign}FLAGS.SILENT (\Seen)"
             responses = await self._dialogue.command(command, expected=len(some))
-            self._note([response for response in responses if not _is_count(response)])
+            for response in responses:
+                if _is_count(response):
+                    self.heard.count(response)
+                else:
+                    self.heard.hear(response)
 
     async def pieces(self, uid: int, *, most: int) -> AsyncIterator[bytes]:
         r"""All of a mail, in pieces; it is not made \Seen. Raises ImapLimitError for more bytes than `most`."""
@@ -220,17 +281,16 @@ class ImapSession:
         waiting = asyncio.create_task(nudged.wait())
         deadline = asyncio.get_running_loop().time() + within_s
         try:
-            while True:
+            while not self.heard.news:
                 left = deadline - asyncio.get_running_loop().time()
                 response = await self._first(waiting, within_s=left)
                 if response is None:
                     break
-                if _is_news(response):
-                    self.news = True
+                self.heard.hear(response)
+                _still_with_us(response)
+                if self.heard.news:
                     with suppress(TimeoutError):
                         await self._drain()
-                    break
-                _still_with_us(response)
         finally:
             waiting.cancel()
         await self._dialogue.send("DONE")
@@ -263,7 +323,9 @@ class ImapSession:
         """Take what the server says in the same breath."""
         async with asyncio.timeout(BREATH_S):
             for _ in range(AT_ONCE):
-                _still_with_us(await self._dialogue.following())
+                response = await self._dialogue.following()
+                self.heard.hear(response)
+                _still_with_us(response)
 
     async def log_out(self) -> None:
         """Say goodbye, which is polite and no more."""
@@ -276,8 +338,11 @@ def _pieces(uids: Sequence[int]) -> list[Sequence[int]]:
     return [uids[start : start + AT_ONCE] for start in range(0, len(uids), AT_ONCE)]
 
 
-def _is_news(response: Response) -> bool:
-    return replies.kind(response) in {"EXISTS", "EXPUNGE", "FETCH", "VANISHED", "RECENT"}
+def _answers(response: Response, asked: set[int]) -> bool:
+    """Whether it is part of the answer to what changed, and no more than that."""
+    if replies.kind(response) == "FETCH":
+        return replies.fetched(response).uid in asked
+    return replies.kind(response) == "VANISHED" and b"(EARLIER)" in response.texts[0].upper().split()
 
 
 def _is_count(response: Response) -> bool:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PASSWORD = "secret"
 OWNER = "nobody"
 ATTEMPTS = 3
+NO_QRESYNC = "imap_capability = IMAP4rev1 ENABLE IDLE CONDSTORE UIDPLUS MOVE"
+"""As a setting: it keeps count of changes, and does not tell which mails are gone since, as Gmail."""
 SETTINGS = """
 base_dir = {here}/run
 state_dir = {here}/state

@@ -5,7 +5,8 @@
 Servers that send a literal of 2 GB, a line without an end, and answers without an end, on loopback: how many bytes of
 it went out before the bridge hung up (what the kernel holds for both is part of that), and how long that took. Then a
 folder with very many mails at a real Dovecot over TLS, of which a few are recent: until it is followed, and until it is
-again behind a lost connection; and one of which all are. The peak is that of the kernel (VmHWM), begun anew each time.
+again behind a lost connection; and one of which all are, until a mail is seen or gone that a mail client reads or
+deletes, by what the server can tell. The peak is that of the kernel (VmHWM), begun anew each time.
 """
 
 from __future__ import annotations
@@ -24,15 +25,24 @@ from typing import TYPE_CHECKING
 
 from bridge.bench import processor
 from bridge.store import offline
-from tests.bench.dovecot import OWNER, PASSWORD, dovecot
+from tests.bench.dovecot import NO_QRESYNC, OWNER, PASSWORD, dovecot
 from tests.support.mailbox import ALICE, MailClient, closing_all, follow, letter, wait_followed
 from tests.support.system import System
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.bench.dovecot import Dovecot
 
 RECENT = 40
+TELLS = {
+    "with QRESYNC": "",
+    "with CONDSTORE alone": NO_QRESYNC,
+    "with neither": "imap_capability = IMAP4rev1 ENABLE IDLE UIDPLUS MOVE",
+}
+QUIET_S = 5.0
+"""So long nothing happens before it is measured: what came before has been looked at."""
 LONG_AGO_S = 90 * 86_400
 CAPABLE = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN IDLE\r\n"
 ENDLESS = {
@@ -142,11 +152,11 @@ def many(mails: int) -> str:
         )
 
 
-def all_recent(mails: int) -> str:
+def all_recent(mails: int, tells: str) -> str:
     """All of them came since `--since`, and were read: none is fetched, and all are known from then on."""
     with (
         tempfile.TemporaryDirectory() as directory,
-        dovecot() as server,
+        dovecot(more=TELLS[tells]) as server,
         System(Path(directory), POSTBELL_IMAP__CA_FILE=str(server.authority)) as system,
     ):
         system.add("alice")
@@ -157,19 +167,31 @@ def all_recent(mails: int) -> str:
         system.run("mailbox", "add", "alice", *where(system, server), "--source", "--since", since)
         until(lambda: connected(system), what="it to be followed", patience_s=600)
         first, first_s = peak.more, time.monotonic() - begun
-        system.send(letter(mails + 1), ALICE)
-        server.deliver("alice", [letter(mails + 1)])
+        for number in (mails + 1, mails + 2):
+            system.send(letter(number), ALICE)
+            server.deliver("alice", [letter(number)])
         client = MailClient(server)
+        client.imap.create("Away")
         with closing_all(client):
-            until(lambda: known(system, mails + 1), what="the new mail to be known", patience_s=600)
-            peak, begun, used = Peak(bridge.pid), time.monotonic(), processor.used_s({bridge.pid}) or 0.0
-            client.mark(mails + 1)
-            until(lambda: seen(system), what="it to be seen", patience_s=600)
-            took, used = time.monotonic() - begun, (processor.used_s({bridge.pid}) or 0.0) - used
+            until(lambda: known(system, mails + 2), what="new mail to be known", patience_s=600)
+            first_uid, other_uid = client.uid(mails + 1), client.uid(mails + 2)
+            time.sleep(QUIET_S)
+            read = news(system, bridge.pid, lambda: client.imap.uid("STORE", first_uid, "+FLAGS", r"(\Seen)"), seen=1)
+            time.sleep(QUIET_S)
+            gone = news(system, bridge.pid, lambda: client.imap.uid("MOVE", other_uid, "Away"), seen=2)
         return (
-            f"{mails:,} mails since --since: followed after {first_s:.0f} s, {first:.1f} MiB; from seen there to seen "
-            f"here {took:.1f} s, of which the bridge computes {used:.1f} s, {peak.more:.1f} MiB\n"
+            f"{mails:,} mails since --since, {tells}: followed after {first_s:.0f} s, {first:.1f} MiB; from "
+            f"seen there to seen here {read}; from gone there to seen here {gone}\n"
         )
+
+
+def news(system: System, pid: int, happens: Callable[[], object], *, seen: int) -> str:
+    """What it costs the bridge to find what happens, until so many messages are seen."""
+    peak, begun, used = Peak(pid), time.monotonic(), processor.used_s({pid}) or 0.0
+    happens()
+    until(lambda: count_seen(system) == seen, what="it to be seen", patience_s=600)
+    took, used = time.monotonic() - begun, (processor.used_s({pid}) or 0.0) - used
+    return f"{took:.1f} s, of which the bridge computes {used:.2f} s, {peak.more:.1f} MiB"
 
 
 def where(system: System, server: Dovecot) -> list[str]:
@@ -181,12 +203,12 @@ def where(system: System, server: Dovecot) -> list[str]:
 def known(system: System, mails: int) -> bool:
     with offline.reading(system.state_dir / "postbell.db") as connection:
         query = "SELECT count(*), count(number) FROM counterpart"
-        return bool(connection.execute(query).fetchone() == (mails, 1))
+        return bool(connection.execute(query).fetchone() == (mails, 2))
 
 
-def seen(system: System) -> bool:
+def count_seen(system: System) -> int:
     with offline.reading(system.state_dir / "postbell.db") as connection:
-        return connection.execute("SELECT 1 FROM message WHERE seen").fetchone() is not None
+        return int(connection.execute("SELECT count(*) FROM message WHERE seen").fetchone()[0])
 
 
 def connected(system: System) -> bool:
@@ -213,7 +235,9 @@ def main(mails: int) -> None:
     for what in ENDLESS:
         sys.stdout.write(endless(what))
     sys.stdout.write(many(mails))
-    sys.stdout.write(all_recent(mails))
+    for tells in TELLS:
+        sys.stdout.write(all_recent(mails, tells))
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from bridge.contract.header import unpack_header
 from bridge.store import offline
-from tests.bench.dovecot import PASSWORD, dovecot
+from tests.bench.dovecot import NO_QRESYNC, PASSWORD, dovecot
 from tests.crash.mailbox_faults import FAULTS
 from tests.support.cuttable import Cuttable
 from tests.support.mailbox import ALICE, MailClient, Phone, letter
@@ -52,12 +52,13 @@ class Fate:
 
 
 class Story:
-    """One run. `mutation` names what is broken in the bridge."""
+    """One run. `mutation` names what is broken in the bridge, `settings` are more of Dovecot's."""
 
-    def __init__(self, directory: Path, *, seed: int, mutation: str = "") -> None:
+    def __init__(self, directory: Path, *, seed: int, mutation: str = "", settings: str = "") -> None:
         self._random = random.Random(seed)
         self._directory = directory
         self._mutation = mutation
+        self._settings = settings
         self.fates: dict[int, Fate] = {}
         self.kills = 0
 
@@ -81,7 +82,7 @@ class Story:
 
     def _played(self, play: Callable[[], list[str]], *options: str) -> list[str]:
         with ExitStack() as stack:
-            self._server = stack.enter_context(dovecot())
+            self._server = stack.enter_context(dovecot(more=self._settings))
             self._link = stack.enter_context(Cuttable(lambda: ("127.0.0.1", self._server.imaps)))
             self._system = stack.enter_context(
                 System(
@@ -394,12 +395,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--mutation", default="", choices=["", *FAULTS])
+    parser.add_argument("--no-qresync", action="store_true", help="Dovecot does not say which mails are gone")
     parser.add_argument(
         "--source", action="store_true", help="STEPS mails come into the mailbox alone, and are fetched"
     )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as directory:
-        story = Story(Path(directory), seed=given.seed, mutation=given.mutation)
+        settings = NO_QRESYNC if given.no_qresync else ""
+        story = Story(Path(directory), seed=given.seed, mutation=given.mutation, settings=settings)
         begun = time.monotonic()
         findings = story.run_source(given.steps) if given.source else story.run(given.steps)
         took = time.monotonic() - begun

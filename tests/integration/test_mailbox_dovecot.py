@@ -18,15 +18,17 @@ from bridge.imap.selecting import Meanwhile
 from bridge.imap.session import ImapSession
 from bridge.setup import dovecot_events
 from bridge.store.folders import Opened
-from tests.bench.dovecot import PASSWORD, dovecot
+from tests.bench.dovecot import NO_QRESYNC, PASSWORD, dovecot
 from tests.support.mailbox import ALICE, MailClient, Phone, closing_all, follow, letter, wait_followed
 from tests.support.system import System
 from tests.support.waiting import until
 
+NO_COUNT = "imap_capability = IMAP4rev1 ENABLE IDLE UIDPLUS MOVE"
+
 
 @pytest.fixture
-def server():
-    with dovecot() as running:
+def server(request):
+    with dovecot(more=getattr(request, "param", "")) as running:
         yield running
 
 
@@ -51,6 +53,7 @@ def both(system, server, *numbers, **options):
         server.deliver("alice", [b"Return-Path: <bob@example.net>\r\n" + raw])
 
 
+@pytest.mark.parametrize("server", ["", NO_QRESYNC, NO_COUNT], indirect=True, ids=["qresync", "condstore", "neither"])
 def test_what_a_mail_client_does_devices_follow(system, server, login):
     both(system, server, 1, 2, 3, 4, 5)
     follow(system, server)
@@ -98,6 +101,7 @@ def test_what_a_device_does_the_mailbox_follows(system, server, login):
         until(lambda: not phone.shown, what="nothing on the phone")
 
 
+@pytest.mark.parametrize("server", ["", NO_QRESYNC], indirect=True, ids=["qresync", "condstore"])
 def test_both_sides_agree_on_what_happened_while_the_bridge_was_away(system, server, login):
     both(system, server, 1, 2, 3, 4)
     follow(system, server)
@@ -117,19 +121,60 @@ def test_both_sides_agree_on_what_happened_while_the_bridge_was_away(system, ser
             assert client.seen() == {"number 1": True, "number 3": False, "number 4": False}
 
 
+async def logged_in(server):
+    """A session at this server."""
+    return await ImapSession.open(
+        "localhost",
+        server.imaps,
+        tls=ssl.create_default_context(cafile=str(server.authority)),
+        login="alice",
+        secret=PASSWORD,
+        token=False,
+        deadline_s=60,
+    )
+
+
+@pytest.mark.parametrize("server", ["", NO_QRESYNC], indirect=True, ids=["qresync", "condstore"])
+def test_dovecot_tells_what_changed_while_the_folder_is_open(server):
+    server.deliver("alice", [letter(number) for number in range(1, 8)])
+
+    async def story():
+        session = await logged_in(server)
+        try:
+            before = await session.select("INBOX", known=Opened(0, (), 0, 0))
+            known = (1, 2, 3, 4, 6)
+            assert await session.changes(known, since=before.modseq, compare=False) == Meanwhile({}, ())
+            client.mark(1)
+            client.mark(7)
+            client.mark(2, r"(\Deleted)")
+            client.mark(5, r"(\Deleted)")
+            client.imap.expunge()
+            client.mark(4)
+            await session.idle(within_s=60, nudged=asyncio.Event())
+            await session.noop()
+            reached = session.heard.modseq
+            assert reached > before.modseq
+            changed = Meanwhile({1: True, 4: True}, (2,))
+            assert await session.changes(known, since=before.modseq, compare=False) == changed
+            client.mark(4, on=False)
+            await session.noop()
+            found = await session.changes((1, 3, 4, 6), since=reached, compare=True)
+            assert found.seen.get(4) is False
+            assert found.gone == ()
+            assert session.resyncs == session.offers("QRESYNC")
+        finally:
+            session.close()
+
+    client = MailClient(server)
+    with closing_all(client):
+        asyncio.run(story())
+
+
 def test_dovecot_tells_what_happened_meanwhile_without_being_asked_about_each_mail(server):
     server.deliver("alice", [letter(number) for number in range(1, 8)])
 
     async def opened(known=None):
-        session = await ImapSession.open(
-            "localhost",
-            server.imaps,
-            tls=ssl.create_default_context(cafile=str(server.authority)),
-            login="alice",
-            secret=PASSWORD,
-            token=False,
-            deadline_s=60,
-        )
+        session = await logged_in(server)
         try:
             return await session.select("INBOX", known=known)
         finally:

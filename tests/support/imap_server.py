@@ -51,9 +51,13 @@ class MailServer:
     """Commands with this in them are refused, if it is not empty."""
     gone: dict[int, int] = field(default_factory=dict)
     """UIDs of mails that went, and the count at which they did (RFC 7162 §3.2.6)."""
+    enables: bool = True
+    passed: set[int] = field(default_factory=set)
+    """UIDs of mails that changed when a look at what changed had passed them: it leaves them out, once."""
     refuses: str = ""
     """The response code with which logins are refused, if they are, and perhaps the text behind it."""
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _resyncs: set[asyncio.StreamWriter] = field(default_factory=set)
     _idle: dict[asyncio.StreamWriter, bool] = field(default_factory=dict)
     _pending: dict[asyncio.StreamWriter, list[bytes]] = field(default_factory=dict)
 
@@ -68,23 +72,25 @@ class MailServer:
         """Somebody reads a mail, or wants it unread."""
         self.letters[uid].seen = seen
         self.letters[uid].modseq = self.modseq + 1
-        self.changed(f"* {self.number(uid)} FETCH (FLAGS ({self.letters[uid].flags}))")
+        counted = f" MODSEQ ({self.modseq + 1})" if "CONDSTORE" in self.capabilities else ""
+        self.changed(f"* {self.number(uid)} FETCH (FLAGS ({self.letters[uid].flags}){counted})")
 
     def expunge(self, uid: int) -> None:
         """A mail goes."""
         number = self.number(uid)
         del self.letters[uid]
         self.gone[uid] = self.modseq + 1
-        self.changed(f"* {number} EXPUNGE")
+        self.changed(f"* {number} EXPUNGE", resynced=f"* VANISHED {uid}")
 
     def number(self, uid: int) -> int:
         return list(self.letters).index(uid) + 1
 
-    def changed(self, said: str) -> None:
-        """Tell those who wait at once, and the others with the next answer."""
+    def changed(self, said: str, *, resynced: str = "") -> None:
+        """Tell those who wait at once, and the others with the next answer; those with QRESYNC perhaps otherwise."""
         self.modseq += 1
         for writer in self._idle:
-            self._pending.setdefault(writer, []).append(said.encode() + b"\r\n")
+            told = resynced if resynced and writer in self._resyncs else said
+            self._pending.setdefault(writer, []).append(told.encode() + b"\r\n")
             if self._idle[writer]:
                 self._tell(writer)
 
@@ -123,6 +129,10 @@ class MailServer:
                     self._idle[writer] = False
                     writer.write(f"{tag} OK done\r\n".encode())
                 else:
+                    if command == "ENABLE QRESYNC" and "QRESYNC" in self.capabilities.split() and self.enables:
+                        self._resyncs.add(writer)
+                        writer.write(b"* ENABLED QRESYNC\r\n")
+                    assert "VANISHED" not in command or writer in self._resyncs
                     writer.write(b"".join(self._answer(command)))
                     if command.startswith("SELECT"):
                         self._idle[writer] = False
@@ -157,7 +167,12 @@ class MailServer:
             said = f"* {len(self.letters)} EXISTS\r\n* OK [UIDVALIDITY {self.validity}] x\r\n"
             said += f"* OK [UIDNEXT {self.next_uid}] x\r\n* OK [HIGHESTMODSEQ {self.modseq}] x\r\n"
             return [said.encode(), *self._meanwhile(command)]
-        if words[:2] == ["UID", "SEARCH"]:
+        return self._by_uid(words, command) if words[0] == "UID" else []
+
+    def _by_uid(self, words: list[str], command: str) -> list[bytes]:
+        if words[1] == "SEARCH":
+            if (known := re.fullmatch(r"UID SEARCH UID ([\d:,]+)", command)) is not None:
+                return [f"* SEARCH {' '.join(map(str, self._those(known[1])))}\r\n".encode()]
             asked = re.search(r"UID SEARCH (?:(\d+):(\d+|\*) )?UID (\d+):\*(?: SINCE (\S+))?", command)
             assert asked is not None, command
             start, end = int(asked[1] or 1), None if asked[2] in {None, "*"} else int(asked[2])
@@ -165,26 +180,31 @@ class MailServer:
             there = list(self.letters.items())[start - 1 : end]
             uids = [uid for uid, mail in there if uid >= first and _day(mail.date) >= since]
             return [f"* SEARCH {' '.join(map(str, uids))}\r\n".encode()]
-        if words[:2] == ["UID", "STORE"]:
+        if words[1] == "STORE":
             for uid in self._those(words[2]):
                 self.letters[uid].seen = words[3].startswith("+")
                 self.modseq += 1
                 self.letters[uid].modseq = self.modseq
-        if words[:2] == ["UID", "FETCH"]:
-            return [self._fetch(uid, command) for uid in self._those(words[2])]
-        return []
+            return []
+        if (changed := re.search(r"UID FETCH (\S+) .*\(CHANGEDSINCE (\d+)( VANISHED)?\)", command)) is not None:
+            return self._since(changed[1], int(changed[2]), vanished=changed[3] is not None)
+        return [self._fetch(uid, command) for uid in self._those(words[2])]
 
     def _meanwhile(self, command: str) -> list[bytes]:
         """What happened since a moment to mails that the client knows, where it asks for that."""
         asked = re.search(r"\(QRESYNC \((\d+) (\d+) ([\d:,]+)\)\)", command)
         if asked is None or "QRESYNC" not in self.capabilities.split() or int(asked[1]) != self.validity:
             return []
-        since = int(asked[2])
-        known = {uid for part in asked[3].split(",") for uid in _range(part)}
+        return self._since(asked[3], int(asked[2]), vanished=True)
+
+    def _since(self, uids: str, since: int, *, vanished: bool) -> list[bytes]:
+        """What happened to these mails since a count."""
+        known = {uid for part in uids.split(",") for uid in _range(part)}
         gone = [str(uid) for uid, modseq in self.gone.items() if modseq > since and uid in known]
         changed = [uid for uid in known if uid in self.letters and self.letters[uid].modseq > since]
-        vanished = [f"* VANISHED (EARLIER) {','.join(gone)}\r\n".encode()] if gone else []
-        return [*vanished, *(self._fetch(uid, "FLAGS") for uid in sorted(changed))]
+        left, self.passed = set(changed) - self.passed, set()
+        said = [f"* VANISHED (EARLIER) {','.join(gone)}\r\n".encode()] if gone and vanished else []
+        return [*said, *(self._fetch(uid, "FLAGS MODSEQ") for uid in sorted(left))]
 
     def _those(self, said: str) -> list[int]:
         found = []
@@ -197,6 +217,8 @@ class MailServer:
         said = f"* {self.number(uid) if len(self.letters) < 1000 else uid} FETCH (UID {uid}"
         if "FLAGS" in command:
             said += f" FLAGS ({mail.flags})"
+        if "MODSEQ" in command:
+            said += f" MODSEQ ({mail.modseq})"
         if "INTERNALDATE" in command:
             said += f' INTERNALDATE "{mail.date}" RFC822.SIZE {len(mail.raw)}'
         part = re.search(r"BODY\.PEEK\[([^]]*)\]<(\d+)\.(\d+)>", command)

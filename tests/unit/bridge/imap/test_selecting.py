@@ -88,3 +88,13 @@ def test_flags_are_asked_for_in_pieces_that_go_into_a_line(uids):
 
 def test_mails_that_follow_one_another_are_asked_for_with_few_words():
     assert [len(piece) for piece in selecting.pieces(range(1, 5001))] == [1000] * 5
+
+
+def test_what_changed_is_asked_for_in_as_few_words():
+    assert selecting.changes((3, 4, 5, 9), since=30, vanished=False) == "UID FETCH 3:5,9 (UID FLAGS) (CHANGEDSINCE 30)"
+    assert selecting.changes((3,), since=4, vanished=True) == "UID FETCH 3 (UID FLAGS) (CHANGEDSINCE 4 VANISHED)"
+    assert [len(piece) for piece in selecting.pieces(range(1, 50_001), at_once=20_000)] == [20_000, 20_000, 10_000]
+    sparse = selecting.pieces(range(1, 50_001, 2), at_once=20_000)
+    assert all(len(replies.uids_of(list(piece))) <= selecting.LONGEST_SET for piece in sparse)
+    assert sum(map(len, sparse)) == 25_000
+    assert len(sparse) < 60

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import pytest
 
 from bridge.imap.errors import ImapLimitError, ImapLostError, ImapNoError, ImapSyntaxError
+from bridge.imap.selecting import Meanwhile
 from bridge.imap.session import PIECE_BYTES, ImapSession
 from tests.support.imap_server import MailServer, serving
 from tests.support.mailbox import letter
@@ -74,14 +76,14 @@ def test_of_mails_that_are_said_in_part_or_unasked_no_more_is_believed_than_that
 
     async def story(session):
         await session.select("INBOX")
-        assert not session.news
+        assert not session.heard.news
         found = [each async for each in session.sightings([1, 2], lambda text: text.decode().split("\r\n")[3])]
         assert [(each.uid, each.seen, each.size) for each in found[0]] == [
             (1, False, len(letter(1))),
             (2, False, len(letter(2))),
         ]
         assert found[0][0].message_id == "Message-ID: <number-1@example.net>"
-        assert session.news
+        assert session.heard.news
 
     server.says = beside(
         "UID FETCH",
@@ -112,6 +114,75 @@ def test_a_mail_that_is_gone_has_no_pieces():
     at(MailServer(), story)
 
 
+# --- what changed ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a folder that was never open."""
+
+    validity: int = 0
+    uids: tuple[int, ...] = ()
+    next_uid: int = 0
+    modseq: int = 0
+
+
+@pytest.mark.parametrize("said", [b"* VANISHED 2,8\r\n", b"* VANISHED 2" + b",9" * 3000 + b"\r\n", b"* 2 EXPUNGE\r\n"])
+def test_what_the_server_says_to_be_gone_while_it_is_waited_for_is_gone_though_it_says_it_once(said):
+    server = MailServer(capabilities="IMAP4rev1 AUTH=PLAIN IDLE CONDSTORE QRESYNC")
+    for number in (1, 2, 3):
+        server.add(letter(number))
+
+    async def story(session):
+        opened = await session.select("INBOX", known=Known())
+        assert session.resyncs
+        waiting = asyncio.create_task(session.idle(within_s=60, nudged=asyncio.Event()))
+        await until_on_loop(lambda: any(server._idle.values()), what="the server to be waited for")
+        del server.letters[2]
+        server.changed(said.decode().strip())
+        await waiting
+        found = await session.changes((1, 2, 3), since=opened.modseq + 9, compare=False)
+        assert found == Meanwhile({}, (2,))
+        assert await session.changes((1, 3), since=opened.modseq + 9, compare=True) == Meanwhile({}, ())
+        assert len([command for command in server.commands if "SEARCH" in command]) == (said != b"* VANISHED 2,8\r\n")
+
+    at(server, story)
+
+
+def test_what_changed_is_told_apart_from_what_else_is_said():
+    server = MailServer()
+    for number in (1, 2):
+        server.add(letter(number))
+    server.letters[1].seen, server.letters[1].modseq = True, 50
+
+    async def story(session):
+        await session.select("INBOX")
+        server.says = beside("UID FETCH", b"* 2 FETCH (UID 2 MODSEQ (51))\r\n* OK so much\r\n")
+        assert await session.changes((1, 2), since=40, compare=False) == Meanwhile({1: True}, ())
+        assert (session.heard.news, session.heard.modseq) == (False, 51)
+        server.says = beside("UID FETCH", b"* 2 FETCH (FLAGS () MODSEQ (52))\r\n")
+        await session.changes((1, 2), since=40, compare=False)
+        assert (session.heard.news, session.heard.modseq) == (True, 52)
+
+    at(server, story)
+
+
+def test_how_far_what_was_found_is_counted_is_no_uid():
+    async def story(session):
+        await session.select("INBOX")
+        assert await session.search(first_uid=1, since_ms=None) == [4, 5]
+
+    at(MailServer(says=beside("UID SEARCH", b"* SEARCH 5 4 (MODSEQ 917162500)\r\n")), story)
+
+
+def test_a_server_that_enables_nothing_is_not_asked_what_is_gone():
+    async def story(session):
+        assert (await session.select("INBOX", known=Known())).meanwhile is None
+        assert not session.resyncs
+
+    at(MailServer(capabilities="IMAP4rev1 QRESYNC", says=beside("ENABLE", b"* OK [X] y\r\n"), enables=False), story)
+
+
 # --- waiting --------------------------------------------------------------------------------------------
 
 
@@ -133,7 +204,7 @@ def test_news_end_the_waiting_and_chatter_does_not():
         assert not waiting.done()
         server.add(letter(1))
         await waiting
-        assert session.news
+        assert session.heard.news
         await session.noop()
 
     at(server, story)
@@ -159,7 +230,7 @@ def test_who_has_no_time_to_wait_says_so_at_once_and_goes_on():
         await session.idle(within_s=0, nudged=asyncio.Event())
         await session.noop()
         assert server.commands[-2:] == ["IDLE", "NOOP"]
-        assert not session.news
+        assert not session.heard.news
 
     at(server, story)
 
@@ -170,7 +241,7 @@ def test_what_is_said_before_the_server_listens_is_news_as_well():
     async def story(session):
         await session.select("INBOX")
         await session.idle(within_s=0, nudged=asyncio.Event())
-        assert session.news
+        assert session.heard.news
 
     server.says = beside("IDLE", b"* OK one moment\r\n* 3 EXISTS\r\n")
     at(server, story)
