@@ -191,7 +191,13 @@ def news(system: System, pid: int, happens: Callable[[], object], *, seen: int) 
     happens()
     until(lambda: count_seen(system) == seen, what="it to be seen", patience_s=600)
     took, used = time.monotonic() - begun, (processor.used_s({pid}) or 0.0) - used
-    return f"{took:.1f} s, of which the bridge computes {used:.2f} s, {peak.more:.1f} MiB"
+    more = peak.more
+    time.sleep(QUIET_S)
+    [listed] = json.loads(system.run("mailbox", "list", "--json").stdout)
+    lag_ms = listed["lag_ms"]
+    return (
+        f"{took:.1f} s, of which the bridge computes {used:.2f} s, {lag_ms} ms behind the server's word, {more:.1f} MiB"
+    )
 
 
 def where(system: System, server: Dovecot) -> list[str]:
