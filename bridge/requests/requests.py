@@ -8,7 +8,9 @@ through the outbox.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -23,7 +25,7 @@ from bridge.requests.replies import Replies, ReturnPath
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from bridge.contract.plain import PlainForm
     from bridge.directory import User
@@ -34,6 +36,10 @@ RECENT_AT_MOST = 500
 MARKED_AT_ONCE = 500
 EVERYTHING = ("all",)
 AT_ONCE = 8
+"""Requests that are answered at a time, and bodies that are read at a time, which may take minutes while mail comes."""
+OF_ONE_USER = 4
+"""Bodies that are read at a time by one user's devices, so that some of another's are."""
+_READING = frozenset({Operation.TEXT, Operation.RAW, Operation.PARTS, Operation.PART})
 _OPERATIONS = frozenset(operation.value for operation in Operation)
 
 
@@ -70,7 +76,8 @@ class Requests:
         courtesy = Courtesy(self._tally.accepted.total)
         self._replies = Replies(publish=reply, root=root, chunk=chunk, tally=self._tally, courtesy=courtesy)
         self._allowances = Allowances(rate)
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._at_once, self._reading_at_once = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._readers: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
         self._log = structlog.get_logger()
 
     async def handle(
@@ -99,7 +106,7 @@ class Requests:
             self._count(request.operation, Status.TOO_MANY)
             await self._replies.decline(path, request.request_id, Status.TOO_MANY, "too many requests, wait a little")
             return
-        async with self._at_once:
+        async with self._turn(request.operation, user.user_id):
             self._count(request.operation, await self._serve(user.user_id, sender.device, request, path))
         self._log.info("request_answered", user=sender.user, device=sender.device, operation=request.operation[:16])
 
@@ -107,6 +114,17 @@ class Requests:
         """Answer with these settings from the next request on."""
         self._replies.chunk = chunk
         self._allowances.rate = rate
+
+    @asynccontextmanager
+    async def _turn(self, operation: str, user_id: int) -> AsyncIterator[None]:
+        """Wait until so few are answered that this one may be, too."""
+        if operation not in _READING:
+            async with self._at_once:
+                yield
+            return
+        of_user = self._readers.setdefault(user_id, asyncio.Semaphore(OF_ONE_USER))
+        async with of_user, self._reading_at_once:
+            yield
 
     async def _whose(self, sender: topics.RequestTopic) -> User | None:
         """The user who asks; nobody while it cannot be found out, and then the device asks again."""

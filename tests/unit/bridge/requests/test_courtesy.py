@@ -10,7 +10,7 @@ import msgpack
 from bridge.directory import User
 from bridge.kept import StoredBody
 from bridge.requests.courtesy import BURST, EACH_S, OWED_S, PAUSE_S, Courtesy
-from bridge.requests.requests import Requests
+from bridge.requests.requests import AT_ONCE, OF_ONE_USER, Requests
 from bridge.tally import Tally
 from tests.support.rung import RingsNobody
 
@@ -122,3 +122,66 @@ def test_a_body_waits_between_its_chunks_and_a_short_answer_never(monkeypatch):
     assert waits == [1, 2]
     asyncio.run(ask(1000))
     assert waits == [1, 2]
+
+
+def test_who_marks_a_mail_does_not_wait_for_those_who_read(monkeypatch):
+    """However many bodies are read, and however long they wait for mail."""
+    marked = []
+
+    class Store:
+        async def body(self, user_id, number):
+            del user_id, number
+            return StoredBody(len(RAW), RAW, None)
+
+        async def set_seen(self, user_id, numbers, *, seen, by):
+            del user_id, numbers, seen
+            marked.append(by)
+
+    async def reply(path, payload):
+        del path, payload
+
+    async def load(stored):
+        return stored.raw
+
+    async def named(name):
+        return User(ord(name[0]), name)
+
+    async def story():
+        reading, waits = asyncio.Event(), []
+
+        async def for_ever(courtesy):
+            del courtesy
+            waits.append(asyncio.current_task())
+            if len(waits) == AT_ONCE:
+                reading.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(Courtesy, "yield_to_mail", for_ever)
+        answering = Requests(
+            store=cast("Any", Store()),
+            pushing=RingsNobody(),
+            named=named,
+            load=load,
+            reply=reply,
+            root="mail",
+            chunk=100,
+            rate=100,
+            monotonic=lambda: 0.0,
+        )
+        asks = [msgpack.packb([1, n, "raw", "00t64ks8n"]) for n in range(2 * AT_ONCE)]
+        readers = [
+            asyncio.create_task(answering.handle(f"mail/{user}/do/desk", ask))
+            for user in ("alice", "bob")
+            for ask in asks
+        ]
+        async with asyncio.timeout(60):
+            await reading.wait()
+            await answering.handle("mail/alice/do/phone", msgpack.packb([1, 99, "seen", "00t64ks8n"]))
+        assert marked == ["phone"]
+        assert len(waits) == AT_ONCE, "and no more are read at a time"
+        assert len(set(waits) & set(readers[: len(asks)])) == OF_ONE_USER, "of which half may be one user's"
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+
+    asyncio.run(story())
