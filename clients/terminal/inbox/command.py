@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ IDS_PER_REQUEST = 200
 RECENT = 100
 UNTOLD_S = 4.0
 """A broker that has no digest for so long after it has let us in has none: the bridge has yet to say something."""
+SETTLES_S = 3.0
+"""How long what was marked may take to show in the box. A digest is up to a second behind; what is too old comes never."""
+LOOKS_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,16 @@ class InboxCommand:
         for start in range(0, len(ids), IDS_PER_REQUEST):
             some = tuple(ids[start : start + IDS_PER_REQUEST])
             self._reader.read(operation, some, MemoryDestination(lambda _: None))
+        self._wait_for(set(ids), shown=operation == Action.UNSEEN.value)
+
+    def _wait_for(self, ids: set[str], *, shown: bool) -> None:
+        """Wait until the box shows what was done, as far as it ever does: the list that is asked for next has it then."""
+        end_at = time.monotonic() + SETTLES_S
+        with suppress(ClientError):  # what was asked for is done
+            while (left := end_at - time.monotonic()) > 0:
+                if ids & self._channel.snapshot().memory.live.keys() == (ids if shown else set()):
+                    return
+                self._channel.step(min(LOOKS_S, left))
 
 
 def heading(mail_id: str, header: Header | None) -> str:

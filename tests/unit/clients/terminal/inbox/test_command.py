@@ -31,6 +31,8 @@ class Channel:
     def __init__(self, *headers, caught_up=True, up=True, **answers):
         self.up, self.caught_up, self.answers = up, caught_up, answers
         self.asked, self.replies, self.refused = [], [], None
+        self.coming = []
+        """What comes from the broker, a record a step once there is no reply left."""
         self.box = Snapshot()
         for mail_id, header in zip(IDS, headers, strict=False):
             self.box.add(records.unshown(mail_id, msgpack.packb(header)))
@@ -49,6 +51,8 @@ class Channel:
         if self.refused is not None:
             raise self.refused
         replies, self.replies = self.replies, []
+        if not replies and self.coming:
+            self.box.add(self.coming.pop(0))
         return replies
 
     def forget_headers(self):
@@ -188,8 +192,31 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_read(tmp_path):
 def test_many_mails_are_marked_in_requests_of_a_bounded_size(monkeypatch):
     monkeypatch.setattr(command, "IDS_PER_REQUEST", 2)
     channel = Channel(HEADER, HEADER, HEADER, seen=(0, b""))
+    channel.coming = [records.gone(mail_id) for mail_id in IDS]
     do(channel, "seen", "all")
     assert channel.asked == [("seen", IDS[0]), ("seen", IDS[2])]
+
+
+def test_what_was_marked_shows_in_the_box_before_the_command_ends(capfd):
+    channel = Channel(HEADER, HEADER, HEADER, seen=(0, b""), unseen=(0, b""))
+    channel.coming = [records.gone(mail_id) for mail_id in IDS[:2]]
+    do(channel, "seen", "1", "2")
+    do(channel)
+    assert [line[0] for line in capfd.readouterr().out.splitlines()] == ["3"]
+    channel.coming = [records.live(IDS[1])]
+    do(channel, "unseen", "2")
+    channel.box.add(records.header(IDS[1], msgpack.packb(HEADER)))
+    do(channel, json=True)
+    assert [IDS[1] in line for line in capfd.readouterr().out.splitlines()] == [True, False]
+
+
+def test_a_mail_that_does_not_come_back_keeps_nobody_for_long(monkeypatch):
+    monkeypatch.setattr(command, "SETTLES_S", 0.05)
+    channel = Channel(HEADER, seen=(0, b""), unseen=(0, b""))
+    channel.coming = [records.gone(IDS[0])]
+    do(channel, "seen", "1")
+    do(channel, "unseen", "1")
+    assert channel.box.memory.live.keys() == set()
 
 
 def test_json_is_of_lists_alone(tmp_path):
