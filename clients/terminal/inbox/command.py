@@ -39,7 +39,7 @@ RECENT = 100
 UNTOLD_S = 4.0
 """A broker that has no digest for so long after it has let us in has none: the bridge has yet to say something."""
 SETTLES_S = 3.0
-"""How long what was marked may take to show in the box. A digest is up to a second behind; what is too old comes never."""
+"""How long what was marked may take to show. A digest is up to a second late, and what is too old never comes."""
 LOOKS_S = 0.1
 
 
@@ -179,7 +179,7 @@ class InboxCommand:
         self._wait_for(set(ids), shown=operation == Action.UNSEEN.value)
 
     def _wait_for(self, ids: set[str], *, shown: bool) -> None:
-        """Wait until the box shows what was done, as far as it ever does: the list that is asked for next has it then."""
+        """Wait until the box shows what was done, as far as it ever does: the next list has it then."""
         end_at = time.monotonic() + SETTLES_S
         with suppress(ClientError):  # what was asked for is done
             while (left := end_at - time.monotonic()) > 0:
