@@ -16,6 +16,7 @@ SUITES = (
     "broker_throughput",
     "broker_idle",
     "broker_siege",
+    "ingress_siege",
     "sizing",
     "pages",
     "many_users",
