@@ -7,7 +7,6 @@ also within one group; without a Message-ID nothing is ever taken for a copy.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.box import judging
@@ -19,6 +18,7 @@ from bridge.contract.header import fitted, packed, sender_date
 from bridge.contract.publication import Kind, event_of, header_of
 from bridge.contract.views import event_view
 from bridge.kept import Kept
+from bridge.model import Header
 from bridge.rules.alert import Alert
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from bridge.box.box import Box, Loaded, Mail, Terms
     from bridge.box.judging import Judged
     from bridge.box.live_set import Retention
-    from bridge.model import Header, Recipient
+    from bridge.model import Recipient
+
+
+_HEADER, _EVENT = Waits.HEADER.value, Waits.EVENT.value
 
 
 def keep(mails: Iterable[Mail], loaded: Loaded, *, now_ms: int, terms: Terms, retention: Retention) -> Writes:
@@ -107,7 +110,16 @@ class _Work:
         number = opened.last = ids.following(opened.last, unix_ms=self._now_ms)
         date = sender_date(header.date, arrival_ms=ids.received_ms(number))
         if date != header.date or recipient.detail:
-            header = replace(header, detail=recipient.detail, date=date)
+            header = Header(  # by hand, since most mail has a date of the sender's that says nothing new
+                header.flags,
+                header.from_name,
+                header.from_address,
+                header.subject,
+                header.snippet,
+                header.size,
+                recipient.detail,
+                date,
+            )
         judged = judging.judge(
             box.rules, opened.rang, header, list_id=mail.list_id, now_ms=self._now_ms, spam=self._terms.spam
         )
@@ -187,7 +199,7 @@ class _Work:
         expiry_s = left_s(ids.received_ms(row.number), days=self._retention.days, now_ms=self._now_ms)
         payload = fitted(row.header, box.payload)
         self.writes.fresh.append(header_of(box.name, box.user_id, row.number, payload, expiry_s=expiry_s))
-        if row.waits & Waits.EVENT.value:
+        if row.waits & _EVENT:
             told = event_view(row.number, shown, user=box.name)
             self.writes.fresh.append(event_of(box.name, box.user_id, row.number, told, expiry_s=expiry_s))
 
@@ -198,4 +210,4 @@ def _waits(alert: Alert, box: Box) -> int:
     Plain numbers, since this is done for each mail.
     """
     event = alert is not Alert.STORM and Kind.EVENT in box.views
-    return Waits.HEADER.value + (Waits.EVENT.value if event else 0)
+    return _HEADER | _EVENT if event else _HEADER

@@ -7,6 +7,7 @@ Crockford base32, lower case, most significant digit first. 45 bits last until t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 EPOCH_MS = 1_735_689_600_000
 """2025-01-01T00:00:00Z in Unix milliseconds: the zero of all ids."""
@@ -21,11 +22,12 @@ END: int = 32**LENGTH
 _LARGEST = END - 1
 
 
+@lru_cache(maxsize=1024)  # each mail is named a dozen times while it comes
 def encode(number: int) -> str:
     """The id text of a number of milliseconds; raises ValueError outside 0 … 2^45-1."""
     if not 0 <= number <= _LARGEST:
         raise ValueError(f"{number} does not fit in an id")
-    pairs = _PAIRS  # two digits at a time: each mail is named half a dozen times
+    pairs = _PAIRS
     return (
         f"{_DIGITS[number >> 40]}{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}"
         f"{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"

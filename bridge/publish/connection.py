@@ -18,17 +18,20 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from bridge.errors import LinkDownError, PublishRefusedError, RefusedError
 from bridge.publish import packets
-from bridge.publish.granted import Granted, publish_bytes
+from bridge.publish.granted import Granted
 from bridge.publish.properties import of_publish
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from typing import TypeAlias
 
     import paho.mqtt.client as paho
     from paho.mqtt.properties import Properties
 
     from bridge.publish.driven import DrivenClient
     from bridge.publish.packets import Acknowledgement
+
+    Landed: TypeAlias = Callable[[Exception | None], None]
 
 ACKNOWLEDGE_DEADLINE_S = 30.0
 UNACKNOWLEDGED_AT_ONCE = 1000
@@ -49,7 +52,7 @@ class Incoming:
 class _Outgoing(NamedTuple):
     """A publish that waits for its turn."""
 
-    future: asyncio.Future[None]
+    landed: Landed
     topic: str
     payload: bytes
     retain: bool
@@ -79,7 +82,7 @@ class BrokerConnection:
         self._on_retained: tuple[Callable[[str, bytes], None], ...] = ()
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[None]] = {}
-        self._flying: dict[int, asyncio.Future[None]] = {}
+        self._flying: dict[int, Landed] = {}
         self._queued: deque[_Outgoing] = deque()
         self._reports: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._scheduled = False
@@ -103,21 +106,34 @@ class BrokerConnection:
         `correlation` goes along as correlation data (§3.3.2.3.6) and is for MQTT 5 only.
         """
         future: asyncio.Future[None] = self._loop.create_future()
-        if self.closed.done():
-            _fail(future, LinkDownError("not connected"))
-            return future
-        mqtt5 = self.granted.mqtt5
-        expiry_s = expiry_s if mqtt5 else None
-        if self.granted.packet_bytes is not None:
-            size = publish_bytes(topic, payload, expires=expiry_s is not None, correlation=correlation)
-            if excess := self.granted.excess(size):
-                _fail(future, PublishRefusedError(excess))
-                return future
-        self._queued.append(
-            _Outgoing(future, topic, payload, retain, of_publish(expiry_s, correlation) if mqtt5 else b"")
-        )
-        self._send()
+
+        def landed(failure: Exception | None) -> None:
+            if future.done():
+                return
+            if failure is None:
+                future.set_result(None)
+            else:
+                _fail(future, failure)
+
+        properties = of_publish(expiry_s, correlation) if self.granted.mqtt5 else b""
+        if failure := self._offer(_Outgoing(landed, topic, payload, retain, properties)):
+            _fail(future, failure)
         return future
+
+    def post(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None, landed: Landed) -> None:
+        """The same without a future: once this has returned, `landed` is told None at PUBACK, or the error."""
+        properties = of_publish(expiry_s, None) if self.granted.mqtt5 else b""
+        if failure := self._offer(_Outgoing(landed, topic, payload, retain, properties)):
+            self._loop.call_soon(landed, failure)
+
+    def _offer(self, outgoing: _Outgoing) -> Exception | None:
+        """Send, or have it wait for its turn; what is wrong when it cannot be sent at all."""
+        if self.closed.done():
+            return LinkDownError("not connected")
+        if self._queued or len(self._flying) >= self.granted.receive_maximum:
+            self._queued.append(outgoing)
+            return None
+        return self._send(outgoing)
 
     async def subscribe(self, filters: Sequence[str], *, qos: int) -> None:
         """Subscribe and wait for SUBACK; raises LinkDownError, RefusedError or TimeoutError."""
@@ -153,36 +169,39 @@ class BrokerConnection:
 
     # --- the window -------------------------------------------------------------------------------
 
-    def _send(self) -> None:
-        """Send what waits, as far as the broker takes more before it has acknowledged some."""
-        while self._queued and len(self._flying) < self.granted.receive_maximum:
-            outgoing = self._queued.popleft()
+    def _send(self, outgoing: _Outgoing) -> Exception | None:
+        landed, topic, payload, retain, properties = outgoing
+        packet_id = self._client.next_id()
+        while packet_id in self._flying:
             packet_id = self._client.next_id()
-            while packet_id in self._flying:
-                packet_id = self._client.next_id()
-            packet = packets.publish(
-                outgoing.topic,
-                outgoing.payload,
-                packet_id=packet_id,
-                retain=outgoing.retain,
-                properties=outgoing.properties,
-            )
-            if self._client.post(packet):
-                self._flying[packet_id] = outgoing.future
-            else:
-                _fail(outgoing.future, LinkDownError("not connected"))
+        packet = packets.publish(topic, payload, packet_id=packet_id, retain=retain, properties=properties)
+        if excess := self.granted.excess(len(packet)):
+            return PublishRefusedError(excess)
+        if not self._client.post(packet):
+            return LinkDownError("not connected")
+        self._flying[packet_id] = landed
+        return None
 
     def _published(self, acknowledged: Sequence[Acknowledgement]) -> None:
-        """PUBACKs have come; one that says no is no delivery [MQTT-3.4.2-1]."""
+        """PUBACKs have come; one that says no is no delivery [MQTT-3.4.2-1].
+
+        Then what waits is sent, as far as the broker takes more before it has acknowledged some.
+        """
         for packet_id, reason in acknowledged:
-            future = self._flying.pop(packet_id, None)
-            if future is None or future.done():
-                continue
-            if reason >= packets.FAILURE:
-                _fail(future, PublishRefusedError(_in_words(reason)))
-            else:
-                future.set_result(None)
-        self._send()
+            landed = self._flying.pop(packet_id, None)
+            if landed is not None:
+                self._tell(landed, None if reason < packets.FAILURE else PublishRefusedError(_in_words(reason)))
+        while self._queued and len(self._flying) < self.granted.receive_maximum:
+            outgoing = self._queued.popleft()
+            if failure := self._send(outgoing):
+                self._tell(outgoing.landed, failure)
+
+    def _tell(self, landed: Landed, failure: Exception | None) -> None:
+        """A defect in one that is told is the loop's to report, and no harm to the others."""
+        try:
+            landed(failure)
+        except Exception as error:  # noqa: BLE001 - as of a callback
+            self._loop.call_exception_handler({"message": "in the callback of a publish", "exception": error})
 
     # --- what paho reports ------------------------------------------------------------------------
 
@@ -225,13 +244,15 @@ class BrokerConnection:
     def _lost(self, reason: str) -> None:
         if not self.closed.done():
             self.closed.set_result(reason)
-        queued = (outgoing.future for outgoing in self._queued)
-        waiting = [*self._waiting.values(), *self._flying.values(), *queued]
-        self._waiting, self._flying = {}, {}
+        waiting, self._waiting = self._waiting, {}
+        posted = [*self._flying.values(), *(outgoing.landed for outgoing in self._queued)]
+        self._flying = {}
         self._queued.clear()
-        for future in waiting:
+        for future in waiting.values():
             if not future.done():
                 _fail(future, LinkDownError(reason))
+        for landed in posted:
+            self._tell(landed, LinkDownError(reason))
 
     def _received(self, client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         if message.retain:

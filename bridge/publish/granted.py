@@ -7,10 +7,6 @@ from typing import Any
 
 PACKET_IDS = 65_535
 """So many publishes may wait for their PUBACK where the broker names no number (MQTT 5 §3.2.2.3.3)."""
-EXPIRY_BYTES = 5
-"""What a message expiry interval takes in a packet (MQTT 5 §3.3.2.3.3)."""
-CORRELATION_BYTES = 3
-"""What correlation data take beside themselves (MQTT 5 §3.3.2.3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +42,3 @@ class Granted:
         if self.packet_bytes is None or size <= self.packet_bytes:
             return ""
         return f"a packet of {size} bytes, and the broker takes {self.packet_bytes}"
-
-
-def publish_bytes(topic: str, payload: bytes, *, expires: bool, correlation: bytes | None) -> int:
-    """The bytes of a PUBLISH of MQTT 5 with QoS 1 (§3.3)."""
-    properties = (EXPIRY_BYTES if expires else 0) + (0 if correlation is None else CORRELATION_BYTES + len(correlation))
-    rest = 2 + len(topic.encode()) + 2 + _length_bytes(properties) + properties + len(payload)
-    return 1 + _length_bytes(rest) + rest
-
-
-def _length_bytes(number: int) -> int:
-    """What a variable byte integer takes (MQTT 5 §1.5.5)."""
-    return 1 if number < 2**7 else 2 if number < 2**14 else 3 if number < 2**21 else 4

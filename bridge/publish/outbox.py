@@ -17,12 +17,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from bridge.contract.publication import Kind
-from bridge.errors import LinkDownError, PublishRefusedError, StoreUnavailableError
+from bridge.errors import LinkDownError, StoreUnavailableError
 from bridge.kept import ANYTHING
 from bridge.publish import refusals
 from bridge.publish.refusals import Refusals
@@ -43,6 +44,7 @@ VIEW_PAUSE_S = 0.05
 """So long it is before it is looked again which views wait, whoever's they are."""
 READY_AT_MOST = 2048
 """Publications in memory while the window is full. What is beyond that is read from the store when its turn comes."""
+_NEWS = frozenset({Kind.MESSAGE, Kind.EVENT})
 RETRY_S = 1.0
 """How long to wait when the store cannot be read or written."""
 
@@ -66,8 +68,16 @@ class Rows(Protocol):
 class Publisher(Protocol):
     """What the pump needs of a connection."""
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> asyncio.Future[None]:
-        """Send; done at PUBACK, or fails with LinkDownError or PublishRefusedError."""
+    def post(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool,
+        expiry_s: int | None,
+        landed: Callable[[Exception | None], None],
+    ) -> None:
+        """Send; once this has returned `landed` is told None at PUBACK, or LinkDownError or PublishRefusedError."""
 
 
 class Outbox:
@@ -292,31 +302,28 @@ class Outbox:
             self._wake.set()
             return
         self._unacknowledged += 1
-        future = connection.publish(
+        connection.post(
             f"{self._root}/{publication.topic}",
             publication.payload,
             retain=publication.retain,
             expiry_s=publication.expiry_s,
+            landed=partial(self._landed, publication),
         )
-        future.add_done_callback(lambda done: self._landed(publication, done))
 
-    def _landed(self, publication: Publication, done: asyncio.Future[None]) -> None:
+    def _landed(self, publication: Publication, failure: Exception | None) -> None:
         """The PUBACK has come: the row is settled at the next turn. Or the connection is lost, and nobody knows."""
-        if done.cancelled() or isinstance(done.exception(), LinkDownError):
-            return
-        if self._flying.get(publication.path) is not publication:
-            return  # a late acknowledgement of an earlier connection
+        if isinstance(failure, LinkDownError) or self._flying.get(publication.path) is not publication:
+            return  # or a late acknowledgement of an earlier connection
         self._unacknowledged -= 1
-        if isinstance(refusal := done.exception(), PublishRefusedError):
-            self._refused(publication, str(refusal))
+        if failure is not None:
+            self._refused(publication, str(failure))
             return
-        done.result()
         for witness in self._witnesses:
             witness.add(publication.path)
         self._acknowledged.append(publication)
         self._wake.set()
         self._count(publication)
-        if publication.kind in {Kind.MESSAGE, Kind.EVENT}:
+        if publication.kind in _NEWS:
             self._log.info(
                 "published",
                 id=publication.mail_id,

@@ -63,9 +63,9 @@ class Transaction:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
-    """One operation with its arguments, and the future that gets its result.
+    """One operation with its arguments, and the future that gets its result. Nobody changes it.
 
     `gathered` says that it takes a list of its first argument, for all such jobs at once, and gives one of results;
     `rings` that it may be one after which devices have to be rung, without its saying so (`Transaction.rung`).

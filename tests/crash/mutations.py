@@ -47,15 +47,13 @@ def settle_before_acknowledgement() -> None:
     """The bridge takes a row out of its outbox as soon as the publish is handed to the socket."""
     from bridge.publish.connection import BrokerConnection
 
-    publish = BrokerConnection.publish
+    post = BrokerConnection.post
 
-    def careless(*arguments: Any, **options: Any) -> asyncio.Future[None]:
-        publish(*arguments, **options)
-        done = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
+    def careless(*arguments: Any, landed: Callable[[Exception | None], None], **options: Any) -> None:
+        post(*arguments, landed=lambda _: None, **options)
+        asyncio.get_running_loop().call_soon(landed, None)
 
-    BrokerConnection.publish = careless
+    BrokerConnection.post = careless
 
 
 def ring_settled_before_post() -> None:

@@ -60,12 +60,12 @@ class Broker:
         self.at_once = at_once
         self.sent = []
 
-    def publish(self, topic, payload, *, retain, expiry_s):
+    def post(self, topic, payload, *, retain, expiry_s, landed):
         sent = Sent(topic, payload, retain, expiry_s)
+        sent.future.add_done_callback(lambda done: landed(done.exception()))
         self.sent.append(sent)
         if self.at_once:
             sent.future.set_result(None)
-        return sent.future
 
     @property
     def open(self):

@@ -165,6 +165,41 @@ def test_an_identifier_is_not_given_again_while_it_waits_and_what_nobody_waits_f
     publishing(story, mqtt5=True)
 
 
+def test_a_defect_in_one_that_is_told_is_reported_and_no_harm_to_the_others():
+    async def story(client, connection):
+        reported, told = [], []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+
+        def broken(_):
+            raise RuntimeError("a defect")
+
+        connection.post("a", b"x", retain=True, expiry_s=None, landed=broken)
+        connection.post("b", b"x", retain=True, expiry_s=None, landed=told.append)
+        client.on_acknowledged([Acknowledgement(1), Acknowledgement(2)])
+        assert [str(error) for error in reported] == ["a defect"]
+        assert told == [None]
+
+    publishing(story, mqtt5=True)
+
+
+def test_what_cannot_be_posted_is_told_behind_it_and_what_waited_when_its_turn_comes():
+    async def story(client, connection):
+        told = []
+        connection.post("t", b"x" * 100, retain=True, expiry_s=None, landed=told.append)
+        assert told == []
+        await asyncio.sleep(0)
+        assert isinstance(told.pop(), PublishRefusedError)
+        for topic in "ab":
+            connection.post(topic, b"x", retain=True, expiry_s=None, landed=told.append)
+        client.there = False
+        await client.acknowledge(2)
+        assert told[0] is None
+        assert isinstance(told[1], LinkDownError)
+        assert len(told) == 2
+
+    publishing(story, mqtt5=True, receive_maximum=1, packet_bytes=50)
+
+
 def test_what_is_larger_than_the_broker_takes_is_not_sent():
     async def story(client, connection):
         large = connection.publish("t", b"x" * 100, retain=True, expiry_s=5)
