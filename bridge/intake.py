@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_BY = {"lmtp": "lmtp", "imap": "imap"}
 INLINE_BYTES = 16_384
 """A head up to this size is read on the loop, a larger one in a thread. The worst known takes a slow machine 23 ms."""
 
@@ -207,28 +208,30 @@ class Intake:
             return refusals(error, envelope, tally=self._tally)
         # From here on the message is on disk, for every user in `kept`.
         self._tell(kept, envelope)
-        await self._drop_copy(envelope.body, kept)
+        if envelope.body.spooled is not None:
+            await self._drop_copy(envelope.body.spooled, kept)
+        if len(kept) == len(envelope.recipients) == 1:
+            return (_reply(kept[0]),)
         by_user = {each.user_id: each for each in kept}
         return tuple(
             OverQuotaError.reply if recipient.user_id in full else _reply(by_user.get(recipient.user_id))
             for recipient in envelope.recipients
         )
 
-    async def _drop_copy(self, body: Body, kept: tuple[Kept, ...]) -> None:
+    async def _drop_copy(self, spooled: str, kept: tuple[Kept, ...]) -> None:
         """Remove the spool file of a message that every user had already."""
-        if body.spooled is not None and all(each.copy_of_known for each in kept):
+        if all(each.copy_of_known for each in kept):
             with suppress(StoreUnavailableError):  # what cannot be removed is swept at the next start
-                await self._discard(body.spooled)
+                await self._discard(spooled)
 
     def _tell(self, kept: tuple[Kept, ...], envelope: Envelope) -> None:
-        by = envelope.protocol[:4].lower()
-        self._tally.accepted[by if by in {"lmtp", "imap"} else "smtp"] += 1
+        self._tally.accepted[_BY.get(envelope.protocol[:4].lower(), "smtp")] += 1
         for each in kept:
             if each.copy_of_known:
                 self._tally.copies += 1
             else:
                 told = each.alert is not Alert.SUPPRESSED
-                self._tally.keep(each.user_id, each.number, each.alert.value, told=told)
+                self._tally.keep(each.user_id, each.number, str(each.alert), told=told)
             log.info(
                 "message_kept",
                 id=each.mail_id,
@@ -236,7 +239,7 @@ class Intake:
                 size=envelope.body.size,
                 protocol=envelope.protocol,
                 known=each.copy_of_known,
-                alert=None if each.copy_of_known else each.alert.value,
+                alert=None if each.copy_of_known else str(each.alert),
             )
             if each.alert is Alert.UNRULED:
                 log.error("rules_unreadable", user=each.user, command=f"postbell user rules {each.user} --clear")

@@ -142,7 +142,7 @@ class _Work:
                 1 if told else 0,
                 _waits(judged.alert, box) if told else 0,
                 1 if judged.alert.silent else 0,
-                judged.alert.value,
+                str(judged.alert),
                 judged.reason,
                 envelope.sender,
                 recipient.address,

@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         """The sender was let in."""
 
     def _came(self) -> None:
-        """More has come, or goes out again."""
+        """More has come, or goes out again; behind it `_regulate` is called."""
 
     def _closed(self) -> None:
         """No more will come."""
@@ -95,7 +95,6 @@ class Connection(asyncio.Protocol):
             return
         self._incoming.add(data)
         self._came()
-        self._regulate()
 
     def eof_received(self) -> bool | None:
         """Let the conversation answer what had arrived before the sender closed its side."""
@@ -116,7 +115,7 @@ class Connection(asyncio.Protocol):
     def _regulate(self) -> None:
         """Read no more than there is room for."""
         waiting = len(self._incoming)
-        if self.transport is None or self.ended.done():
+        if (not waiting and not self._paused) or self.transport is None or self.ended.done():
             return
         if waiting > 2 * BUFFER_BYTES and not self._paused:
             self._paused = True
@@ -170,7 +169,8 @@ class Connection(asyncio.Protocol):
         """From now on it is the sender's turn, and its time runs until what it has to do is done as a whole."""
         if not self._waits:
             self._waits = True
-            self._deadline.set(min(self._loop.time() + self._limits.command_timeout_s, self._session_ends_at))
+            ends_at = self._loop.time() + self._limits.command_timeout_s
+            self._deadline.set(min(self._session_ends_at, ends_at))
 
     def _our_turn(self) -> None:
         """The sender has done what it had to."""

@@ -120,6 +120,8 @@ class Conversation(Connection):
             self._more.set_result(None)
         if self._work is None and self._next_turn is None:
             self._turn()
+        else:
+            self._regulate()
 
     def _turn(self) -> None:
         """Take what has come, a few commands at most."""
@@ -128,6 +130,8 @@ class Conversation(Connection):
         try:
             while self._ready and self._step():
                 done += 1
+                if not self._incoming:
+                    break
                 if done == TURN_COMMANDS:
                     if self._ready:
                         self._next_turn = self._loop.call_soon(self._turn)
@@ -148,6 +152,7 @@ class Conversation(Connection):
         if self._next_turn is None or len(self._said) >= REPLIES_IN_HAND:
             self._flush()
         if self._work is not None:
+            self._regulate()
             return
         if self._parting or self.transport is None or (self._eof and self._next_turn is None and not self._choked):
             self._over()
@@ -174,7 +179,8 @@ class Conversation(Connection):
         except Exception:  # the session's edge: whatever is wrong with us, the sender is to try again
             self._reply_to_error()  # first of all: it is owed even where the log is what fails
             log.exception("smtp_command_failed", peer=self._address)
-        self._retire_if_idle()
+        if self._retiring:
+            self._retire_if_idle()
         return True
 
     def _answer(self, answer: SessionAnswer) -> None:
@@ -186,6 +192,8 @@ class Conversation(Connection):
             return
         for reply in answer.replies:
             self._say(reply)
+        if answer.then is Next.COMMAND:
+            return
         if answer.then is Next.DATA:
             self._begin_data()
         elif answer.then is Next.TLS:

@@ -21,11 +21,12 @@ class Deadline:
         self._expired = expired
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = 0.0
 
     def set(self, at: float) -> None:
         """Expire at this time of the loop's clock, unless it is moved."""
         self._at = at
-        if self._timer is None or self._timer.when() > at:
+        if self._timer is None or self._fires_at > at:
             self._start(at)
 
     def lift(self) -> None:
@@ -42,6 +43,7 @@ class Deadline:
     def _start(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._fires_at = at
         self._timer = self._loop.call_at(at, self._fired)
 
     def _fired(self) -> None:

@@ -7,7 +7,6 @@ the brackets is ours. Between two addresses nobody guesses.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 
 from bridge.errors import MalformedAddressError
 from bridge.ingress.addresses import LONGEST_PATH, parse_path
@@ -39,11 +38,13 @@ def parse_device_path(text: str) -> tuple[str, str]:
 
 
 def _parse(text: str) -> tuple[str, str]:
-    with suppress(MalformedAddressError):
+    try:
         path, rest = parse_path(text)
-        if _BRACKET_IN_PARAMETERS.search(rest) is None:
-            return path, rest
-    return parse_path(_tidied(text))
+    except MalformedAddressError:
+        return parse_path(_tidied(text))
+    if rest and _BRACKET_IN_PARAMETERS.search(rest):
+        return parse_path(_tidied(text))
+    return path, rest
 
 
 def _tidied(text: str) -> str:

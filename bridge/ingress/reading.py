@@ -52,10 +52,15 @@ class LineTooLongError(Exception):
 
 
 class Unread:
-    """What has come over a connection and was not read yet: it gives lines and blocks, and takes back the rest."""
+    """What has come over a connection and was not read yet: it gives lines and blocks, and takes back the rest.
+
+    What comes alone is mostly read as a whole, and is not copied then; what comes on top of more is gathered.
+    """
+
+    __slots__ = ("_bytes", "_overlong", "_searched")
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self._bytes: bytes | bytearray = b""
         self._searched = 0
         self._overlong = False
 
@@ -64,23 +69,37 @@ class Unread:
 
     def add(self, data: bytes) -> None:
         """More has come."""
-        self._bytes += data
+        if self._bytes:
+            gathered = self._gathered()
+            gathered += data
+        else:
+            self._bytes = data
+
+    def _gathered(self) -> bytearray:
+        """The same as something that grows and shrinks at its ends without being copied."""
+        if not isinstance(self._bytes, bytearray):
+            self._bytes = bytearray(self._bytes)
+        return self._bytes
 
     def line(self, longest: int) -> bytes | None:
         """The next line with its end, None as long as it is not there; raises LineTooLongError.
 
         Of a line that is too long nothing is kept while its end is waited for.
         """
-        end = self._bytes.find(b"\n", self._searched) + 1
+        came = self._bytes
+        end = came.find(b"\n", self._searched) + 1
         if not end:
-            self._searched = len(self._bytes)
+            self._searched = len(came)
             if self._searched > longest:
                 self._overlong = True
                 self.forget()
             return None
-        line = bytes(self._bytes[:end])
-        del self._bytes[:end]
         self._searched = 0
+        if end == len(came):
+            line, self._bytes = bytes(came), b""
+        else:
+            line = bytes(came[:end])
+            del self._gathered()[:end]
         if self._overlong or end > longest:
             self._overlong = False
             raise LineTooLongError
@@ -88,16 +107,17 @@ class Unread:
 
     def block(self, longest: int) -> bytes:
         """What has come, at most so much of it."""
-        self._searched = 0
         if len(self._bytes) <= longest:
             return self.take()
+        self._searched = 0
         block = bytes(self._bytes[:longest])
-        del self._bytes[:longest]
+        del self._gathered()[:longest]
         return block
 
     def unread(self, data: bytes) -> None:
         """Put back what was read too much; it is what will be read next."""
-        self._bytes[:0] = data
+        if data:
+            self._bytes = data + self._bytes
 
     def take(self) -> bytes:
         """All that has come, which is somebody else's to read."""
@@ -107,5 +127,5 @@ class Unread:
 
     def forget(self) -> None:
         """Drop what has come unread, as STARTTLS demands (RFC 3207 §4.2)."""
-        self._bytes.clear()
+        self._bytes = b""
         self._searched = 0

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import paho.mqtt.client as paho
 
 from bridge.publish import packets
+from bridge.publish.packets import Acknowledgement
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-    from bridge.publish.packets import Acknowledgement
 
 READ_BYTES = 65_536
 
@@ -54,7 +54,7 @@ class BulkSocket:
         if self._at >= len(self._came):
             self._read_on()
         self._cut = False
-        found: list[Acknowledgement] = []
+        found = self._simple()
         while self._came.startswith(packets.PUBACK, self._at):
             try:
                 read = packets.acknowledgement(self._came, self._at)
@@ -66,6 +66,17 @@ class BulkSocket:
             elif not self._read_on():
                 self._cut = True
                 break
+        return found
+
+    def _simple(self) -> list[Acknowledgement]:
+        """Those of the PUBACKs that are as short as one can be, which mostly all of them are."""
+        found: list[Acknowledgement] = []
+        came, at = self._came, self._at
+        last = len(came) - 4
+        while at <= last and came.startswith(packets.SIMPLE_PUBACK, at):
+            found.append(Acknowledgement(came[at + 2] << 8 | came[at + 3]))
+            at += 4
+        self._at = at
         return found
 
     @property

@@ -138,7 +138,8 @@ class Outbox:
             self._left = True
             self._leave()
             return
-        self._ready.extend(each for each in fresh if each.path not in self._flying)  # else it was read a moment ago
+        flying = self._flying
+        self._ready.extend([each for each in fresh if each.path not in flying])  # else it was read a moment ago
         if not self._reading:  # else what is being read goes first
             self._send_ready(self._connection)
 
@@ -210,7 +211,9 @@ class Outbox:
             raise
         for publication in done:
             self._flying.pop(publication.path, None)
-            self._refusals.taken(publication.path)
+        if self._refusals.some:
+            for publication in done:
+                self._refusals.taken(publication.path)
 
     @property
     def _room(self) -> int:
@@ -328,7 +331,7 @@ class Outbox:
                 "published",
                 id=publication.mail_id,
                 user=publication.path.partition("/")[0],
-                kind=publication.kind.value if publication.payload else "tombstone",
+                kind=str(publication.kind) if publication.payload else "tombstone",
                 bytes=len(publication.payload),
             )
         if self._ready and self._connection is not None and not self._reading:
@@ -360,9 +363,9 @@ class Outbox:
 
     def _count(self, publication: Publication) -> None:
         if publication.kind is not Kind.MESSAGE:
-            self._tally.acknowledge(publication.kind.value)
+            self._tally.acknowledge(str(publication.kind))
         elif publication.payload:
-            self._tally.acknowledge(publication.kind.value)
+            self._tally.acknowledge(str(publication.kind))
             self._tally.arrive(publication.user_id, publication.number)
         else:
             self._tally.acknowledge("tombstone")

@@ -5,6 +5,7 @@ paho would keep a message with a condition variable for each, and make tables of
 
 from __future__ import annotations
 
+from struct import pack
 from typing import NamedTuple
 
 PUBACK = b"\x40"
@@ -12,6 +13,10 @@ FAILURE = 0x80
 """Reasons from here on say no (MQTT 5 §2.4)."""
 _CONTINUES = 0x80
 _SHORTEST, _LONGEST_LENGTH = 2, 4
+_LENGTHS = 4
+"""Bytes of the topic's length and of the packet's identifier."""
+SIMPLE_PUBACK = PUBACK + b"\x02"
+"""How a PUBACK begins that says nothing but which publish: its identifier follows."""
 
 
 class Acknowledgement(NamedTuple):
@@ -28,28 +33,25 @@ class NotReadableError(Exception):
 def publish(topic: str, payload: bytes, *, packet_id: int, retain: bool, properties: bytes) -> bytes:
     """A PUBLISH; `properties` with their length before them (MQTT 5 §2.2.2), empty on MQTT 3.1.1."""
     name = topic.encode()
-    rest = 2 + len(name) + 2 + len(properties) + len(payload)
-    return b"".join(
-        (
-            b"\x33" if retain else b"\x32",
-            length(rest),
-            len(name).to_bytes(2, "big"),
-            name,
-            packet_id.to_bytes(2, "big"),
-            properties,
-            payload,
-        )
-    )
+    rest = _LENGTHS + len(name) + len(properties) + len(payload)
+    first = 0x33 if retain else 0x32
+    if rest < _CONTINUES:
+        begins = pack("!BBH", first, rest, len(name))
+    elif rest < _CONTINUES << 7:
+        begins = pack("!BBBH", first, rest & 0x7F | _CONTINUES, rest >> 7, len(name))
+    else:
+        begins = bytes((first,)) + length(rest) + pack("!H", len(name))
+    return b"".join((begins, name, pack("!H", packet_id), properties, payload))
 
 
 def length(number: int) -> bytes:
     """A variable byte integer (MQTT 5 §1.5.5)."""
     octets = bytearray()
-    while True:
-        number, octet = divmod(number, 128)
-        octets.append(octet | (_CONTINUES if number else 0))
-        if not number:
-            return bytes(octets)
+    while number >= _CONTINUES:
+        octets.append(number & 0x7F | _CONTINUES)
+        number >>= 7
+    octets.append(number)
+    return bytes(octets)
 
 
 def acknowledgement(data: bytes, at: int) -> tuple[Acknowledgement, int] | None:

@@ -12,12 +12,15 @@ from paho.mqtt.properties import Properties
 from bridge.publish import packets
 
 MESSAGE_EXPIRY_INTERVAL, CORRELATION_DATA = b"\x02", b"\x09"
+_EXPIRY_ALONE = b"\x05" + MESSAGE_EXPIRY_INTERVAL
 
 
 def of_publish(expiry_s: int | None, correlation: bytes | None) -> bytes:
     """An expiry (MQTT 5 §3.3.2.3.3) and correlation data (§3.3.2.3.6) of at most 65,535 bytes, with their length."""
+    if correlation is None:  # mostly
+        return b"\x00" if expiry_s is None else _EXPIRY_ALONE + expiry_s.to_bytes(4, "big")
     packed = b"" if expiry_s is None else MESSAGE_EXPIRY_INTERVAL + expiry_s.to_bytes(4, "big")
-    packed += b"" if correlation is None else CORRELATION_DATA + len(correlation).to_bytes(2, "big") + correlation
+    packed += CORRELATION_DATA + len(correlation).to_bytes(2, "big") + correlation
     return packets.length(len(packed)) + packed
 
 

@@ -16,6 +16,11 @@ class Refusals:
         self.resting: set[str] = set()
         self._waits_s: dict[str, float] = {}
 
+    @property
+    def some(self) -> bool:
+        """Whether there are any."""
+        return bool(self._waits_s)
+
     def clear(self) -> None:
         """Another connection, another chance for all of them."""
         self.resting.clear()
