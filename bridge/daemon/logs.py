@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bridge.daemon import log_lines
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -61,7 +63,7 @@ def configure(*, level: str, style: str, environ: Mapping[str, str] = os.environ
     _configure_libraries(ends, renderer)
     verbosity = Verbosity(level)
     structlog.configure(
-        wrapper_class=_wrapper(verbosity),
+        wrapper_class=_wrapper(verbosity, process if style == "json" else None),
         processors=[verbosity, *ends, renderer],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # one write a line, where print makes two
         cache_logger_on_first_use=True,
@@ -74,14 +76,23 @@ def _as_json(event: structlog.typing.EventDict, **_: Any) -> str:
     return _JSON.encode(event)
 
 
-def _wrapper(verbosity: Verbosity) -> type[Any]:
-    """Loggers that ask before anything is made of an event: a mail has three, which not everybody wants to see."""
+def _wrapper(verbosity: Verbosity, process: str | None) -> type[Any]:
+    """Loggers that ask before anything is made of an event: a mail has three, which not everybody wants to see.
+
+    For a `process` that speaks in JSON they write the line of a simple event themselves, while the processors are ours.
+    """
     every = structlog.make_filtering_bound_logger(logging.DEBUG)
 
     class Asking(every):  # type: ignore[misc,valid-type] # what it is made of is made above
         def info(self, event: str, *arguments: Any, **known: Any) -> None:
-            if verbosity.lets_info:
-                super().info(event, *arguments, **known)
+            if not verbosity.lets_info:
+                return
+            if process is not None and not (arguments or self._context) and self._processors[0] is verbosity:
+                line = log_lines.info(event, known, process=process)
+                if line is not None:
+                    self._logger.info(line)
+                    return
+            super().info(event, *arguments, **known)
 
     return Asking
 

@@ -6,10 +6,13 @@ import io
 import json
 import logging
 import sys
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 import structlog
 
+from bridge.contract.publication import Kind
 from bridge.daemon import logs
 
 
@@ -54,6 +57,44 @@ def test_auto_is_json_for_collectors_and_lines_for_people(said):
     line = said(Terminal(), hello, level="info", style="auto")
     assert "message_kept" in line
     assert "\x1b[" in line
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"user": "alice", "size": 4096, "known": False, "told": True, "alert": None},
+        {"reason": 'a "quote", a \\, é, 👩\u200d👧, \x00 and a line\nend', "least": -5, "largest": 2**70},
+        {"kind": Kind.EVENT, "rate": 0.5, "names": ["a", "b"], "path": Path("/x"), "octets": b"\xff"},
+        {"alert": None, "exc_info": False},
+    ],
+)
+def test_a_line_that_is_made_at_once_is_the_one_of_the_processors(said, known):
+    def speak(log):
+        log.info("message_kept", **known)
+        log.bind(**known).info("message_kept")
+
+    at_once, bound = said(io.StringIO(), speak, level="info", style="json").splitlines()
+    stamps = [json.loads(line)["timestamp"] for line in (at_once, bound)]
+    assert len(stamps[0]) == len("2026-11-28T19:21:09.982653Z")
+    assert datetime.fromisoformat(stamps[0]) <= datetime.fromisoformat(stamps[1])
+    assert at_once.replace(stamps[0], "") == bound.replace(stamps[1], "")
+
+
+def test_what_is_simple_does_not_pass_the_processors_and_what_listens_to_them_hears_it(said):
+    passed = []
+
+    def speak(log):
+        structlog.get_config()["processors"].insert(1, lambda _, __, event: passed.append(event["event"]) or event)
+        log.info("simple", user="alice")
+        log.info("not_simple", rate=0.5)
+        with structlog.testing.capture_logs() as heard:
+            log.info("heard", user="alice")
+        assert [event["event"] for event in heard] == ["heard"]
+
+    lines = said(io.StringIO(), speak, level="info", style="json").splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["simple", "not_simple"]
+    assert passed == ["not_simple"]
 
 
 def test_a_style_that_is_named_is_taken_whoever_reads(said):
