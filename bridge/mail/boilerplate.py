@@ -119,6 +119,13 @@ def _hinted(line: str, low: str, hints: tuple[str, ...]) -> bool:
     return False
 
 
+def begins_otherwise(line: str) -> bool:
+    """Whether a line in ASCII begins with a word that no note is made of, and not as those of devices do."""
+    low = line.lower()
+    word = _WORD.search(low)
+    return word is not None and word[0] not in _VOCABULARY and not low.startswith(_OF_DEVICES)
+
+
 def names_device(line: str) -> bool:
     """Whether a line may say what the mail was written on: short, no sentence, with the name of a device or a program.
 

@@ -78,7 +78,8 @@ class ContentDigest:
 
     def _finish_head(self, end: int) -> None:
         assert self._head is not None
-        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
+        taken = bytes(self._head)
+        head, rest = taken[:end], taken[end:]
         self._head = None
         self._after_cr = head.endswith(b"\r")
         lines = b"\n" + head.removesuffix(b"\r").replace(b"\r\n", b"\n")

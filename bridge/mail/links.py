@@ -9,7 +9,7 @@ _LONGEST_URL = 48
 URL = re.compile(r"[<\[(]?\bhttps?://([^\s<>\])/?#]{1,255}+)([^\s<>\])]*+)[>\])]?", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\[(?:image|cid|bild|imagen?|inline image)\b[^\]\n]{0,200}\]", re.IGNORECASE)
 _MAILTO = re.compile(r"[<\[]mailto:[^<>\[\]\s]{1,320}[>\]]", re.IGNORECASE)
-_MARKS = "*#=_~-"
+MARKS = "*#=_~-"
 
 
 def without(line: str) -> str:
@@ -25,10 +25,10 @@ def without(line: str) -> str:
 
 def bare(line: str) -> str:
     """A line without the rule of marks that stands at its beginning or its end, as around a title."""
-    rest = line.lstrip(_MARKS)
+    rest = line.lstrip(MARKS)
     if len(line) - len(rest) > 1 and rest[:1].isspace():
         line = rest.lstrip()
-    rest = line.rstrip(_MARKS)
+    rest = line.rstrip(MARKS)
     return rest.rstrip() if len(line) - len(rest) > 1 and rest[-1:].isspace() else line
 
 

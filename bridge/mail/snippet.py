@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge import graphemes
-from bridge.mail import codes, links, text
+from bridge.mail import codes, links, prose, text
 from bridge.mail.boilerplate import is_noise, names_device
 from bridge.mail.quotes import lines
 from bridge.mail.quotes.attribution import MOST_LINES
@@ -178,10 +178,12 @@ class _Reading:
         The long way would do nothing with each of them but to keep it, or to leave it out as noise.
         """
         pieces = lines.pieces(self._rows)
-        below, count = 0, len(pieces)
-        for position, piece in enumerate(pieces):
+        self._kept, below = prose.begun(pieces, _ENOUGH, self._subject)
+        self._length, count = sum(map(len, self._kept)), len(pieces)
+        for position in range(below, count):
             if self._length > _ENOUGH:
                 return position
+            piece = pieces[position]
             below = max(below, position)
             while below < count and below < position + MOST_LINES and (below == position or pieces[below - 1].strip()):
                 if not quiet(pieces[below].strip()):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from bridge.mail import boilerplate, codewords, leaf, params, plain
+from bridge.mail import boilerplate, codewords, leaf, params, plain, prose
 from bridge.mail.quotes import introductions, lines, signs
 
 if TYPE_CHECKING:
@@ -18,16 +19,22 @@ LANES = {
     **dict.fromkeys(("paragraph", "quiet"), introductions),
     "unlabelled": signs,
     "pieces": lines,
+    "begun": prose,
 }
 """What is told at a glance, and where."""
+
+
+def _says(answer: Any, *_: Any) -> Any:
+    return answer
 
 
 @contextmanager
 def closed() -> Iterator[None]:
     """Nothing is plain, no value of a field is known, every line is read, and words are looked for everywhere."""
     with ExitStack() as patches:
+        says_no: dict[str, Any] = {"pieces": (), "begun": ([], 0)}
         for name, room in LANES.items():
-            patches.enter_context(patch.object(room, name, (lambda *_: ()) if name == "pieces" else (lambda *_: None)))
+            patches.enter_context(patch.object(room, name, partial(_says, says_no.get(name))))
         for room in (params, leaf):
             patches.enter_context(patch.object(room, "_LONGEST_KNOWN", -1))
         patches.enter_context(patch.object(codewords, "announcing", codewords.ANNOUNCING.finditer))
@@ -49,7 +56,7 @@ def taken() -> Iterator[set[str]]:
 
         def asked(*arguments: Any) -> Any:
             answer = lane(*arguments)
-            if answer:
+            if answer and answer != ([], 0):
                 found.add(name)
             return answer
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.mail import codewords, plain
+from bridge.mail import codewords, plain, prose, snippet
 from bridge.mail.fields import Fields
 from bridge.mail.quotes import introductions
 from bridge.mail.quotes.lines import Line
@@ -32,6 +32,24 @@ PIECES = [
     "mot", " de ", "wachtwoord", "lösenord", "adgangskode", "contraseña", "clave", "senha", "palavra", "hasł", "hesl",
     "a", "jelsz", "av", "ó", "ş", "s", "ifre", "parol", "ă", "salasan", "lozink", "gesl", "msimbo", "nenosiri",
     "kata sandi", "mật khẩu", "mã", "ı", "İ", "ſ", "K", "код", "验证码", "\n", "1", "_", "é", "–", "🙂",
+]  # fmt: skip
+
+
+PROSE = [
+    "Hello Alice,", "shall we meet at eight? The table is for four, and the walls are red.", "",
+    "  indented words  ", "x" * 78, "2 of us will come by train", "Bob", "y" * 250,
+    "Words, and more of them, until the line is as long as it",
+]  # fmt: skip
+LINES = [
+    "View this email in your browser", "Sent from my iPhone", "sent via Outlook for nobody", "iPhone",
+    "Original Message", "Begin forwarded message", "Weitergeleitete Nachricht", "Doorgestuurd bericht",
+    "original appointment", "view online", "On Monday Bob wrote", "Bob wrote:", "bob@example.net", "> quoted",
+    "-- ", "--", "- a point", "title ===", "== title", "***", "[image: logo]", "https://example.net/x",
+    "Type above this line", "External sender", "to ensure delivery",
+    "This message was sent from outside of your organization", "Gruß aus Köln", "a\tb", "Hash", "unsubscribe",
+    "|a|b|", "Le lundi Bob a écrit", "Mensaje original", "Messaggio originale", "your code is 123456",
+    "Von meinem iPad gesendet", "____________________________", "a mailing list", "Get Outlook for Android", "http",
+    "_", "This is a line_",
 ]  # fmt: skip
 
 
@@ -68,6 +86,19 @@ def test_words_for_codes_are_found_where_the_whole_pattern_finds_them():
         assert [(match.span(), match.lastgroup) for match in codewords.announcing(text)] == expected, repr(text)
         found += len(expected)
     assert found > 2_000
+
+
+def test_a_text_of_any_lines_begins_as_it_does_line_by_line():
+    chance = random.Random(14)
+    taken_at_once = 0
+    for _ in range(6_000):
+        lines = [chance.choice(LINES if chance.random() < 0.3 else PROSE) for _ in range(chance.randint(1, 9))]
+        body, subject = "\n".join(lines), chance.choice(["", "Hello Alice,", "Re: dinner"])
+        with closed():
+            expected = snippet.make(body, subject=subject)
+        assert snippet.make(body, subject=subject) == expected, repr(body)
+        taken_at_once += prose.begun(lines, 300, subject) != ([], 0)
+    assert taken_at_once > 1_000
 
 
 @pytest.mark.parametrize(
