@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
 
     def _regulate(self) -> None:
         """Read no more than there is room for."""
-        waiting = len(self._incoming)
+        waiting = len(self._incoming.came)
         if (not waiting and not self._paused) or self.transport is None or self.ended.done():
             return
         if waiting > 2 * BUFFER_BYTES and not self._paused:
@@ -160,10 +160,10 @@ class Connection(asyncio.Protocol):
         self._parting = True
 
     def _flush(self) -> None:
-        if self._said and self.transport is not None:
-            data = b"".join(self._said)
-            self._said.clear()
-            self.transport.write(data)
+        said = self._said
+        if said and self.transport is not None:
+            self._said = []
+            self.transport.write(said[0] if len(said) == 1 else b"".join(said))
 
     def _await_sender(self) -> None:
         """From now on it is the sender's turn, and its time runs until what it has to do is done as a whole."""

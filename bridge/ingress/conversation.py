@@ -130,7 +130,7 @@ class Conversation(Connection):
         try:
             while self._ready and self._step():
                 done += 1
-                if not self._incoming:
+                if not self._incoming.came:
                     break
                 if done == TURN_COMMANDS:
                     if self._ready:
@@ -297,7 +297,7 @@ class Conversation(Connection):
 
     def _take_data(self, receipt: Receipt) -> bool:
         """Take a block of data; what cannot be taken at once is left to a task."""
-        if not self._incoming:
+        if not self._incoming.came:
             return False
         self._our_turn()
         self._owed = 0
@@ -351,7 +351,7 @@ class Conversation(Connection):
 
     async def _block(self) -> bytes:
         """What has come of the data; raises EOFError at the end."""
-        while not self._incoming:
+        while not self._incoming.came:
             if self._eof or self.transport is None:
                 raise EOFError
             self._flush()

@@ -55,38 +55,41 @@ class Unread:
     """What has come over a connection and was not read yet: it gives lines and blocks, and takes back the rest.
 
     What comes alone is mostly read as a whole, and is not copied then; what comes on top of more is gathered.
+    `came` is all of it, to be looked at.
     """
 
-    __slots__ = ("_bytes", "_overlong", "_searched")
+    __slots__ = ("_overlong", "_searched", "came")
 
     def __init__(self) -> None:
-        self._bytes: bytes | bytearray = b""
+        self.came: bytes | bytearray = b""
         self._searched = 0
         self._overlong = False
 
     def __len__(self) -> int:
-        return len(self._bytes)
+        return len(self.came)
 
     def add(self, data: bytes) -> None:
         """More has come."""
-        if self._bytes:
+        if self.came:
             gathered = self._gathered()
             gathered += data
         else:
-            self._bytes = data
+            self.came = data
 
     def _gathered(self) -> bytearray:
         """The same as something that grows and shrinks at its ends without being copied."""
-        if not isinstance(self._bytes, bytearray):
-            self._bytes = bytearray(self._bytes)
-        return self._bytes
+        if not isinstance(self.came, bytearray):
+            self.came = bytearray(self.came)
+        return self.came
 
     def line(self, longest: int) -> bytes | None:
         """The next line with its end, None as long as it is not there; raises LineTooLongError.
 
         Of a line that is too long nothing is kept while its end is waited for.
         """
-        came = self._bytes
+        came = self.came
+        if not came:
+            return None
         end = came.find(b"\n", self._searched) + 1
         if not end:
             self._searched = len(came)
@@ -96,7 +99,7 @@ class Unread:
             return None
         self._searched = 0
         if end == len(came):
-            line, self._bytes = bytes(came), b""
+            line, self.came = bytes(came), b""
         else:
             line = bytes(came[:end])
             del self._gathered()[:end]
@@ -107,25 +110,25 @@ class Unread:
 
     def block(self, longest: int) -> bytes:
         """What has come, at most so much of it."""
-        if len(self._bytes) <= longest:
+        if len(self.came) <= longest:
             return self.take()
         self._searched = 0
-        block = bytes(self._bytes[:longest])
+        block = bytes(self.came[:longest])
         del self._gathered()[:longest]
         return block
 
     def unread(self, data: bytes) -> None:
         """Put back what was read too much; it is what will be read next."""
         if data:
-            self._bytes = data + self._bytes
+            self.came = data + self.came
 
     def take(self) -> bytes:
         """All that has come, which is somebody else's to read."""
-        data = bytes(self._bytes)
+        data = bytes(self.came)
         self.forget()
         return data
 
     def forget(self) -> None:
         """Drop what has come unread, as STARTTLS demands (RFC 3207 §4.2)."""
-        self._bytes = b""
+        self.came = b""
         self._searched = 0

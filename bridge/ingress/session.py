@@ -156,9 +156,9 @@ def command(session: MailSession, line: bytes) -> SessionAnswer:
     if session.login is not None:
         return _answer_of_login(session, line)
     session.commands += 1
-    limit = _over_limit(session)
-    if limit is not None:
-        return SessionAnswer((limit,), Next.CLOSE)
+    limits = session.terms.limits
+    if session.errors >= limits.errors or session.commands > limits.commands:
+        return SessionAnswer((_over_limit(session),), Next.CLOSE)
     said = session.line_ends.cut(line, indulged=session.indulged)
     if said is None:
         return session.refuse(replies.BARE_LF)
@@ -170,10 +170,9 @@ def command(session: MailSession, line: bytes) -> SessionAnswer:
     return _obeyed(session, said.decode(errors="replace"))
 
 
-def _over_limit(session: MailSession) -> Reply | None:
-    if session.errors >= session.terms.limits.errors:
-        return replies.TOO_MANY_ERRORS
-    return replies.TOO_MANY_COMMANDS if session.commands > session.terms.limits.commands else None
+def _over_limit(session: MailSession) -> Reply:
+    few = session.errors < session.terms.limits.errors
+    return replies.TOO_MANY_COMMANDS if few else replies.TOO_MANY_ERRORS
 
 
 def _obeyed(session: MailSession, said: str) -> SessionAnswer:
