@@ -1,7 +1,7 @@
 """An event as a line of JSON, made at once: what structlog's processors give for most events, in a third of the time.
 
 A mail has three such lines. Whatever is not text, a number, yes, no or nothing is left to the processors, and so is
-what has a traceback. Pure but for the clock.
+what has a traceback.
 """
 
 from __future__ import annotations
