@@ -31,12 +31,21 @@ class Acks:
         self._room: asyncio.Future[None] | None = None
         self._ended = False
 
-    async def owe(self, ticket: int, data: bytes, *, last: bool) -> None:
-        """Note an acknowledgement, whether it is the last of its message, and wait while too many are owed."""
-        self._owed.append((ticket, data, last))
-        if len(self._owed) % _TOGETHER == 0:
+    def owe(self, ticket: int, data: bytes, *, last: bool) -> None:
+        """Note an acknowledgement, and whether it is the last of its message. Nothing may come before there is room."""
+        owed = self._owed
+        owed.append((ticket, data, last))
+        if len(owed) % _TOGETHER == 0:
             self.release()
-        if len(self._owed) >= _MOST and not self._ended:
+
+    @property
+    def full(self) -> bool:
+        """Whether so many are owed that the client has to wait for `room`."""
+        return len(self._owed) >= _MOST and not self._ended
+
+    async def room(self) -> None:
+        """Wait while too many are owed."""
+        if self.full:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 

@@ -25,6 +25,10 @@ REQUEST_SIZE = 16_384
 """Bytes of a request at most, as the contract has it (docs/protocol.md, "Requests"): the bridge reads no larger one."""
 
 
+_DEVICES = ("do/", "re/")
+"""Branches of a user's tree that have one for each device."""
+
+
 class Role(StrEnum):
     """What a login is for."""
 
@@ -73,7 +77,10 @@ class Rules:
     def may_read(self, who: Identity, topic: str) -> bool:
         """Whether a message on this topic may be delivered."""
         if who.role is not Role.DEVICE:
-            return self._within_any(topic) or self._hears_home(who, topic)
+            return topic.startswith(f"{self.root}/") or self._within_any(topic) or self._hears_home(who, topic)
+        own = f"{self.root}/{who.user}/"
+        if topic.startswith(own) and not topic.startswith(_DEVICES, len(own)):
+            return True
         if _within(topic, f"{self.root}/{who.user}"):
             return not self._is_of_another(who, topic)
         return _is_status(topic) or (bool(self.home) and topic == self._discovery(who.user))
@@ -88,6 +95,8 @@ class Rules:
 
     def refuses(self, who: Identity, topic: str, size: int) -> str | None:
         """Why a message of so many bytes on this topic, or a will, is not accepted; None when it is."""
+        if who.role is Role.BRIDGE and topic.startswith(f"{self.root}/"):
+            return None  # a mail's topic, as nearly all are
         if not self.may_write(who, topic):
             return "not_allowed"
         return "too_large_request" if who.role is Role.DEVICE and size > REQUEST_SIZE else None

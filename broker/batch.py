@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
+    from broker.wire.message import Message
+
 _INSERT = ("INSERT OR REPLACE INTO queued VALUES {}", "(?, ?, ?, ?, ?, ?, ?, ?)")
 _DELETE = ("DELETE FROM queued WHERE (username, seq) IN (VALUES {})", "(?, ?)")
 _RETAIN = ("INSERT OR REPLACE INTO retained VALUES {}", "(?, ?, ?, ?, ?)")
@@ -23,13 +25,14 @@ _AT_ONCE = (64, 8, 1)  # rows of one statement: of other numbers none is made, s
 class Batch:
     """Its number is the ticket of all that is in it. Of a queued message or a retained topic only the last word counts.
 
-    `entries` and `retained` have None for what is to be deleted.
+    `entries` and `retained` have None for what is to be deleted. Rows are made of the rest by who writes: of most
+    entries none is, since they are acknowledged before.
     """
 
     number: int
     changes: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
-    entries: dict[tuple[str, int], tuple[str, bytes, bytes, float, bool, str] | None] = field(default_factory=dict)
-    retained: dict[str, tuple[bytes, int, bytes, float] | None] = field(default_factory=dict)
+    entries: dict[tuple[str, int], tuple[Message, bool, tuple[int, ...]] | None] = field(default_factory=dict)
+    retained: dict[str, Message | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -37,9 +40,13 @@ class Batch:
 
     def write(self, database: sqlite3.Connection) -> None:
         """All of it, or nothing; raises sqlite3.Error."""
-        new = [(*key, *value) for key, value in self.entries.items() if value is not None]
+        new = [_queued(key, *value) for key, value in self.entries.items() if value is not None]
         old = [key for key, value in self.entries.items() if value is None]
-        kept = [(topic, *value) for topic, value in self.retained.items() if value is not None]
+        kept = [
+            (topic, value.payload, value.qos, value.properties, value.expires_at)
+            for topic, value in self.retained.items()
+            if value is not None
+        ]
         cleared = [(topic,) for topic, value in self.retained.items() if value is None]
         with database:
             database.execute("BEGIN IMMEDIATE")
@@ -48,6 +55,11 @@ class Batch:
             for (statement, row), rows in ((_DELETE, old), (_INSERT, new), (_RETAIN, kept), (_CLEAR, cleared)):
                 for some in _divided(rows):
                     database.execute(_statement(statement, row, len(some)), tuple(chain.from_iterable(some)))
+
+
+def _queued(key: tuple[str, int], message: Message, retain: bool, ids: tuple[int, ...]) -> tuple[object, ...]:  # noqa: FBT001
+    told = " ".join(map(str, ids)) if ids else ""
+    return (*key, message.topic, message.payload, message.properties, message.expires_at, retain, told)
 
 
 def _divided(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:

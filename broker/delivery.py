@@ -61,6 +61,11 @@ class Delivery:
         return len(self._waiting) - len(self._replays) + len(self._in_flight) + len(self._again or ()) + self.unread
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is to be sent, whatever the window."""
+        return not self._waiting and not self._again
+
+    @property
     def next_seq(self) -> int:
         """The sequence number of whatever comes next."""
         return self._next_seq
@@ -92,6 +97,20 @@ class Delivery:
         if self._over():
             dropped += self.trim()
         return entry, dropped
+
+    def at_once(
+        self, message: Message, *, qos: int, state: bool, retain: bool = False, ids: tuple[int, ...] = ()
+    ) -> Entry | None:
+        """The same and `take` in one: the message's entry, to be sent now. None where something has to go before it."""
+        if self._waiting or self._again or self.unread or len(self._in_flight) >= self.window:
+            return None
+        seq = self._next_seq
+        self._next_seq = seq + 1
+        entry = Entry(seq, message, qos, retain, state, ids)
+        if qos:
+            packet_id = entry.packet_id = self._take_id(seq)
+            self._in_flight[packet_id] = entry
+        return entry
 
     def trim(self) -> list[Entry]:
         """Drop what is over the bounds."""

@@ -23,7 +23,7 @@ from broker.wire.kinds import DISCONNECT, PINGREQ, PUBACK, PUBCOMP, PUBLISH, PUB
 from broker.wire.reasons import ENDED, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from broker.entries import Entry
     from broker.session import DeviceSession
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from broker.transport import Link
     from broker.wire.codec import Codec
     from broker.wire.frames import Frame, Packets
+    from broker.wire.message import Message
     from broker.wire.packets import Answer, Connect
 
 _TURN, _FREE_S = 64, 0.1  # packets (or half as many messages of a device) within a time, until others get a turn
@@ -125,6 +126,10 @@ class DeviceHandler:
         """Send what waits in the session's queue."""
         self._out.pump()
 
+    def pass_on(self, message: Message, *, qos: int, state: bool, retain: bool, ids: tuple[int, ...]) -> bool:
+        """Send a message past the session's queue; False where it has to wait in there."""
+        return self._out.pass_on(message, qos=qos, state=state, retain=retain, ids=ids)
+
     def pass_over(self, entry: Entry, reason: str) -> None:
         """A message is not sent though it is its turn."""
         self._shared.router.losses.pass_over(self.owner, entry, reason)
@@ -173,11 +178,8 @@ class DeviceHandler:
                     if now - counted_at > _FREE_S:
                         handled, counted_at = 0, now
                     continue
-                if frame.kind == DISCONNECT:
-                    self._release()
-                    self._part(frame)
-                    return
-                await self._handle(frame)
+                if (more := self._handle(frame)) is not None:
+                    await more
                 handled += message if frame.kind == PUBLISH else 1
                 if handled % _TOGETHER == 0:
                     self._shared.writes.flush()
@@ -203,15 +205,25 @@ class DeviceHandler:
         if goodbye.code == Reason.SUCCESS:
             self.discard_will()
 
-    async def _handle(self, frame: Frame) -> None:
+    def _handle(self, frame: Frame) -> Coroutine[None, None, None] | None:
+        """Handle a packet; what is still to be awaited before the next one. Mostly that is nothing."""
         kind, codec = frame.kind, self._codec
         if kind == PUBLISH:
-            if await self._receiver().publish(codec.publish(frame)):
-                self._heard_at = self._loop.time()
-        elif kind == PUBACK:
+            receiving = self._receiving or self._receiver()
+            return self._wait_to_receive() if receiving.publish(codec.publish(frame)) else None
+        if kind == PUBACK:
             self._shared.router.acknowledge(self.owner, codec.answer(frame).packet_id)
-            self._out.pump()
-        elif kind == PINGREQ:
+            self._out.acknowledged()
+            return None
+        return self._handle_seldom(frame)
+
+    async def _wait_to_receive(self) -> None:
+        if await self._receiver().wait():
+            self._heard_at = self._loop.time()
+
+    async def _handle_seldom(self, frame: Frame) -> None:
+        kind, codec = frame.kind, self._codec
+        if kind == PINGREQ:
             codec.ping(frame)
             self._release()  # who asks whether the broker is there has his answers first
             self._out.send(PINGRESP)
@@ -224,6 +236,10 @@ class DeviceHandler:
             await self._receiver().release(codec.answer(frame))
         elif kind in {PUBREC, PUBCOMP}:
             self._answer_stranger(kind, codec.answer(frame))
+        elif kind == DISCONNECT:
+            self._release()
+            self._part(frame)
+            self.evict(None)
         else:
             raise ProtocolError("MQTT-3.1.0-2", f"packet type {kind} has no place here")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from broker.transport import Link
     from broker.turns import Turns
     from broker.wire.codec import Codec
+    from broker.wire.message import Message
 
 HIGH_WATER = 65_536
 """Bytes unsent at which asyncio's transports ask a writer to pause."""
@@ -37,8 +38,8 @@ class Outgoing:
     """The sending half of a connection, until `close`. `clock` gives epoch seconds."""
 
     __slots__ = (
-        "_client", "_clock", "_closed", "_codec", "_delivery", "_draining", "_limits", "_link", "_statistics",
-        "_turn_asked", "_turns",
+        "_client", "_clock", "_closed", "_codec", "_delivery", "_draining", "_link", "_most_unsent", "_stall_timeout",
+        "_statistics", "_turn_asked", "_turns",
     )  # fmt: skip
 
     def __init__(
@@ -56,7 +57,8 @@ class Outgoing:
         self._link = link
         self._delivery = delivery
         self._codec = codec
-        self._limits = limits
+        self._most_unsent = HIGH_WATER + limits.packet + limits.write_buffer
+        self._stall_timeout = limits.stall_timeout
         self._statistics = statistics
         self._turns = turns
         self._client: Client | None = client
@@ -78,12 +80,32 @@ class Outgoing:
         if not self._turn_asked:
             self._pump()
 
+    def acknowledged(self) -> None:
+        """The window has room for one more: send what waits, which mostly is nothing."""
+        if not self._delivery.idle:
+            self.pump()
+
+    def pass_on(self, message: Message, *, qos: int, state: bool, retain: bool, ids: tuple[int, ...]) -> bool:
+        """Send a message that has just come, past the queue. False where it has to wait in there.
+
+        It is so for all that could be told only in its turn: who reads slowly, and what expires.
+        """
+        if self._draining is not None or self._turn_asked or self._closed or message.expires_at:
+            return False
+        entry = self._delivery.at_once(message, qos=qos, state=state, retain=retain, ids=ids)
+        if entry is None:
+            return False
+        self._publish(entry, 0.0)
+        if self._link.unsent > HIGH_WATER:
+            self._pump()
+        return True
+
     def send(self, data: bytes) -> None:
         """Write bytes; a client that lets its answers pile up unread is cut off."""
         if self._closed:
             return
         self._link.write(data)
-        if self._link.unsent > HIGH_WATER + self._limits.packet + self._limits.write_buffer:
+        if self._link.unsent > self._most_unsent:
             self._give_up()
 
     def close(self, last_words: bytes = b"") -> None:
@@ -143,7 +165,7 @@ class Outgoing:
     async def _drain(self) -> None:
         """Wait until the client has read; one whose bytes the system took while the loop stood still has."""
         try:
-            async with asyncio.timeout(self._limits.stall_timeout):
+            async with asyncio.timeout(self._stall_timeout):
                 await self._link.drain()
         except TimeoutError:
             if self._link.stuck:

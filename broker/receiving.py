@@ -37,7 +37,7 @@ class Receiving:
     when it is safe that the id is free: whoever uses it anew must not be taken for the old one.
     """
 
-    __slots__ = ("_codec", "_pace", "_session", "_shared", "acks")
+    __slots__ = ("_codec", "_pace", "_paced", "_router", "_session", "_shared", "acks")
 
     def __init__(
         self,
@@ -51,21 +51,32 @@ class Receiving:
         self._session = session
         self._codec = codec
         self._shared = shared
+        self._router = shared.router
+        self._paced = session.who.role is Role.DEVICE
         self._pace: Pace | None = None
 
-    async def publish(self, publish: Publish) -> bool:
-        """Take in a PUBLISH; whether its client had to wait. Raises ProtocolError when more come than may."""
-        message = publish.message
-        if message.qos == 0:
+    def publish(self, publish: Publish) -> bool:
+        """Take in a PUBLISH; whether its client has to `wait`. Raises ProtocolError when more come than may."""
+        qos, acks = publish.message.qos, self.acks
+        if not qos:
             self._take(publish)
         else:
-            self.acks.open += 1
-            if self.acks.open > RECEIVE_MAXIMUM and self._codec.level == V5:
+            acks.open += 1
+            if acks.open > RECEIVE_MAXIMUM and self._codec.level == V5:
                 raise ProtocolError(
                     "MQTT-3.3.4-9", "more messages than the receive maximum", code=Reason.RECEIVE_MAXIMUM_EXCEEDED
                 )
-            await (self._once(publish) if message.qos == 1 else self._exactly_once(publish))
-        return self._session.who.role is Role.DEVICE and await self._wait_for_pace()
+            if qos == 1:
+                ticket, code = self._take(publish)
+                acks.owe(ticket, self._codec.encode_puback(publish.packet_id, code), last=True)
+            else:
+                self._exactly_once(publish)
+        return self._paced or acks.full
+
+    async def wait(self) -> bool:
+        """Wait until the next may come; whether a device was made to wait that publishes too fast."""
+        await self.acks.room()
+        return self._paced and await self._wait_for_pace()
 
     async def release(self, answer: Answer) -> None:
         """A PUBREL: the packet id is free [MQTT-4.3.3-11]."""
@@ -75,19 +86,16 @@ class Receiving:
             code = Reason.SUCCESS
             if session.durable:
                 ticket = self._shared.store.release(session.who.username, answer.packet_id)
-        await self.acks.owe(ticket, self._codec.encode_pubcomp(answer.packet_id, code), last=True)
+        self.acks.owe(ticket, self._codec.encode_pubcomp(answer.packet_id, code), last=True)
+        await self.acks.room()
 
     def _take(self, publish: Publish) -> tuple[int, Reason]:
         message = publish.message
         if publish.expiry_s is not None:
             message = lasting(message, publish.expiry_s, self._shared.clock())
-        return self._shared.router.receive(self._session, message, retain=publish.retain)
+        return self._router.receive(self._session, message, retain=publish.retain)
 
-    async def _once(self, publish: Publish) -> None:
-        ticket, code = self._take(publish)
-        await self.acks.owe(ticket, self._codec.encode_puback(publish.packet_id, code), last=True)
-
-    async def _exactly_once(self, publish: Publish) -> None:
+    def _exactly_once(self, publish: Publish) -> None:
         session, packet_id = self._session, publish.packet_id
         received = session.received
         if received is None:
@@ -103,7 +111,7 @@ class Receiving:
                 if session.durable:
                     ticket = max(ticket, self._shared.store.take_in(session.who.username, packet_id))
         refused = code >= Reason.UNSPECIFIED and self._codec.level == V5
-        await self.acks.owe(ticket, self._codec.encode_pubrec(packet_id, code), last=refused)
+        self.acks.owe(ticket, self._codec.encode_pubrec(packet_id, code), last=refused)
 
     async def _wait_for_pace(self) -> bool:
         """Make a device wait that publishes faster than it may; what it sends meanwhile waits in its socket."""

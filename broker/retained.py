@@ -42,7 +42,10 @@ class Retained:
             return
         node = self._root
         for level in message.topic.split("/"):
-            node = node.children.setdefault(level, _Node())
+            below = node.children.get(level)
+            if below is None:
+                below = node.children[level] = _Node()
+            node = below
         self._count += node.message is None
         node.message = message
         if message.expires_at:

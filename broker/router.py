@@ -53,6 +53,7 @@ class Router:
         self.roster = Roster(holding=holding, store=store, clock=clock, publish_will=self.send_will)
         self.losses = Losses(roster=self.roster, store=store, statistics=statistics)
         self._rules = rules
+        self._mail = f"{rules.root}/"
         self._allowed = subscriptions
         self._store = store
         self._statistics = statistics
@@ -69,7 +70,7 @@ class Router:
 
         So a device that resumes its session is not sent everything anew, least of all the text it rang for.
         """
-        for message in self._store.load_retained(f"{self._rules.root}/"):
+        for message in self._store.load_retained(self._mail):
             self.retained.keep(message)
         self.expire_retained(self._clock())
 
@@ -151,7 +152,7 @@ class Router:
     def _retain(self, message: Message) -> int:
         """Keep it, on disk as well unless it says how the bridge is: that is told anew at each of its connections."""
         self.retained.keep(message)
-        if not message.topic.startswith(f"{self._rules.root}/"):
+        if not message.topic.startswith(self._mail):
             return 0
         return self._store.retain(message)
 
@@ -211,16 +212,19 @@ class Router:
         retain: bool = False,
         ids: tuple[int, ...] = (),
     ) -> int:
-        if session.handler is None and not qos:
+        handler, ticket = session.handler, 0
+        if handler is None and not qos:
             return 0  # QoS 0 is for those who are there
-        username, ticket = session.who.username, 0
+        if qos and session.durable:
+            seq = session.delivery.next_seq
+            ticket = self._store.queue(session.who.username, seq, message, retain=retain, ids=ids)
+        if handler is not None and handler.pass_on(message, qos=qos, state=state, retain=retain, ids=ids):
+            return ticket
         entry, dropped = session.delivery.offer(message, qos=qos, state=state, retain=retain, ids=ids)
-        if session.durable and qos:
-            ticket = self._store.queue(username, entry.seq, message, retain=retain, ids=ids)
         for old in dropped:
             self.losses.lose(session, old, "" if old.state and old.message.topic == message.topic else QUEUE_FULL)
-        if session.handler is not None:
-            session.handler.pump()
+        if handler is not None:
+            handler.pump()
         else:
             self.losses.account(session, entry.weight - sum(old.weight for old in dropped))
         return ticket

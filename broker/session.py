@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from broker.acl import Identity
     from broker.delivery import Delivery
+    from broker.wire.message import Message
     from broker.wire.packets import Will
 
 
@@ -16,6 +17,9 @@ class SessionHandler(Protocol):
 
     def pump(self) -> None:
         """Send what waits."""
+
+    def pass_on(self, message: Message, *, qos: int, state: bool, retain: bool, ids: tuple[int, ...]) -> bool:
+        """Send a message past the queue; False where it has to wait in there."""
 
     def evict(self, reason: str) -> None:
         """End the connection."""

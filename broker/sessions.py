@@ -129,12 +129,10 @@ class SessionStore:
         self, username: str, seq: int, message: Message, *, retain: bool = False, ids: tuple[int, ...] = ()
     ) -> int:
         """Keep a message until `done`. Returns the ticket that says when it is safe."""
-        told = " ".join(map(str, ids)) if ids else ""
-        self._batch.entries[username, seq] = (
-            message.topic, message.payload, message.properties, message.expires_at, retain, told,
-        )  # fmt: skip
+        batch = self._batch
+        batch.entries[username, seq] = (message, retain, ids)
         self._dirty.set()
-        return self._batch.number
+        return batch.number
 
     def done(self, username: str, seq: int) -> None:
         """The message was acknowledged or dropped. With the last that is asked for, who waits need not wait longer."""
@@ -147,10 +145,10 @@ class SessionStore:
 
     def retain(self, message: Message) -> int:
         """Keep a topic's retained message, or clear it with an empty payload. Returns the ticket, as `queue` does."""
-        kept = (message.payload, message.qos, message.properties, message.expires_at) if message.payload else None
-        self._batch.retained[message.topic] = kept
+        batch = self._batch
+        batch.retained[message.topic] = message if message.payload else None
         self._dirty.set()
-        return self._batch.number
+        return batch.number
 
     def change(self, sql: str, *values: object) -> None:
         """Have a statement run with the next commit."""
@@ -175,7 +173,7 @@ class SessionStore:
             self._batch = Batch(batch.number + 1)
             while batch:
                 try:
-                    await asyncio.shield(self._loop.run_in_executor(self._thread, self._commit, batch))
+                    await self._written(batch)
                 except sqlite3.Error as error:
                     self._log.warning("sessions_not_saved", file=str(self._path), error=str(error))
                     self._let_go(self._batch.number)
@@ -186,7 +184,7 @@ class SessionStore:
 
     async def _asked(self) -> None:
         """Wait until there is something to write; after a while of quiet, what is gone goes from the log as well."""
-        if self._in_log:
+        if self._in_log and not self._dirty.is_set():
             try:
                 async with asyncio.timeout(_QUIET_S):
                     await self._dirty.wait()
@@ -195,6 +193,28 @@ class SessionStore:
                 self._in_log = False
         await self._dirty.wait()
         self._in_log = True
+
+    def _written(self, batch: Batch) -> asyncio.Future[None]:
+        """Have the thread write it. Whoever stops waiting stops nothing; raises what the thread failed with.
+
+        It is told in one step of the loop, where `run_in_executor` under a shield takes three.
+        """
+        told = self._loop.create_future()
+
+        def tell(error: BaseException | None) -> None:
+            if not told.done():
+                told.set_result(None) if error is None else told.set_exception(error)
+
+        def write() -> None:
+            failed: BaseException | None = None
+            try:
+                self._commit(batch)
+            except BaseException as error:  # noqa: BLE001 - whoever waits has it
+                failed = error
+            self._loop.call_soon_threadsafe(tell, failed)
+
+        self._thread.submit(write)
+        return told
 
     def _empty_log(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # a reader, a full disk: the next time

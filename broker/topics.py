@@ -15,7 +15,7 @@ def valid_filter(topic_filter: str) -> bool:
 
 def is_state(root: str, topic: str) -> bool:
     """Whether only the newest value on this topic matters: `<root>/<user>/box` and its like."""
-    if not topic.startswith(root + "/"):
+    if topic[topic.rfind("/") + 1 :] not in STATE_VIEWS or not topic.startswith(root + "/"):
         return False
     user, _, view = topic[len(root) + 1 :].partition("/")
     return bool(user) and view in STATE_VIEWS

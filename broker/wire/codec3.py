@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from broker.errors import ProtocolError
-from broker.wire.fields import BodyReader, packet, varint
+from broker.wire.fields import BodyReader, begin_publish, packet
 from broker.wire.message import Message
 from broker.wire.names import valid_name, well_formed
 from broker.wire.packets import (
@@ -126,12 +126,12 @@ class Codec3:
         message, qos = entry.message, entry.qos
         topic, payload = message.topic.encode(), message.payload
         size = len(topic)
-        head = bytes((size >> 8, size & 255)) + topic
         first = 0x31 if entry.retain else 0x30
-        if qos:
-            first |= qos << 1 | (8 if entry.sent else 0)  # DUP [MQTT-3.3.1-1]
-            head += entry.packet_id.to_bytes(2, "big")
-        return b"".join((bytes((first,)), varint(len(head) + len(payload)), head, payload))
+        if not qos:
+            return b"".join((begin_publish(first, 2 + size + len(payload), size), topic, payload))
+        first |= qos << 1 | (8 if entry.sent else 0)  # DUP [MQTT-3.3.1-1]
+        head = begin_publish(first, 4 + size + len(payload), size)
+        return b"".join((head, topic, entry.packet_id.to_bytes(2, "big"), payload))
 
     def encode_puback(self, packet_id: int, code: int = 0) -> bytes:  # noqa: ARG002 - there are no codes
         """A PUBACK."""

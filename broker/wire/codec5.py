@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import ceil
+from struct import pack
 from typing import TYPE_CHECKING
 
 from broker.errors import ProtocolError
 from broker.wire import properties as props
 from broker.wire.aliases import BrokerAliases, ClientAliases
-from broker.wire.fields import BodyReader5, packet, varint
+from broker.wire.fields import BodyReader5, begin_publish, packet, varint
 from broker.wire.message import Message
 from broker.wire.names import valid_name, well_formed
 from broker.wire.packets import (
@@ -123,6 +124,9 @@ class Codec5:
 
     def answer(self, frame: Frame) -> Answer:
         """A PUBACK, PUBREC, PUBREL or PUBCOMP."""
+        body = frame.body
+        if len(body) == 2 and not frame.flags and (packet_id := body[0] << 8 | body[1]):  # what most say: no more
+            return Answer(packet_id)
         reader, packet_id = _begin(frame)
         if reader.at == reader.end:
             return Answer(packet_id)
@@ -177,11 +181,14 @@ class Codec5:
             ):
                 given.known[name] = alias
                 return data
-        return self._fitting(_publish(entry, name, about))
+        data = _publish(entry, name, about)
+        return self._fitting(data) if self._packet_maximum else data
 
     def encode_puback(self, packet_id: int, code: int = 0) -> bytes:
         """A PUBACK."""
-        return self._answer(0x40, packet_id, code)
+        if code or self._packet_maximum:
+            return self._answer(0x40, packet_id, code)
+        return b"\x40\x02" + packet_id.to_bytes(2, "big")
 
     def encode_pubrec(self, packet_id: int, code: int = 0) -> bytes:
         """A PUBREC."""
@@ -223,8 +230,9 @@ class Codec5:
         return self._fitting(packet(0x20, head + varint(len(about)) + about))
 
     def _answer(self, first: int, packet_id: int, code: int) -> bytes:
-        number = packet_id.to_bytes(2, "big")
-        return self._fitting(bytes((first, 3)) + number + bytes((code,)) if code else bytes((first, 2)) + number)
+        if code:
+            return self._fitting(pack("!BBHB", first, 3, packet_id, code))
+        return self._fitting(pack("!BBH", first, 2, packet_id))
 
     def _fitting(self, data: bytes) -> bytes:
         return b"" if 0 < self._packet_maximum < len(data) else data
@@ -234,13 +242,13 @@ def _publish(entry: Outbound, name: str, about: bytes) -> bytes:
     """A PUBLISH of an entry, by this name of its topic and with these properties."""
     topic, payload, qos = name.encode(), entry.message.payload, entry.qos
     size = len(topic)
-    head = bytes((size >> 8, size & 255)) + topic
     first = 0x31 if entry.retain else 0x30
-    if qos:
-        first |= qos << 1 | (8 if entry.sent else 0)  # DUP [MQTT-3.3.1-1]
-        head += entry.packet_id.to_bytes(2, "big")
-    head += varint(len(about)) + about if about else b"\0"
-    return b"".join((bytes((first,)), varint(len(head) + len(payload)), head, payload))
+    about = varint(len(about)) + about if about else b"\0"
+    if not qos:
+        return b"".join((begin_publish(first, 2 + size + len(about) + len(payload), size), topic, about, payload))
+    first |= qos << 1 | (8 if entry.sent else 0)  # DUP [MQTT-3.3.1-1]
+    head = begin_publish(first, 4 + size + len(about) + len(payload), size)
+    return b"".join((head, topic, entry.packet_id.to_bytes(2, "big"), about, payload))
 
 
 def _told(terms: Terms) -> bytes:

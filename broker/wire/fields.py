@@ -5,6 +5,7 @@ What is wrong is named by the statement of the version that the client speaks.
 
 from __future__ import annotations
 
+from struct import pack
 from typing import ClassVar
 
 from broker.errors import ProtocolError
@@ -123,6 +124,15 @@ def varint(value: int) -> bytes:
     if value < 0x20_0000:
         return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14 & 0x7F | 0x80, value >> 21))
+
+
+def begin_publish(first: int, length: int, size: int) -> bytes:
+    """What a PUBLISH begins with: its first byte, how long the rest of it is, and how long its topic is of that."""
+    if length < 0x80:
+        return pack("!BBH", first, length, size)
+    if length < 0x4000:
+        return pack("!BBBH", first, length & 0x7F | 0x80, length >> 7, size)
+    return bytes((first,)) + varint(length) + pack("!H", size)
 
 
 def text(value: str) -> bytes:

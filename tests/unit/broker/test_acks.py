@@ -43,7 +43,8 @@ def owed(store):
 
 async def owe(owed, *tickets):
     for ticket in tickets:
-        await owed.owe(ticket, b"%d" % ticket, last=True)
+        owed.owe(ticket, b"%d" % ticket, last=True)
+        await owed.room()
 
 
 def test_what_is_safe_goes_out_at_once_in_order_and_the_rest_after_the_commit(store):

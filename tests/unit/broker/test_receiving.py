@@ -51,7 +51,8 @@ class Publisher:
             data = data[end:]
 
     async def say(self, number, topic=OWN, *, qos=2, expiry_s=None):
-        await self.receiving.publish(Publish(Message(topic, b"%d" % number, qos), False, number, expiry_s))
+        if self.receiving.publish(Publish(Message(topic, b"%d" % number, qos), False, number, expiry_s)):
+            await self.receiving.wait()
 
     async def answered(self):
         """All answers so far, once they are safe."""
