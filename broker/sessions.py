@@ -47,10 +47,13 @@ class SessionStore:
         self._loop = asyncio.get_running_loop()
         self._unsaved = Batch(0)  # handed to the thread, and not known to be on disk
         self._batch = Batch(1)
-        self._dirty = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
         self._waiting: set[Callable[[], None]] = set()
-        self._in_log = False
+        self._due = False  # something is to be written that was not handed over
+        self._writing = True  # nothing is handed over: a batch is, or it has not been started, or has been closed
+        self._next: asyncio.TimerHandle | None = None
+        self._quiet: asyncio.TimerHandle | None = None
+        self._quiet_at = 0.0
+        self._failed: asyncio.Future[None] = self._loop.create_future()
 
     def load(self) -> list[SavedSession]:
         """All sessions on disk, their queues as figures; called once, before `start`."""
@@ -74,19 +77,21 @@ class SessionStore:
 
     def start(self) -> None:
         """Begin to write."""
-        self._writer = self._loop.create_task(self._write_all(), name="write-sessions")
+        self._go_on()
 
     async def watch(self) -> None:
         """Wait while it writes; raises what the writer failed with, since from then on nothing is safe."""
-        assert self._writer is not None
-        await asyncio.shield(self._writer)
+        await asyncio.shield(self._failed)
 
     async def close(self) -> None:
         """Write what waits and close the file."""
-        if self._writer is not None:
-            self._writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writer
+        if self._failed.done():
+            await self._failed
+        self._failed.cancel()
+        for timer in (self._next, self._quiet):
+            if timer is not None:
+                timer.cancel()
+        self._writing = True
         try:
             for batch in (self._unsaved, self._batch):
                 await self._loop.run_in_executor(self._thread, self._commit, batch)
@@ -131,7 +136,7 @@ class SessionStore:
         """Keep a message until `done`. Returns the ticket that says when it is safe."""
         batch = self._batch
         batch.entries[username, seq] = (message, retain, ids)
-        self._dirty.set()
+        self._changed()
         return batch.number
 
     def done(self, username: str, seq: int) -> None:
@@ -139,7 +144,7 @@ class SessionStore:
         batch = self._batch
         if batch.entries.pop((username, seq), None) is None:
             batch.entries[username, seq] = None
-            self._dirty.set()
+            self._changed()
         elif not batch.entries and self._waiting and not batch and not self._unsaved:
             self._loop.call_soon(self._skip_disk)
 
@@ -147,13 +152,13 @@ class SessionStore:
         """Keep a topic's retained message, or clear it with an empty payload. Returns the ticket, as `queue` does."""
         batch = self._batch
         batch.retained[message.topic] = message if message.payload else None
-        self._dirty.set()
+        self._changed()
         return batch.number
 
     def change(self, sql: str, *values: object) -> None:
         """Have a statement run with the next commit."""
         self._batch.changes.append((sql, values))
-        self._dirty.set()
+        self._changed()
 
     @property
     def ticket(self) -> int:
@@ -164,57 +169,72 @@ class SessionStore:
         """Call back once, after the next commit, however often this is asked before it."""
         self._waiting.add(callback)
 
-    async def _write_all(self) -> None:
-        while True:
-            await self._asked()
-            await asyncio.sleep(_GATHER_S)
-            self._dirty.clear()
-            batch = self._unsaved = self._batch
-            self._batch = Batch(batch.number + 1)
-            while batch:
-                try:
-                    await self._written(batch)
-                except sqlite3.Error as error:
-                    self._log.warning("sessions_not_saved", file=str(self._path), error=str(error))
-                    self._let_go(self._batch.number)
-                    await asyncio.sleep(_RETRY_S)
-                else:
-                    batch = self._unsaved = Batch(batch.number)
-            self._let_go(batch.number)
+    def _changed(self) -> None:
+        """Something is to be written: in a moment, with all that comes until then."""
+        if not self._due:
+            self._due = True
+            if not self._writing:
+                self._next = self._loop.call_later(_GATHER_S, self._hand_over)
 
-    async def _asked(self) -> None:
-        """Wait until there is something to write; after a while of quiet, what is gone goes from the log as well."""
-        if self._in_log and not self._dirty.is_set():
-            try:
-                async with asyncio.timeout(_QUIET_S):
-                    await self._dirty.wait()
-            except TimeoutError:
-                await asyncio.shield(self._loop.run_in_executor(self._thread, self._empty_log))
-                self._in_log = False
-        await self._dirty.wait()
-        self._in_log = True
+    def _go_on(self) -> None:
+        """Nothing is being written any more."""
+        self._writing = False
+        if self._due:
+            self._next = self._loop.call_later(_GATHER_S, self._hand_over)
 
-    def _written(self, batch: Batch) -> asyncio.Future[None]:
-        """Have the thread write it. Whoever stops waiting stops nothing; raises what the thread failed with.
+    def _hand_over(self) -> None:
+        """Have the thread write what was gathered."""
+        batch = self._unsaved = self._batch
+        self._batch = Batch(batch.number + 1)
+        self._due, self._writing = False, True
+        if batch:
+            self._write(batch)
+        else:
+            self._written(batch, None)
 
-        It is told in one step of the loop, where `run_in_executor` under a shield takes three.
-        """
-        told = self._loop.create_future()
-
-        def tell(error: BaseException | None) -> None:
-            if not told.done():
-                told.set_result(None) if error is None else told.set_exception(error)
-
+    def _write(self, batch: Batch) -> None:
         def write() -> None:
             failed: BaseException | None = None
             try:
                 self._commit(batch)
-            except BaseException as error:  # noqa: BLE001 - whoever waits has it
+            except BaseException as error:  # noqa: BLE001 - who watches has it
                 failed = error
-            self._loop.call_soon_threadsafe(tell, failed)
+            self._loop.call_soon_threadsafe(self._written, batch, failed)
 
         self._thread.submit(write)
-        return told
+
+    def _written(self, batch: Batch, failed: BaseException | None) -> None:
+        """A batch is on disk, or could not be written: it is tried again, unless a defect is the cause."""
+        if self._failed.done():
+            return
+        try:
+            if failed is None:
+                self._unsaved = Batch(batch.number)
+                self._let_go(batch.number)
+                self._look_for_quiet()
+                self._go_on()
+            elif isinstance(failed, sqlite3.Error):
+                self._log.warning("sessions_not_saved", file=str(self._path), error=str(failed))
+                self._let_go(self._batch.number)
+                self._next = self._loop.call_later(_RETRY_S, self._write, batch)
+            else:
+                self._failed.set_exception(failed)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed.set_exception(error)
+
+    def _look_for_quiet(self) -> None:
+        """After a while without a write, what is gone goes from the log as well."""
+        self._quiet_at = self._loop.time() + _QUIET_S
+        if self._quiet is None:
+            self._quiet = self._loop.call_later(_QUIET_S, self._be_quiet)
+
+    def _be_quiet(self) -> None:
+        left_s = self._quiet_at - self._loop.time()
+        if self._due or self._writing or left_s > 0:
+            self._quiet = self._loop.call_later(max(left_s, _RETRY_S), self._be_quiet)
+        else:
+            self._quiet = None
+            self._thread.submit(self._empty_log)
 
     def _empty_log(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # a reader, a full disk: the next time

@@ -6,6 +6,8 @@ import asyncio
 import functools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broker import outgoing
 from broker.delivery import Delivery
@@ -212,3 +214,103 @@ async def test_last_words_are_for_who_has_read_most(unsent, monkeypatch):
     heard = unsent <= HIGH_WATER
     assert (bytes(stage.wire.sent), stage.wire.aborted) == (b"taken over" * heard, not heard)
     await until_on_loop(lambda: stage.wire.aborted, what="the end, whether it was read or not")
+
+
+def pass_on(stage, topic, *, qos=1, expires_at=0.0, size=1):
+    message = Message(topic, b"x" * size, qos, b"", expires_at)
+    return stage.out.pass_on(message, qos=qos, state=False, retain=False, ids=())
+
+
+@story
+async def test_what_nothing_has_to_go_before_goes_past_the_queue():
+    stage = Stage()
+    stage.out.resume(2)
+    assert [pass_on(stage, "a", qos=0), pass_on(stage, "b"), pass_on(stage, "c")] == [True] * 3
+    assert stage.wire.topics() == ["a", "b", "c"]
+    assert len(stage.delivery) == 2
+    assert not pass_on(stage, "d"), "the window is full"
+    stage.queue("d", qos=1)
+    assert stage.delivery.acknowledge(3) is not None
+    assert not pass_on(stage, "e"), "one waits"
+    stage.out.acknowledged()
+    assert stage.wire.topics() == ["a", "b", "c", "d"]
+    stage.out.resume(5)
+    assert stage.wire.topics()[4:] == ["c", "d"], "what was in flight comes again"
+    assert not pass_on(stage, "f", expires_at=2000.0)
+    assert pass_on(stage, "f")
+    stage.out.close()
+    assert not pass_on(stage, "g")
+
+
+@story
+async def test_nothing_goes_past_a_queue_that_is_not_read_from_disk_or_has_its_turn_to_come():
+    stage = Stage()
+    stage.delivery.unread = 1
+    assert not pass_on(stage, "a")
+    stage.delivery.unread = 0
+    stage.queue(*(str(number) for number in range(33)))
+    stage.out.pump()
+    assert not pass_on(stage, "a")
+    await until_on_loop(lambda: len(stage.wire.topics()) == 33, what="all messages")
+    assert pass_on(stage, "a")
+
+
+@story
+async def test_who_does_not_read_is_sent_nothing_past_the_queue():
+    stage = Stage()
+    stage.wire.unsent = HIGH_WATER + 1
+    assert pass_on(stage, "a"), "it is seen by what is sent"
+    assert not pass_on(stage, "b")
+    stage.queue("b")
+    stage.out.pump()
+    assert stage.wire.topics() == ["a"]
+    stage.wire.unsent = 0
+    stage.wire.drained.set()
+    await until_on_loop(lambda: stage.wire.topics() == ["a", "b"], what="the message")
+
+
+@story
+async def test_what_a_client_cannot_take_is_passed_over_at_once():
+    """[MQTT-3.1.2-24] [MQTT-3.1.2-25]"""
+    stage = Stage()
+    stage.out._codec = codec.speaking(Connect(5, "c", True, 0, packet_maximum=20), alias_maximum=0)
+    assert [pass_on(stage, "t", size=30), pass_on(stage, "t", size=3)] == [True, True]
+    assert (stage.passed, stage.wire.topics()) == ([("t", "message_too_large")], ["t"])
+    assert len(stage.delivery) == 1
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("say"), st.sampled_from([0, 1]), st.booleans(), st.sampled_from([0.0, 999.0, 2000.0])),
+    st.tuples(st.just("acknowledge"), st.integers(0, 8)),
+    st.tuples(st.just("resume"), st.integers(1, 4)),
+    st.tuples(st.just("replay"), st.integers(0, 3)),
+)
+
+
+async def told(steps, *, past):
+    """What goes out in a story: by the queue, or past it where that may be."""
+    stage = Stage()
+    stage.out.resume(3)
+    for number, (what, *how) in enumerate(steps):
+        if what == "say":
+            qos, state, expires_at = how
+            message = Message("box" if state else str(number), b"%d" % number, qos, b"", expires_at)
+            named = {"qos": qos, "state": state, "retain": state, "ids": ()}
+            if not (past and stage.out.pass_on(message, **named)):
+                stage.delivery.offer(message, **named)
+                stage.out.pump()
+        elif what == "acknowledge":
+            stage.delivery.acknowledge(how[0])
+            stage.out.acknowledged() if past else stage.out.pump()
+        elif what == "resume":
+            stage.out.resume(*how)
+        else:
+            stage.delivery.replay("#", qos=1, found=[None, *(Message(f"r{n}", b"r", 1) for n in range(how[0]))])
+            stage.out.pump()
+    await asyncio.sleep(0)
+    return bytes(stage.wire.sent), stage.passed, len(stage.delivery), stage.delivery.next_seq
+
+
+@given(st.lists(STEPS, max_size=30))
+def test_past_the_queue_goes_what_would_have_gone_out_of_it(steps):
+    assert asyncio.run(told(steps, past=True)) == asyncio.run(told(steps, past=False))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import stat
+import threading
 
 import pytest
 
@@ -186,6 +187,43 @@ def test_a_writer_that_fails_is_told_to_who_watches(path, monkeypatch):
             await store.close()
 
     asyncio.run(story())
+
+
+def test_a_publisher_that_cannot_be_told_is_a_defect_as_well(path):
+    def broken():
+        raise ZeroDivisionError
+
+    async def story():
+        store = SessionStore(path)
+        store.start()
+        store.call_on_commit(broken)
+        store.queue("alice.phone", 1, Message("mail/alice/last", b"x", 1))
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(store.watch(), 60)
+        with pytest.raises(ZeroDivisionError):
+            await store.close()
+
+    asyncio.run(story())
+
+
+def test_what_is_being_written_at_the_end_is_there_and_what_came_since(path, monkeypatch):
+    commit, begun, go = SessionStore._commit, threading.Event(), threading.Event()
+
+    def slow(store, batch):
+        begun.set()
+        assert go.wait(60)
+        commit(store, batch)
+
+    monkeypatch.setattr(SessionStore, "_commit", slow)
+
+    async def story(store):
+        store.remember("a", b"", 0, NEVER)
+        await until_on_loop(begun.is_set, what="the first to be written")
+        store.remember("b", b"", 0, NEVER)
+        asyncio.get_running_loop().call_soon(go.set)
+
+    run(path, story)
+    assert set(loaded(path)) == {"a", "b"}
 
 
 def test_after_a_while_of_quiet_nothing_that_is_gone_is_in_the_file_or_its_log(path, monkeypatch):

@@ -70,3 +70,29 @@ def test_an_idle_connection_keeps_nothing():
     assert packets.next() is not None
     assert packets._buffer == b""
     assert packets.next() is None
+
+
+def test_of_a_chunk_nothing_is_kept_but_the_beginning_of_the_next_packet():
+    packets = Packets(1000)
+    packets.feed(mqtt.packet(mqtt.PINGREQ) * 1000 + mqtt.publish("t", b"x" * 500)[:10])
+    for _ in range(1000):
+        assert packets.next() is not None
+    assert packets.next() is None
+    assert len(packets._buffer) == 10
+    packets.feed(mqtt.publish("t", b"x" * 500)[10:] + b"\xc0")
+    assert packets.next() is not None
+    assert packets.next() is None
+    assert packets._buffer == b"\xc0"
+
+
+def test_what_comes_byte_by_byte_grows_in_place():
+    packets, data = Packets(1000), mqtt.publish("t", b"x" * 500)
+    packets.feed(data[:1])
+    assert packets.next() is None
+    kept = packets._buffer
+    for at in range(1, len(data)):
+        packets.feed(data[at : at + 1])
+        one = packets.next()
+    assert packets._buffer is not kept
+    assert one is not None
+    assert bytes(kept) == data
