@@ -34,9 +34,10 @@ class Deadlines:
         known = self._at.get(name)
         if known is None or at < known:
             self._at[name] = at
-            first_at = self.next_at
-            heapq.heappush(self._heap, (at, name))
-            if first_at is None or at < first_at:
+            heap = self._heap
+            first = not heap or at < heap[0][0]
+            heapq.heappush(heap, (at, name))
+            if first:
                 self.sooner()
 
     def due(self, now: float) -> list[str]:

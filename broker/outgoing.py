@@ -88,14 +88,17 @@ class Outgoing:
     def pass_on(self, message: Message, *, qos: int, state: bool, retain: bool, ids: tuple[int, ...]) -> bool:
         """Send a message that has just come, past the queue. False where it has to wait in there.
 
-        It is so for all that could be told only in its turn: who reads slowly, and what expires.
+        It is so with who reads slowly as well. What has expired is told of in its turn.
         """
-        if self._draining is not None or self._turn_asked or self._closed or message.expires_at:
+        if self._draining is not None or self._turn_asked or self._closed:
+            return False
+        now = self._clock() if message.expires_at else 0.0
+        if now and message.expires_at <= now:
             return False
         entry = self._delivery.at_once(message, qos=qos, state=state, retain=retain, ids=ids)
         if entry is None:
             return False
-        self._publish(entry, 0.0)
+        self._publish(entry, now)
         if self._link.unsent > HIGH_WATER:
             self._pump()
         return True

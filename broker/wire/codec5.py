@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from broker.wire.frames import Frame
     from broker.wire.packets import Outbound, Terms
 
+_ONLY_EXPIRY = bytes((5, props.MESSAGE_EXPIRY))  # properties of five bytes that begin with it are nothing else
 _RESERVED = 0xC0  # bits of a subscription's options
 _FOR_ANSWERS = {
     4: frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99}),  # PUBACK §3.4.2.1
@@ -86,16 +87,23 @@ class Codec5:
                 raise ProtocolError("MQTT-2.2.1-3", "packet id 0")
         elif flags & 8:
             raise ProtocolError("MQTT-3.3.1-2", "DUP with QoS 0", Reason.MALFORMED)
-        if not body[at] and topic:  # no properties: the usual case
-            if not valid_name(topic):
-                raise ProtocolError("MQTT-3.3.2-2", "not a topic name", Reason.MALFORMED)
-            return Publish(Message(topic, body[at + 1 :], qos), bool(flags & 1), packet_id, None, bool(flags & 8))
+        seen = _at_a_glance(body, at) if topic else None
+        if seen is None:
+            return self._described(frame, topic, packet_id, at)
+        if not valid_name(topic):
+            raise ProtocolError("MQTT-3.3.2-2", "not a topic name", Reason.MALFORMED)
+        start, expiry_s = seen
+        return Publish(Message(topic, body[start:], qos), bool(flags & 1), packet_id, expiry_s, bool(flags & 8))
+
+    def _described(self, frame: Frame, topic: str, packet_id: int, at: int) -> Publish:
+        """A PUBLISH whose properties have to be read."""
+        flags, body = frame.flags, frame.body
         reader = BodyReader5(body, at)
         about = props.read(reader, Bearer.PUBLISH)
         if self._taken is None:
             self._taken = ClientAliases(self._takes)
         topic = self._taken.topic(topic, about.values.get(props.TOPIC_ALIAS))
-        message = Message(topic, body[reader.at :], qos, about.forwarded)
+        message = Message(topic, body[reader.at :], flags >> 1 & 3, about.forwarded)
         expiry_s = about.values.get(props.MESSAGE_EXPIRY)
         return Publish(message, bool(flags & 1), packet_id, expiry_s, bool(flags & 8))
 
@@ -186,9 +194,9 @@ class Codec5:
 
     def encode_puback(self, packet_id: int, code: int = 0) -> bytes:
         """A PUBACK."""
-        if code or self._packet_maximum:
+        if self._packet_maximum:
             return self._answer(0x40, packet_id, code)
-        return b"\x40\x02" + packet_id.to_bytes(2, "big")
+        return pack("!BBHB", 0x40, 3, packet_id, code) if code else pack("!BBH", 0x40, 2, packet_id)
 
     def encode_pubrec(self, packet_id: int, code: int = 0) -> bytes:
         """A PUBREC."""
@@ -236,6 +244,15 @@ class Codec5:
 
     def _fitting(self, data: bytes) -> bytes:
         return b"" if 0 < self._packet_maximum < len(data) else data
+
+
+def _at_a_glance(body: bytes, at: int) -> tuple[int, int | None] | None:
+    """Where a payload begins, and its lifetime; None where properties say more than of most mail."""
+    if not body[at]:
+        return at + 1, None
+    if body.startswith(_ONLY_EXPIRY, at) and len(body) >= at + 6:
+        return at + 6, int.from_bytes(body[at + 2 : at + 6], "big")
+    return None
 
 
 def _publish(entry: Outbound, name: str, about: bytes) -> bytes:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from broker.errors import ProtocolError
+from broker.wire import codec5
 from broker.wire.aliases import ALIAS_CHARACTERS
 from broker.wire.codec3 import CODEC_31, CODEC_311
+from broker.wire.frames import Frame
 from broker.wire.message import Message
 from broker.wire.names import MAX_LEVELS
 from broker.wire.packets import Publish
@@ -144,3 +149,28 @@ def test_topics_with_numbers_hold_a_bounded_memory():
     for _ in range(5):
         read(publish5(alias(1), topic="a" * (ALIAS_CHARACTERS - 1)), speaks)
     assert refused(publish5(alias(2), topic="bb"), speaks) == ("limits.packet", 0x97)
+
+
+EXPIRIES = st.binary(min_size=4, max_size=4).map(lambda value: b"\x02" + value)
+
+
+@given(
+    properties=st.one_of(EXPIRIES, st.binary(max_size=6), st.binary(max_size=3).map(lambda more: b"\x02" + more)),
+    topic=st.sampled_from(["t", "", "a/+", "mail/\u00fc", "a\x01"]),
+    qos=st.integers(0, 2),
+    cut=st.integers(0, 12),
+)
+def test_a_lifetime_and_nothing_else_is_read_the_short_way_as_the_long_way(properties, topic, qos, cut):
+    data = publish5(properties, topic=topic, payload=b"12345", qos=qos, packet_id=7 if qos else 0)
+    frame = mqtt.Packet(mqtt.PUBLISH, data[0] & 15, data[2 : len(data) - cut])
+
+    def told():
+        try:
+            return of_five().publish(Frame(frame.kind, frame.flags, frame.body))
+        except ProtocolError as error:
+            return error.clause, error.code, str(error)
+
+    short = told()
+    with pytest.MonkeyPatch.context() as closed:
+        closed.setattr(codec5, "_ONLY_EXPIRY", bytes(100_000))
+        assert told() == short
