@@ -102,18 +102,19 @@ class Subscriptions:
                 if wild:
                     if (plus := children.get("+")) is not None:
                         below.append(plus)
-                    _collect(children.get("#"), found, origin)
+                    if (rest := children.get("#")) is not None:
+                        _collect(rest, found, origin)
             nodes = below
             wild = True
         for node in nodes:
             _collect(node, found, origin)
-            if node.children is not None:  # "a/#" matches "a" as well (§4.7.1.2)
-                _collect(node.children.get("#"), found, origin)
+            if node.children is not None and (rest := node.children.get("#")) is not None:
+                _collect(rest, found, origin)  # "a/#" matches "a" as well (§4.7.1.2)
         return found
 
 
-def _collect(node: _Node | None, found: dict[str, int], origin: str) -> None:
-    if node is None or node.holders is None:
+def _collect(node: _Node, found: dict[str, int], origin: str) -> None:
+    if node.holders is None:
         return
     for holder, granted in node.holders.items():
         if granted > PLAIN and granted & NO_LOCAL and holder == origin:

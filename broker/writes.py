@@ -24,11 +24,13 @@ class Writes:
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
         self._keeping: list[Flushable] = []
+        self._called = False
 
     def add(self, link: Flushable) -> None:
         """Something was written: it goes out with the next `flush`, and with the loop's next step at the latest."""
-        if not self._keeping:
-            self._call_soon(self.flush)
+        if not self._called:
+            self._called = True
+            self._call_soon(self._step)
         self._keeping.append(link)
 
     def flush(self) -> None:
@@ -38,5 +40,10 @@ class Writes:
             while keeping:
                 keeping.pop().flush()
         finally:  # what fails is one connection's defect, and must not hold up the others
-            if keeping:
-                self._call_soon(self.flush)
+            if keeping and not self._called:
+                self._called = True
+                self._call_soon(self._step)
+
+    def _step(self) -> None:
+        self._called = False
+        self.flush()

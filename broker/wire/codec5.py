@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from broker.wire.frames import Frame
     from broker.wire.packets import Outbound, Terms
 
-_ONLY_EXPIRY = bytes((5, props.MESSAGE_EXPIRY))  # properties of five bytes that begin with it are nothing else
 _RESERVED = 0xC0  # bits of a subscription's options
 _FOR_ANSWERS = {
     4: frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99}),  # PUBACK §3.4.2.1
@@ -250,7 +249,7 @@ def _at_a_glance(body: bytes, at: int) -> tuple[int, int | None] | None:
     """Where a payload begins, and its lifetime; None where properties say more than of most mail."""
     if not body[at]:
         return at + 1, None
-    if body.startswith(_ONLY_EXPIRY, at) and len(body) >= at + 6:
+    if body[at] == 5 and len(body) >= at + 6 and body[at + 1] == props.MESSAGE_EXPIRY:  # which takes all five
         return at + 6, int.from_bytes(body[at + 2 : at + 6], "big")
     return None
 

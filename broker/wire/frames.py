@@ -63,7 +63,10 @@ class Packets:
             return None
         length, start = buffer[at + 1], at + 2
         if length > 0x7F:
-            length, start = self._length()
+            if size > start and buffer[start] < 0x80:
+                length, start = length & 0x7F | buffer[start] << 7, start + 1
+            else:
+                length, start = self._length()
             if not start:
                 self._wait()
                 return None
