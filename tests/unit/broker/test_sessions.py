@@ -226,6 +226,31 @@ def test_what_is_being_written_at_the_end_is_there_and_what_came_since(path, mon
     assert set(loaded(path)) == {"a", "b"}
 
 
+def test_what_comes_while_a_batch_is_written_is_written_after_it(path, monkeypatch):
+    commit, begun, go = SessionStore._commit, threading.Event(), threading.Event()
+
+    def slow(store, batch):
+        begun.set()
+        assert go.wait(60)
+        commit(store, batch)
+
+    monkeypatch.setattr(SessionStore, "_commit", slow)
+
+    async def story(store):
+        first = store.queue("a", 1, Message("t", b"1", 1))
+        await until_on_loop(begun.is_set, what="the first to be written")
+        second = store.queue("a", 2, Message("t", b"2", 1))
+        assert store.committed < first < second
+        go.set()
+        await committed(store, second)
+        gone = store.queue("a", 3, Message("t", b"3", 1))
+        store.done("a", 3)
+        await committed(store, gone)  # of which nothing has to be written
+
+    run(path, story)
+    assert queued(path, "a") == [(1, "t", b"1"), (2, "t", b"2")]
+
+
 def test_after_a_while_of_quiet_nothing_that_is_gone_is_in_the_file_or_its_log(path, monkeypatch):
     monkeypatch.setattr(sessions, "_QUIET_S", 0.02)
     files = [path, path.with_name("sessions.db-wal")]

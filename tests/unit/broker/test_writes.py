@@ -54,6 +54,22 @@ def test_a_link_that_fails_holds_up_nobody():
     assert [link.flushed for link in links] == [1, 1, 1]
 
 
+def test_what_a_link_that_fails_in_the_step_held_up_goes_out_with_the_next():
+    steps, links = Steps(), [Link(), Link(broken=True)]
+    writes = Writes(steps)
+    for link in links:
+        writes.add(link)
+    with pytest.raises(ZeroDivisionError):
+        steps.step()
+    assert [link.flushed for link in links] == [0, 1]
+    steps.step()
+    assert [link.flushed for link in links] == [1, 1]
+    writes.add(links[0])
+    writes.add(links[0])
+    assert steps.step()
+    assert not steps.step()
+
+
 class Wire(asyncio.Transport):
     """The network: what was written, call by call."""
 
