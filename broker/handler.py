@@ -180,6 +180,7 @@ class DeviceHandler:
                     continue
                 if (more := self._handle(frame)) is not None:
                     await more
+                    more = None  # or it would stay in memory until the next packet
                 handled += message if frame.kind == PUBLISH else 1
                 if handled % _TOGETHER == 0:
                     self._shared.writes.flush()

@@ -38,8 +38,8 @@ class Outgoing:
     """The sending half of a connection, until `close`. `clock` gives epoch seconds."""
 
     __slots__ = (
-        "_client", "_clock", "_closed", "_codec", "_delivery", "_draining", "_link", "_most_unsent", "_stall_timeout",
-        "_statistics", "_turn_asked", "_turns",
+        "_client", "_clock", "_closed", "_codec", "_delivery", "_draining", "_limits", "_link", "_statistics",
+        "_turn_asked", "_turns",
     )  # fmt: skip
 
     def __init__(
@@ -57,8 +57,7 @@ class Outgoing:
         self._link = link
         self._delivery = delivery
         self._codec = codec
-        self._most_unsent = HIGH_WATER + limits.packet + limits.write_buffer
-        self._stall_timeout = limits.stall_timeout
+        self._limits = limits
         self._statistics = statistics
         self._turns = turns
         self._client: Client | None = client
@@ -108,7 +107,7 @@ class Outgoing:
         if self._closed:
             return
         self._link.write(data)
-        if self._link.unsent > self._most_unsent:
+        if self._link.unsent > HIGH_WATER + self._limits.packet + self._limits.write_buffer:
             self._give_up()
 
     def close(self, last_words: bytes = b"") -> None:
@@ -168,7 +167,7 @@ class Outgoing:
     async def _drain(self) -> None:
         """Wait until the client has read; one whose bytes the system took while the loop stood still has."""
         try:
-            async with asyncio.timeout(self._stall_timeout):
+            async with asyncio.timeout(self._limits.stall_timeout):
                 await self._link.drain()
         except TimeoutError:
             if self._link.stuck:
