@@ -118,3 +118,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(
             f"left out: {count} tests over messages that others wrote (../shared/mail is not there)"
         )
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL for the tests of this process."""
+    from tests.support import postgres
+
+    with postgres.server() as running:
+        yield running
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """The URL of a fresh database in it."""
+    with postgres_server.database() as url:
+        yield url
