@@ -84,13 +84,13 @@ class PostgresConnection:
         connection.add_notice_handler(self._noticed)
         watchdog.watch(self)
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
+    def execute(self, sql: str, parameters: Any = (), /) -> psycopg.Cursor[tuple[Any, ...]]:
         """Have a statement done; the cursor has its rows, and how many it changed (`rowcount`)."""
         statement = translated(sql)
         with self._busy():
             return self.raw.cursor(binary=True).execute(statement.text, _ordered(statement.order, parameters))
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> psycopg.Cursor[tuple[Any, ...]]:
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> psycopg.Cursor[tuple[Any, ...]]:
         """The same for each of many rows of parameters; `rowcount` is of all."""
         statement = translated(sql)
         cursor = self.raw.cursor(binary=True)
@@ -155,10 +155,9 @@ class PostgresConnection:
             self.busy_since = before
 
 
-def _ordered(order: Sequence[int], parameters: Sequence[Any]) -> Sequence[Any]:
-    if len(order) == len(parameters):
-        return parameters
-    return [parameters[place] for place in order]
+def _ordered(order: Sequence[Any], parameters: Any) -> Sequence[Any]:
+    """The values for a statement, given in order or by name."""
+    return [parameters[key] for key in order]
 
 
 def connect(url: str, *, name: str, patience_s: float = PATIENCE_S, reading: bool = False) -> PostgresConnection:

@@ -94,6 +94,8 @@ def translate(error: psycopg.Error, url: str) -> StoreUnavailableError:
 
 def concerns_connection(error: BaseException) -> bool:
     """Whether the database or the way there is to blame, rather than the statement that met the error."""
+    if isinstance(error, StoreUnavailableError):  # none could be opened, or nobody knows what became of a COMMIT
+        return True
     return isinstance(error, psycopg.Error) and not isinstance(error, (*_OF_ONE_OPERATION, *_AGAIN))
 
 

@@ -14,8 +14,9 @@ from bridge.store import mailboxes, views
 from bridge.store.people import PeopleError
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
+
+    from bridge.store.engine import StoreConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Belonging:
     body: StoredBody | None
 
 
-def profile(connection: sqlite3.Connection, name: str) -> Profile:
+def profile(connection: StoreConnection, name: str) -> Profile:
     """What is known of a user; raises PeopleError."""
     row = connection.execute("SELECT user_id, created_ms, views FROM user WHERE name = ?", (name,)).fetchone()
     if row is None:
@@ -60,7 +61,7 @@ def profile(connection: sqlite3.Connection, name: str) -> Profile:
     )
 
 
-def messages(connection: sqlite3.Connection, user_id: int) -> Iterator[Belonging]:
+def messages(connection: StoreConnection, user_id: int) -> Iterator[Belonging]:
     """All messages of a user, oldest first."""
     rows = connection.execute(
         "SELECT m.number, m.header, m.message_id, m.size, m.seen, m.silent, m.sender, m.recipient, m.peer, m.alert,"

@@ -16,13 +16,14 @@ from bridge.contract.expiry import DAY_MS
 from bridge.store import bulk, live, marks, notifications, payloads, storms, views
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping, Sequence
 
     from bridge.box.box import Mail
     from bridge.box.live_set import Retention
     from bridge.box.writes import Writes
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 BOXES = f"""
 SELECT u.user_id, u.name, u.views, u.last_number, u.live, r.document, {payloads.OF_USER},
@@ -36,12 +37,14 @@ COPIES = """
 WITH wanted (user_id, message_id) AS (VALUES {rows})
 SELECT m.user_id, m.message_id, m.digest, max(m.number) FROM wanted w
 CROSS JOIN message m INDEXED BY message_copy ON m.user_id = w.user_id AND m.message_id = w.message_id
-WHERE m.message_id <> '' AND m.number >= ? GROUP BY m.user_id, m.message_id, m.digest
+WHERE m.message_id <> ''
+    AND substr(m.message_id, 1, 200) = substr(w.message_id, 1, 200) AND m.number >= ?
+GROUP BY m.user_id, m.message_id, m.digest
 """
 OLDEST = """
 SELECT number FROM message INDEXED BY message_live WHERE user_id = ?1 AND live = 1 AND number < ?2
 UNION SELECT * FROM (SELECT number FROM message INDEXED BY message_live WHERE user_id = ?1 AND live = 1
-    ORDER BY number LIMIT ?3)
+    ORDER BY number LIMIT ?3) AS first
 ORDER BY number
 """
 RANG = "SELECT user_id, at_ms FROM ring WHERE user_id IN (SELECT value FROM json_each(?))"
@@ -105,7 +108,7 @@ def _boxes(transaction: Transaction, coming: Mapping[int, int], retention: Reten
     return boxes
 
 
-def _rang(connection: sqlite3.Connection, users: Sequence[int]) -> dict[int, list[int]]:
+def _rang(connection: StoreConnection, users: Sequence[int]) -> dict[int, list[int]]:
     rang: dict[int, list[int]] = {}
     for user_id, at_ms in connection.execute(RANG, (json.dumps(users),)):
         rang.setdefault(user_id, []).append(at_ms)

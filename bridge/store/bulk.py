@@ -7,14 +7,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator, Sequence
+
+    from bridge.store.engine import StoreConnection
+
 
 AT_ONCE = 64
 """Rows of one statement at most; below that a power of two, so that there are few texts to compile."""
 
 
-def insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], *, behind: str = "") -> None:
+def insert(connection: StoreConnection, into: str, rows: Sequence[tuple[Any, ...]], *, behind: str = "") -> None:
     """Insert rows; `into` is the statement before VALUES, and `behind` what follows them."""
     for some in pieces(rows):
         connection.execute(_text(into, len(some), len(some[0]), behind), list(chain.from_iterable(some)))

@@ -14,11 +14,12 @@ from bridge.store import messages
 from bridge.store.folders import user_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Mapping, Sequence
 
     from bridge.mailbox.agreeing import Compared
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 KNOWN = """
 SELECT c.uid, c.number, c.agreed, c.doubt, m.seen
@@ -30,7 +31,7 @@ PENDING = """
 SELECT c.uid, m.seen
 FROM counterpart c JOIN folder f USING (folder_id) JOIN mailbox b USING (mailbox_id)
 CROSS JOIN message m ON m.user_id = b.user_id AND m.number = c.number
-WHERE c.folder_id = ? AND (m.seen <> c.agreed OR c.doubt) ORDER BY c.uid LIMIT ?
+WHERE c.folder_id = ? AND (m.seen <> c.agreed OR c.doubt = 1) ORDER BY c.uid LIMIT ?
 """
 ELSEWHERE = """
 SELECT 1 FROM counterpart c JOIN folder f USING (folder_id) JOIN mailbox b USING (mailbox_id)
@@ -43,7 +44,7 @@ AT_ONCE = 200
 # --- what the mailbox says --------------------------------------------------------------------------
 
 
-def news(connection: sqlite3.Connection, folder_id: int, seen: Mapping[int, bool], gone: Collection[int]) -> bool:
+def news(connection: StoreConnection, folder_id: int, seen: Mapping[int, bool], gone: Collection[int]) -> bool:
     """Whether anything follows from what the mailbox says of known mails."""
     if gone:
         return True
@@ -104,7 +105,7 @@ def _forget(transaction: Transaction, folder_id: int, user_id: int, gone: Collec
 # --- what the mailbox is told -----------------------------------------------------------------------
 
 
-def pending(connection: sqlite3.Connection, folder_id: int) -> dict[int, bool]:
+def pending(connection: StoreConnection, folder_id: int) -> dict[int, bool]:
     """What the mailbox has to be told: UIDs, and whether each is seen; some of it, if it is much."""
     return {uid: bool(seen) for uid, seen in connection.execute(PENDING, (folder_id, AT_ONCE))}
 

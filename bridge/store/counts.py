@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.store import amounts, backlog, notifications, subscriptions
 
 if TYPE_CHECKING:
-    import sqlite3
+    from bridge.store.engine import StoreConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Counts:
     push_oldest_ms: int | None
 
 
-def count(connection: sqlite3.Connection) -> Counts:
+def count(connection: StoreConnection) -> Counts:
     """All counts at one moment."""
     messages = backlog.waiting_messages(connection)
     pushes = notifications.backlog(connection)

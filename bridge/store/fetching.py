@@ -10,18 +10,18 @@ from bridge.rules.alert import Alert
 from bridge.store import meeting, messages
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from bridge.box.box import Mail, Terms
     from bridge.box.live_set import Retention
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
-WANTED = "SELECT uid FROM counterpart WHERE folder_id = ? AND wanted ORDER BY uid LIMIT ?"
+
+WANTED = "SELECT uid FROM counterpart WHERE folder_id = ? AND wanted = 1 ORDER BY uid LIMIT ?"
 AT_ONCE = 200
 """Mails of a folder that are fetched in a row."""
 
 
-def wanted(connection: sqlite3.Connection, folder_id: int) -> list[int]:
+def wanted(connection: StoreConnection, folder_id: int) -> list[int]:
     """UIDs of mails that are to be fetched, ascending; some of them, if they are many."""
     return [uid for (uid,) in connection.execute(WANTED, (folder_id, AT_ONCE))]
 
@@ -50,7 +50,7 @@ def keep(
     connection = transaction.connection
     row = connection.execute(
         "SELECT c.agreed, c.message_id, c.size, c.arrived_ms FROM counterpart c JOIN folder f USING (folder_id)"
-        " WHERE c.folder_id = ? AND c.uid = ? AND f.validity = ? AND c.wanted",
+        " WHERE c.folder_id = ? AND c.uid = ? AND f.validity = ? AND c.wanted = 1",
         (folder_id, uid, validity),
     ).fetchone()
     if row is None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import sqlite3
-
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 
@@ -43,12 +42,12 @@ def open_folder(transaction: Transaction, folder_id: int, *, validity: int, hori
             "UPDATE folder SET validity = ?, next_uid = 0, modseq = 0 WHERE folder_id = ?", (validity, folder_id)
         )
     connection.execute(
-        "DELETE FROM counterpart WHERE folder_id = ? AND arrived_ms < ? AND NOT wanted", (folder_id, horizon_ms)
+        "DELETE FROM counterpart WHERE folder_id = ? AND arrived_ms < ? AND wanted = 0", (folder_id, horizon_ms)
     )
     return last(connection, folder_id)
 
 
-def last(connection: sqlite3.Connection, folder_id: int) -> Opened:
+def last(connection: StoreConnection, folder_id: int) -> Opened:
     """What was known of a folder when it was open last."""
     row = connection.execute(
         "SELECT validity, next_uid, modseq FROM folder WHERE folder_id = ?", (folder_id,)
@@ -59,7 +58,7 @@ def last(connection: sqlite3.Connection, folder_id: int) -> Opened:
     return Opened(validity, known(connection, folder_id), next_uid, modseq)
 
 
-def known(connection: sqlite3.Connection, folder_id: int) -> tuple[int, ...]:
+def known(connection: StoreConnection, folder_id: int) -> tuple[int, ...]:
     """The UIDs of all mails of a folder that are known, ascending."""
     rows = connection.execute("SELECT uid FROM counterpart WHERE folder_id = ? ORDER BY uid", (folder_id,))
     return tuple(uid for (uid,) in rows)
@@ -70,7 +69,7 @@ def reached(transaction: Transaction, folder_id: int, *, modseq: int) -> None:
     transaction.connection.execute("UPDATE folder SET modseq = ? WHERE folder_id = ?", (modseq, folder_id))
 
 
-def user_of(connection: sqlite3.Connection, folder_id: int) -> int | None:
+def user_of(connection: StoreConnection, folder_id: int) -> int | None:
     """Whose folder it is; None where it is followed no more."""
     row = connection.execute(
         "SELECT b.user_id FROM folder f JOIN mailbox b USING (mailbox_id) WHERE f.folder_id = ?", (folder_id,)

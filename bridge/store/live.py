@@ -14,11 +14,12 @@ from bridge.box.live_set import Moves, horizon, renewed
 from bridge.store import marks, views
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable
 
     from bridge.box.live_set import Retention
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 WANTED = "SELECT number FROM message WHERE user_id = ? AND seen = 0 AND number >= ? ORDER BY number DESC LIMIT ?"
 MOVES = "UPDATE message SET live = ? WHERE user_id = ? AND number IN (SELECT value FROM json_each(?))"
@@ -31,10 +32,13 @@ CROSSED = """
 SELECT user_id FROM user WHERE user_id > ? AND user_id <= ? AND EXISTS
     (SELECT 1 FROM message WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)
 """
-LAST_OF = "SELECT max(user_id) FROM (SELECT user_id FROM user WHERE user_id > ? ORDER BY user_id LIMIT ?)"
+LAST_OF = "SELECT max(user_id) FROM (SELECT user_id FROM user WHERE user_id > ? ORDER BY user_id LIMIT ?) AS some"
 LAST_USER = 2**63 - 1
 TERMS = "SELECT count, days, horizon FROM live_terms"
-_NOTE_TERMS = "INSERT OR REPLACE INTO live_terms VALUES (1, ?, ?, ?)"
+_NOTE_TERMS = (
+    "INSERT INTO live_terms VALUES (1, ?, ?, ?) ON CONFLICT (terms_id) DO UPDATE SET"
+    " count = excluded.count, days = excluded.days, horizon = excluded.horizon"
+)
 
 
 def bring_up_to_date(transaction: Transaction, retention: Retention) -> None:
@@ -135,26 +139,26 @@ def _mark_views(transaction: Transaction, users: Collection[int]) -> None:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def live_numbers(connection: sqlite3.Connection, user_id: int) -> list[int]:
+def live_numbers(connection: StoreConnection, user_id: int) -> list[int]:
     """The live set, oldest first; in one row, as each row is a turn at the interpreter's lock against SMTP."""
     numbers: list[int] = json.loads(connection.execute(LIVE, (user_id,)).fetchone()[0])
     return sorted(numbers)
 
 
-def newest_live(connection: sqlite3.Connection, user_id: int, *, ringing: bool = False) -> tuple[int, bytes] | None:
+def newest_live(connection: StoreConnection, user_id: int, *, ringing: bool = False) -> tuple[int, bytes] | None:
     """Number and header payload of the newest live message, or of the newest that is not silent."""
     row: tuple[int, bytes] | None = connection.execute(NEWEST, (user_id, 0 if ringing else 1)).fetchone()
     return row
 
 
-def unread(connection: sqlite3.Connection, user_id: int, *, now_ms: int, days: float) -> int:
+def unread(connection: StoreConnection, user_id: int, *, now_ms: int, days: float) -> int:
     """How many messages within the horizon nobody has seen, in the live set or not."""
     count: int = connection.execute(UNREAD, (user_id, horizon(now_ms, days))).fetchone()[0]
     return count
 
 
 def crossed(
-    connection: sqlite3.Connection, *, since: int, until: int, behind: int = 0, last: int = LAST_USER
+    connection: StoreConnection, *, since: int, until: int, behind: int = 0, last: int = LAST_USER
 ) -> list[int]:
     """Users who have an unseen message that the horizon passed, in either direction, on its way between two numbers.
 
@@ -165,7 +169,7 @@ def crossed(
 
 
 def crossed_of_some(
-    connection: sqlite3.Connection, *, since: int, until: int, behind: int, users: int
+    connection: StoreConnection, *, since: int, until: int, behind: int, users: int
 ) -> tuple[list[int], int | None]:
     """The same, of so many users behind one, and the last of these: None when there are no others behind."""
     last = connection.execute(LAST_OF, (behind, users)).fetchone()[0]

@@ -19,9 +19,9 @@ from bridge.kept import MqttLogin
 from bridge.store import verifiers
 
 if TYPE_CHECKING:
-    import sqlite3
-
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 PASSWORD_BYTES, SALT_BYTES, DIGEST_BYTES = 20, 16, 32
 FORMER = 8
@@ -106,7 +106,7 @@ def remove_node(transaction: Transaction, node: str) -> None:
         raise LoginError(f"there is no node {node!r}")
 
 
-def list_nodes(connection: sqlite3.Connection) -> list[str]:
+def list_nodes(connection: StoreConnection) -> list[str]:
     """The nodes whose bridges may log in, by name."""
     return [row[0] for row in connection.execute("SELECT label FROM login WHERE role = 'bridge' ORDER BY label")]
 
@@ -134,7 +134,7 @@ def remove_admin(transaction: Transaction, name: str) -> None:
         raise LoginError(f"there is no administrator {name!r}")
 
 
-def list_admins(connection: sqlite3.Connection) -> list[str]:
+def list_admins(connection: StoreConnection) -> list[str]:
     """The administrators' logins by name."""
     return [row[0] for row in connection.execute("SELECT username FROM login WHERE role = 'admin' ORDER BY username")]
 
@@ -168,25 +168,25 @@ def remove_sender(transaction: Transaction, name: str) -> None:
         raise LoginError(f"there is no sender {name!r}")
 
 
-def list_senders(connection: sqlite3.Connection) -> list[str]:
+def list_senders(connection: StoreConnection) -> list[str]:
     """The senders by name."""
     return [row[0] for row in connection.execute("SELECT name FROM sender ORDER BY name")]
 
 
-def check_sender(connection: sqlite3.Connection, name: str, password: str) -> bool:
+def check_sender(connection: StoreConnection, name: str, password: str) -> bool:
     """Whether this is a sender's password; takes the same time whether the name is known or not."""
     row = connection.execute("SELECT salt, hash FROM sender WHERE name = ?", (name,)).fetchone()
     salt, expected = row or (b"", bytes(32))
     return hmac.compare_digest(_digest(salt, password), expected)
 
 
-def revision(connection: sqlite3.Connection) -> int:
+def revision(connection: StoreConnection) -> int:
     """A number that grows whenever a login changes, in whichever process."""
     value: int = connection.execute("SELECT value FROM revision WHERE name = 'logins'").fetchone()[0]
     return value
 
 
-def list_all(connection: sqlite3.Connection) -> list[MqttLogin]:
+def list_all(connection: StoreConnection) -> list[MqttLogin]:
     """Every MQTT login by name, once each, as other brokers need it.
 
     Those know one password for each login: that of the device. What `watch` uses on this machine is left out.
@@ -217,8 +217,10 @@ def _forget_other_names(transaction: Transaction, username: str, node: str) -> N
 def _put(transaction: Transaction, username: str, password: str, *, label: str, role: str, former: bytes = b"") -> None:
     salt = secrets.token_bytes(SALT_BYTES)
     transaction.connection.execute(
-        "INSERT OR REPLACE INTO login (username, label, role, salt, hash, former, pbkdf2, bcrypt)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO login (username, label, role, salt, hash, former, pbkdf2, bcrypt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (username, label) DO UPDATE SET role = excluded.role,"
+        " salt = excluded.salt, hash = excluded.hash, former = excluded.former, pbkdf2 = excluded.pbkdf2,"
+        " bcrypt = excluded.bcrypt",
         (
             *(username, label, role, salt, _digest(salt, password), former),
             *(verifiers.pbkdf2(password), verifiers.bcrypted(password)),

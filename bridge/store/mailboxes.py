@@ -8,10 +8,11 @@ from bridge.mailbox.account import MailAccount, Secret, SecretKind, Watched
 from bridge.store.people import PeopleError, user_id_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 MOST_FOLDERS = 10
 """Folders of one mailbox at most: each has a connection, and providers let in few of one account (Gmail: 15)."""
@@ -67,7 +68,7 @@ def remove(transaction: Transaction, mailbox_id: int) -> None:
         raise PeopleError(f"there is no mailbox {mailbox_id}; see: postbell mailbox list")
 
 
-def accounts(connection: sqlite3.Connection, user: str | None = None) -> list[MailAccount]:
+def accounts(connection: StoreConnection, user: str | None = None) -> list[MailAccount]:
     """All mailboxes, or those of one user; raises PeopleError where there is no such user."""
     if user is None:
         return [_account(row) for row in connection.execute(f"{_ACCOUNTS} ORDER BY u.name, b.mailbox_id")]
@@ -76,7 +77,7 @@ def accounts(connection: sqlite3.Connection, user: str | None = None) -> list[Ma
     return [_account(row) for row in rows]
 
 
-def watched(connection: sqlite3.Connection) -> list[Watched]:
+def watched(connection: StoreConnection) -> list[Watched]:
     """All folders that are followed."""
     by_id = {account.mailbox_id: account for account in accounts(connection)}
     rows = connection.execute(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _INSERT = "INSERT INTO outbox (path, kind, user_id, number)"
 _AGAIN = """
 ON CONFLICT (path) DO UPDATE SET
-    generation = generation + 1, kind = excluded.kind, user_id = excluded.user_id, number = excluded.number
+    generation = outbox.generation + 1, kind = excluded.kind, user_id = excluded.user_id, number = excluded.number
 """
 
 FEW_USERS = 8
@@ -26,7 +26,7 @@ FEW_USERS = 8
 WAITING_VIEWS = "UPDATE outbox SET generation = generation + 1 WHERE user_id = ? AND path IN ({paths})"
 MARK_NEW = """
 UPDATE message SET waits = waits + 4
-WHERE user_id = ? AND number IN (SELECT value FROM json_each(?)) AND waits & 1 RETURNING number
+WHERE user_id = ? AND number IN (SELECT value FROM json_each(?)) AND waits & 1 <> 0 RETURNING number
 """
 
 
@@ -39,6 +39,7 @@ def messages(transaction: Transaction, user_id: int, name: str, numbers: Sequenc
         return
     waiting = transaction.connection.execute(MARK_NEW, (user_id, json.dumps(list(numbers)))).fetchall()
     new = {number for (number,) in waiting}
+    transaction.marked.add(user_id)
     _messages(transaction, user_id, name, [number for number in numbers if number not in new])
 
 
@@ -84,6 +85,7 @@ def _again(transaction: Transaction, rows: Sequence[tuple[str, str, int, int]]) 
     """Mark views of one user that all wait already, as they do while mail keeps coming; whether they did."""
     paths = [path for path, *_ in rows]
     statement = WAITING_VIEWS.format(paths=", ".join("?" * len(paths)))
+    transaction.marked.add(rows[0][2])
     return transaction.connection.execute(statement, (rows[0][2], *paths)).rowcount == len(paths)
 
 
@@ -102,3 +104,4 @@ def stray(transaction: Transaction, path: str) -> None:
 
 def _mark(transaction: Transaction, rows: Sequence[tuple[str, str, int, int]]) -> None:
     bulk.insert(transaction.connection, _INSERT, rows, behind=_AGAIN)
+    transaction.marked.update(row[2] for row in rows)

@@ -11,28 +11,32 @@ from bridge.store import counterparts, messages
 from bridge.store.folders import user_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 _CANDIDATES = """
 SELECT m.number, m.message_id, m.size, m.seen, m.seen_by FROM message m {by}
 WHERE m.user_id = :user_id AND {which}
-    AND NOT (m.seen AND m.seen_ms IS NULL)
+    AND NOT (m.seen = 1 AND m.seen_ms IS NULL)
     AND NOT EXISTS (SELECT 1 FROM counterpart c WHERE c.folder_id = :folder_id AND c.number = m.number)
 ORDER BY m.number DESC LIMIT 50
 """
 """What is seen and was never seen by anybody a rule keeps from the devices: it is left alone."""
 NAMED = _CANDIDATES.format(  # SQLite would rather walk through all messages of the user, as they are in order
-    by="INDEXED BY message_copy", which="m.message_id <> '' AND m.message_id = :message_id"
+    by="INDEXED BY message_copy",
+    which="m.message_id <> '' AND m.message_id = :message_id"
+    " AND substr(m.message_id, 1, 200) = substr(:message_id, 1, 200)",
 )
 NAMELESS = _CANDIDATES.format(by="", which="m.message_id = '' AND m.number BETWEEN :since AND :until")
 UNMATCHED = """
 SELECT c.uid, c.agreed, c.message_id, c.size, c.arrived_ms
 FROM counterpart c JOIN folder f USING (folder_id) JOIN mailbox b USING (mailbox_id)
 WHERE c.folder_id = ? AND c.number IS NULL AND (c.message_id = '' OR EXISTS (
-    SELECT 1 FROM message m WHERE m.user_id = b.user_id AND m.message_id <> '' AND m.message_id = c.message_id))
+    SELECT 1 FROM message m WHERE m.user_id = b.user_id AND m.message_id <> '' AND m.message_id = c.message_id
+        AND substr(m.message_id, 1, 200) = substr(c.message_id, 1, 200)))
 ORDER BY c.uid
 """
 
@@ -56,15 +60,15 @@ def discover(
         # The server's date is of a whole second (RFC 3501 §2.3.3), in which it may be earlier and later.
         wanted = source_ms is not None and mail.arrived_ms // 1000 >= source_ms // 1000 and not mail.seen
         connection.execute(
-            "INSERT OR IGNORE INTO counterpart (folder_id, uid, message_id, size, arrived_ms, agreed, wanted)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO counterpart (folder_id, uid, message_id, size, arrived_ms, agreed, wanted)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (folder_id, mail.uid, mail.message_id, mail.size, mail.arrived_ms, int(mail.seen), int(wanted)),
         )
         meet(transaction, folder_id, user_id, mail)
-    connection.execute("UPDATE folder SET next_uid = max(next_uid, ?) WHERE folder_id = ?", (next_uid, folder_id))
+    connection.execute("UPDATE folder SET next_uid = ?1 WHERE folder_id = ?2 AND next_uid < ?1", (next_uid, folder_id))
 
 
-def unmet(connection: sqlite3.Connection, folder_id: int) -> bool:
+def unmet(connection: StoreConnection, folder_id: int) -> bool:
     """Whether a mail of the folder without a message has one now."""
     user_id = user_of(connection, folder_id)
     return user_id is not None and any(
@@ -80,7 +84,7 @@ def meet_all(transaction: Transaction, folder_id: int) -> None:
             meet(transaction, folder_id, user_id, mail)
 
 
-def _unmatched(connection: sqlite3.Connection, folder_id: int) -> list[Sighting]:
+def _unmatched(connection: StoreConnection, folder_id: int) -> list[Sighting]:
     return [
         Sighting(uid=uid, seen=bool(seen), message_id=message_id, size=size, arrived_ms=arrived_ms)
         for uid, seen, message_id, size, arrived_ms in connection.execute(UNMATCHED, (folder_id,)).fetchall()
@@ -102,13 +106,14 @@ def meet(transaction: Transaction, folder_id: int, user_id: int, mail: Sighting)
 def link(transaction: Transaction, folder_id: int, uid: int, number: int) -> None:
     """Note that a mail is this message; it is not to be fetched."""
     transaction.connection.execute(
-        "UPDATE counterpart SET number = ?1, wanted = 0, arrived_ms = max(arrived_ms, ?2)"
+        "UPDATE counterpart SET number = ?1, wanted = 0,"
+        " arrived_ms = CASE WHEN arrived_ms < ?2 THEN ?2 ELSE arrived_ms END"
         " WHERE folder_id = ?3 AND uid = ?4",
         (number, ids.received_ms(number), folder_id, uid),
     )
 
 
-def find(connection: sqlite3.Connection, folder_id: int, user_id: int, mail: Sighting) -> Candidate | None:
+def find(connection: StoreConnection, folder_id: int, user_id: int, mail: Sighting) -> Candidate | None:
     """The message that a mail is, or None."""
     values: dict[str, object] = {"folder_id": folder_id, "user_id": user_id}
     if mail.message_id:

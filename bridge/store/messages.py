@@ -10,12 +10,12 @@ from bridge.kept import StoredBody
 from bridge.store import boxes
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
     from bridge.box.box import Mail, Terms
     from bridge.box.live_set import Retention
     from bridge.kept import Kept
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 
@@ -52,7 +52,7 @@ def set_seen(transaction: Transaction, user_id: int, numbers: Sequence[int], *, 
     return cursor.rowcount
 
 
-def unseen(connection: sqlite3.Connection, user_id: int, *, below: int, limit: int) -> list[int]:
+def unseen(connection: StoreConnection, user_id: int, *, below: int, limit: int) -> list[int]:
     """The largest numbers below one of messages that nobody has seen, largest first."""
     return [
         number
@@ -63,7 +63,7 @@ def unseen(connection: sqlite3.Connection, user_id: int, *, below: int, limit: i
     ]
 
 
-def recent(connection: sqlite3.Connection, user_id: int, limit: int) -> list[tuple[int, bytes]]:
+def recent(connection: StoreConnection, user_id: int, limit: int) -> list[tuple[int, bytes]]:
     """Number and header payload of the newest messages, seen or not, newest first."""
     return list(
         connection.execute(
@@ -73,12 +73,12 @@ def recent(connection: sqlite3.Connection, user_id: int, limit: int) -> list[tup
     )
 
 
-def users_with(connection: sqlite3.Connection, count: int) -> dict[int, str]:
+def users_with(connection: StoreConnection, count: int) -> dict[int, str]:
     """Id and name of all users who have at least so many messages."""
     return dict(connection.execute("SELECT user_id, name FROM user WHERE kept >= ?", (count,)))
 
 
-def body(connection: sqlite3.Connection, user_id: int, number: int) -> StoredBody | None:
+def body(connection: StoreConnection, user_id: int, number: int) -> StoredBody | None:
     """Where the bytes of a message are, or None when this user has no such message."""
     row = connection.execute(
         "SELECT m.size, b.raw, b.file FROM message m LEFT JOIN body b USING (body_id)"
@@ -88,12 +88,12 @@ def body(connection: sqlite3.Connection, user_id: int, number: int) -> StoredBod
     return None if row is None else StoredBody(*row)
 
 
-def spooled_files(connection: sqlite3.Connection) -> set[str]:
+def spooled_files(connection: StoreConnection) -> set[str]:
     """The names of all spool files that some message still needs."""
     return {row[0] for row in connection.execute(SPOOLED)}
 
 
-def discarded_files(connection: sqlite3.Connection) -> set[str]:
+def discarded_files(connection: StoreConnection) -> set[str]:
     """The names of spool files whose messages are gone."""
     return {row[0] for row in connection.execute("SELECT file FROM discarded")}
 

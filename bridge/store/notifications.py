@@ -18,10 +18,11 @@ from bridge.store import subscriptions
 from bridge.store.live import unread
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable
 
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 _STORM_LIVES = (
     "EXISTS (SELECT 1 FROM message l"
@@ -29,7 +30,7 @@ _STORM_LIVES = (
 )
 _TAKE = f"""
 SELECT n.user_id, u.name, n.device, n.number, n.created_ms, p.failures, p.endpoint, p.host, p.p256dh, p.auth,
-    m.header, m.live AND NOT m.silent, m.told_ms IS NOT NULL, s.first IS NOT NULL AND {_STORM_LIVES},
+    m.header, m.live = 1 AND m.silent = 0, m.told_ms IS NOT NULL, s.first IS NOT NULL AND {_STORM_LIVES},
     s.more, s.from_name, s.from_address
 FROM push p
 CROSS JOIN notification n ON n.user_id = p.user_id AND n.device = p.device AND n.number =
@@ -39,12 +40,12 @@ JOIN user u ON u.user_id = p.user_id
 LEFT JOIN message m ON m.user_id = n.user_id AND m.number = n.number
 LEFT JOIN storm s ON s.user_id = n.user_id AND s.first = n.number AND s.open = 0
 WHERE p.forgotten_ms IS NULL AND p.retry_ms <= :now_ms
-    AND p.host NOT IN (SELECT value FROM json_each(:hosts))
+    AND p.host NOT IN (SELECT CAST(value AS TEXT) FROM json_each(:hosts))
 ORDER BY n.created_ms, n.number LIMIT :limit
 """  # noqa: S608 - ours
 _NOTHING_TO_TELL = f"""
 NOT EXISTS (SELECT 1 FROM message m WHERE m.user_id = notification.user_id AND m.number = notification.number
-    AND m.live AND NOT m.silent)
+    AND m.live = 1 AND m.silent = 0)
 AND NOT EXISTS (SELECT 1 FROM storm s WHERE s.user_id = notification.user_id AND s.first = notification.number
     AND s.open = 0 AND {_STORM_LIVES})
 """  # noqa: S608 - ours
@@ -62,8 +63,8 @@ def note(transaction: Transaction, user_id: int, number: int) -> None:
     """Have all devices of a user that are rung by push told of a message, or of a storm by the number of its first."""
     transaction.rung = True
     transaction.connection.execute(
-        "INSERT OR IGNORE INTO notification (user_id, number, device, created_ms)"
-        " SELECT user_id, ?, device, ? FROM push WHERE user_id = ? AND forgotten_ms IS NULL",
+        "INSERT INTO notification (user_id, number, device, created_ms)"
+        " SELECT user_id, ?, device, ? FROM push WHERE user_id = ? AND forgotten_ms IS NULL ON CONFLICT DO NOTHING",
         (number, transaction.now_ms, user_id),
     )
 
@@ -72,15 +73,15 @@ def note_all(transaction: Transaction, rings: Iterable[tuple[int, int]]) -> None
     """The same for many: user and number of each."""
     transaction.rung = True
     transaction.connection.execute(
-        "INSERT OR IGNORE INTO notification (user_id, number, device, created_ms)"
+        "INSERT INTO notification (user_id, number, device, created_ms)"
         " SELECT p.user_id, w.value ->> 1, p.device, ? FROM json_each(?) w"
-        " CROSS JOIN push p ON p.user_id = w.value ->> 0 AND p.forgotten_ms IS NULL",
+        " CROSS JOIN push p ON p.user_id = w.value ->> 0 WHERE p.forgotten_ms IS NULL ON CONFLICT DO NOTHING",
         (transaction.now_ms, json.dumps(list(rings))),
     )
 
 
 def take(
-    connection: sqlite3.Connection, *, now_ms: int, ttl_ms: int, limit: int, without: Collection[str], days: float
+    connection: StoreConnection, *, now_ms: int, ttl_ms: int, limit: int, without: Collection[str], days: float
 ) -> list[PushWaiting]:
     """For each device the message whose turn it is, oldest first; none where the push service is one of `without`.
 
@@ -168,7 +169,7 @@ def record(transaction: Transaction, tries: Iterable[Tried]) -> None:
             (
                 tried.result,
                 at_ms,
-                tried.result is not PushResult.AWAKE,
+                int(tried.result is not PushResult.AWAKE),
                 waiting.user_id,
                 waiting.number,
                 waiting.device,
@@ -176,12 +177,12 @@ def record(transaction: Transaction, tries: Iterable[Tried]) -> None:
         )
 
 
-def any_waiting(connection: sqlite3.Connection) -> bool:
+def any_waiting(connection: StoreConnection) -> bool:
     """Whether anything waits."""
     return connection.execute("SELECT 1 FROM notification WHERE result IS NULL LIMIT 1").fetchone() is not None
 
 
-def backlog(connection: sqlite3.Connection) -> PushBacklog:
+def backlog(connection: StoreConnection) -> PushBacklog:
     """What waits, over all devices."""
     return PushBacklog(
         *connection.execute("SELECT count(*), min(created_ms) FROM notification WHERE result IS NULL").fetchone()
@@ -197,7 +198,7 @@ class Rung:
     tries: int
 
 
-def of_message(connection: sqlite3.Connection, user: str, number: int) -> dict[str, Rung]:
+def of_message(connection: StoreConnection, user: str, number: int) -> dict[str, Rung]:
     """The devices of a user that were to be rung for a message, and what became of each."""
     rows = connection.execute(
         "SELECT n.device, n.result, n.at_ms, n.tries FROM notification n JOIN user u USING (user_id)"

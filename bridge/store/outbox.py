@@ -27,11 +27,12 @@ from bridge.store.desired import Known, Mail, Owner, Row, Told
 from bridge.store.live import live_numbers, newest_live, unread
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Container, Iterable, Sequence
 
     from bridge.contract.publication import Publication
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 MESSAGES = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER},
@@ -67,7 +68,8 @@ FROM json_each(?) w WHERE message.user_id = w.value ->> 0 AND message.number = w
 TAKE_OUT = "DELETE FROM outbox WHERE path = ? AND generation = ?"
 SETTLE_BOTH = SETTLE_HEADERS.replace("THEN waits & 2 ELSE waits END", "THEN 0 ELSE waits & ~2 END")
 DOUBT_NEW = """
-UPDATE message INDEXED BY message_waits SET held = 1 WHERE waits <> 0 AND waits & 1 AND (body_id IS NULL OR body_id <=
+UPDATE message INDEXED BY message_waits SET held = 1
+WHERE waits <> 0 AND waits & 1 <> 0 AND (body_id IS NULL OR body_id <=
     (SELECT max(body_id) FROM
         (SELECT body_id FROM message INDEXED BY message_waits WHERE waits <> 0 ORDER BY body_id LIMIT ?)))
 """
@@ -75,7 +77,7 @@ _FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({FIRST})"  # noqa:
 
 
 def take_messages(
-    connection: sqlite3.Connection,
+    connection: StoreConnection,
     *,
     limit: int,
     now_ms: int,
@@ -127,7 +129,7 @@ def _message(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication
 
 
 def take_views(
-    connection: sqlite3.Connection, *, limit: int, now_ms: int, busy: Container[str], days: float
+    connection: StoreConnection, *, limit: int, now_ms: int, busy: Container[str], days: float
 ) -> list[Publication]:
     """The first waiting views with their newest values, without those in flight or not yet due."""
     taken = []
@@ -140,7 +142,7 @@ def take_views(
     return taken
 
 
-def view_payload(connection: sqlite3.Connection, user_id: int, kind: Kind, *, now_ms: int, days: float) -> bytes:
+def view_payload(connection: StoreConnection, user_id: int, kind: Kind, *, now_ms: int, days: float) -> bytes:
     """What a view of an existing user should say now; empty when there is nothing to say."""
     if kind is Kind.BOX:
         return desired.box(live_numbers(connection, user_id))
@@ -231,14 +233,14 @@ def doubt(transaction: Transaction, publications: Sequence[Publication] | None, 
     )
 
 
-def first_and_highest(connection: sqlite3.Connection) -> tuple[int | None, int]:
+def first_and_highest(connection: StoreConnection) -> tuple[int | None, int]:
     """The lowest row that goes before the views, None when none waits; and the highest number that a row ever had."""
     first: int | None = connection.execute(_FIRST_MESSAGE).fetchone()[0]
     highest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
     return first, 0 if highest is None else highest[0]
 
 
-def waits_new(connection: sqlite3.Connection, user: str, number: int) -> bool:
+def waits_new(connection: StoreConnection, user: str, number: int) -> bool:
     """Whether the header of a message waits in its own row."""
     row = connection.execute(
         "SELECT m.waits & 1 FROM user u JOIN message m USING (user_id) WHERE u.name = ? AND m.number = ?",
@@ -247,7 +249,7 @@ def waits_new(connection: sqlite3.Connection, user: str, number: int) -> bool:
     return row is not None and bool(row[0])
 
 
-def oldest_new_ms(connection: sqlite3.Connection) -> int | None:
+def oldest_new_ms(connection: StoreConnection) -> int | None:
     """When the oldest message came that waits in its own row, in Unix milliseconds; None when none does."""
     found = connection.execute(OLDEST_NEW).fetchone()
     return None if found is None else ids.received_ms(found[0])

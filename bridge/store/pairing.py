@@ -14,10 +14,10 @@ from bridge.store import logins, payloads, subscriptions, views
 from bridge.store.people import NAME_RULE, PeopleError, user_id_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping
 
     from bridge.kept import PushStanding
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 
@@ -99,9 +99,9 @@ def discover(transaction: Transaction, user: str, device: str) -> None:
     _set_views(transaction, user, lambda on: on | {f"{views.DISCOVERED}{device}"})
 
 
-def discovered(connection: sqlite3.Connection) -> list[str]:
+def discovered(connection: StoreConnection) -> list[str]:
     """The users of whom Home Assistant is told, by name."""
-    rows = connection.execute("SELECT name FROM user WHERE instr(views, ?) ORDER BY name", (views.DISCOVERED,))
+    rows = connection.execute("SELECT name FROM user WHERE instr(views, ?) > 0 ORDER BY name", (views.DISCOVERED,))
     return [name for (name,) in rows]
 
 
@@ -122,20 +122,20 @@ def hear(transaction: Transaction, heard: Mapping[tuple[str, str], int]) -> None
     )
 
 
-def require_device(connection: sqlite3.Connection, user: str, device: str) -> None:
+def require_device(connection: StoreConnection, user: str, device: str) -> None:
     """Raises PeopleError unless the user has this device."""
     user_id = user_id_of(connection, user)
     if not connection.execute("SELECT 1 FROM device WHERE user_id = ? AND name = ?", (user_id, device)).fetchone():
         raise PeopleError(f"{user} has no device {device!r}; add it with: postbell device add {user} {device}")
 
 
-def list_devices(connection: sqlite3.Connection, user: str | None) -> list[DeviceListing]:
+def list_devices(connection: StoreConnection, user: str | None) -> list[DeviceListing]:
     """The devices of one user or of all, by name."""
     if user is not None:
         user_id_of(connection, user)
     rows = connection.execute(
         "SELECT u.name, d.name, d.created_ms, d.heard_ms, d.payload FROM device d JOIN user u USING (user_id)"
-        " WHERE ?1 IS NULL OR u.name = ?1 ORDER BY u.name, d.name",
+        " WHERE CAST(?1 AS TEXT) IS NULL OR u.name = ?1 ORDER BY u.name, d.name",
         (user,),
     )
     rung = subscriptions.standings(connection)

@@ -14,10 +14,11 @@ from bridge.errors import PostbellError
 from bridge.store import marks, views
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 LEAST_BYTES, MOST_BYTES = 64, 65_536
 OF_USER = (
@@ -30,7 +31,7 @@ class PayloadError(PostbellError):
     """No device can have such a limit."""
 
 
-def of_user(connection: sqlite3.Connection, user_id: int) -> int | None:
+def of_user(connection: StoreConnection, user_id: int) -> int | None:
     """The most bytes that a header of this user may have on the broker; None where only `limits.payload` says."""
     row = connection.execute(f"SELECT {OF_USER} FROM user u WHERE u.user_id = ?", (user_id,)).fetchone()  # noqa: S608
     return None if row is None else row[0]

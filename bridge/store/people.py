@@ -16,9 +16,9 @@ from bridge.errors import MalformedNameError, PostbellError
 from bridge.store import marks, views
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 
@@ -71,9 +71,11 @@ def remove_probes(transaction: Transaction) -> list[str]:
     return names
 
 
-def probes(connection: sqlite3.Connection) -> list[str]:
+def probes(connection: StoreConnection) -> list[str]:
     """The users of the doctor's that there are: none but while it is at work, or after it was killed."""
-    rows = connection.execute("SELECT name FROM user WHERE substr(name, 1, ?) = ?", (len(PROBES), PROBES))
+    rows = connection.execute(
+        "SELECT name FROM user WHERE substr(name, 1, CAST(? AS INTEGER)) = ?", (len(PROBES), PROBES)
+    )
     return [name for (name,) in rows]
 
 
@@ -81,13 +83,12 @@ def _insert_user(transaction: Transaction, name: str, addresses: Sequence[str]) 
     connection = transaction.connection
     if connection.execute("SELECT 1 FROM user WHERE name = ?", (name,)).fetchone():
         raise PeopleError(f"there is a user {name!r} already")
-    cursor = connection.execute(
-        "INSERT INTO user (name, views, created_ms) VALUES (?, ?, ?)",
+    [(user_id,)] = connection.execute(
+        "INSERT INTO user (name, views, created_ms) VALUES (?, ?, ?) RETURNING user_id",
         (name, views.write(views.ALL), transaction.now_ms),
-    )
-    assert cursor.lastrowid is not None
+    ).fetchall()
     add_addresses(transaction, name, addresses)
-    marks.views(transaction, cursor.lastrowid, name)
+    marks.views(transaction, user_id, name)
 
 
 def add_addresses(transaction: Transaction, name: str, addresses: Iterable[str]) -> None:
@@ -139,7 +140,7 @@ class Belongings:
     bodies: int
 
 
-def belongings(connection: sqlite3.Connection, name: str) -> Belongings:
+def belongings(connection: StoreConnection, name: str) -> Belongings:
     """How much a user has; raises PeopleError."""
     user_id = user_id_of(connection, name)
 
@@ -153,7 +154,7 @@ def belongings(connection: sqlite3.Connection, name: str) -> Belongings:
         count(_LOGINS_OF, f"{name}.", f"{name}/"),
         count("message WHERE user_id = ?", user_id),
         count(
-            "message m WHERE user_id = ? AND body_id NOT NULL AND NOT EXISTS"
+            "message m WHERE user_id = ? AND body_id IS NOT NULL AND NOT EXISTS"
             " (SELECT 1 FROM message o WHERE o.body_id = m.body_id AND o.user_id <> m.user_id)",
             user_id,
         ),
@@ -169,7 +170,7 @@ def remove_user(transaction: Transaction, name: str) -> Belongings:
     ).fetchall()
     marks.gone(transaction, user_id, name, [row[0] for row in numbers])
     marks.views(transaction, user_id, name)
-    theirs = connection.execute("SELECT body_id FROM message WHERE user_id = ? AND body_id NOT NULL", (user_id,))
+    theirs = connection.execute("SELECT body_id FROM message WHERE user_id = ? AND body_id IS NOT NULL", (user_id,))
     left = json.dumps([body_id for (body_id,) in theirs])
     connection.execute(f"DELETE FROM {_LOGINS_OF}", (f"{name}.", f"{name}/"))  # noqa: S608 - ours
     connection.execute("DELETE FROM user WHERE user_id = ?", (user_id,))
@@ -177,10 +178,10 @@ def remove_user(transaction: Transaction, name: str) -> Belongings:
     return removed
 
 
-def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing]:
+def list_users(connection: StoreConnection, horizon: int) -> list[UserListing]:
     """All users by name but the doctor's; `horizon` is the smallest number that counts as unseen."""
     users = connection.execute(
-        "SELECT user_id, name, views, live FROM user WHERE substr(name, 1, ?) <> ? ORDER BY name",
+        "SELECT user_id, name, views, live FROM user WHERE substr(name, 1, CAST(? AS INTEGER)) <> ? ORDER BY name",
         (len(PROBES), PROBES),
     ).fetchall()
     listings = []
@@ -203,19 +204,19 @@ def list_users(connection: sqlite3.Connection, horizon: int) -> list[UserListing
     return listings
 
 
-def all_addresses(connection: sqlite3.Connection) -> list[str]:
+def all_addresses(connection: StoreConnection) -> list[str]:
     """The addresses of all users but the doctor's, sorted."""
     found = connection.execute("SELECT address FROM address ORDER BY address")
     return [address for (address,) in found if not address.endswith(f"@{PROBE_DOMAIN}")]
 
 
-def revision(connection: sqlite3.Connection) -> int:
+def revision(connection: StoreConnection) -> int:
     """A number that grows whenever users or addresses change, in whichever process."""
     value: int = connection.execute("SELECT value FROM revision WHERE name = 'people'").fetchone()[0]
     return value
 
 
-def user_id_of(connection: sqlite3.Connection, name: str) -> int:
+def user_id_of(connection: StoreConnection, name: str) -> int:
     """The number of a user; raises PeopleError."""
     row = connection.execute("SELECT user_id FROM user WHERE name = ?", (name,)).fetchone()
     if row is None:

@@ -11,10 +11,11 @@ from bridge.directory import PROBES, User
 from bridge.store import people
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection
 
     from bridge.model import Recipient
+    from bridge.store.engine import StoreConnection
+
 
 T = TypeVar("T")
 
@@ -31,16 +32,16 @@ POSTMASTER = """
 SELECT u.user_id, u.name FROM address a INDEXED BY address_folded CROSS JOIN user u USING (user_id)
 WHERE a.folded >= 'postmaster@' AND a.folded < 'postmasterA' ORDER BY a.address LIMIT 1
 """
-FIRST = "SELECT user_id, name FROM user WHERE substr(name, 1, ?) <> ? ORDER BY user_id LIMIT 1"
+FIRST = "SELECT user_id, name FROM user WHERE substr(name, 1, CAST(? AS INTEGER)) <> ? ORDER BY user_id LIMIT 1"
 NAMED = "SELECT user_id, name FROM user WHERE name = ?"
 NAMES = "SELECT name, live FROM user WHERE name > ? ORDER BY name LIMIT ?"
-STRANGERS = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = value)"
+STRANGERS = "SELECT CAST(value AS TEXT) FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = value)"
 
 
 class StoredBook:
     """The users of a database, as an address book (`bridge.directory.AddressBook`)."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: StoreConnection) -> None:
         self._connection = connection
 
     def owner(self, address: str) -> User | None:
@@ -76,19 +77,19 @@ class AsOf(Generic[T]):
     found: T
 
 
-def resolve(connection: sqlite3.Connection, address: str) -> AsOf[Recipient]:
+def resolve(connection: StoreConnection, address: str) -> AsOf[Recipient]:
     """Whose address this is; raises UnknownUserError or MalformedAddressError."""
     revision = people.revision(connection)
     return AsOf(revision, directory.resolve(address, StoredBook(connection)))
 
 
-def named(connection: sqlite3.Connection, name: str) -> AsOf[User | None]:
+def named(connection: StoreConnection, name: str) -> AsOf[User | None]:
     """The user of that name, or None."""
     revision = people.revision(connection)
     return AsOf(revision, StoredBook(connection).named(name))
 
 
-def names(connection: sqlite3.Connection, *, after: str, limit: int, live: int, each: int = 0) -> list[str]:
+def names(connection: StoreConnection, *, after: str, limit: int, live: int, each: int = 0) -> list[str]:
     """Some names of users, in their order, behind this one: the first, and more up to a limit.
 
     They have so many `live` messages together, where each counts for some more.
@@ -103,6 +104,6 @@ def names(connection: sqlite3.Connection, *, after: str, limit: int, live: int, 
     return found
 
 
-def strangers(connection: sqlite3.Connection, some: Collection[str]) -> list[str]:
+def strangers(connection: StoreConnection, some: Collection[str]) -> list[str]:
     """Those of these names that no user has, sorted."""
     return sorted(name for (name,) in connection.execute(STRANGERS, (json.dumps(list(some)),)))

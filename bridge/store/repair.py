@@ -16,13 +16,13 @@ from bridge.store import marks, outbox, payloads, views
 from bridge.store.desired import view_is_on
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 
-def compare(connection: sqlite3.Connection, observed: Observed) -> Repair:
+def compare(connection: StoreConnection, observed: Observed) -> Repair:
     """What would be repaired, without touching anything."""
     return _summary(_difference(connection, observed), observed)
 
@@ -51,7 +51,7 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
     return _summary(found, observed)
 
 
-def _difference(connection: sqlite3.Connection, observed: Observed) -> Difference:
+def _difference(connection: StoreConnection, observed: Observed) -> Difference:
     desired = {path: state for path, state in _desired(connection, observed) if path not in observed.acknowledged}
     retained = {path: state for path, state in observed.retained.items() if path not in observed.acknowledged}
     found = difference(desired, retained)
@@ -62,7 +62,7 @@ def _difference(connection: sqlite3.Connection, observed: Observed) -> Differenc
     )
 
 
-def _under_way(connection: sqlite3.Connection, path: str) -> bool:
+def _under_way(connection: StoreConnection, path: str) -> bool:
     """Whether what is missing waits in the outbox already, or is in flight: marked anew it would be published twice.
 
     Not so the text: its row may be about to go without a publish, for the broker is thought to hold it.
@@ -75,16 +75,14 @@ def _under_way(connection: sqlite3.Connection, path: str) -> bool:
     return number is not None and outbox.waits_new(connection, name, number)
 
 
-def _desired(connection: sqlite3.Connection, observed: Observed) -> Iterator[tuple[str, int]]:
+def _desired(connection: StoreConnection, observed: Observed) -> Iterator[tuple[str, int]]:
     """Path and fingerprint of everything that the broker should hold of these users."""
     for name in observed.users:
         for user_id in _user_ids(connection, name):
             yield from _desired_of(connection, user_id, name, observed)
 
 
-def _desired_of(
-    connection: sqlite3.Connection, user_id: int, name: str, observed: Observed
-) -> Iterator[tuple[str, int]]:
+def _desired_of(connection: StoreConnection, user_id: int, name: str, observed: Observed) -> Iterator[tuple[str, int]]:
     limit = payloads.of_user(connection, user_id)
     for number, header in connection.execute(
         "SELECT number, header FROM message WHERE user_id = ? AND live = 1", (user_id,)
@@ -100,7 +98,7 @@ def _desired_of(
             yield topics.view(name, kind), fingerprint(payload)
 
 
-def _user_ids(connection: sqlite3.Connection, name: str) -> list[int]:
+def _user_ids(connection: StoreConnection, name: str) -> list[int]:
     """The user of that name, if there is one."""
     return [row[0] for row in connection.execute("SELECT user_id FROM user WHERE name = ?", (name,))]
 

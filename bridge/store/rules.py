@@ -13,13 +13,12 @@ from bridge.rules.rules import Rules, document, parse
 from bridge.store.people import PeopleError
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from bridge.rules.change import Change
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 
-def read(connection: sqlite3.Connection, name: str) -> Rules:
+def read(connection: StoreConnection, name: str) -> Rules:
     """A user's rules; raises PeopleError, or RulesError when they cannot be read."""
     _, kept = _row(connection, name)
     return Rules() if kept is None else parse(kept)
@@ -36,7 +35,7 @@ def change(transaction: Transaction, name: str, wanted: Change, *, clear: bool =
     return after
 
 
-def _row(connection: sqlite3.Connection, name: str) -> tuple[int, str | None]:
+def _row(connection: StoreConnection, name: str) -> tuple[int, str | None]:
     row: tuple[int, str | None] | None = connection.execute(
         "SELECT user_id, document FROM user LEFT JOIN rules USING (user_id) WHERE name = ?", (name,)
     ).fetchone()

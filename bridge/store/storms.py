@@ -13,10 +13,10 @@ from bridge.model import Storm
 from bridge.store import marks, notifications
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from bridge.model import Header
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 REMEMBERED_MS = 3_600_000
 """How long a storm that was told stays known, unless it is the user's last."""
@@ -49,7 +49,7 @@ def gather(transaction: Transaction, user_id: int, number: int, header: Header, 
     )
 
 
-def any_over(connection: sqlite3.Connection, now_ms: int) -> bool:
+def any_over(connection: StoreConnection, now_ms: int) -> bool:
     """Whether a storm waits to be told."""
     found = connection.execute(f"SELECT 1 FROM storm WHERE {_OVER} LIMIT 1", {"now_ms": now_ms})  # noqa: S608 - fixed
     return found.fetchone() is not None
@@ -60,7 +60,7 @@ def close(transaction: Transaction, user_id: int | None = None) -> int:
     connection = transaction.connection
     over = connection.execute(
         f"SELECT user_id, name, first FROM storm JOIN user USING (user_id)"  # noqa: S608 - fixed text
-        f" WHERE {_OVER} AND (:user_id IS NULL OR user_id = :user_id)",
+        f" WHERE {_OVER} AND (CAST(:user_id AS BIGINT) IS NULL OR user_id = :user_id)",
         {"now_ms": transaction.now_ms, "user_id": user_id},
     ).fetchall()
     for owner, name, first in over:
@@ -71,7 +71,7 @@ def close(transaction: Transaction, user_id: int | None = None) -> int:
     return len(over)
 
 
-def told(connection: sqlite3.Connection, user_id: int, *, after: int) -> Storm | None:
+def told(connection: StoreConnection, user_id: int, *, after: int) -> Storm | None:
     """The user's last storm, if it came after a message and some of it is still live."""
     row = connection.execute(
         "SELECT more, from_name, from_address FROM storm s WHERE user_id = ?1 AND open = 0 AND first > ?2 AND EXISTS"

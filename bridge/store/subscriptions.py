@@ -12,10 +12,11 @@ from bridge.kept import PushStanding, PushState
 from bridge.model import Subscription
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
 
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
+
 
 FORBEARANCE_MS = 5_000
 """A device that sends another endpoint while the last one failed waits for so long, however often it does."""
@@ -35,7 +36,7 @@ def key(transaction: Transaction, fresh: Callable[[], bytes]) -> bytes:
     return found
 
 
-def read_key(connection: sqlite3.Connection) -> bytes | None:
+def read_key(connection: StoreConnection) -> bytes | None:
     """The private key; None before the first device asked for it."""
     row = connection.execute("SELECT private FROM push_key").fetchone()
     return None if row is None else row[0]
@@ -82,7 +83,7 @@ def end(transaction: Transaction, user_id: int, device: str) -> str | None:
     return owner
 
 
-def _owner(connection: sqlite3.Connection, user_id: int, device: str) -> str | None:
+def _owner(connection: StoreConnection, user_id: int, device: str) -> str | None:
     row = connection.execute(
         "SELECT name FROM user JOIN push USING (user_id) WHERE user_id = ? AND device = ?", (user_id, device)
     ).fetchone()
@@ -92,9 +93,9 @@ def _owner(connection: sqlite3.Connection, user_id: int, device: str) -> str | N
 def forget(transaction: Transaction, user_id: int, device: str, *, because: str) -> None:
     """Leave nothing of a subscription but that there was one, and what waits for it."""
     transaction.connection.execute(
-        "UPDATE push SET endpoint = '', p256dh = x'', auth = x'', forgotten_ms = ?, trouble = ?"
+        "UPDATE push SET endpoint = '', p256dh = ?, auth = ?, forgotten_ms = ?, trouble = ?"
         " WHERE user_id = ? AND device = ?",
-        (transaction.now_ms, because, user_id, device),
+        (b"", b"", transaction.now_ms, because, user_id, device),
     )
     transaction.connection.execute(
         "UPDATE notification SET result = 'forgotten', at_ms = ? WHERE user_id = ? AND device = ? AND result IS NULL",
@@ -102,13 +103,13 @@ def forget(transaction: Transaction, user_id: int, device: str, *, because: str)
     )
 
 
-def standing(connection: sqlite3.Connection, user_id: int, device: str) -> PushStanding | None:
+def standing(connection: StoreConnection, user_id: int, device: str) -> PushStanding | None:
     """How it goes with a device; None when it has no subscription."""
     row = connection.execute(f"{_STANDING} WHERE p.user_id = ? AND p.device = ?", (user_id, device)).fetchone()
     return None if row is None else _standing(row)
 
 
-def standings(connection: sqlite3.Connection) -> dict[tuple[str, str], PushStanding]:
+def standings(connection: StoreConnection) -> dict[tuple[str, str], PushStanding]:
     """The same of all devices that have one, by user and device."""
     rows = connection.execute(
         _STANDING.replace("SELECT ", "SELECT u.name, p.device, ", 1) + " JOIN user u USING (user_id) ORDER BY 1, 2"
@@ -116,7 +117,7 @@ def standings(connection: sqlite3.Connection) -> dict[tuple[str, str], PushStand
     return {(user, device): _standing(row) for user, device, *row in rows}
 
 
-def count(connection: sqlite3.Connection) -> int:
+def count(connection: StoreConnection) -> int:
     """How many devices are rung."""
     found: int = connection.execute("SELECT count(*) FROM push WHERE forgotten_ms IS NULL").fetchone()[0]
     return found

@@ -10,14 +10,15 @@ from bridge.contract.header import unpack_header
 from bridge.contract.publication import Kind
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from bridge.model import Header
+    from bridge.store.engine import StoreConnection
+
 
 _QUERY = """
 SELECT u.name, m.number, m.header, m.message_id, m.size, m.seen, m.live, m.silent, m.body_id IS NOT NULL,
     m.sender, m.recipient, m.peer, m.protocol, m.alert, m.reason, m.told_ms, m.seen_ms, m.seen_by,
-    m.waits & 1 OR EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ? AND o.user_id = m.user_id AND o.number = m.number)
+    m.waits & 1 <> 0
+        OR EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ? AND o.user_id = m.user_id AND o.number = m.number)
 FROM message m JOIN user u USING (user_id)
 """
 
@@ -58,7 +59,7 @@ class Traced:
     waits: bool
 
 
-def find(connection: sqlite3.Connection, sought: str, *, user: str | None = None) -> list[Traced]:
+def find(connection: StoreConnection, sought: str, *, user: str | None = None) -> list[Traced]:
     """The messages with this id, or with this Message-ID (brackets or not), of all users or of one; oldest first.
 
     An id is one user's: two users may have the same for two mails.
@@ -70,7 +71,7 @@ def find(connection: sqlite3.Connection, sought: str, *, user: str | None = None
         bare = sought.strip().removeprefix("<").removesuffix(">")
         condition, values = "m.message_id IN (?, ?)", [bare, f"<{bare}>"]
     rows = connection.execute(
-        f"{_QUERY} WHERE {condition} AND (? IS NULL OR u.name = ?) ORDER BY m.number, u.name",
+        f"{_QUERY} WHERE {condition} AND (CAST(? AS TEXT) IS NULL OR u.name = ?) ORDER BY m.number, u.name",
         (Kind.MESSAGE.value, *values, user, user),
     )
     return [_traced(row) for row in rows]

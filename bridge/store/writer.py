@@ -10,21 +10,19 @@ along (`ride`): it goes with the next that somebody waits for, and by itself onl
 from __future__ import annotations
 
 import queue
-import sqlite3
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from bridge.errors import StoreUnavailableError
 from bridge.kept import Committed
-from bridge.store import database
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from bridge.contract.publication import Publication
+    from bridge.store.engine import Engine, StoreConnection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +31,8 @@ RIDE_S = 0.01
 """How long what rides along waits for something to ride with."""
 LARGEST_BATCH = 512
 """Operations in one transaction at most: a bound on how long the first of them waits."""
+TRIES = 3
+"""How often a batch is tried that others, who write as well, keep from being done."""
 TURNS_AT_MOST = 3
 """So many turns of the loop a group waits for more, as long as each brings some."""
 
@@ -41,7 +41,7 @@ TURNS_AT_MOST = 3
 class Transaction:
     """What an operation works with: the connection inside BEGIN … COMMIT, and the moment it began."""
 
-    connection: sqlite3.Connection
+    connection: StoreConnection
     now_ms: int
     changed: set[int] = field(default_factory=set)
     """Users whose live sets must be worked out anew before COMMIT, and whose views are marked."""
@@ -54,6 +54,8 @@ class Transaction:
     views_marked: bool = False
     rung: bool = False
     """Whether devices may have to be rung by push."""
+    marked: set[int] = field(default_factory=set)
+    """Users of whom something waits for the broker now, 0 for what belongs to nobody."""
 
     @property
     def news(self) -> Committed:
@@ -88,7 +90,7 @@ class Writer:
 
     def __init__(
         self,
-        path: Path,
+        engine: Engine,
         *,
         now_ms: Callable[[], int],
         before_commit: Callable[[Transaction], None],
@@ -96,7 +98,7 @@ class Writer:
     ) -> None:
         import asyncio  # noqa: PLC0415 - commands take Transaction from here, and have no loop
 
-        self._path = path
+        self._engine = engine
         self._now_ms = now_ms
         self._before_commit = before_commit
         self._committed = committed
@@ -106,7 +108,7 @@ class Writer:
         self._turns = self._counted = 0
         self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Any = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -154,7 +156,7 @@ class Writer:
 
     def _queue(self, job: Job) -> None:
         if self._closed:
-            job.future.set_exception(StoreUnavailableError(f"{self._path}: closed"))
+            job.future.set_exception(StoreUnavailableError(f"{self._engine.place}: closed"))
             return
         if not self._gathered:
             self._turns = self._counted = 0
@@ -205,47 +207,57 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
 
-    def _write(self, batch: list[Job]) -> None:
+    def _write(self, batch: list[Job], tries: int = TRIES) -> None:
         """Commit a batch; if one operation spoils it, each is tried again on its own."""
         try:
-            results, news = self._commit(batch)
+            results, transaction = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever awaits the future
-            of_the_file = isinstance(error, sqlite3.Error) and database.concerns_file(error)
-            if of_the_file:
+            of_the_database = self._engine.concerns_database(error)
+            if of_the_database:
                 self._reopen_later()
-            if len(batch) > 1 and not of_the_file:
+            elif tries > 1 and self._engine.again(error):
+                self._write(batch, tries - 1)
+                return
+            elif len(batch) > 1:
                 for job in batch:
                     self._write([job])
                 return
-            if isinstance(error, sqlite3.Error):
-                error = database.translate(error, self._path)
+            error = self._engine.translate(error) or error
             self._deliver([(job.future, None, error) for job in batch], Committed())
             return
-        self._deliver([(job.future, result, None) for job, result in zip(batch, results, strict=True)], news)
+        outcomes = [(job.future, result, None) for job, result in zip(batch, results, strict=True)]
+        self._deliver(outcomes, transaction.news)
+        try:
+            self._engine.announce(self._connection, transaction)
+        except Exception as error:  # noqa: BLE001 - it is kept; whoever was not told looks by itself
+            if self._engine.concerns_database(error):
+                self._reopen_later()
 
-    def _commit(self, batch: list[Job]) -> tuple[list[Any], Committed]:
+    def _commit(self, batch: list[Job]) -> tuple[list[Any], Transaction]:
+        engine = self._engine
         if self._connection is None:
-            self._connection = database.connect(self._path)
+            self._connection = engine.connect()
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        engine.begin(connection)
         try:
             transaction = Transaction(connection, self._now_ms(), rung=any(job.rings for job in batch))
             results = _perform(transaction, batch)
             self._before_commit(transaction)
-            connection.execute("COMMIT")
+            engine.commit(connection)
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            engine.rollback(connection)
             raise
-        return results, transaction.news
+        return results, transaction
 
     def _reopen_later(self) -> None:
-        """A fresh connection recovers by itself from read-only, full or replaced files."""
+        """A fresh connection recovers by itself."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _deliver(self, outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]], news: Committed) -> None:
+    def _deliver(
+        self, outcomes: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]], news: Committed
+    ) -> None:
         def resolve() -> None:
             self._committed(news)
             for future, result, error in outcomes:

@@ -87,8 +87,6 @@ CREATE TABLE message (
     header     bytea    NOT NULL,
     message_id text COLLATE "C" NOT NULL,
     digest     bytea    NOT NULL,
-    copy       bytea GENERATED ALWAYS AS             -- what copies of one mail have in common, however long it is
-        (CASE WHEN message_id <> '' THEN substr(sha256(decode(md5(message_id), 'hex') || digest), 1, 16) END) STORED,
     sender     text,
     recipient  text,
     peer       text,
@@ -101,8 +99,7 @@ CREATE TABLE message (
 
 CREATE INDEX message_unseen ON message (user_id, number) WHERE seen = 0;
 CREATE INDEX message_live ON message (user_id, number) WHERE live = 1;
-CREATE INDEX message_copy ON message (user_id, copy) WHERE copy IS NOT NULL;
-CREATE INDEX message_named ON message (user_id, md5(message_id)) WHERE message_id <> '';
+CREATE INDEX message_copy ON message (user_id, substr(message_id, 1, 200)) WHERE message_id <> ''; -- an entry has a bound
 CREATE INDEX message_body ON message (body_id) WHERE body_id IS NOT NULL;
 CREATE INDEX message_waits ON message (shard, seq) WHERE waits <> 0;
 CREATE INDEX message_done ON message (number) WHERE live = 0 AND held = 0 AND body_id IS NULL;
