@@ -34,6 +34,7 @@ def backup(
 ) -> None:
     """Save users, logins, mail and what waits in one file, while all runs."""
     settings = opening.existing(context, config)
+    opening.require_file(settings, "save the database with pg_dump, and the directory of login files beside it")
     chosen = loading.find(options.chosen(context, config)) if configuration else None
     if configuration and chosen is None:
         raise BackupError("there is no configuration file that could be saved: all is default, or set by variables")

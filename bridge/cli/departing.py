@@ -36,15 +36,22 @@ class Departed:
 def clear(settings: Settings, name: str, user_id: int) -> Departed:
     """Clear what a user left beside the rows; raises store errors or OSError."""
     with opening.acting(settings):
-        cleared = leftovers.clear_spool(settings.database, settings.spool_dir)
+        cleared = _clear_spool(settings)
         if cleared.files:
             with opening.changing(settings) as transaction:
                 messages.forget_discarded(transaction, cleared.files)
         journals = leftovers.clear_journals(settings.state_dir / "watch", name)
         waiting = _cleared_on_broker(settings, user_id)
-        leftovers.empty_log(settings.database)
+        if not settings.store.url:
+            leftovers.empty_log(settings.database)
         copies = leftovers.copies(settings.state_dir)
     return Departed(len(cleared.files), cleared.staying, journals, waiting, tuple(str(path) for path in copies))
+
+
+def _clear_spool(settings: Settings) -> leftovers.Cleared:
+    if settings.store.url:  # all of it is in the database
+        return leftovers.Cleared(frozenset(), 0)
+    return leftovers.clear_spool(settings.database, settings.spool_dir)
 
 
 def described(name: str, removed: Belongings, departed: Departed) -> list[str]:
@@ -65,7 +72,7 @@ def _cleared_on_broker(settings: Settings, user_id: int) -> int:
     """Wait a little for the broker; how many topics still wait for it."""
     give_up_at = time.monotonic() + CLEARED_WITHIN_S
     while True:
-        with offline.reading(settings.database) as connection:
+        with offline.reading(settings.place) as connection:
             waiting = backlog.waiting_of(connection, user_id)
         running = runfile.read(settings.run_dir, runfile.BRIDGE).get("connected")
         if not waiting or not running or time.monotonic() > give_up_at:

@@ -36,6 +36,7 @@ def export(
 
     There are user.json, messages.jsonl with a header in each line, and each mail that is kept as mail/ID.eml.
     """
+    opening.require_file(opening.existing(context, config), "ask for a mail with: postbell read USER ID")
     with opening.reading(context, config) as (settings, connection):
         listings = pairing.list_devices(connection, user)
     known = whereabouts.known(listings, devices.noted_visits(settings), now_ms=opening.now_ms())

@@ -48,7 +48,8 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "copies": [],
     }
     if not missing:
-        facts["copies"] = [{"file": str(copy.path), "schema": copy.schema} for copy in copies.listed(settings.database)]
+        there = () if settings.store.url else copies.listed(settings.database)
+        facts["copies"] = [{"file": str(copy.path), "schema": copy.schema} for copy in there]
         try:
             facts |= _count(settings, check=not running)  # a running bridge has looked already
             facts["mailboxes"] = following.told(settings, facts["mailboxes"], running=running)
@@ -108,7 +109,7 @@ def _may_look(run_dir: Path) -> bool:
 
 
 def _count(settings: Settings, *, check: bool) -> dict[str, Any]:
-    with offline.reading(settings.database, check=check) as connection:
+    with offline.reading(settings.place, check=check) as connection:
         return {
             "outbox": backlog.waiting(connection),
             "live": amounts.live_messages(connection),

@@ -67,7 +67,7 @@ def recipe(settings: Settings, answers: Answers, *, account: str) -> Recipe:
     """What makes the mail server hand over copies for all users that there are; raises ConfigurationError."""
 
     def addresses() -> list[str]:
-        with offline.reading(settings.database) as connection:
+        with offline.reading(settings.place) as connection:
             return people.all_addresses(connection)
 
     site = setup.site_of(settings, accounts.in_the_name_of(account, addresses))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from bridge.cli import output
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping, Sequence
 
     from bridge.config.settings import Settings
     from bridge.mailbox.account import Watched
+    from bridge.store.engine import StoreConnection
 
 CONNECTED = frozenset({"following", "polling", "called"})
 ASK_S = 2.0
@@ -21,7 +21,7 @@ MOST_LINES = 10
 """Of more folders only those are listed that are in trouble."""
 
 
-def watched(connection: sqlite3.Connection) -> list[Watched]:
+def watched(connection: StoreConnection) -> list[Watched]:
     """All folders that are followed."""
     if connection.execute("SELECT 1 FROM mailbox LIMIT 1").fetchone() is None:
         return []

@@ -28,12 +28,12 @@ KEY_FILE, KEY_BYTES = "local.key", 32
 
 def may_log_in(settings: Settings) -> bool:
     """Whether this process may give itself a login: the database is there, and it may write it."""
-    return os.access(settings.database, os.W_OK)
+    return not settings.store.url and os.access(settings.database, os.W_OK)
 
 
 def admitted(settings: Settings, user: str, device: str) -> str:
     """The password of a device, which the broker knows from now on; raises PeopleError when there is no such device."""
-    with offline.reading(settings.database) as connection:
+    with offline.reading(settings.place) as connection:
         pairing.require_device(connection, user, device)
     username = pairing.username(user, device)
     password = derived(key(settings.state_dir / KEY_FILE), username)

@@ -16,11 +16,11 @@ from bridge.cli import options, ownership
 from bridge.errors import ConfigurationError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
     from bridge.config.settings import Settings
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 LOOK_S = 2.0
@@ -50,7 +50,7 @@ def file_of(context: typer.Context, config: Path | None) -> Path | None:
 def existing(context: typer.Context, config: Path | None) -> Settings:
     """The configuration for a command that needs a store to be there; raises NoStoreError, or ConfigurationError."""
     settings = options.settings(context, config)
-    problem = _problem(settings)
+    problem = "" if settings.store.url else _problem(settings)  # whoever connects to a database is told
     if problem:
         from bridge.config import loading  # noqa: PLC0415
 
@@ -60,12 +60,12 @@ def existing(context: typer.Context, config: Path | None) -> Settings:
 
 
 @contextmanager
-def reading(context: typer.Context, config: Path | None) -> Iterator[tuple[Settings, sqlite3.Connection]]:
+def reading(context: typer.Context, config: Path | None) -> Iterator[tuple[Settings, StoreConnection]]:
     """The configuration, and a connection that only reads. Raises NoStoreError, ConfigurationError, store errors."""
     from bridge.store import offline  # noqa: PLC0415
 
     settings = existing(context, config)
-    with acting(settings), offline.reading(settings.database) as connection:
+    with acting(settings), offline.reading(settings.place) as connection:
         yield settings, connection
 
 
@@ -83,7 +83,7 @@ def changing(settings: Settings) -> Iterator[Transaction]:
     with acting(settings):
         _make_newest(settings)
         with offline.transaction(
-            settings.database, now_ms=now_ms(), count=settings.retain.count, days=settings.retain.days
+            settings.place, now_ms=now_ms(), count=settings.retain.count, days=settings.retain.days
         ) as transaction:
             yield transaction
         if runfile.running(settings.run_dir, runfile.BRIDGE):
@@ -108,6 +108,12 @@ def acting(settings: Settings) -> Iterator[None]:
             ) from error
 
 
+def require_file(settings: Settings, instead: str) -> None:
+    """Raises ConfigurationError, with what to do instead, where the store is no file of ours."""
+    if settings.store.url:
+        raise ConfigurationError(f"store.url: this is for a store that is a file in state_dir; {instead}")
+
+
 BEGIN = "mend the path, or begin there with: postbell serve, or: postbell user add NAME --address ADDR"
 
 
@@ -115,6 +121,8 @@ def _make_newest(settings: Settings) -> None:
     from bridge.daemon import runfile  # noqa: PLC0415
     from bridge.store import database, turn  # noqa: PLC0415
 
+    if settings.store.url:
+        return
     done = database.schema(settings.database)
     if not done or done == database.newest_schema():
         return

@@ -61,6 +61,7 @@ def restore(
 
 
 def _restore(settings: Settings, stream: BufferedReader, *, force: bool) -> tuple[dict[str, object], str]:
+    opening.require_file(settings, "bring the database back with pg_restore")
     with runfile.only_one(settings.run_dir, runfile.BRIDGE), runfile.only_one(settings.run_dir, runfile.BROKER):
         _refuse(settings, force=force)
         state, fresh = state_of(settings), settings.state_dir / UNFINISHED

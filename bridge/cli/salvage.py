@@ -12,6 +12,7 @@ from bridge.store import salvage as store_salvage
 def salvage(context: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """Save what can be read of a damaged database into a new one; the old file is kept."""
     settings = opening.existing(context, config)
+    opening.require_file(settings, "PostgreSQL has means of its own")
     ownership.become(settings.state_dir)
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
         saved = store_salvage.salvage(settings.database)

@@ -117,11 +117,11 @@ def _outside(settings: Settings, *, reload: bool) -> Outside:
     from bridge.daemon.outside import Outside  # noqa: PLC0415
 
     async def revision() -> int:
-        with offline.reading(settings.database) as connection:
+        with offline.reading(settings.place) as connection:
             return logins.revision(connection)
 
     async def listed() -> list[MqttLogin]:
-        with offline.reading(settings.database) as connection:
+        with offline.reading(settings.place) as connection:
             return logins.list_all(connection)
 
     async def admit(username: str, password: str, *, node: str) -> None:

@@ -32,7 +32,7 @@ def refresh(settings: Settings, *, config: Path | None) -> None:
 
     Never raises: the change itself is made.
     """
-    with opening.acting(settings), offline.reading(settings.database) as connection:
+    with opening.acting(settings), offline.reading(settings.place) as connection:
         addresses = people.all_addresses(connection)
         site = replace(setup.site_of(settings, ()), addresses=tuple(addresses))
         for server, directory in marked(settings.state_dir / MARKS):

@@ -38,6 +38,7 @@ KINDS: Final = {
     "true or false": "without quotes",
     "URL": '`"https://host"`, `"https://host:port"`, `"http://…"`; `""` is none',
     "URL of a broker": '`"mqtt://host:port"`, `"mqtts://…"`, `"ws://…"`, `"wss://…"` without a login; `""` is none',
+    "URL of a database": '`"postgresql://user@host/database"` as libpq knows it, without a password; `""` is none',
     "whole number": "as `100`",
     "workers": '`"auto"`, or a number as `2`',
 }

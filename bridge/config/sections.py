@@ -16,6 +16,7 @@ from bridge.config.section import Section, SharedSection, key
 from bridge.config.values import (
     ADDRESS,
     CONTACT,
+    DATABASE_URL,
     FILE,
     HOSTS,
     LISTEN,
@@ -171,6 +172,17 @@ class Mqtt(Section):
     )
     keepalive: int = key(WHOLE, 60, "After so many seconds of silence the connection is tried.", ge=5, le=65535)
     window: int = key(WHOLE, 256, "How many publishes may wait for their PUBACK.", ge=1, le=10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptIn(Section):
+    """What users and mail are kept in."""
+
+    url: str = key(
+        DATABASE_URL,
+        "",
+        'A database of PostgreSQL, 15 or newer; `""` for a file of SQLite in `state_dir`. It needs another broker.',
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

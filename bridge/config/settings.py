@@ -14,6 +14,7 @@ from bridge.config.sections import (
     HomeAssistant,
     Http,
     Imap,
+    KeptIn,
     Lmtp,
     Log,
     Mqtt,
@@ -60,6 +61,7 @@ class Settings(Section):
     spam: Spam = part("spam", Spam)
     broker: Broker = part("broker", Broker)
     mqtt: Mqtt = part("mqtt", Mqtt)
+    store: KeptIn = part("store", KeptIn)
     retain: Retain = part("retain", Retain)
     body: Body = part("body", Body)
     http: Http = part("http", Http)
@@ -91,8 +93,13 @@ class Settings(Section):
 
     @property
     def database(self) -> Path:
-        """The store's file."""
+        """The store's file, where it is one."""
         return self.state_dir / "postbell.db"
+
+    @property
+    def place(self) -> Path | str:
+        """What the store is kept in: its file, or the URL of its database."""
+        return self.store.url or self.database
 
     @property
     def spool_dir(self) -> Path:

@@ -28,6 +28,7 @@ def clashes(settings: Settings) -> Iterator[Clash]:
     """All of them."""
     yield from _without_broker(settings)
     yield from _logins_for_nobody(settings)
+    yield from _broker_without_logins(settings)
     yield from _half_a_certificate("smtp", settings.smtp)
     yield from _half_a_certificate("http", settings.http)
     yield from _relayed_to_a_websocket(settings)
@@ -55,6 +56,15 @@ def _logins_for_nobody(settings: Settings) -> Iterator[Clash]:
         cure = "set broker.embedded = false and mqtt.url, or leave the key out"
         others = frozenset({("broker", "embedded"), ("mqtt", "url")})
         yield Clash(("mqtt", "logins_for"), others, "the broker that comes with Postbell needs no login files", cure)
+
+
+def _broker_without_logins(settings: Settings) -> Iterator[Clash]:
+    """The embedded broker reads its logins in the file of the store, and there is none."""
+    if settings.store.url and settings.broker.embedded:
+        cure = "set broker.embedded = false, mqtt.url and mqtt.logins_for, or leave the key out"
+        others = frozenset({("broker", "embedded"), ("mqtt", "url")})
+        problem = "the broker that comes with Postbell keeps to a store that is a file"
+        yield Clash(("store", "url"), others, problem, cure)
 
 
 def _relayed_to_a_websocket(settings: Settings) -> Iterator[Clash]:

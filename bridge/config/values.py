@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
+from urllib.parse import parse_qs, urlsplit
 
 from bridge.config import meant
 from bridge.config.endpoints import (
@@ -73,6 +74,21 @@ def _web_url(value: object) -> WebUrl | None:
     if isinstance(value, WebUrl):
         return value
     return _as("a URL", WebUrl.parse, value) if _said(value) else None
+
+
+def _database_url(value: object) -> str:
+    text = _text(value).strip()
+    if not text:
+        return ""
+    cure = "write postgresql://user@host/database, or postgresql:///database?host=/run/postgresql"
+    parts = urlsplit(text)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ValueError(f"not the URL of a database; {cure}")
+    if len(parts.path) < 2:
+        raise ValueError(f"it names no database; {cure}")
+    if ":" in parts.netloc.rpartition("@")[0] or "password" in parse_qs(parts.query):
+        raise ValueError("no password belongs here; write it into a file, and its name behind: ?passfile=/path")
+    return text
 
 
 def _network(value: object) -> Network:
@@ -188,6 +204,7 @@ LogFormat = Literal["auto", "console", "json"]
 LISTEN: Final = Kind("address or socket", _listen)
 ADDRESS: Final = Kind("address", _address)
 URL: Final = Kind("URL of a broker", _url)
+DATABASE_URL: Final = Kind("URL of a database", _database_url)
 PUBLIC_URL: Final = Kind("URL", _web_url)
 MODE: Final = Kind("mode", _mode)
 OWNER: Final = Kind("owner", _owner)

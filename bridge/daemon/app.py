@@ -37,6 +37,7 @@ from bridge.daemon.presence import Presence
 from bridge.daemon.pushing import Pushing
 from bridge.daemon.reload import Reload
 from bridge.daemon.service import Service
+from bridge.daemon.uploading import Uploading
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.metrics.sys_topics import Figures
@@ -59,7 +60,9 @@ if TYPE_CHECKING:
     from bridge.config.judging import Judgement
     from bridge.config.settings import Settings
     from bridge.ingress import HandedSockets
+    from bridge.intake import Keeper
     from bridge.kept import Committed
+    from bridge.store.uploads import Uploads
 
 SESSIONS = "sessions.db"
 """The embedded broker's own file in the state directory."""
@@ -92,16 +95,18 @@ class Bridge:
         given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
         self.tally = Tally(monotonic=time.monotonic)
-        self.store = Store(settings.database, now_ms=wall_ms, retention=given.retention, changed=self._committed)
+        self.store = Store(settings.place, now_ms=wall_ms, retention=given.retention, changed=self._committed)
         self.mailbox = Mailbox(self.store, given.terms)
         self.spool = Spool(settings.spool_dir)
+        self.uploads = self._make_uploads()
         self.outbox_rows = OutboxRows(self.store, days=given.retention.days, now_ms=wall_ms)
         self.outbox = self._make_outbox()
         self.notification_rows = NotificationRows(self.store, days=given.retention.days, now_ms=wall_ms)
         self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
         self.delivery = self._make_delivery(given)
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
-        self.directory = DirectoryCache(store=self.store, place=settings.database.parent, changed=self._people_changed)
+        watched = None if settings.store.url else settings.state_dir
+        self.directory = DirectoryCache(store=self.store, place=watched, changed=self._people_changed)
         self.announcing = self._make_announcing()
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
@@ -226,13 +231,27 @@ class Bridge:
 
     def _make_intake(self, given: Adjustable) -> Intake:
         return Intake(
-            store=self.mailbox,
+            store=self._whole(self.mailbox),
             directory=self.directory,
             discard=self.spool.discard,
             beliefs=given.beliefs,
             full=lambda: self.lifetimes.full,
             tally=self.tally,
         )
+
+    def _make_uploads(self) -> Uploads | None:
+        """What takes large bodies into the database, where the store is one."""
+        if not self.settings.store.url:
+            return None
+        from bridge.store.uploads import Uploads  # noqa: PLC0415 - psycopg, for those who have such a store
+
+        return Uploads(self.settings.store.url, read=self.spool.read, now_ms=wall_ms)
+
+    def _whole(self, keeper: Keeper) -> Keeper:
+        """A keeper of mail of any size."""
+        if self.uploads is None:
+            return keeper
+        return Uploading(keeper, uploads=self.uploads, discard=self.spool.discard)
 
     def _make_crew(self) -> Crew | None:
         """The processes that converse and read mail, where such are wanted."""
@@ -262,7 +281,9 @@ class Bridge:
     def _make_mailboxes(self) -> Mailboxes:
         return Mailboxes(
             store=self.store,
-            taking=Fetched(store=self.store, mailbox=self.mailbox, spool=self.spool, intake=self.intake),
+            taking=Fetched(
+                store=self.store, mailbox=self.mailbox, spool=self.spool, intake=self.intake, whole=self._whole
+            ),
             options=lambda: MailboxOptions(self.settings.imap, self.settings.smtp.max_size),
         )
 

@@ -30,12 +30,14 @@ KEPT = 4096
 
 
 class DirectoryCache:
-    """Looks people up, and keeps some in mind; calls `changed` after each change. The store is a file of `place`.
+    """Looks people up, and keeps some in mind; calls `changed` after each change.
+
+    The store is a file of `place`, or none.
 
     A change of anybody has all forgotten: that costs as many look-ups as mail and requests come, and no more.
     """
 
-    def __init__(self, *, store: Store, place: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, *, store: Store, place: Path | None, changed: Callable[[], None]) -> None:
         self._store = store
         self._place = place
         self._changed = changed
@@ -89,16 +91,23 @@ class DirectoryCache:
 
     async def run(self) -> None:
         """Look until cancelled: after each commit, and now and then."""
+        if self._place is None:  # nobody tells of what others commit
+            while True:
+                await self._look()
+                await asyncio.sleep(LOOK_S)
         written = asyncio.Event()
         with closing(CommitWatch(self._place, told=written.set)) as commits:
             while True:
-                try:
-                    await self.look()
-                except StoreUnavailableError as error:
-                    self._log.warning("directory_waits_for_store", reason=str(error))
+                await self._look()
                 await asyncio.sleep(LOOK_S)
                 written.clear()
                 if enough_s := commits.arm_s():
                     with suppress(TimeoutError):
                         async with asyncio.timeout(enough_s):
                             await written.wait()
+
+    async def _look(self) -> None:
+        try:
+            await self.look()
+        except StoreUnavailableError as error:
+            self._log.warning("directory_waits_for_store", reason=str(error))

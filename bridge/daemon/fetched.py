@@ -9,9 +9,9 @@ from bridge.model import Envelope, Recipient
 from bridge.store.followed import FetchedMail
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
-    from bridge.intake import Intake
+    from bridge.intake import Intake, Keeper
     from bridge.mailbox.account import Watched
     from bridge.spool import Spool
     from bridge.store.adapters import Mailbox
@@ -21,13 +21,22 @@ PROTOCOL = "IMAP"
 
 
 class Fetched:
-    """Takes mails that followers fetch."""
+    """Takes mails that followers fetch. `whole` makes of a keeper one of mail of any size."""
 
-    def __init__(self, *, store: Store, mailbox: Mailbox, spool: Spool, intake: Intake) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        mailbox: Mailbox,
+        spool: Spool,
+        intake: Intake,
+        whole: Callable[[Keeper], Keeper] = lambda keeper: keeper,
+    ) -> None:
         self._store = store
         self._mailbox = mailbox
         self._spool = spool
         self._intake = intake
+        self._whole = whole
 
     async def __call__(self, watched: Watched, *, validity: int, uid: int, pieces: AsyncIterator[bytes]) -> bool:
         """Keep a mail once; False when it is never to be asked for again. Raises StoreUnavailableError."""
@@ -42,7 +51,7 @@ class Fetched:
             )
             recipient = Recipient(account.login, account.user_id, account.user)
             envelope = Envelope("", (recipient,), body, PROTOCOL, account.host)
-            [reply] = await self._intake.into(keeper).accept(envelope)
+            [reply] = await self._intake.into(self._whole(keeper)).accept(envelope)
         except BaseException:
             message.discard()
             raise

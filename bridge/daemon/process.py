@@ -23,7 +23,7 @@ from bridge.daemon.notify import Supervisor
 from bridge.ingress import HandedSockets
 from bridge.publish.backoff import Backoff
 from bridge.publish.ending import end
-from bridge.store import backlog, database, live, messages
+from bridge.store import backlog, database, engine, live, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +86,9 @@ def _stop(work: asyncio.Task[None], supervisor: Supervisor) -> None:
 
 def _make_newest(settings: Settings) -> None:
     """Have a sound database of the newest schema; raises store errors."""
+    if settings.store.url:
+        engine.of(settings.place).prepare()
+        return
     migration = database.prepare(settings.database, check=True, now_ms=wall_ms)
     if migration is not None:
         structlog.get_logger().warning(
@@ -113,6 +116,8 @@ async def run(bridge: Bridge) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bridge.store.close)
         stack.callback(bridge.spool.close)
+        if bridge.uploads is not None:
+            stack.push_async_callback(bridge.uploads.close)
         stack.push_async_callback(bridge.posting.close)
         await bridge.spool.sweep(await bridge.store.read(messages.spooled_files))
         await bridge.store.write(live.take_up, bridge.store.retention)
@@ -166,6 +171,8 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
             return await _reconcile(bridge, dry_run=dry_run)
         finally:
             await bridge.store.close()
+            if bridge.uploads is not None:
+                await bridge.uploads.close()
             bridge.spool.close()
 
 

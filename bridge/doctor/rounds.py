@@ -183,7 +183,7 @@ class Round:
         return store.judge(seen, closed=self._closed)
 
     def _clock(self) -> list[Finding]:
-        return clock.judge(clock_look.look(self._settings.database, now_ms=self._now_ms(), closed=self._closed))
+        return clock.judge(clock_look.look(self._settings.place, now_ms=self._now_ms(), closed=self._closed))
 
     def _mta(self) -> list[Finding]:
         if self._closed:

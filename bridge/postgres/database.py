@@ -28,8 +28,10 @@ def migrations() -> list[str]:
     return [script.read_text(encoding="utf-8") for script in sorted(MIGRATIONS.glob("*.sql"))]
 
 
-def prepare(url: str) -> tuple[int, int]:
+def prepare(url: str, *, only_new: bool = False) -> tuple[int, int]:
     """Make or migrate the schema where that is needed; from which to which. Writes nothing when it is the newest.
+
+    With `only_new` one that is there stays as it is.
 
     Raises StoreUnavailableError, and StoreCorruptError for a database of a newer Postbell; then it is as it was.
     """
@@ -37,7 +39,7 @@ def prepare(url: str) -> tuple[int, int]:
     try:
         steps = migrations()
         done = _version(connection)
-        if done == len(steps):
+        if done == len(steps) or (done and only_new):
             return done, done
         _require_fit(connection)
         connection.begin()
@@ -70,6 +72,27 @@ def require_newest(connection: PostgresConnection, url: str) -> None:
         what = f"of an older Postbell (schema {done}, now {newest})" if done else "empty"
         where = connecting.shown(url)
         raise StoreUnavailableError(f"{where}: this database is {what}; the bridge makes it newer when it starts")
+
+
+def schema(connection: PostgresConnection) -> int:
+    """The schema that is there; 0 for none. Raises StoreCorruptError for a newer one, StoreUnavailableError."""
+    try:
+        return _version(connection)
+    except psycopg.Error as error:
+        raise StoreUnavailableError(str(error)) from error
+
+
+def refusal(connection: PostgresConnection) -> str:
+    """Why nothing can be written, by a transaction that is taken back; empty where it can."""
+    try:
+        connection.begin()
+        try:
+            connection.execute("INSERT INTO upload VALUES ('', 0)")
+        finally:
+            connection.rollback()
+    except psycopg.Error as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 def _version(connection: PostgresConnection) -> int:

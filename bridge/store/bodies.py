@@ -24,7 +24,7 @@ OLDEST = (
     "SELECT m.number, b.body_id, b.size FROM message m JOIN body b USING (body_id) WHERE m.user_id = ?"
     " ORDER BY m.number LIMIT ?"
 )
-STORED = "SELECT bytes FROM stored"
+STORED = "SELECT sum(bytes) FROM stored"
 OLD_HEADERS = """
 SELECT m.user_id, m.number, m.waits & 1, u.name FROM message m INDEXED BY message_done CROSS JOIN user u USING (user_id)
 WHERE m.number < ? AND m.live = 0 AND m.held = 0 AND m.body_id IS NULL LIMIT ?

@@ -44,7 +44,7 @@ GROUP BY m.user_id, m.message_id, m.digest
 OLDEST = """
 SELECT number FROM message INDEXED BY message_live WHERE user_id = ?1 AND live = 1 AND number < ?2
 UNION SELECT * FROM (SELECT number FROM message INDEXED BY message_live WHERE user_id = ?1 AND live = 1
-    ORDER BY number LIMIT ?3) AS first
+    ORDER BY number LIMIT ?3) AS w
 ORDER BY number
 """
 RANG = "SELECT user_id, at_ms FROM ring WHERE user_id IN (SELECT value FROM json_each(?))"

@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from bridge.errors import ConfigurationError
 from bridge.store import database
 
 if TYPE_CHECKING:
@@ -52,8 +53,11 @@ class Engine(Protocol):
     place: str
     """For people: where it is."""
 
-    def prepare(self) -> None:
-        """Have the newest schema there; raises store errors."""
+    def prepare(self, *, for_command: bool = False) -> None:
+        """Have the newest schema there; raises store errors.
+
+        A command makes a database that several bridges use, and leaves it to them to make it newer.
+        """
 
     def connect(self, *, reading: bool = False) -> Any:
         """A connection for use by one thread; one for `reading` never writes."""
@@ -93,8 +97,9 @@ class SqliteEngine:
         self._path = path
         self.place = str(path)
 
-    def prepare(self) -> None:
+    def prepare(self, *, for_command: bool = False) -> None:
         """Create or migrate the file; raises StoreCorruptError or StoreUnavailableError."""
+        del for_command
         database.prepare(self._path)
 
     def connect(self, *, reading: bool = False) -> sqlite3.Connection:
@@ -105,7 +110,7 @@ class SqliteEngine:
         return connection
 
     def require_newest(self, connection: sqlite3.Connection) -> None:
-        """Raises StoreUnavailableError for an older one, StoreCorruptError for a newer one or another program's file."""
+        """Raises StoreUnavailableError for an older one, StoreCorruptError for a newer or another program's file."""
         database.require_newest(connection, self._path)
 
     def begin(self, connection: sqlite3.Connection) -> None:
@@ -146,6 +151,11 @@ def of(place: Path | str) -> Engine:
     """The engine for a place: the path of a file, or the URL of a database."""
     if isinstance(place, Path):
         return SqliteEngine(place)
-    from bridge.store.postgres import PostgresEngine  # noqa: PLC0415 - psycopg, for those who have such a store
-
+    try:
+        from bridge.store.postgres import PostgresEngine  # noqa: PLC0415 - for those who have such a store
+    except ImportError as error:
+        raise ConfigurationError(
+            f"store.url: psycopg, which speaks to PostgreSQL, cannot be used ({error}); install it beside Postbell, as "
+            "with: pip install 'postbell[postgresql]', and libpq (Debian: libpq5)"
+        ) from error
     return PostgresEngine(place)

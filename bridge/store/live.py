@@ -32,7 +32,7 @@ CROSSED = """
 SELECT user_id FROM user WHERE user_id > ? AND user_id <= ? AND EXISTS
     (SELECT 1 FROM message WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)
 """
-LAST_OF = "SELECT max(user_id) FROM (SELECT user_id FROM user WHERE user_id > ? ORDER BY user_id LIMIT ?) AS some"
+LAST_OF = "SELECT max(user_id) FROM (SELECT user_id FROM user WHERE user_id > ? ORDER BY user_id LIMIT ?) AS w"
 LAST_USER = 2**63 - 1
 TERMS = "SELECT count, days, horizon FROM live_terms"
 _NOTE_TERMS = (

@@ -30,9 +30,9 @@ def keep(
     The result is for each mail one Kept per user in the order of first appearance; a user who was removed after RCPT
     is left out. What is on disk for one message after COMMIT says `bridge/box/keeping.py`, which decides all of it.
     """
-    loaded = boxes.load(transaction, mails, retention)
+    loaded = transaction.form(boxes.load)(transaction, mails, retention)
     writes = keeping.keep(mails, loaded, now_ms=transaction.now_ms, terms=terms, retention=retention)
-    boxes.write(transaction, loaded, writes)
+    transaction.form(boxes.write)(transaction, loaded, writes)
     return writes.kept
 
 

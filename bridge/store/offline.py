@@ -29,11 +29,12 @@ def transaction(place: Path | str, *, now_ms: int, count: int, days: float) -> I
 
     its = engine.of(place)
     with _turn(place):
-        its.prepare()
+        its.prepare(for_command=True)
     with _connected(place, its) as connection:
+        its.require_newest(connection)
         its.begin(connection)
         try:
-            work = Transaction(connection, now_ms)
+            work = Transaction(connection, now_ms, form=its.form)
             yield work
             retention = Retention(count, days)
             its.form(live.bring_up_to_date)(work, retention)

@@ -90,13 +90,28 @@ def take_messages(
     New ones in their order, and between them what was marked in the order of the marks, so that neither keeps the other
     waiting. Without `new` of the new ones only those that were marked again.
     """
-    marked = (row for row in connection.execute(MESSAGES, (limit,)).fetchall() if row[0] not in busy)
-    taken = []
-    for row in connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall():
-        taken += _new(row, busy, now_ms=now_ms, days=days)
-        taken += [_message(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
-    taken += [_message(row, now_ms=now_ms, days=days) for row in marked]
-    return taken[:limit]
+    marked = connection.execute(MESSAGES, (limit,)).fetchall()
+    fresh = connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall()
+    return taken(marked, fresh, limit=limit, now_ms=now_ms, busy=busy, days=days)
+
+
+def taken(
+    rows: Iterable[tuple[Any, ...]],
+    fresh: Iterable[tuple[Any, ...]],
+    *,
+    limit: int,
+    now_ms: int,
+    busy: Container[str],
+    days: float,
+) -> list[Publication]:
+    """What is to be published of rows of the outbox and of messages that wait in their own, one of each in turn."""
+    marked = (row for row in rows if row[0] not in busy)
+    found = []
+    for row in fresh:
+        found += _new(row, busy, now_ms=now_ms, days=days)
+        found += [_message(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
+    found += [_message(row, now_ms=now_ms, days=days) for row in marked]
+    return found[:limit]
 
 
 def _new(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:

@@ -8,6 +8,17 @@ import psycopg
 
 from bridge.postgres import connection as connecting
 from bridge.postgres import database
+from bridge.store import (
+    belongings,
+    bodies,
+    boxes,
+    grouped_boxes,
+    grouped_outbox,
+    live,
+    messages,
+    outbox,
+    parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +41,9 @@ class PostgresEngine:
         self._url = url
         self.place = connecting.shown(url)
 
-    def prepare(self) -> None:
+    def prepare(self, *, for_command: bool = False) -> None:
         """Make or migrate the schema; raises StoreUnavailableError or StoreCorruptError."""
-        database.prepare(self._url)
+        database.prepare(self._url, only_new=for_command)
 
     def connect(self, *, reading: bool = False) -> PostgresConnection:
         """A session; raises StoreUnavailableError."""
@@ -77,4 +88,19 @@ class PostgresEngine:
         return cast("C", FORMS.get(operation, operation))
 
 
-FORMS: dict[Callable[..., Any], Callable[..., Any]] = {}
+FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
+    boxes.load: grouped_boxes.load,
+    boxes.write: grouped_boxes.write,
+    live.bring_up_to_date: grouped_boxes.bring_up_to_date,
+    messages.body: parts.body,
+    messages.spooled_files: parts.no_files,
+    messages.discarded_files: parts.no_files,
+    belongings.messages: parts.messages_of,
+    bodies.clear: parts.clear,
+    outbox.take_messages: grouped_outbox.take_messages,
+    outbox.take_views: grouped_outbox.take_views,
+    outbox.settle: grouped_outbox.settle,
+    outbox.doubt: grouped_outbox.doubt,
+    outbox.first_and_highest: grouped_outbox.first_and_highest,
+    outbox.oldest_new_ms: grouped_outbox.oldest_new_ms,
+}

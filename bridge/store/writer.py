@@ -56,6 +56,8 @@ class Transaction:
     """Whether devices may have to be rung by push."""
     marked: set[int] = field(default_factory=set)
     """Users of whom something waits for the broker now, 0 for what belongs to nobody."""
+    form: Callable[[Any], Any] = lambda operation: operation
+    """An operation as it is done in this database."""
 
     @property
     def news(self) -> Committed:
@@ -240,7 +242,9 @@ class Writer:
         connection = self._connection
         engine.begin(connection)
         try:
-            transaction = Transaction(connection, self._now_ms(), rung=any(job.rings for job in batch))
+            transaction = Transaction(
+                connection, self._now_ms(), rung=any(job.rings for job in batch), form=engine.form
+            )
             results = _perform(transaction, batch)
             self._before_commit(transaction)
             engine.commit(connection)

@@ -56,3 +56,11 @@ def restricted(monkeypatch):
 
     monkeypatch.setattr(database, "connect", restrict)
     return pragmas
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """Where a store is kept: a file of SQLite's, and a database of PostgreSQL's."""
+    if request.param == "sqlite":
+        return tmp_path / "postbell.db"
+    return request.getfixturevalue("postgres")

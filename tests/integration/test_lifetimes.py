@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -15,15 +17,15 @@ ROOMY = Keeping(days=30, quota=10**9, total=10**9, headers_days=365)
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "postbell.db"
+def path(place):
+    return place
 
 
 def living(path, story, *, clock, keeping=ROOMY, count=100, most_messages=1000):
-    """Run a story with a store and its lifetimes; spool files lie beside the database."""
+    """Run a story with a store and its lifetimes; spool files lie beside a database that is a file."""
 
     async def run():
-        spool = Spool(path.parent)
+        spool = Spool(path.parent if isinstance(path, Path) else Path(tempfile.mkdtemp(prefix="postbell-test-")))
         async with storing(path, clock=clock, count=count) as store:
             lifetimes = Lifetimes(
                 store=store,
@@ -102,7 +104,8 @@ def test_who_has_too_many_messages_is_full_until_old_ones_are_gone(path):
     living(path, story, clock=clock, keeping=keeping, most_messages=3)
 
 
-def test_bodies_go_by_age_and_their_files_with_them(path):
+def test_bodies_go_by_age_and_their_files_with_them(tmp_path):
+    path = tmp_path / "postbell.db"
     alice, clock = add_user(path, "alice"), Clock()
     file = path.parent / "large.eml"
     file.write_bytes(b"x" * 5000)

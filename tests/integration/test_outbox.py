@@ -20,8 +20,8 @@ VIEWS = {"box", "last", "text", "unread"}
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "postbell.db"
+def path(place):
+    return place
 
 
 @pytest.fixture(autouse=True)

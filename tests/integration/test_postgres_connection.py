@@ -128,8 +128,8 @@ def test_a_warning_at_commit_is_no_yes(connected):
 
 def test_what_goes_with_a_body(connected):
     connected.execute('INSERT INTO "user" (name, views, created_ms, stored) VALUES (?, ?, ?, 3)', ("a", "x", 1))
-    connected.execute("INSERT INTO body (body_id, received_ms, size) VALUES (5, 1, 3)")
-    connected.execute("INSERT INTO body_part VALUES (5, 0, ?)", (b"abc",))
+    connected.execute("INSERT INTO body (body_id, received_ms, size, file) VALUES (5, 1, 3, 'x')")
+    connected.execute("INSERT INTO body_part VALUES ('x', 0, ?)", (b"abc",))
     connected.execute(
         "INSERT INTO message (user_id, number, size, header, message_id, digest, body_id) VALUES (1, 7, 3, ?, ?, ?, 5)",
         (b"x", "", b"d"),

@@ -141,8 +141,8 @@ def rung(path, story, *, devices=("phone",), hosts=None, options=None, work=True
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "postbell.db"
+def path(place):
+    return place
 
 
 @pytest.fixture(autouse=True)

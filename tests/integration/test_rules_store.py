@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import replace
 from itertools import chain
 
@@ -20,14 +19,14 @@ from bridge.rules.spam import SpamAction
 from bridge.store import offline, people
 from bridge.store import rules as stored
 from bridge.store.people import PeopleError
-from tests.support.stored import COUNT, DAYS, Clock, add_user, header, mail, to, told
+from tests.support.stored import COUNT, DAYS, Clock, add_user, header, mail, rows, to, told
 
 WINDOW_S = 600
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "postbell.db"
+def path(place):
+    return place
 
 
 def rule(path, user="alice", *, clear=False, **change):
@@ -138,10 +137,7 @@ def test_each_user_has_rules_of_their_own(path):
 def test_rules_that_cannot_be_read_hide_and_ring_until_they_are_cleared(path):
     async def story(s):
         rule(path, mute=("@example.net",))
-        connection = sqlite3.connect(path)
-        connection.execute('UPDATE rules SET document = \'{"zone": "Mars/Olympus"}\'')
-        connection.commit()
-        connection.close()
+        rows(path, "UPDATE rules SET document = ?", '{"zone": "Mars/Olympus"}')
         assert (await s.mail()).alert is Alert.UNRULED
         assert (await s.mail(flags=Flag.SUSPICIOUS)).alert is Alert.SPAM
         [(_, newest), _] = await s.store.recent(s.user_id, 2)

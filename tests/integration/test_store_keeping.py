@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import msgpack
 import pytest
 
@@ -11,20 +9,12 @@ from bridge.box.writes import Waits
 from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.store import desired, offline, people
-from tests.support.stored import COUNT, DAY_MS, DAYS, NOON_MS, Clock, add_user, header, mail, to, told
+from tests.support.stored import COUNT, DAY_MS, DAYS, NOON_MS, Clock, add_user, header, mail, rows, to, told
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "postbell.db"
-
-
-def rows(path, statement, *values):
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(statement, values).fetchall()
-    finally:
-        connection.close()
+def path(place):
+    return place
 
 
 def test_a_message_for_one_user_is_kept_with_body_marks_and_event(path):

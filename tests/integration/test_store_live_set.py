@@ -280,8 +280,8 @@ TestLiveSet.settings = settings(
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "postbell.db"
+def path(place):
+    return place
 
 
 async def keep(store, alice, many):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.box.box import Terms
 from bridge.box.live_set import Retention
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.rules.spam import SpamAction
-from bridge.store import amounts, backlog, database, live, messages, offline, people, registered
+from bridge.store import amounts, backlog, engine, live, messages, offline, people, registered
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from bridge.directory import User
     from bridge.kept import Committed, Kept
@@ -51,12 +52,22 @@ class Clock:
         self.now_ms += milliseconds
 
 
-def add_user(path: Path, name: str, *addresses: str, clock: Clock | None = None) -> int:
+def add_user(path: Path | str, name: str, *addresses: str, clock: Clock | None = None) -> int:
     """A user, added as the command line does it; their id."""
     with offline.transaction(path, now_ms=(clock or Clock()).now_ms, count=COUNT, days=DAYS) as transaction:
         people.add_user(transaction, name, addresses or (f"{name}@example.org",))
         row = transaction.connection.execute("SELECT user_id FROM user WHERE name = ?", (name,)).fetchone()
         return int(row[0])
+
+
+def rows(path: Path | str, statement: str, *values: object) -> list[Any]:
+    """What a statement gives, on a connection of its own; it may change something."""
+    if isinstance(path, Path):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+    with closing(engine.of(path).connect()) as connection:
+        cursor = connection.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
 
 
 class StoredDirectory:
@@ -85,7 +96,7 @@ class Stored(Store):
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         *,
         clock: Clock,
         retention: Retention,
@@ -129,7 +140,7 @@ class Stored(Store):
 
 @asynccontextmanager
 async def storing(
-    path: Path,
+    path: Path | str,
     *,
     clock: Clock | None = None,
     count: int = COUNT,
@@ -138,7 +149,7 @@ async def storing(
     spam: SpamAction = SpamAction.MARK,
 ) -> AsyncIterator[Stored]:
     """An open store on `path`, closed behind the block."""
-    database.prepare(path)
+    engine.of(path).prepare()
     store = Stored(path, clock=clock or Clock(), retention=Retention(count, days), changed=changed, spam=spam)
     try:
         yield store
@@ -146,7 +157,7 @@ async def storing(
         await store.close()
 
 
-def told(path: Path, story: Callable[[Stored], Awaitable[Any]], **options: Any) -> Any:
+def told(path: Path | str, story: Callable[[Stored], Awaitable[Any]], **options: Any) -> Any:
     """Run a story with a store of its own; what it returns."""
 
     async def run() -> Any:

@@ -11,6 +11,7 @@ MIB = 2**20
 LOG_BYTES = 256 * MIB
 """SQLite takes its log into the database at 4 MiB; only a reader that never ends lets it grow so far."""
 OF_STORE = (Check.OPENS, Check.SOUND, Check.SCHEMA, Check.WRITABLE, Check.LOG, Check.ROOM)
+OF_FILES = (Check.SOUND, Check.LOG, Check.ROOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class StoreSeen:
     free_bytes: int = 0
     bodies_bytes: int = 0
     body_total: int = 0
+    elsewhere: bool = False
+    """Whether it is a database of a server, which has the files."""
 
 
 def judge(store: StoreSeen, *, closed: bool) -> list[Finding]:
@@ -43,6 +46,9 @@ def judge(store: StoreSeen, *, closed: bool) -> list[Finding]:
     if store.missing or store.error or not store.ours:
         rest = [unknown(check, "the database cannot be opened") for check in OF_STORE[1:]]
         return [_unopened(store), *rest]
+    if store.elsewhere:
+        others = [unknown(check, "this is for the server of the database to tell") for check in OF_FILES]
+        return [fine(Check.OPENS), _schema(store), _writable(store), *others]
     return [fine(Check.OPENS), _sound(store), _schema(store), _writable(store), _log(store), _room(store)]
 
 
@@ -52,6 +58,12 @@ def _unopened(store: StoreSeen) -> Finding:
             Check.OPENS,
             f"there is no database {store.path}",
             "mend state_dir, or begin there: systemctl start postbell, or: postbell user add NAME --address ADDR",
+        )
+    if store.elsewhere:
+        return broken(
+            Check.OPENS,
+            f"the database cannot be opened: {store.error}",
+            "start PostgreSQL, or mend store.url; senders get 451 and keep their mail meanwhile",
         )
     if not store.error:
         return broken(

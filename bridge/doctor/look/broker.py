@@ -127,6 +127,6 @@ def _backlog(settings: Settings) -> Backlog:
 
 def _outbox(settings: Settings) -> tuple[int, int, int, int]:
     """How many topics wait, their first row, how often all were marked, and since when the oldest new one waits."""
-    with offline.reading(settings.database) as connection:
+    with offline.reading(settings.place) as connection:
         row = connection.execute("SELECT coalesce(min(seq), 0), coalesce(sum(generation), 0) FROM outbox").fetchone()
         return backlog.waiting(connection), *row, outbox.oldest_new_ms(connection) or 0

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from bridge.doctor.judge.clock import ClockSeen
 from bridge.doctor.look.store import newest_mail_ms
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 UNSYNCHRONISED: Final = 0x0040  # STA_UNSYNC, adjtimex(2)
 
@@ -29,9 +27,9 @@ class _Timex(ctypes.Structure):
     )
 
 
-def look(path: Path, *, now_ms: int, closed: bool) -> ClockSeen:
+def look(path: Path | str, *, now_ms: int, closed: bool) -> ClockSeen:
     """The facts, with the database at `path` as the file to compare with, unless it is closed to this process."""
-    files = [] if closed else [path, path.with_name(f"{path.name}-wal")]
+    files = [] if closed or not isinstance(path, Path) else [path, path.with_name(f"{path.name}-wal")]
     written = [_written_ms(each) for each in files]
     return ClockSeen(
         now_ms=now_ms,

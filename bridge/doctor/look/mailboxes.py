@@ -45,7 +45,7 @@ ASK_S: Final = 2.0
 
 def look(settings: Settings, *, runs_as: SystemUser | None) -> list[MailboxSeen]:
     """The facts of each mailbox. Raises store errors."""
-    with offline.reading(settings.database) as connection:
+    with offline.reading(settings.place) as connection:
         watched = mailboxes.watched(connection)
     by_account: dict[MailAccount, list[Watched]] = {}
     for each in watched:
@@ -56,7 +56,7 @@ def look(settings: Settings, *, runs_as: SystemUser | None) -> list[MailboxSeen]
 
 def events(settings: Settings, *, owner: str) -> MailEventsSeen:
     """What Dovecot has to have to say which mailbox changed. Raises store errors."""
-    with offline.reading(settings.database) as connection:
+    with offline.reading(settings.place) as connection:
         wanted = any(account.events for account in mailboxes.accounts(connection))
     box = settings.imap.events_dir or Path(dovecot_events.BOX)
     return MailEventsSeen(wanted, named("imap.events_dir", box), _left(settings, box, owner) if wanted else ())

@@ -46,7 +46,7 @@ def look(settings: Settings, *, owner: str, configuration: Path | None, now_s: f
     marked = servers(settings)
     if not marked:
         return []
-    with offline.reading(settings.database) as connection:
+    with offline.reading(settings.place) as connection:
         addresses = tuple(people.all_addresses(connection))
     listens = {ear.name: address_of(settings, ear) for ear in LISTENERS if ear.name in {"smtp", "lmtp"}}
     site = Site(

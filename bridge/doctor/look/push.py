@@ -29,7 +29,7 @@ HTTPS: Final = 443
 
 def look(settings: Settings) -> PushSeen:
     """The facts. Raises store errors."""
-    with offline.reading(settings.database) as connection:
+    with offline.reading(settings.place) as connection:
         standings = subscriptions.standings(connection)
         number = subscriptions.read_key(connection)
     places = {

@@ -6,17 +6,20 @@ import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.contract import ids
 from bridge.doctor.judge.store import StoreSeen
-from bridge.store import database
+from bridge.errors import PostbellError
+from bridge.store import database, offline
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from bridge.config.settings import Settings
+    from bridge.store.engine import StoreConnection
 
 WAIT_MS: Final = 2_000
 """How long a busy database is waited for: the bridge's own transactions take milliseconds."""
@@ -27,6 +30,8 @@ BLOCK: Final = bytes(65_536)
 
 def look(settings: Settings, *, within_s: float) -> StoreSeen:
     """The facts; the file is looked through for damage for so long at most."""
+    if settings.store.url:
+        return _look_there(settings.store.url)
     path = settings.database
     if not path.exists():
         return StoreSeen(str(path), missing=True)
@@ -37,12 +42,37 @@ def look(settings: Settings, *, within_s: float) -> StoreSeen:
         return StoreSeen(str(path), error=str(error))
 
 
-def newest_mail_ms(path: Path) -> int | None:
+def newest_mail_ms(place: Path | str) -> int | None:
     """When the newest mail of all came, in Unix milliseconds; None when none ever did, or nobody knows."""
-    with suppress(sqlite3.Error), closing(_connected(path)) as connection:
+    with suppress(sqlite3.Error, PostbellError), _looking(place) as connection:
         newest = connection.execute("SELECT max(last_number) FROM user").fetchone()[0]
         return ids.received_ms(newest) if newest else None
     return None
+
+
+@contextmanager
+def _looking(place: Path | str) -> Iterator[StoreConnection]:
+    if isinstance(place, Path):
+        with closing(_connected(place)) as connection:
+            yield connection
+    else:
+        with offline.reading(place) as connection:
+            yield connection
+
+
+def _look_there(url: str) -> StoreSeen:
+    """A database of PostgreSQL, whose files are those of another server: whether it can be reached and written."""
+    from bridge.postgres import connection as connecting  # noqa: PLC0415 - psycopg, for those who have such a store
+    from bridge.postgres import database as there  # noqa: PLC0415
+
+    path, newest = connecting.shown(url), there.newest_schema()
+    try:
+        with closing(connecting.connect(url, name="doctor")) as connection:
+            schema = there.schema(connection)
+            refusal = there.refusal(connection) if schema == newest else ""
+    except PostbellError as error:
+        return StoreSeen(path, error=str(error), elsewhere=True)
+    return StoreSeen(path, schema=schema, newest_schema=newest, refusal=refusal, elsewhere=True)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

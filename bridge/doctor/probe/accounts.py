@@ -94,7 +94,7 @@ def _alone(settings: Settings) -> Iterator[None]:
 @contextmanager
 def _changing(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Transaction]:
     retain = settings.retain
-    with offline.transaction(settings.database, now_ms=now_ms(), count=retain.count, days=retain.days) as transaction:
+    with offline.transaction(settings.place, now_ms=now_ms(), count=retain.count, days=retain.days) as transaction:
         yield transaction
 
 
@@ -154,6 +154,7 @@ def _cleared(settings: Settings) -> bool:
 
 
 def _waiting(settings: Settings) -> bool:
-    with offline.reading(settings.database) as connection:
-        row = connection.execute("SELECT 1 FROM outbox WHERE substr(path, 1, ?) = ?", (len(PROBES), PROBES)).fetchone()
+    with offline.reading(settings.place) as connection:
+        of_probes = "SELECT 1 FROM outbox WHERE substr(path, 1, CAST(? AS INTEGER)) = ?"
+        row = connection.execute(of_probes, (len(PROBES), PROBES)).fetchone()
     return row is not None

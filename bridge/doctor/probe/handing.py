@@ -41,7 +41,7 @@ class Carrier:
     server: str
     directory: str
 
-    def hand_in(self, account: ThrowAway, token: str, *, database: Path, patience: TimeLeft) -> Handed:
+    def hand_in(self, account: ThrowAway, token: str, *, database: Path | str, patience: TimeLeft) -> Handed:
         """Give it a mail for a throw-away user and wait until Postbell has it; raises OutOfTimeError."""
         name = NAMES[self.server]
         if queues.down(self.server, self.directory):
@@ -110,7 +110,7 @@ class Carrier:
         return [each for each in found if each.probe]
 
 
-def _arrived(database: Path, account: ThrowAway, token: str) -> bool:
+def _arrived(database: Path | str, account: ThrowAway, token: str) -> bool:
     with offline.reading(database) as connection:
         row = connection.execute(
             "SELECT 1 FROM message JOIN user USING (user_id) WHERE name = ? AND message_id LIKE ?",

@@ -62,7 +62,7 @@ class Journey:
     it knows of one. `carriers` are mail servers that hand over. `time_left` bounds all of it.
     """
 
-    database: Path
+    database: Path | str
     root: str
     way: Way
     doors: Sequence[Inlet]

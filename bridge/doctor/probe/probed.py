@@ -55,7 +55,7 @@ def probe(
         return nothing("the embedded broker does not say where it listens")
     kept = bool(settings.mqtt.logins_for)
     journey = Journey(
-        database=settings.database,
+        database=settings.place,
         root=settings.mqtt.root,
         way=way,
         doors=tuple(doors(settings)),

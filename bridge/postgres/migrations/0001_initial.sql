@@ -55,17 +55,22 @@ CREATE TABLE body (
     received_ms bigint NOT NULL,
     size        bigint NOT NULL,
     raw         bytea,                               -- NULL: its bytes are in body_part
-    file        text                                 -- always NULL: nothing lies on the disk of a bridge
+    file        text COLLATE "C"                     -- their name there: nothing lies on the disk of a bridge
 );
 
 ALTER TABLE body ALTER raw SET STORAGE EXTERNAL;     -- mail is mostly base64: no processor time for packing it
 CREATE INDEX body_age ON body (received_ms);
 
 CREATE TABLE body_part (                             -- a larger body in pieces of 256 KiB, from part 0 on
-    body_id bigint  NOT NULL,
-    part    integer NOT NULL,
-    data    bytea   NOT NULL,
-    PRIMARY KEY (body_id, part)
+    file text COLLATE "C" NOT NULL,
+    part bigint NOT NULL,
+    data bytea  NOT NULL,
+    PRIMARY KEY (file, part)
+);
+
+CREATE TABLE upload (                                -- bodies in parts that no body names yet, and since when they come
+    file     text COLLATE "C" PRIMARY KEY,
+    since_ms bigint NOT NULL
 );
 
 ALTER TABLE body_part ALTER data SET STORAGE EXTERNAL;
@@ -317,7 +322,7 @@ CREATE TRIGGER login_changed AFTER INSERT OR UPDATE OR DELETE ON login
 CREATE FUNCTION body_removed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE message SET body_id = NULL FROM gone WHERE message.body_id = gone.body_id;
-    DELETE FROM body_part USING gone WHERE body_part.body_id = gone.body_id;
+    DELETE FROM body_part USING gone WHERE body_part.file = gone.file;
     UPDATE stored SET bytes = bytes - (SELECT coalesce(sum(size), 0) FROM gone)
         WHERE slot = pg_backend_pid() % 64 AND EXISTS (SELECT 1 FROM gone);
     RETURN NULL;
