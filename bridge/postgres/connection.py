@@ -172,7 +172,7 @@ def connect(url: str, *, name: str, patience_s: float = PATIENCE_S, reading: boo
         connection = psycopg.connect(
             url,
             autocommit=True,
-            options=f"{theirs.get('options') or ''} {options}".strip(),
+            options=f"{options} {theirs.get('options') or ''}",
             application_name=f"postbell {name}",
             connect_timeout=theirs.get("connect_timeout") or CONNECT_S,
             target_session_attrs=theirs.get("target_session_attrs") or "primary",
