@@ -35,6 +35,7 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": "10s",  # what a stopped bridge may keep others waiting
     "client_min_messages": "warning",
     "plan_cache_mode": "force_generic_plan",
+    "jit": "off",  # no statement here is so long that it pays
 }
 KEEPALIVE: dict[str, Any] = {
     "keepalives": 1,
@@ -81,6 +82,7 @@ class PostgresConnection:
         self.busy_since: float | None = None
         self.patience_s = patience_s
         self._unsafe = False
+        self._begin = ""
         connection.add_notice_handler(self._noticed)
         watchdog.watch(self)
 
@@ -88,6 +90,7 @@ class PostgresConnection:
         """Have a statement done; the cursor has its rows, and how many it changed (`rowcount`)."""
         statement = translated(sql)
         with self._busy():
+            self._begun()
             return self.raw.cursor(binary=True).execute(statement.text, _ordered(statement.order, parameters))
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -95,6 +98,7 @@ class PostgresConnection:
         statement = translated(sql)
         cursor = self.raw.cursor(binary=True)
         with self._busy():
+            self._begun()
             cursor.executemany(statement.text, [_ordered(statement.order, row) for row in rows])
         return cursor
 
@@ -102,17 +106,26 @@ class PostgresConnection:
     def pipeline(self) -> Iterator[None]:
         """Within the block statements are sent without waiting for what became of those before."""
         with self._busy(), self.raw.pipeline():
+            self._begun()
             yield
 
     def begin(self, *, reading: bool = False) -> None:
-        """Begin a transaction."""
-        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if reading else "BEGIN")
+        """Begin a transaction, together with its first statement."""
+        self._begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if reading else "BEGIN"
+
+    def _begun(self) -> None:
+        if self._begin:
+            begin, self._begin = self._begin, ""
+            self.raw.execute(begin)
 
     def commit(self) -> None:
         """Have it kept: when this returns it is on disk, and at the standby where there is one that counts.
 
         Raises UnkeptError, or what psycopg raises: then who knows. It is neither cancelled nor limited in time.
         """
+        if self._begin:  # nothing was done
+            self._begin = ""
+            return
         self._unsafe = False
         self.execute("COMMIT")
         if self._unsafe:
@@ -120,6 +133,7 @@ class PostgresConnection:
 
     def rollback(self) -> None:
         """Drop what was done in the transaction, if there is one."""
+        self._begin = ""
         if not self.raw.closed and self.in_transaction:
             self.execute("ROLLBACK")
 
