@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -16,15 +15,22 @@ import msgpack
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bridge.box.live_set import Retention
 from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.contract.views import last_view, pack_digest, text_view
 from bridge.reconcile import Observed, fingerprint
-from bridge.store import database, offline, people
-from tests.support.stored import DAY_MS, Clock, Stored, add_user, header, mail, storing, to, told
+from bridge.store import database, engine, offline, people
+from tests.support.stored import DAY_MS, Clock, Stored, add_user, header, mail, rows, storing, to, told
 
 NAMES = ("alice", "bob", "carol")
 EVERYBODY = frozenset({*NAMES, "stranger"})
@@ -45,18 +51,18 @@ def _no_waiting_for_the_disk(monkeypatch):
 
 
 class LiveSet(RuleBasedStateMachine):
-    def __init__(self):
+    def __init__(self, place=None):
         super().__init__()
         self.runner = asyncio.Runner()
         self.directory = Path(tempfile.mkdtemp(prefix="postbell-test-"))
-        self.path = self.directory / "postbell.db"
+        self.path = place or self.directory / "postbell.db"
         self.clock = Clock()
         self.count, self.days = 3, 7.0
         self.users = {}  # name: user_id
         self.mail = {}  # (name, number): [header payload, seen]
         self.views_off = {}  # name: set of views
         self.broker = {}  # topic: payload, retained
-        database.prepare(self.path)
+        engine.of(self.path).prepare()
         self.open()
 
     def open(self):
@@ -218,11 +224,7 @@ class LiveSet(RuleBasedStateMachine):
     # --- what always holds ------------------------------------------------------------------------
 
     def rows(self, statement):
-        connection = sqlite3.connect(self.path)
-        try:
-            return connection.execute(statement).fetchall()
-        finally:
-            connection.close()
+        return rows(self.path, statement)
 
     @invariant()
     def the_column_is_the_function(self):
@@ -243,7 +245,7 @@ class LiveSet(RuleBasedStateMachine):
     def the_outbox_covers_every_difference(self):
         desired = self.desired()
         marked = {path for (path,) in self.rows("SELECT path FROM outbox")}
-        new = self.rows("SELECT name, number FROM message JOIN user USING (user_id) WHERE waits & 1")
+        new = self.rows("SELECT name, number FROM message JOIN user USING (user_id) WHERE waits & 1 = 1")
         marked |= {f"{name}/msg/{ids.encode(number)}" for name, number in new}
         wrong = {topic for topic in desired.keys() | self.broker.keys() if desired.get(topic) != self.broker.get(topic)}
         assert wrong <= marked
@@ -276,6 +278,19 @@ TestLiveSet.settings = settings(
 )
 
 
+def test_the_live_set_in_postgresql(postgres):
+    """The same machine; as making a database takes its time, each story has it emptied."""
+    engine.of(postgres).prepare()
+
+    def machine():
+        for table in ("user", "body", "outbox", "live_terms"):
+            rows(postgres, f'TRUNCATE "{table}" CASCADE')
+        return LiveSet(postgres)
+
+    few = settings(TestLiveSet.settings, max_examples=8, database=None)
+    run_state_machine_as_test(machine, settings=few)
+
+
 # --- the same in plain stories --------------------------------------------------------------------
 
 
@@ -289,7 +304,9 @@ async def keep(store, alice, many):
 
 
 async def live(store):
-    return [row[0] for row in await store.read(lambda c: c.execute("SELECT number FROM message WHERE live").fetchall())]
+    return [
+        row[0] for row in await store.read(lambda c: c.execute("SELECT number FROM message WHERE live = 1").fetchall())
+    ]
 
 
 def test_what_was_pushed_out_comes_back_when_newer_mail_is_seen(path):
