@@ -29,6 +29,7 @@ _OFF = (
     *("BROKER__WEBSOCKET", "BROKER__TLS_LISTEN", "BROKER__SECURE_WEBSOCKET", "BROKER__PUBLIC_URL"),
     *("BROKER__TLS_CERT", "BROKER__TLS_KEY", "BROKER__TLS_CLIENT_CA"),
     *("MQTT__URL", "MQTT__USERNAME", "MQTT__PASSWORD_FILE", "MQTT__CA_FILE", "MQTT__LOGINS_FOR", "MQTT__LOGINS_DIR"),
+    "STORE__URL",
 )
 """What would reach out of the scratch, or let others in."""
 

@@ -23,7 +23,7 @@ from bridge.daemon.notify import Supervisor
 from bridge.ingress import HandedSockets
 from bridge.publish.backoff import Backoff
 from bridge.publish.ending import end
-from bridge.store import backlog, database, engine, live, messages
+from bridge.store import backlog, database, live, messages, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def _stop(work: asyncio.Task[None], supervisor: Supervisor) -> None:
 def _make_newest(settings: Settings) -> None:
     """Have a sound database of the newest schema; raises store errors."""
     if settings.store.url:
-        engine.of(settings.place).prepare()
+        places.of(settings.place).prepare()
         return
     migration = database.prepare(settings.database, check=True, now_ms=wall_ms)
     if migration is not None:

@@ -79,7 +79,7 @@ class PostgresConnection:
 
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], *, patience_s: float = PATIENCE_S) -> None:
         self.raw = connection
-        self.busy_since: float | None = None
+        self.began_at: float | None = None
         self.patience_s = patience_s
         self._unsafe = False
         self._begin = ""
@@ -161,12 +161,12 @@ class PostgresConnection:
 
     @contextmanager
     def _busy(self) -> Iterator[None]:
-        before = self.busy_since
-        self.busy_since = time.monotonic() if before is None else before
+        before = self.began_at
+        self.began_at = time.monotonic() if before is None else before
         try:
             yield
         finally:
-            self.busy_since = before
+            self.began_at = before
 
 
 def _ordered(order: Sequence[Any], parameters: Any) -> Sequence[Any]:

@@ -17,22 +17,22 @@ from typing import Protocol
 LOOK_S = 1.0
 
 
-class Watched(Protocol):
-    """A connection. `busy_since` is when its call began, by the monotonic clock; None while it has none."""
+class OpenCall(Protocol):
+    """A connection. `began_at` is when its call began, by the monotonic clock; None while it has none."""
 
-    busy_since: float | None
+    began_at: float | None
     patience_s: float
 
     def fileno(self) -> int:
         """Its socket; raises where there is none."""
 
 
-_watched: weakref.WeakSet[Watched] = weakref.WeakSet()
+_watched: weakref.WeakSet[OpenCall] = weakref.WeakSet()
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
 
 
-def watch(connection: Watched) -> None:
+def watch(connection: OpenCall) -> None:
     """Look after a connection for as long as it is there."""
     global _thread  # noqa: PLW0603 - one thread for all connections of the process
     with _lock:
@@ -48,12 +48,12 @@ def _run() -> None:
         with _lock:
             some = list(_watched)
         for connection in some:
-            since = connection.busy_since
+            since = connection.began_at
             if since is not None and time.monotonic() - since > connection.patience_s:
                 shut(connection)
 
 
-def shut(connection: Watched) -> None:
+def shut(connection: OpenCall) -> None:
     """Have the call fail that waits at this connection."""
     with suppress(Exception):  # it ended meanwhile
         descriptor = os.dup(connection.fileno())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import StoreUnavailableError
-from bridge.store import database, engine, snapshot, turn
+from bridge.store import database, places, snapshot, turn
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,7 +27,7 @@ def transaction(place: Path | str, *, now_ms: int, count: int, days: float) -> I
     from bridge.store import live  # noqa: PLC0415
     from bridge.store.writer import Transaction  # noqa: PLC0415
 
-    its = engine.of(place)
+    its = places.of(place)
     with _turn(place):
         its.prepare(for_command=True)
     with _connected(place, its) as connection:
@@ -43,7 +43,7 @@ def transaction(place: Path | str, *, now_ms: int, count: int, days: float) -> I
         except BaseException:
             its.rollback(connection)
             raise
-        its.announce(connection, work)
+        its.announce(connection, work.marked)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def reading(place: Path | str, *, check: bool = False) -> Iterator[StoreConnecti
         with _file(place, check=check) as connection:
             yield connection
         return
-    its = engine.of(place)
+    its = places.of(place)
     with _connected(place, its, reading=True) as connection:
         its.require_newest(connection)
         yield connection
@@ -74,7 +74,7 @@ def picture(path: Path) -> Iterator[sqlite3.Connection]:
 def _file(path: Path, *, check: bool = False) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise StoreUnavailableError(f"{path}: there is no database")
-    its = engine.of(path)
+    its = places.of(path)
     with _connected(path, its, reading=True) as connection:
         its.require_newest(connection)
         if check:

@@ -21,11 +21,10 @@ from bridge.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from bridge.errors import PostbellError
     from bridge.postgres.connection import PostgresConnection
-    from bridge.store.writer import Transaction
 
 C = TypeVar("C", bound="Callable[..., Any]")
 
@@ -65,9 +64,9 @@ class PostgresEngine:
         """As it was before; a session that is gone took all with it."""
         connection.rollback()
 
-    def announce(self, connection: PostgresConnection, transaction: Transaction) -> None:
+    def announce(self, connection: PostgresConnection, marked: Collection[int]) -> None:
         """Tell for which shards something waits, behind COMMIT: within, all who commit would wait for one another."""
-        shards = sorted({user_id % SHARDS for user_id in transaction.marked})
+        shards = sorted({user_id % SHARDS for user_id in marked})
         if shards:
             connection.execute("SELECT pg_notify(?, ?)", (MARKED, ",".join(map(str, shards))))
 

@@ -12,7 +12,7 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from bridge.store import engine, live
+from bridge.store import live, places
 from bridge.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Store:
         retention: Retention,
         changed: Callable[[Committed], None],
     ) -> None:
-        self._engine = engine.of(place)
+        self._engine = places.of(place)
         self.retention = retention
         self._bring_up = self._engine.form(live.bring_up_to_date)
         self._writer = Writer(self._engine, now_ms=now_ms, before_commit=self._bring_up_to_date, committed=changed)

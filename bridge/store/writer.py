@@ -230,7 +230,7 @@ class Writer:
         outcomes = [(job.future, result, None) for job, result in zip(batch, results, strict=True)]
         self._deliver(outcomes, transaction.news)
         try:
-            self._engine.announce(self._connection, transaction)
+            self._engine.announce(self._connection, transaction.marked)
         except Exception as error:  # noqa: BLE001 - it is kept; whoever was not told looks by itself
             if self._engine.concerns_database(error):
                 self._reopen_later()

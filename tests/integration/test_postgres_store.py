@@ -269,7 +269,7 @@ def test_the_reader_cannot_write(postgres):
 def test_whoever_is_not_told_of_a_commit_finds_it_kept(postgres, monkeypatch):
     alice = add_user(postgres, "alice")
 
-    def fail(_engine, connection, _transaction):
+    def fail(_engine, connection, _marked):
         connection.close()
         raise psycopg.OperationalError("gone")
 

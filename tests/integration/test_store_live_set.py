@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import msgpack
 import pytest
@@ -29,7 +30,7 @@ from bridge.contract import ids
 from bridge.contract.header import unpack_header
 from bridge.contract.views import last_view, pack_digest, text_view
 from bridge.reconcile import Observed, fingerprint
-from bridge.store import database, engine, offline, people
+from bridge.store import database, offline, people, places
 from tests.support.stored import DAY_MS, Clock, Stored, add_user, header, mail, rows, storing, to, told
 
 NAMES = ("alice", "bob", "carol")
@@ -62,7 +63,7 @@ class LiveSet(RuleBasedStateMachine):
         self.mail = {}  # (name, number): [header payload, seen]
         self.views_off = {}  # name: set of views
         self.broker = {}  # topic: payload, retained
-        engine.of(self.path).prepare()
+        places.of(self.path).prepare()
         self.open()
 
     def open(self):
@@ -280,7 +281,7 @@ TestLiveSet.settings = settings(
 
 def test_the_live_set_in_postgresql(postgres):
     """The same machine; as making a database takes its time, each story has it emptied."""
-    engine.of(postgres).prepare()
+    places.of(postgres).prepare()
 
     def machine():
         for table in ("user", "body", "outbox", "live_terms"):
@@ -288,7 +289,7 @@ def test_the_live_set_in_postgresql(postgres):
         return LiveSet(postgres)
 
     few = settings(TestLiveSet.settings, max_examples=8, database=None)
-    run_state_machine_as_test(machine, settings=few)
+    run_state_machine_as_test(cast("type[LiveSet]", machine), settings=few)
 
 
 # --- the same in plain stories --------------------------------------------------------------------

@@ -13,7 +13,7 @@ from bridge.box.box import Terms
 from bridge.box.live_set import Retention
 from bridge.model import Body, Envelope, Header, Recipient
 from bridge.rules.spam import SpamAction
-from bridge.store import amounts, backlog, engine, live, messages, offline, people, registered
+from bridge.store import amounts, backlog, live, messages, offline, people, places, registered
 from bridge.store.adapters import Course, Mailbox, OutboxRows, StoredTruth
 from bridge.store.store import Store
 
@@ -65,7 +65,7 @@ def rows(path: Path | str, statement: str, *values: object) -> list[Any]:
     if isinstance(path, Path):
         with closing(sqlite3.connect(path)) as connection, connection:
             return connection.execute(statement, values).fetchall()
-    with closing(engine.of(path).connect()) as connection:
+    with closing(places.of(path).connect()) as connection:
         cursor = connection.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
 
@@ -149,7 +149,7 @@ async def storing(
     spam: SpamAction = SpamAction.MARK,
 ) -> AsyncIterator[Stored]:
     """An open store on `path`, closed behind the block."""
-    engine.of(path).prepare()
+    places.of(path).prepare()
     store = Stored(path, clock=clock or Clock(), retention=Retention(count, days), changed=changed, spam=spam)
     try:
         yield store
