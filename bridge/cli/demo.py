@@ -34,8 +34,7 @@ def environment(here: Path, given: Mapping[str, str] = os.environ) -> dict[str, 
     chosen = {
         name: f"127.0.0.1:{port if _is_free(port) else 0}" for name, port in listeners.items() if name not in given
     }
-    own = {"POSTBELL_STATE_DIR": str(here / DIRECTORY), "POSTBELL_STORE__URL": ""}
-    return {"POSTBELL_LOG__LEVEL": "warning", **chosen, **given, **own}
+    return {"POSTBELL_LOG__LEVEL": "warning", **chosen, **given, "POSTBELL_STATE_DIR": str(here / DIRECTORY)}
 
 
 def _is_free(port: int) -> bool:
