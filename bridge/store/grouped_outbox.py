@@ -143,20 +143,27 @@ def take_views(
     waiting = connection.execute(_VIEWS, (list(shards), limit, limit)).fetchall()
     rows = [row for row in waiting if row[0] not in busy]
     users = sorted({row[3] for row in rows if row[4] is not None})
-    found = connection.execute(_SHOWN, (horizon(now_ms, days), users)).fetchall() if users else []
-    shown = {row[0]: row[1:] for row in found}
+    found = shown(connection, users, now_ms=now_ms, days=days)
     taken = []
     for path, kind, generation, user_id, switched_on, text_held in rows:
         row, payload = Row(path, Kind(kind), generation, user_id), b""
         if switched_on is not None and desired.view_is_on(row.kind, views.parse(switched_on)):
-            payload = _view(row.kind, shown[user_id])
+            payload = view(row.kind, found[user_id])
         taken.append(desired.view(row, payload, text_held=text_held))
     return taken
 
 
-def _view(kind: Kind, shown: tuple[Any, ...]) -> bytes:
-    """What a view should say now; empty when there is nothing to say."""
-    numbers, unread, newest, header, ringing, limit, more, from_name, from_address = shown
+def shown(
+    connection: PostgresConnection, users: Sequence[int], *, now_ms: int, days: float
+) -> dict[int, tuple[Any, ...]]:
+    """What the views of users are made of."""
+    rows = connection.execute(_SHOWN, (horizon(now_ms, days), list(users))).fetchall() if users else []
+    return {row[0]: row[1:] for row in rows}
+
+
+def view(kind: Kind, found: tuple[Any, ...]) -> bytes:
+    """What a view should say now, of what is `shown` of its user; empty when there is nothing to say."""
+    numbers, unread, newest, header, ringing, limit, more, from_name, from_address = found
     if kind is Kind.BOX:
         return desired.box(numbers)
     if kind is Kind.UNREAD:

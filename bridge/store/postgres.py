@@ -14,10 +14,12 @@ from bridge.store import (
     boxes,
     grouped_boxes,
     grouped_outbox,
+    grouped_repair,
     live,
     messages,
     outbox,
     parts,
+    repair,
 )
 
 if TYPE_CHECKING:
@@ -96,6 +98,8 @@ FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     messages.discarded_files: parts.no_files,
     belongings.messages: parts.messages_of,
     bodies.clear: parts.clear,
+    repair.compare: grouped_repair.compare,
+    repair.mark: grouped_repair.mark,
     outbox.take_messages: grouped_outbox.take_messages,
     outbox.take_views: grouped_outbox.take_views,
     outbox.settle: grouped_outbox.settle,

@@ -16,7 +16,7 @@ from bridge.store import marks, outbox, payloads, views
 from bridge.store.desired import view_is_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def compare(connection: StoreConnection, observed: Observed) -> Repair:
     """What would be repaired, without touching anything."""
-    return _summary(_difference(connection, observed), observed)
+    return summary(_difference(connection, observed), observed)
 
 
 def mark(transaction: Transaction, observed: Observed) -> Repair:
@@ -38,7 +38,7 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
     for path in sorted(found.missing | found.different | found.stale):
         name, _, rest = path.partition("/")
         user_id, kind = users.get(name), rest.partition("/")[0]
-        number = _number(rest)
+        number = number_in(rest)
         if user_id is None or (kind == Kind.MESSAGE and number is None):
             marks.stray(transaction, path)
         elif number is not None:
@@ -48,18 +48,23 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
         else:
             connection.execute("UPDATE user SET text_held = NULL WHERE user_id = ?", (user_id,))
             marks.views(transaction, user_id, name, [rest])
-    return _summary(found, observed)
+    return summary(found, observed)
 
 
 def _difference(connection: StoreConnection, observed: Observed) -> Difference:
-    desired = {path: state for path, state in _desired(connection, observed) if path not in observed.acknowledged}
-    retained = {path: state for path, state in observed.retained.items() if path not in observed.acknowledged}
-    found = difference(desired, retained)
+    found = beside(observed, _desired(connection, observed))
     return Difference(
         missing=frozenset(path for path in found.missing if not _under_way(connection, path)),
         different=found.different,
         stale=found.stale,
     )
+
+
+def beside(observed: Observed, desired: Iterable[tuple[str, int]]) -> Difference:
+    """How what was observed differs from what is desired, where the broker has not acknowledged something newer."""
+    wanted = {path: state for path, state in desired if path not in observed.acknowledged}
+    retained = {path: state for path, state in observed.retained.items() if path not in observed.acknowledged}
+    return difference(wanted, retained)
 
 
 def _under_way(connection: StoreConnection, path: str) -> bool:
@@ -71,7 +76,7 @@ def _under_way(connection: StoreConnection, path: str) -> bool:
     if row is not None:
         return Kind(row[0]) is not Kind.TEXT
     name, _, rest = path.partition("/")
-    number = _number(rest)
+    number = number_in(rest)
     return number is not None and outbox.waits_new(connection, name, number)
 
 
@@ -103,7 +108,8 @@ def _user_ids(connection: StoreConnection, name: str) -> list[int]:
     return [row[0] for row in connection.execute("SELECT user_id FROM user WHERE name = ?", (name,))]
 
 
-def _number(rest: str) -> int | None:
+def number_in(rest: str) -> int | None:
+    """The number of the message whose topic this is, without its user; None for any other topic."""
     kind, _, text = rest.partition("/")
     if kind != Kind.MESSAGE:
         return None
@@ -113,5 +119,6 @@ def _number(rest: str) -> int | None:
         return None
 
 
-def _summary(found: Difference, observed: Observed) -> Repair:
+def summary(found: Difference, observed: Observed) -> Repair:
+    """A difference as it is told."""
     return Repair(len(found.missing), len(found.different), len(found.stale), len(observed.retained))

@@ -52,8 +52,9 @@ def _no_waiting_for_the_disk(monkeypatch):
 
 
 class LiveSet(RuleBasedStateMachine):
-    def __init__(self, place=None):
+    def __init__(self, place=None, looking=None):
         super().__init__()
+        self.looking = looking
         self.runner = asyncio.Runner()
         self.directory = Path(tempfile.mkdtemp(prefix="postbell-test-"))
         self.path = place or self.directory / "postbell.db"
@@ -225,7 +226,7 @@ class LiveSet(RuleBasedStateMachine):
     # --- what always holds ------------------------------------------------------------------------
 
     def rows(self, statement):
-        return rows(self.path, statement)
+        return rows(self.path, statement) if self.looking is None else self.looking.execute(statement).fetchall()
 
     @invariant()
     def the_column_is_the_function(self):
@@ -279,17 +280,20 @@ TestLiveSet.settings = settings(
 )
 
 
+@pytest.mark.timeout(400)
 def test_the_live_set_in_postgresql(postgres):
     """The same machine; as making a database takes its time, each story has it emptied."""
     places.of(postgres).prepare()
+    looking = places.of(postgres).connect()
 
     def machine():
         for table in ("user", "body", "outbox", "live_terms"):
-            rows(postgres, f'TRUNCATE "{table}" CASCADE')
-        return LiveSet(postgres)
+            looking.execute(f'TRUNCATE "{table}" CASCADE')
+        return LiveSet(postgres, looking)
 
-    few = settings(TestLiveSet.settings, max_examples=8, database=None)
+    few = settings(TestLiveSet.settings, max_examples=8, stateful_step_count=20, database=None)
     run_state_machine_as_test(cast("type[LiveSet]", machine), settings=few)
+    looking.close()
 
 
 # --- the same in plain stories --------------------------------------------------------------------
