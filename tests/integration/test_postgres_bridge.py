@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.support import mqtt_client as mqtt
 from tests.support import postgres as support
 from tests.support.outside import OutsideSystem
 from tests.support.stored import rows
-from tests.support.waiting import until
+from tests.support.waiting import free_port, until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -147,3 +148,30 @@ def test_what_is_for_a_file_says_so(typed, monkeypatch, tmp_path, command):
     code, _, told = typed(*command)
     assert code
     assert "for a store that is a file" in told
+
+
+def test_without_psycopg_it_is_said_what_to_install(typed, monkeypatch):
+    monkeypatch.setenv("POSTBELL_STORE__URL", "postgresql://postgres@127.0.0.1/x")
+    monkeypatch.setenv("POSTBELL_BROKER__EMBEDDED", "false")
+    monkeypatch.setenv("POSTBELL_MQTT__URL", "mqtt://127.0.0.1:1883")
+    monkeypatch.delitem(sys.modules, "bridge.store.postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for module in [name for name in sys.modules if name.startswith("bridge.postgres.")]:
+        monkeypatch.delitem(sys.modules, module)
+    code, _, told = typed("user", "list")
+    assert code
+    assert "postbell[postgresql]" in told
+
+
+def test_the_doctor_says_when_the_database_is_away(typed, monkeypatch, tmp_path):
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("POSTBELL_STORE__URL", f"postgresql://postgres@127.0.0.1:{free_port()}/x")
+    monkeypatch.setenv("POSTBELL_BROKER__EMBEDDED", "false")
+    monkeypatch.setenv("POSTBELL_MQTT__URL", f"mqtt://127.0.0.1:{free_port()}")
+    code, said, _ = typed("doctor", "--json")
+    assert code
+    told = {each["check"]: each for each in json.loads(said)}
+    assert told["store.opens"]["ok"] is False
+    assert "connection" in told["store.opens"]["problem"]
+    assert "store.url" in told["store.opens"]["cure"]
+    assert typed("status")[0]

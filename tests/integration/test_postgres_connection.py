@@ -139,3 +139,64 @@ def test_what_goes_with_a_body(connected):
     assert connected.execute("SELECT count(*) FROM body_part").fetchone() == (0,)
     assert connected.execute('SELECT stored FROM "user"').fetchone() == (0,)
     assert connected.execute("SELECT sum(bytes) FROM stored").fetchone() == (-3,)
+
+
+def test_a_command_makes_a_schema_and_leaves_an_older_one_to_the_bridge(postgres, monkeypatch):
+    assert database.prepare(postgres, only_new=True) == (0, database.newest_schema())
+    monkeypatch.setattr(database, "migrations", lambda: ["", "", ""])
+    assert database.prepare(postgres, only_new=True) == (1, 1)
+    monkeypatch.setattr(database, "newest_schema", lambda: 3)
+    connection = connecting.connect(postgres, name="test")
+    with pytest.raises(StoreUnavailableError, match="older Postbell"):
+        database.require_newest(connection, postgres)
+    connection.close()
+
+
+def test_a_migration_that_fails_leaves_all_as_it_was(postgres, monkeypatch):
+    monkeypatch.setattr(database, "migrations", lambda: ["CREATE TABLE x (y int)", "nonsense"])
+    with pytest.raises(StoreUnavailableError, match="syntax error"):
+        database.prepare(postgres)
+    connection = connecting.connect(postgres, name="test")
+    assert database.schema(connection) == 0
+    connection.close()
+    with pytest.raises(StoreUnavailableError):
+        database.schema(connection)
+
+
+def test_a_database_in_another_encoding_is_refused(postgres_server):
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(StoreUnavailableError, match="UTF-8"):
+        database.prepare(postgres_server.url("latin"))
+
+
+def test_why_nothing_can_be_written_is_said(prepared, connected):
+    assert database.refusal(connected) == ""
+    reader = connecting.connect(prepared, name="test", reading=True)
+    assert "read-only" in database.refusal(reader)
+    reader.close()
+
+
+def test_a_transaction_in_which_nothing_was_done_costs_nothing(connected):
+    connected.begin()
+    connected.commit()
+    connected.begin()
+    connected.rollback()
+    assert not connected.in_transaction
+    connected.begin()
+    assert connected.execute("SELECT pg_current_xact_id_if_assigned() IS NULL").fetchone() == (True,)
+    assert connected.in_transaction
+    connected.rollback()
+    assert not connected.in_transaction
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("postgresql://u:p@h:1/d?x=y", "postgresql://u@h:1/d"),
+        ("postgresql:///d?host=/run", "postgresql:///d"),
+        ("postgresql://a,b/d", "postgresql://a,b/d"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url, seen):
+    assert connecting.shown(url) == seen
