@@ -6,6 +6,7 @@ their places in one order (`seq`), and each belongs to the shard of its user.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge.box.live_set import horizon
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 ALL = tuple(range(64))
 """All shards."""
+FEW = 16
+"""Rows of a shard that are looked at, at least."""
 COMMANDS = 1024
 """So much more may be marked by commands, which write beside the bridge, before it is committed."""
 _MARKED = f"""
@@ -123,11 +126,25 @@ def take_messages(
     shards: Sequence[int] = ALL,
 ) -> list[Publication]:
     """The first waiting messages and events of these shards, without those in flight."""
+    marked = _first(connection, _MARKED, shards, limit, whose=3)
+    fresh = _first(connection, _NEW, shards, limit, 0 if new else 4, whose=0)
+    return outbox.taken(marked, fresh, limit=limit, now_ms=now_ms, busy=busy, days=days)
+
+
+def _first(
+    connection: PostgresConnection, query: str, shards: Sequence[int], limit: int, *values: int, whose: int
+) -> list[Any]:
+    """The first rows that wait; `whose` is the place of the user's id in one.
+
+    Of each shard some are looked at, and as many as are wanted only where one has most of what waits: else all shards
+    together would be asked for so many times as much.
+    """
     given = list(shards)
-    with connection.pipeline():
-        others = connection.execute(_MARKED, (given, limit, limit))
-        fresh = connection.execute(_NEW, (given, 0 if new else 4, limit, limit))
-    return outbox.taken(others.fetchall(), fresh.fetchall(), limit=limit, now_ms=now_ms, busy=busy, days=days)
+    some = max(FEW, 4 * limit // max(1, len(given)))
+    rows = connection.execute(query, (given, *values, some, limit)).fetchall()
+    if some < limit > len(rows) and max(Counter(row[whose] % len(ALL) for row in rows).values(), default=0) >= some:
+        rows = connection.execute(query, (given, *values, limit, limit)).fetchall()
+    return rows
 
 
 def take_views(

@@ -281,3 +281,27 @@ def test_whoever_is_not_told_of_a_commit_finds_it_kept(postgres, monkeypatch):
         assert ids.received_ms(first.number) <= ids.received_ms(second.number)
 
     told(postgres, story)
+
+
+@pytest.mark.parametrize("users", [1, 3, 70])
+def test_what_waits_is_taken_in_its_order_however_it_lies_in_shards(postgres, users):
+    ids_ = [add_user(postgres, f"user{number}") for number in range(users)]
+
+    async def story(store):
+        for number in range(210 // users):
+            some = [store.keep(mail(to(each, "u")), header(f"{number}"), message_id="") for each in ids_]
+            await asyncio.gather(*some)
+        kept, busy = [], set()
+        for _ in range(10):
+            some = [p for p in await store.take_messages(limit=60 + len(busy), busy=busy) if p.kind == "msg"]
+            kept += some
+            events = [p for p in await store.take_messages(limit=1000, busy=busy) if p.kind != "msg"]
+            busy |= {p.path for p in (*some, *events)}
+            if not some:
+                break
+        assert len({p.path for p in kept}) == len(kept) == 210 // users * users
+        for each in ids_:
+            numbers = [p.number for p in kept if p.user_id == each]
+            assert numbers == sorted(numbers)
+
+    told(postgres, story, count=1000)
