@@ -704,7 +704,7 @@ def test_a_broker_that_refuses_everything_is_not_pestered(path, monkeypatch):
     alice = add_user(path, "alice")
 
     async def story(pump):
-        pump.outbox._monotonic, pump.outbox._views_at = lambda: 0.0, 0.0  # it is not the views' turn, however slow it is
+        pump.outbox._monotonic, pump.outbox._views_at = lambda: 0.0, 0.0  # views do not get their turn
         for number in range(9):
             await pump.keep(alice, subject=str(number))
         async with pump.connected(Broker(at_once=False)) as broker:
