@@ -53,7 +53,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Tenure:
     """What this process has: the epoch of each shard that it took.
 
     `draining` are those that it is to give back, and `busy` those of which something is in flight. It is `judging`
@@ -99,23 +99,23 @@ def is_there(node: Node) -> bool:
     return node.silent_s <= (LEASE_S if node.session else SILENT_S)
 
 
-def plan(standing: Standing, leases: Iterable[Lease], nodes: Collection[Node]) -> Beat:
+def plan(tenure: Tenure, leases: Iterable[Lease], nodes: Collection[Node]) -> Beat:
     """The beat of a bridge whose leases were renewed a moment ago."""
     leases = list(leases)
-    others = [node for node in nodes if node.name != standing.node]
-    kept = _kept(standing, leases)
+    others = [node for node in nodes if node.name != tenure.node]
+    kept = _kept(tenure, leases)
     share = fair_share(1 + sum(map(is_there, others)))
-    dead = frozenset(node.name for node in others if is_dead(node)) if standing.judging else frozenset()
-    free = [lease for lease in leases if lease.shard not in kept and _is_free(lease, standing.node, dead)]
-    free.sort(key=lambda lease: (lease.owner != standing.node, lease.shard))  # what this node had before comes first
-    draining = _draining(standing, kept, max(0, len(kept) - share))
+    dead = frozenset(node.name for node in others if is_dead(node)) if tenure.judging else frozenset()
+    free = [lease for lease in leases if lease.shard not in kept and _is_free(lease, tenure.node, dead)]
+    free.sort(key=lambda lease: (lease.owner != tenure.node, lease.shard))  # what this node had before comes first
+    draining = _draining(tenure, kept, max(0, len(kept) - share))
     return Beat(
-        lost=frozenset(standing.epochs.keys() - kept),
+        lost=frozenset(tenure.epochs.keys() - kept),
         dead=frozenset(lease.owner for lease in leases if lease.owner in dead and lease.left_s > 0),
         take={lease.shard: lease.epoch for lease in free[: max(0, share - len(kept))]},
         draining=draining,
-        release=(draining & standing.draining) - standing.busy,  # those of this moment may be in somebody's hands yet
-        again_s=min([BEAT_S, *_ends(leases, standing.node), *map(_silence, others)]),
+        release=(draining & tenure.draining) - tenure.busy,  # those of this moment may be in somebody's hands yet
+        again_s=min([BEAT_S, *_ends(leases, tenure.node), *map(_silence, others)]),
     )
 
 
@@ -130,12 +130,12 @@ def _silence(node: Node) -> float:
     return SILENT_S - node.silent_s + SOON_S if waits else BEAT_S
 
 
-def _kept(standing: Standing, leases: Iterable[Lease]) -> frozenset[int]:
+def _kept(tenure: Tenure, leases: Iterable[Lease]) -> frozenset[int]:
     """What this very process serves. By its name alone it would keep alive what its predecessor had, for nobody."""
     return frozenset(
         lease.shard
         for lease in leases
-        if lease.owner == standing.node and lease.left_s > 0 and standing.epochs.get(lease.shard) == lease.epoch
+        if lease.owner == tenure.node and lease.left_s > 0 and tenure.epochs.get(lease.shard) == lease.epoch
     )
 
 
@@ -144,12 +144,12 @@ def _is_free(lease: Lease, me: str, dead: Collection[str]) -> bool:
     return lease.owner is None or lease.left_s <= 0 or lease.owner == me or lease.owner in dead
 
 
-def _draining(standing: Standing, kept: Collection[int], excess: int) -> frozenset[int]:
+def _draining(tenure: Tenure, kept: Collection[int], excess: int) -> frozenset[int]:
     """So many of the kept shards: those that drain already, then the highest."""
-    order = sorted(kept, key=lambda shard: (shard not in standing.draining, -shard))
+    order = sorted(kept, key=lambda shard: (shard not in tenure.draining, -shard))
     return frozenset(order[:excess])
 
 
-def serves_until(began_at: float) -> float:
+def stops_at(began_at: float) -> float:
     """Until when leases may be served that were renewed by a statement begun at that moment of the own clock."""
     return began_at + LEASE_S - MARGIN_S

@@ -14,12 +14,12 @@ from bridge.shards.plan import (
     SHARDS,
     Lease,
     Node,
-    Standing,
+    Tenure,
     fair_share,
     is_dead,
     is_there,
     plan,
-    serves_until,
+    stops_at,
 )
 
 NAMES = ("a", "b", "c")
@@ -42,8 +42,8 @@ def nodes(draw):
 
 
 @st.composite
-def standings(draw):
-    return Standing(
+def tenures(draw):
+    return Tenure(
         node="a",
         epochs=draw(st.dictionaries(SHARD_NUMBERS, st.integers(0, 3))),
         draining=draw(st.frozensets(SHARD_NUMBERS)),
@@ -52,25 +52,25 @@ def standings(draw):
     )
 
 
-def kept_of(standing, rows):
+def kept_of(tenure, rows):
     return {
         row.shard
         for row in rows
-        if row.owner == standing.node and row.left_s > 0 and standing.epochs.get(row.shard) == row.epoch
+        if row.owner == tenure.node and row.left_s > 0 and tenure.epochs.get(row.shard) == row.epoch
     }
 
 
-@given(standings(), leases(), nodes())
-def test_what_this_process_has_not_under_its_own_epoch_it_has_lost(standing, rows, all_nodes):
-    beat = plan(standing, rows, all_nodes)
-    assert beat.lost == standing.epochs.keys() - kept_of(standing, rows)
+@given(tenures(), leases(), nodes())
+def test_what_this_process_has_not_under_its_own_epoch_it_has_lost(tenure, rows, all_nodes):
+    beat = plan(tenure, rows, all_nodes)
+    assert beat.lost == tenure.epochs.keys() - kept_of(tenure, rows)
 
 
-@given(standings(), leases(), nodes())
-def test_it_takes_what_is_free_and_no_more_than_its_share(standing, rows, all_nodes):
-    beat = plan(standing, rows, all_nodes)
-    kept = kept_of(standing, rows)
-    dead = {node.name for node in all_nodes if is_dead(node) and node.name != "a"} if standing.judging else set()
+@given(tenures(), leases(), nodes())
+def test_it_takes_what_is_free_and_no_more_than_its_share(tenure, rows, all_nodes):
+    beat = plan(tenure, rows, all_nodes)
+    kept = kept_of(tenure, rows)
+    dead = {node.name for node in all_nodes if is_dead(node) and node.name != "a"} if tenure.judging else set()
     present = 1 + sum(is_there(node) for node in all_nodes if node.name != "a")
     assert len(kept - beat.draining) + len(beat.take) <= fair_share(present)
     for shard, epoch in beat.take.items():
@@ -80,18 +80,18 @@ def test_it_takes_what_is_free_and_no_more_than_its_share(standing, rows, all_no
         assert row.owner in {None, "a"} | dead or row.left_s <= 0
 
 
-@given(standings(), leases(), nodes())
-def test_it_gives_back_only_what_has_drained(standing, rows, all_nodes):
-    beat = plan(standing, rows, all_nodes)
-    assert beat.draining <= kept_of(standing, rows)
-    assert beat.release <= beat.draining & standing.draining
-    assert not beat.release & standing.busy
+@given(tenures(), leases(), nodes())
+def test_it_gives_back_only_what_has_drained(tenure, rows, all_nodes):
+    beat = plan(tenure, rows, all_nodes)
+    assert beat.draining <= kept_of(tenure, rows)
+    assert beat.release <= beat.draining & tenure.draining
+    assert not beat.release & tenure.busy
     assert not (beat.draining and beat.take)
 
 
 @given(leases(), nodes())
 def test_whoever_was_away_judges_nobody(rows, all_nodes):
-    beat = plan(Standing(node="a", epochs={}, judging=False), rows, all_nodes)
+    beat = plan(Tenure(node="a", epochs={}, judging=False), rows, all_nodes)
     assert beat.dead == frozenset()
     assert all(rows[shard].owner in {None, "a"} or rows[shard].left_s <= 0 for shard in beat.take)
 
@@ -108,24 +108,24 @@ def test_a_node_with_a_session_is_not_dead_and_one_without_is_as_soon_as_it_is_s
 def test_what_drains_goes_on_when_there_is_nobody_to_have_it():
     """A node came, and was gone before its share had drained."""
     rows = [Lease(shard=shard, owner="a", epoch=1, left_s=3) for shard in range(SHARDS)]
-    standing = Standing(node="a", epochs=dict.fromkeys(range(SHARDS), 1), busy=frozenset(range(SHARDS)))
+    tenure = Tenure(node="a", epochs=dict.fromkeys(range(SHARDS), 1), busy=frozenset(range(SHARDS)))
     came = [Node(name="b", silent_s=0, session=True)]
-    draining = plan(standing, rows, came).draining
+    draining = plan(tenure, rows, came).draining
     assert draining == frozenset(range(32, 64))
-    assert plan(replace(standing, draining=draining), rows, []).draining == frozenset()
+    assert plan(replace(tenure, draining=draining), rows, []).draining == frozenset()
 
 
 def test_the_next_beat_is_due_when_something_ends():
     rows = [Lease(shard=0, owner="b", epoch=1, left_s=0.5), Lease(shard=1, owner="a", epoch=1, left_s=0.1)]
-    standing = Standing(node="a", epochs={1: 1})
-    assert plan(standing, rows, []).again_s == pytest.approx(0.52)
+    tenure = Tenure(node="a", epochs={1: 1})
+    assert plan(tenure, rows, []).again_s == pytest.approx(0.52)
     silent = [Node(name="b", silent_s=1.2, session=False), Node(name="c", silent_s=0, session=True)]
-    assert plan(standing, rows, silent).again_s == pytest.approx(0.32)
-    assert plan(standing, rows[1:], []).again_s == BEAT_S
+    assert plan(tenure, rows, silent).again_s == pytest.approx(0.32)
+    assert plan(tenure, rows[1:], []).again_s == BEAT_S
 
 
 def test_it_stops_before_its_lease_ends():
-    assert serves_until(100.0) < 100.0 + LEASE_S
+    assert stops_at(100.0) < 100.0 + LEASE_S
 
 
 class World:
@@ -139,8 +139,8 @@ class World:
 
     def beat(self, name):
         nodes = [Node(name=each, silent_s=0 if each in self.alive else 9, session=each in self.alive) for each in NAMES]
-        standing = Standing(node=name, epochs=self.epochs[name], draining=self.draining[name])
-        done = plan(standing, self.rows, nodes)
+        tenure = Tenure(node=name, epochs=self.epochs[name], draining=self.draining[name])
+        done = plan(tenure, self.rows, nodes)
         epochs = {shard: epoch for shard, epoch in self.epochs[name].items() if shard not in done.lost | done.release}
         for shard in done.release:
             self.rows[shard] = replace(self.rows[shard], owner=None, left_s=0)

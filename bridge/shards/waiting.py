@@ -1,0 +1,87 @@
+"""What waits for the broker, where several bridges share a database: how far it was handed out, and who may settle it.
+
+Before anything of a shard goes out, its lease says on disk that it may have (`taken`, by `seq`, ahead in large steps):
+whoever takes the shard over knows what may be on its way. What comes back acknowledged is settled only under the epoch
+at which it was sent: under any other it is *late*, and marked again, so that the owner of now sends the truth anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.contract.publication import Kind
+from bridge.shards.database_thread import transaction as one_transaction
+from bridge.store import marks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from bridge.contract.publication import Publication
+    from bridge.postgres.connection import PostgresConnection
+    from bridge.store.writer import Transaction
+
+AHEAD = 5000
+"""How far ahead of what goes out the mark is set: a write for so many rows."""
+
+RAISE = """
+UPDATE lease SET taken = wanted.seq FROM unnest(?::smallint[], ?::bigint[], ?::bigint[]) wanted (shard, epoch, seq)
+WHERE lease.shard = wanted.shard AND lease.epoch = wanted.epoch AND owner = ? AND expires > clock_timestamp()
+AND lease.taken < wanted.seq
+"""
+OWNED = "SELECT shard, epoch FROM lease WHERE shard = ANY(?) AND owner = ? ORDER BY shard FOR SHARE"
+DOUBT_NEW = """
+UPDATE message SET held = 1 FROM lease
+WHERE lease.shard = ANY(?) AND message.shard = lease.shard AND message.waits <> 0 AND message.waits & 1 = 1
+AND message.seq <= lease.taken AND held = 0
+"""
+DOUBT_MARKED = """
+UPDATE message SET held = 1 FROM lease, outbox
+WHERE lease.shard = ANY(?) AND outbox.shard = lease.shard AND outbox.kind = 'msg' AND outbox.seq <= lease.taken
+AND message.user_id = outbox.user_id AND message.number = outbox.number AND held = 0
+"""
+DOUBT_TEXTS = """
+UPDATE "user" SET text_held = NULL FROM outbox
+WHERE outbox.shard = ANY(?) AND outbox.kind = 'text' AND "user".user_id = outbox.user_id AND text_held IS NOT NULL
+"""
+
+
+def raise_marks(connection: PostgresConnection, node: str, epochs: Mapping[int, int], seqs: Mapping[int, int]) -> None:
+    """Have the leases say, on disk, that what waits up to these numbers may be on its way."""
+    shards = sorted(seqs)
+    with one_transaction(connection):
+        connection.execute("SET LOCAL synchronous_commit = on")
+        connection.execute(RAISE, (shards, [epochs[each] for each in shards], [seqs[each] for each in shards], node))
+
+
+def doubt(connection: PostgresConnection, shards: Collection[int]) -> None:
+    """Note that the broker may have what earlier owners of these shards were handed; so it is cleared some day."""
+    some = sorted(shards)
+    with one_transaction(connection):
+        for statement in (DOUBT_NEW, DOUBT_MARKED, DOUBT_TEXTS):
+            connection.execute(statement, (some,))
+
+
+def owned(transaction: Transaction, node: str, shards: Iterable[int]) -> dict[int, int]:
+    """The epochs of those of these shards that are the node's, which stay so until the transaction is over."""
+    rows = transaction.connection.execute(OWNED, (sorted(set(shards)), node)).fetchall()
+    return dict(rows)
+
+
+def mark_late(transaction: Transaction, publications: Sequence[Publication]) -> None:
+    """What was sent by one who was not to send any more is sent once more, as it should be then, by whoever is.
+
+    An event is not: it is news, and retained nowhere.
+    """
+    for each in publications:
+        user = each.path.partition("/")[0]
+        if each.kind is Kind.MESSAGE:
+            transaction.connection.execute(
+                "UPDATE message SET held = 1 WHERE user_id = ? AND number = ? AND held = 0", (each.user_id, each.number)
+            )
+            marks.messages(transaction, each.user_id, user, [each.number])
+        elif each.kind is Kind.STRAY:
+            marks.stray(transaction, each.path)
+        elif each.kind.is_view:
+            if each.kind is Kind.TEXT:
+                transaction.connection.execute('UPDATE "user" SET text_held = NULL WHERE user_id = ?', (each.user_id,))
+            marks.views(transaction, each.user_id, user, [each.kind.value])

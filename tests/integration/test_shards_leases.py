@@ -1,0 +1,243 @@
+"""Leases at a real PostgreSQL: who owns a shard when bridges come, go, stop and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bridge.errors import RefusedError, StoreUnavailableError
+from bridge.postgres import connection as connecting
+from bridge.postgres import database
+from bridge.shards import leases, names
+from bridge.shards.database_thread import DatabaseThread
+from bridge.shards.keeper import LeaseKeeper
+from bridge.shards.names import NodeTakenError
+from bridge.shards.plan import LEASE_S, SHARDS
+from tests.support.waiting import until_on_loop
+
+
+def on_loop(test):
+    @functools.wraps(test)
+    def run(*arguments, **options):
+        asyncio.run(test(*arguments, **options))
+
+    return run
+
+
+@pytest.fixture
+def url(postgres):
+    database.prepare(postgres)
+    return postgres
+
+
+def session_of(url, node):
+    def connect():
+        connection = connecting.connect(url, name=f"{node} leases", patience_s=LEASE_S)
+        names.take(connection, node)
+        return connection
+
+    return DatabaseThread(connect, url=url, name=f"{node}-leases")
+
+
+class Bridge:
+    """A keeper and what it was told to do."""
+
+    def __init__(self, url, node):
+        self.node = node
+        self.session = session_of(url, node)
+        self.fenced, self.served = [], set()
+        self.refuses, self.busy = False, frozenset()
+        self.offset = 0.0
+        self.keeper = LeaseKeeper(
+            node=node,
+            session=self.session,
+            fence=self.fence,
+            busy=lambda: self.busy,
+            changed=lambda: None,
+            served=self.served.update,
+            monotonic=lambda: time.monotonic() + self.offset,
+        )
+        self.task: Any = None
+
+    async def fence(self, other):
+        if self.refuses:
+            raise RefusedError("not let in")
+        self.fenced.append(other)
+
+    def start(self):
+        self.task = asyncio.create_task(self.keeper.run())
+
+    def owns(self):
+        return len(self.keeper.epochs)
+
+    async def stop(self):
+        """In order: leases are given up."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.session.close()
+
+    async def kill(self):
+        """As by kill -9: the session is gone, and nothing was said."""
+        self.keeper._leave = lambda: asyncio.sleep(0)
+        await self.stop()
+
+
+@asynccontextmanager
+async def bridges(url, *nodes):
+    running = [Bridge(url, node) for node in nodes]
+    for each in running:
+        each.start()
+    try:
+        yield running
+    finally:
+        for each in running:
+            if not each.task.done():
+                await each.stop()
+
+
+def row(url, shard=0):
+    connection = connecting.connect(url, name="look")
+    try:
+        return connection.execute(
+            "SELECT owner, epoch, taken, unfenced FROM lease WHERE shard = ?", (shard,)
+        ).fetchone()
+    finally:
+        connection.close()
+
+
+@on_loop
+async def test_two_bridges_share_and_whoever_is_left_has_all(url):
+    async with bridges(url, "a") as [a]:
+        await until_on_loop(lambda: a.owns() == SHARDS, what="the only one to have all")
+        assert a.fenced == []
+        async with bridges(url, "b") as [b]:
+            await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+            assert not a.keeper.epochs.keys() & b.keeper.epochs.keys()
+            assert (b.fenced, b.served) == ([], set())  # they were given back with nothing in flight
+            its = set(b.keeper.epochs)
+        await until_on_loop(lambda: a.owns() == SHARDS, what="all to be back")
+        assert a.fenced == ["b"]  # it may have had something in flight
+        assert a.served == its
+
+
+@on_loop
+async def test_who_is_killed_is_taken_over_by_one_who_fences(url):
+    async with bridges(url, "a", "b") as [a, b]:
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+        its = dict(a.keeper.epochs)
+        await a.kill()
+        await until_on_loop(lambda: b.owns() == SHARDS, what="b to have all")
+        assert b.fenced == ["a"]
+        assert b.served == set(its)
+        assert all(b.keeper.epochs[shard] > epoch for shard, epoch in its.items())
+        assert row(url, min(its))[3] == []
+
+
+@on_loop
+async def test_until_it_has_fenced_it_serves_nothing_and_the_next_one_fences_both(url):
+    async with bridges(url, "a", "b") as [a, b]:
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+        its = min(a.keeper.epochs)
+        b.refuses = True
+        await a.kill()
+        await until_on_loop(lambda: row(url, its)[0] == "b", what="b to take what a had")
+        assert b.owns() == 32
+        assert row(url, its)[3] == ["a"]
+        async with bridges(url, "c") as [c]:
+            await b.kill()
+            await until_on_loop(lambda: c.owns() == SHARDS, what="c to have all")
+            assert set(c.fenced) == {"a", "b"}
+
+
+@on_loop
+async def test_a_stopped_one_serves_nothing_when_it_wakes_and_takes_nothing_back(url):
+    async with bridges(url, "a", "b") as [a, b]:
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+        a.task.cancel()
+        a.keeper._leave = lambda: asyncio.sleep(0)
+        await asyncio.wait({a.task})  # its session stands, it says nothing: as by SIGSTOP
+        its = dict(a.keeper._epochs)
+        await until_on_loop(lambda: b.owns() == SHARDS, what="b to have all")
+        assert a.keeper.epochs == {}  # by its own clock
+        assert not a.keeper.serves(min(its))
+        del a.keeper._leave
+        a.start()
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half again")
+        assert all(a.keeper.epochs[shard] > its.get(shard, 0) for shard in a.keeper.epochs)
+
+
+@on_loop
+async def test_what_a_predecessor_of_the_same_name_had_is_not_kept_alive_for_nobody(url):
+    async with bridges(url, "a") as [a]:
+        await until_on_loop(lambda: a.owns() == SHARDS, what="all")
+        before = row(url)[1]
+        await a.kill()
+        async with bridges(url, "a") as [again]:
+            await until_on_loop(lambda: again.owns() == SHARDS, what="all again")
+            assert row(url)[1] == before + 1
+            assert again.fenced == []  # its own connection took the place of the earlier one's
+            assert again.served == set(range(SHARDS))  # and what that had in flight is doubted
+
+
+@on_loop
+async def test_renewing_by_name_alone_is_found(url, monkeypatch):
+    """The defect of a first version: what restarts keeps alive what it had before, and serves it to nobody."""
+    by_name = leases.RENEW.replace("lease.epoch = mine.epoch", "true").replace("lease.shard = mine.shard", "true")
+    monkeypatch.setattr(leases, "RENEW", by_name)
+    monkeypatch.setattr("bridge.shards.plan._is_free", lambda lease, *_: lease.owner is None)
+    async with bridges(url, "a") as [a]:
+        await until_on_loop(lambda: a.owns() == SHARDS, what="all")
+        await a.kill()
+        session = session_of(url, "a")
+        rows, _nodes = await session.run(leases.renew, "a", {SHARDS: 1})
+        await session.close()
+        assert all(lease.left_s > LEASE_S - 1 for lease in rows)  # for whoever comes
+
+
+@on_loop
+async def test_with_something_in_flight_nothing_is_given_back(url):
+    async with bridges(url, "a") as [a]:
+        await until_on_loop(lambda: a.owns() == SHARDS, what="all")
+        a.busy = frozenset({63})
+        async with bridges(url, "b") as [b]:
+            await until_on_loop(lambda: b.owns() == 31, what="what has drained")
+            assert a.keeper.epoch(63) is None
+            assert a.keeper.serves(63)  # it still answers
+            a.busy = frozenset()
+            await until_on_loop(lambda: b.owns() == 32, what="the rest")
+
+
+@on_loop
+async def test_a_second_bridge_of_one_name_is_refused(url, monkeypatch):
+    monkeypatch.setattr(names.take, "__kwdefaults__", {"patience_s": 0.3})
+    first, second = session_of(url, "a"), session_of(url, "a")
+    await first.run(lambda connection: connection.execute("SELECT 1"))
+    with pytest.raises(NodeTakenError, match="node = 'a': another bridge at this database has that name"):
+        await second.run(lambda connection: connection.execute("SELECT 1"))
+    await first.close()
+    await second.run(lambda connection: connection.execute("SELECT 1"))
+    await second.close()
+
+
+@on_loop
+async def test_while_the_database_is_away_it_serves_for_as_long_as_its_leases_last(url, monkeypatch):
+    async with bridges(url, "a", "b") as [a, b]:
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+
+        def gone(*_arguments, **_options):
+            raise StoreUnavailableError("gone")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(leases, "renew", gone)
+            assert (a.owns(), b.owns()) == (32, 32)
+            a.offset = b.offset = LEASE_S
+            assert (a.owns(), b.owns()) == (0, 0)
+            for each in (a, b):
+                await until_on_loop(lambda: each.keeper._judges_at > 0, what="a beat that fails")  # noqa: B023
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have its half again")
+        assert a.fenced == b.fenced == []
