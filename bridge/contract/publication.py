@@ -41,7 +41,8 @@ class Publication:
     when it was read: one that was marked again since has a higher one. `new` says that it waits in the message's
     own row, and in none of the outbox. `needed` is False when the
     broker already agrees and the row only has to go. `expiry_s` is after how many seconds the broker
-    forgets it by itself, if ever.
+    forgets it by itself, if ever. `epoch` is that of the lease under which it was taken, where several bridges share a
+    database (`bridge/shards/plan.py`).
     """
 
     path: str
@@ -55,6 +56,7 @@ class Publication:
     needed: bool = True
     expiry_s: int | None = None
     new: bool = False
+    epoch: int = 0
 
     @property
     def mail_id(self) -> str:

@@ -81,16 +81,27 @@ class Publisher(Protocol):
 
 
 class Outbox:
-    """The pump of one bridge. `run` serves one connection; its state in flight dies with it."""
+    """The pump of one bridge. `run` serves one connection; its state in flight dies with it.
+
+    `may_send` is asked before each publish where several bridges share a database: what was read may be another's now.
+    """
 
     def __init__(
-        self, *, rows: Rows, root: str, window: int, monotonic: Callable[[], float], tally: Tally | None = None
+        self,
+        *,
+        rows: Rows,
+        root: str,
+        window: int,
+        monotonic: Callable[[], float],
+        tally: Tally | None = None,
+        may_send: Callable[[Publication], bool] | None = None,
     ) -> None:
         self._rows = rows
         self._root = root
         self._window = window
         self._monotonic = monotonic
         self._tally = tally or Tally()
+        self._may_send = may_send
         self._wake = asyncio.Event()
         self._connection: Publisher | None = None
         self._flying: dict[str, Publication] = {}
@@ -113,6 +124,10 @@ class Outbox:
         self.drained = asyncio.Event()
         """Set while nothing waits and nothing is in flight, as far as this pump has seen."""
         self._log = structlog.get_logger()
+
+    def in_flight(self) -> list[Publication]:
+        """What the broker may or may not have, and is not settled or doubted yet."""
+        return [*self._flying.values(), *(self._doubtful or ())]
 
     def wake(self) -> None:
         """Something was changed, nobody knows what: there may be work."""
@@ -298,6 +313,8 @@ class Outbox:
         self._wake.set()
 
     def _send(self, connection: Publisher, publication: Publication) -> None:
+        if self._may_send is not None and not self._may_send(publication):
+            return  # whoever may reads it
         self._flying[publication.path] = publication
         if not publication.needed:
             self._forget(publication)

@@ -13,7 +13,7 @@ published once more, which no device minds.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -45,10 +45,12 @@ PACES_AT_MOST = 200
 class Truth(Protocol):
     """What a look at the broker needs of the store."""
 
-    async def names(self, *, after: str, limit: int, live: int, each: int) -> list[str]:
+    async def names(
+        self, *, after: str, limit: int, live: int, each: int, shards: Collection[int] | None = None
+    ) -> list[str]:
         """Some names of users, in their order, behind this one: the first, and more up to a limit.
 
-        They have so many `live` messages together, where each counts for some more.
+        They have so many `live` messages together, where each counts for some more; `shards` are theirs, if given.
         """
 
     async def strangers(self, some: Collection[str]) -> list[str]:
@@ -103,6 +105,7 @@ class Replay:
         now_ms: Callable[[], int],
         new_token: Callable[[], str],
         tally: Tally | None = None,
+        for_strangers: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -112,6 +115,7 @@ class Replay:
         self._now_ms = now_ms
         self._new_token = new_token
         self._tally = tally or Tally()
+        self._for_strangers = for_strangers
         self._markers: dict[bytes, asyncio.Future[None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._log = structlog.get_logger()
@@ -153,14 +157,16 @@ class Replay:
             else:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def run(self, connection: Replaying, *, dry_run: bool = False) -> Repair:
-        """Observe the whole retained set and mark every difference.
+    async def run(
+        self, connection: Replaying, *, dry_run: bool = False, shards: Collection[int] | None = None
+    ) -> Repair:
+        """Observe the whole retained set and mark every difference; of the users of some `shards`, if these are given.
 
         Without `dry_run` the outbox has to be at work on the same connection.
         Raises LinkDownError, RefusedError, TimeoutError or StoreUnavailableError.
         """
         async with self._one_at_a_time:
-            repair = await self._run(connection, dry_run=dry_run)
+            repair = await self._run(connection, dry_run=dry_run, shards=shards)
         if not dry_run:
             self._tally.look(missing=repair.missing, different=repair.different, stale=repair.stale, topics=repair.held)
         self._log.info(
@@ -173,22 +179,25 @@ class Replay:
         )
         return repair
 
-    async def _run(self, connection: Replaying, *, dry_run: bool) -> Repair:
+    async def _run(self, connection: Replaying, *, dry_run: bool, shards: Collection[int] | None) -> Repair:
         await connection.subscribe([self._marker_topic], qos=1)
         repair = Repair(0, 0, 0, 0)
-        async for users in self._everybody():
+        async for users in self._everybody(shards):
             repair += await self._look_at(connection, users, dry_run=dry_run)
             if not dry_run:
                 await self._pace(connection)
+        if shards is not None or not self._for_strangers():
+            return repair
         for users in self._some_at_a_time(await self._strangers(connection)):
             repair += await self._look_at(connection, users, dry_run=dry_run)
             if not dry_run:
                 await self._pace(connection)
         return repair
 
-    async def _everybody(self) -> AsyncIterator[frozenset[str]]:
+    async def _everybody(self, shards: Collection[int] | None) -> AsyncIterator[frozenset[str]]:
         after = ""
-        some = {"limit": USERS_AT_ONCE, "live": TOPICS_AT_ONCE, "each": len(topics.STATE_VIEWS)}
+        some: dict[str, Any] = {"limit": USERS_AT_ONCE, "live": TOPICS_AT_ONCE, "each": len(topics.STATE_VIEWS)}
+        some |= {} if shards is None else {"shards": shards}
         while users := await self._store.names(after=after, **some):
             yield frozenset(users)
             after = users[-1]

@@ -54,7 +54,9 @@ async def be_let_in(target: Target, *, by_username: bool, patience_s: float) -> 
         await _let_in(target, client_id=client_id, clean=True, patience_s=patience_s)
 
 
-async def _let_in(target: Target, *, client_id: str, clean: bool, patience_s: float) -> bool:
+async def _let_in(
+    target: Target, *, client_id: str, clean: bool, patience_s: float, how: str = "with the new password"
+) -> bool:
     """Be let in within that time; whether there was a session. Raises RefusedError."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + patience_s
@@ -63,8 +65,17 @@ async def _let_in(target: Target, *, client_id: str, clean: bool, patience_s: fl
         if outcome.trouble == "":
             return outcome.session_present
         if loop.time() > give_up_at:
-            raise RefusedError(f"{target.username} with the new password: {outcome.trouble}")
+            raise RefusedError(f"{target.username} {how}: {outcome.trouble}")
         await asyncio.sleep(AGAIN_S)
+
+
+async def take_place(target: Target, *, client_id: str, patience_s: float) -> None:
+    """Have the broker close the connection of that login and client id, and leave its session as it is.
+
+    Whoever had it may be stopped and wake up: from now on nothing that it wrote arrives (MQTT 3.1.1 [MQTT-3.1.4-2]).
+    Raises RefusedError.
+    """
+    await _let_in(target, client_id=client_id, clean=False, patience_s=patience_s, how="is not let in")
 
 
 @dataclass(frozen=True, slots=True)

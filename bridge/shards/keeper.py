@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
+from bridge.errors import PostbellError, StoreUnavailableError
 from bridge.shards import leases, waiting
 from bridge.shards.plan import BEAT_S, LEASE_S, Beat, Tenure, plan, stops_at
 
@@ -29,9 +29,9 @@ LEAVE_S = 2.0
 class LeaseKeeper:
     """Which shards this process serves, and under which epoch. `session` is the one that has the node's name.
 
-    `fence` closes the connection of another node; it raises LinkDownError or RefusedError. `busy` says of which shards
-    something is in flight. `changed` is called whenever there is more or less to serve, and `served` with what was
-    taken over, once it is served.
+    `fence` closes the connection of another node; it raises PostbellError. `busy` says of which shards something is in
+    flight. `changed` is called whenever there is more or less to serve. `served` is called with what was taken, once it
+    is served, and whether it was given to us in order.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LeaseKeeper:
         fence: Callable[[str], Awaitable[None]],
         busy: Callable[[], frozenset[int]],
         changed: Callable[[], None],
-        served: Callable[[frozenset[int]], None],
+        served: Callable[[frozenset[int], bool], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._node = node
@@ -152,7 +152,7 @@ class LeaseKeeper:
             self._came.clear()
             try:
                 await self._take_over()
-            except (StoreUnavailableError, LinkDownError, RefusedError, TimeoutError, OSError) as error:
+            except (PostbellError, TimeoutError, OSError) as error:
                 self._log.warning("takeover_waits", reason=str(error) or type(error).__name__)
                 await asyncio.sleep(BEAT_S)
                 self._came.set()
@@ -172,7 +172,9 @@ class LeaseKeeper:
             self._epochs[shard] = self._pending.pop(shard).epoch
         self._log.info("leases_served", shards=len(ready), fenced=others, own=len(self._epochs))
         self._changed()
-        self._served(frozenset(unclean) & ready)
+        for shards, in_order in ((ready.difference(unclean), True), (ready.intersection(unclean), False)):
+            if shards:
+                self._served(frozenset(shards), in_order)
 
     async def _leave(self) -> None:
         self._epochs.clear()

@@ -84,6 +84,11 @@ class Beat:
     """After how long the next beat is due, from the beginning of this one."""
 
 
+def shard_of(user_id: int) -> int:
+    """The shard of a user, for good; what belongs to nobody is of user 0."""
+    return user_id % SHARDS
+
+
 def fair_share(nodes: int) -> int:
     """How many shards each of so many nodes has at most."""
     return -(-SHARDS // max(1, nodes))

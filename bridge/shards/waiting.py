@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bridge.contract.publication import Kind
 from bridge.shards.database_thread import transaction as one_transaction
-from bridge.store import marks
+from bridge.shards.plan import shard_of
+from bridge.store import marks, outbox
+from bridge.store.postgres import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,9 +28,9 @@ AHEAD = 5000
 """How far ahead of what goes out the mark is set: a write for so many rows."""
 
 RAISE = """
-UPDATE lease SET taken = wanted.seq FROM unnest(?::smallint[], ?::bigint[], ?::bigint[]) wanted (shard, epoch, seq)
-WHERE lease.shard = wanted.shard AND lease.epoch = wanted.epoch AND owner = ? AND expires > clock_timestamp()
-AND lease.taken < wanted.seq
+UPDATE lease SET taken = greatest(taken, ?) FROM unnest(?::smallint[], ?::bigint[]) mine (shard, epoch)
+WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ? AND expires > clock_timestamp()
+RETURNING lease.shard
 """
 OWNED = "SELECT shard, epoch FROM lease WHERE shard = ANY(?) AND owner = ? ORDER BY shard FOR SHARE"
 DOUBT_NEW = """
@@ -45,12 +49,13 @@ WHERE outbox.shard = ANY(?) AND outbox.kind = 'text' AND "user".user_id = outbox
 """
 
 
-def raise_marks(connection: PostgresConnection, node: str, epochs: Mapping[int, int], seqs: Mapping[int, int]) -> None:
-    """Have the leases say, on disk, that what waits up to these numbers may be on its way."""
-    shards = sorted(seqs)
-    with one_transaction(connection):
-        connection.execute("SET LOCAL synchronous_commit = on")
-        connection.execute(RAISE, (shards, [epochs[each] for each in shards], [seqs[each] for each in shards], node))
+def raise_marks(transaction: Transaction, node: str, epochs: Mapping[int, int], *, seq: int) -> frozenset[int]:
+    """Have leases say, on disk, that what waits up to this number may be on its way; those that are the node's still.
+
+    `epochs` are the shards, each with the epoch at which it was taken.
+    """
+    rows = transaction.connection.execute(RAISE, (seq, list(epochs), list(epochs.values()), node)).fetchall()
+    return frozenset(shard for (shard,) in rows)
 
 
 def doubt(connection: PostgresConnection, shards: Collection[int]) -> None:
@@ -65,6 +70,18 @@ def owned(transaction: Transaction, node: str, shards: Iterable[int]) -> dict[in
     """The epochs of those of these shards that are the node's, which stay so until the transaction is over."""
     rows = transaction.connection.execute(OWNED, (sorted(set(shards)), node)).fetchall()
     return dict(rows)
+
+
+def settle(transaction: Transaction, publications: Sequence[Publication], *, node: str) -> None:
+    """Take out what the broker acknowledged under the leases of now; what was sent under others is marked again."""
+    epochs = owned(transaction, node, (shard_of(each.user_id) for each in publications))
+    late = [each for each in publications if epochs.get(shard_of(each.user_id)) != each.epoch]
+    mine = [each for each in publications if epochs.get(shard_of(each.user_id)) == each.epoch]
+    if mine:
+        FORMS.get(outbox.settle, outbox.settle)(transaction, mine)
+    if late:
+        mark_late(transaction, [each for each in late if each.needed])
+        structlog.get_logger().warning("published_late", rows=len(late))
 
 
 def mark_late(transaction: Transaction, publications: Sequence[Publication]) -> None:

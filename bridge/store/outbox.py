@@ -90,31 +90,16 @@ def take_messages(
     New ones in their order, and between them what was marked in the order of the marks, so that neither keeps the other
     waiting. Without `new` of the new ones only those that were marked again.
     """
-    marked = connection.execute(MESSAGES, (limit,)).fetchall()
-    fresh = connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall()
-    return taken(marked, fresh, limit=limit, now_ms=now_ms, busy=busy, days=days)
+    marked = (row for row in connection.execute(MESSAGES, (limit,)).fetchall() if row[0] not in busy)
+    taken = []
+    for row in connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall():
+        taken += new_ones(row, busy, now_ms=now_ms, days=days)
+        taken += [of_mark(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
+    taken += [of_mark(row, now_ms=now_ms, days=days) for row in marked]
+    return taken[:limit]
 
 
-def taken(
-    rows: Iterable[tuple[Any, ...]],
-    fresh: Iterable[tuple[Any, ...]],
-    *,
-    limit: int,
-    now_ms: int,
-    busy: Container[str],
-    days: float,
-) -> list[Publication]:
-    """What is to be published of rows of the outbox and of messages that wait in their own, one of each in turn."""
-    marked = (row for row in rows if row[0] not in busy)
-    found = []
-    for row in fresh:
-        found += _new(row, busy, now_ms=now_ms, days=days)
-        found += [_message(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
-    found += [_message(row, now_ms=now_ms, days=days) for row in marked]
-    return found[:limit]
-
-
-def _new(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:
+def new_ones(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:
     """Header and event of a new message, as far as they wait and are not in flight."""
     user_id, number, waits, header, live, held, name, switched_on, payload = found
     path = topics.message(name, ids.encode(number))
@@ -132,7 +117,8 @@ def _new(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: flo
     return [replace(desired.MESSAGES[row.kind](row, known, now_ms=now_ms, days=days), new=True) for row in rows]
 
 
-def _message(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
+def of_mark(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
+    """What a row of the outbox comes to that goes before the views, with all that is known of it."""
     path, kind, generation, user_id, number, header, live, held, name, switched_on, payload, until_ms, *storm = found
     row = Row(path, Kind(kind), generation, user_id, number)
     known = Known(

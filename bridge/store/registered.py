@@ -35,6 +35,9 @@ WHERE a.folded >= 'postmaster@' AND a.folded < 'postmasterA' ORDER BY a.address 
 FIRST = "SELECT user_id, name FROM user WHERE substr(name, 1, CAST(? AS INTEGER)) <> ? ORDER BY user_id LIMIT 1"
 NAMED = "SELECT user_id, name FROM user WHERE name = ?"
 NAMES = "SELECT name, live FROM user WHERE name > ? ORDER BY name LIMIT ?"
+NAMES_OF = """
+SELECT name, live FROM user WHERE name > ? AND user_id % 64 IN (SELECT value FROM json_each(?)) ORDER BY name LIMIT ?
+"""
 STRANGERS = "SELECT CAST(value AS TEXT) FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = value)"
 
 
@@ -89,14 +92,24 @@ def named(connection: StoreConnection, name: str) -> AsOf[User | None]:
     return AsOf(revision, StoredBook(connection).named(name))
 
 
-def names(connection: StoreConnection, *, after: str, limit: int, live: int, each: int = 0) -> list[str]:
+def names(
+    connection: StoreConnection,
+    *,
+    after: str,
+    limit: int,
+    live: int,
+    each: int = 0,
+    shards: Collection[int] | None = None,
+) -> list[str]:
     """Some names of users, in their order, behind this one: the first, and more up to a limit.
 
-    They have so many `live` messages together, where each counts for some more.
+    They have so many `live` messages together, where each counts for some more. They are of some `shards`, if these are
+    given (`bridge/shards/plan.py`).
     """
+    query, values = (NAMES, (after, limit)) if shards is None else (NAMES_OF, (after, json.dumps(list(shards)), limit))
     found: list[str] = []
     together = 0
-    for name, its_own in connection.execute(NAMES, (after, limit)):
+    for name, its_own in connection.execute(query, values):
         together += its_own + each
         if found and together > live:
             break

@@ -59,7 +59,7 @@ class Bridge:
             fence=self.fence,
             busy=lambda: self.busy,
             changed=lambda: None,
-            served=self.served.update,
+            served=lambda shards, in_order: None if in_order else self.served.update(shards),
             monotonic=lambda: time.monotonic() + self.offset,
         )
         self.task: Any = None

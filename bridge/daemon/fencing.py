@@ -1,0 +1,65 @@
+"""The fence: another node's connection to the broker is closed by connecting in its place.
+
+A bridge whose lease ended may be stopped, or cut off from the database alone, with publishes on their way. The broker
+has one connection for a login and client id: the one that came last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.contract import topics
+from bridge.errors import ConfigurationError
+from bridge.publish import visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.publish.target import Target
+
+PATIENCE_S = 2.0
+"""So long one try may take; whoever takes over tries again."""
+CLUSTER_S = 1.0
+"""A broker of several nodes may take in what the old connection sent in that very moment, and a little later not."""
+
+
+class Fence:
+    """Closes the connection of a node. `target` is where the broker is, and how this bridge logs in there.
+
+    `passwords` is the file with the passwords of all nodes; without one they have the same as this bridge. `cluster`
+    says that the broker has nodes of its own.
+    """
+
+    def __init__(self, *, target: Callable[[], Target], passwords: Path | None, cluster: bool) -> None:
+        self._target = target
+        self._passwords = passwords
+        self._cluster = cluster
+        self._log = structlog.get_logger()
+
+    async def close(self, node: str) -> None:
+        """Return when nothing of the node's arrives any more; raises PostbellError."""
+        own = self._target()
+        password = own.password if self._passwords is None else password_of(self._passwords, node)
+        theirs = replace(own, username=topics.bridge_login(node), password=password)
+        await visit.take_place(theirs, client_id=f"postbell-{node}", patience_s=PATIENCE_S)
+        if self._cluster:
+            await asyncio.sleep(CLUSTER_S)
+        self._log.info("node_fenced", node=node)
+
+
+def password_of(path: Path, node: str) -> str:
+    """The password of a node in a file of lines `node:password`; raises ConfigurationError."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigurationError(f"mqtt.nodes_file = {str(path)!r}: {error.strerror}") from error
+    for line in lines:
+        name, colon, password = line.partition(":")
+        if colon and name.strip() == node:
+            return password.strip()
+    raise ConfigurationError(f"mqtt.nodes_file = {str(path)!r}: no line for the node {node!r}; add {node}:PASSWORD")

@@ -1,0 +1,176 @@
+"""A bridge that shares its database with others: what it owns, what it does when that changes, and what only one does.
+
+Some work is for one of them, whoever that is: what has to be cleared, expired or told once. It is done by the owner of
+shard 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
+from bridge.postgres import connection as connecting
+from bridge.publish.ending import end
+from bridge.shards import names
+from bridge.shards.database_thread import DatabaseThread
+from bridge.shards.keeper import LeaseKeeper
+from bridge.shards.plan import BEAT_S, LEASE_S, shard_of
+from bridge.shards.rows import SharedRows
+from bridge.shards.truth import SharedTruth
+from bridge.shards.waking import Waking
+from bridge.store.postgres import MARKED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+
+    from bridge.contract.publication import Publication
+    from bridge.postgres.connection import PostgresConnection
+    from bridge.publish.connection import BrokerConnection
+    from bridge.publish.replay import Replay
+    from bridge.store.store import Store
+
+LOOK_AGAIN_S = 5.0
+"""After a takeover it is looked at the broker at once, and again when all that was on its way has come."""
+FIRST = 0
+"""Whose owner does what is for one."""
+
+
+class Sharing:
+    """One bridge among several. `in_flight` is what its pump has on the way, and `wake` has the pump look.
+
+    `fence` closes the connection of another node. `took_over` answers what was kept for shards, and says whether they
+    were given in order.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        node: str,
+        store: Store,
+        days: float,
+        fence: Callable[[str], Awaitable[None]],
+        in_flight: Callable[[], Iterable[Publication]],
+        wake: Callable[[], None],
+        took_over: Callable[[Collection[int], bool], Awaitable[None]],
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._url = url
+        self._node = node
+        self._in_flight = in_flight
+        self._wake = wake
+        self._took_over = took_over
+        self._thread = DatabaseThread(self._connect_named, url=url, name="leases")
+        self.keeper = LeaseKeeper(
+            node=node,
+            session=self._thread,
+            fence=fence,
+            busy=self._busy,
+            changed=self._changed,
+            served=self._served,
+            monotonic=monotonic,
+        )
+        self.rows = SharedRows(store, keeper=self.keeper, node=node, days=days, now_ms=now_ms)
+        self.truth = SharedTruth(store, self.keeper)
+        self._waking = Waking(self._connect, channel=MARKED, marked=self._marked, freed=self.keeper.wake)
+        self._to_look: asyncio.Queue[tuple[frozenset[int], bool]] = asyncio.Queue()
+        self._to_answer: asyncio.Queue[tuple[frozenset[int], bool]] = asyncio.Queue()
+        self._moved = asyncio.Event()
+        self._log = structlog.get_logger()
+
+    @property
+    def first(self) -> bool:
+        """Whether what is for one bridge is for this one, at this moment."""
+        return self.keeper.serves(FIRST)
+
+    async def claim(self) -> None:
+        """Have the node's name; raises NodeTakenError when another bridge has it, or StoreUnavailableError."""
+        await self._thread.run(lambda connection: connection.execute("SELECT 1"))
+
+    async def run(self) -> None:
+        """Keep leases and be woken until cancelled; then give them up."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.keeper.run(), name="leases")
+            tasks.create_task(self._waking.run(), name="waking")
+            tasks.create_task(self._answer(), name="kept-requests")
+            tasks.create_task(self._beat(), name="beat")
+
+    async def close(self) -> None:
+        """Let go of the node's name."""
+        await self._thread.close()
+
+    async def look_after(self, connection: BrokerConnection, replay: Replay) -> None:
+        """Look at the broker for what was taken, until cancelled or the connection is lost."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                shards, in_order = await self._to_look.get()
+                tasks.create_task(self._look(connection, replay, shards, again=not in_order), name="look")
+
+    async def while_first(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do what is for one bridge whenever it is for this one, until cancelled."""
+        while True:
+            self._moved.clear()
+            if not self.first:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(BEAT_S):
+                        await self._moved.wait()
+                continue
+            working = asyncio.create_task(work(), name="for-one")
+            try:
+                while self.first and not working.done():
+                    await asyncio.wait({working}, timeout=BEAT_S)
+            finally:
+                await end(working)
+
+    def _connect(self) -> PostgresConnection:
+        return connecting.connect(self._url, name=f"{self._node} waking")
+
+    def _connect_named(self) -> PostgresConnection:
+        connection = connecting.connect(self._url, name=f"{self._node} leases", patience_s=LEASE_S)
+        try:
+            names.take(connection, self._node)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _busy(self) -> frozenset[int]:
+        return frozenset(shard_of(each.user_id) for each in self._in_flight())
+
+    def _changed(self) -> None:
+        self._moved.set()
+        self._wake()
+
+    def _served(self, shards: frozenset[int], in_order: bool) -> None:  # noqa: FBT001 - as the keeper says it
+        self._to_look.put_nowait((shards, in_order))
+        self._to_answer.put_nowait((shards, in_order))
+
+    def _marked(self, shards: frozenset[int] | None) -> None:
+        if shards is None or any(self.keeper.serves(shard) for shard in shards):
+            self._wake()
+
+    async def _answer(self) -> None:
+        while True:
+            await self._took_over(*await self._to_answer.get())
+
+    async def _beat(self) -> None:
+        """Whoever committed and died, or was not heard, told nobody."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if self.keeper.epochs:
+                self._wake()
+
+    async def _look(self, connection: BrokerConnection, replay: Replay, shards: frozenset[int], *, again: bool) -> None:
+        for wait_s in (0.0, LOOK_AGAIN_S) if again else (0.0,):
+            await asyncio.sleep(wait_s)
+            try:
+                await replay.run(connection, shards=shards)
+            except LinkDownError:
+                return
+            except (RefusedError, TimeoutError, StoreUnavailableError) as error:
+                self._log.warning("taken_over_unseen", shards=len(shards), reason=str(error) or "no answer in time")

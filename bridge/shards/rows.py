@@ -1,0 +1,83 @@
+"""The rows of the outbox, for the pump of one of several bridges: those of the shards that it owns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bridge.shards import taking, waiting
+from bridge.shards.plan import shard_of
+from bridge.store import outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Sequence
+
+    from bridge.contract.publication import Publication
+    from bridge.shards.keeper import LeaseKeeper
+    from bridge.store.store import Store
+
+
+class SharedRows:
+    """What the pump needs of a store that others publish from as well. `days` is how long an unseen message is live."""
+
+    def __init__(self, store: Store, *, keeper: LeaseKeeper, node: str, days: float, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._keeper = keeper
+        self._node = node
+        self.days = days
+        self._now_ms = now_ms
+        self._marks: dict[tuple[int, int], int] = {}
+        """How far it is known to be on disk that rows may be on their way, by shard and epoch."""
+
+    def may_send(self, publication: Publication) -> bool:
+        """Whether this bridge still has the lease under which it was taken."""
+        return self._keeper.epoch(shard_of(publication.user_id)) == publication.epoch
+
+    async def take_messages(self, *, limit: int, busy: Container[str], new: bool = True) -> list[Publication]:
+        """Waiting messages and events, oldest first; without `new` only what was marked."""
+        epochs = self._keeper.epochs
+        if not epochs:
+            return []
+        found, seq = await self._store.read(
+            taking.take_messages,
+            limit=limit,
+            busy=busy,
+            now_ms=self._now_ms(),
+            days=self.days,
+            new=new,
+            shards=list(epochs),
+        )
+        return await self._marked(found, epochs, seq)
+
+    async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
+        """Waiting views with their newest values."""
+        epochs = self._keeper.epochs
+        if not epochs:
+            return []
+        found, seq = await self._store.read(
+            taking.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days, shards=list(epochs)
+        )
+        return await self._marked(found, epochs, seq)
+
+    async def _marked(self, found: Sequence[Publication], epochs: dict[int, int], seq: int) -> list[Publication]:
+        """Have it on disk that these may be on their way, and leave out those of a lease that is lost."""
+        shards = {shard_of(each.user_id) for each in found}
+        beyond = {shard: epochs[shard] for shard in shards if self._marks.get((shard, epochs[shard]), -1) < seq}
+        if beyond:
+            raised = await self._store.write(waiting.raise_marks, self._node, beyond, seq=seq + waiting.AHEAD)
+            now = self._keeper.epochs
+            self._marks = {at: mark for at, mark in self._marks.items() if now.get(at[0]) == at[1]}
+            self._marks |= {(shard, epochs[shard]): seq + waiting.AHEAD for shard in raised}
+            shards -= beyond.keys() - raised
+        return [
+            replace(each, epoch=epochs[shard_of(each.user_id)]) for each in found if shard_of(each.user_id) in shards
+        ]
+
+    async def settle(self, publications: Sequence[Publication]) -> None:
+        """Take out what was acknowledged, as far as it was sent under the lease of now; the rest is marked again."""
+        await self._store.write_along(waiting.settle, publications, node=self._node)
+
+    async def doubt(self, publications: Sequence[Publication] | None, *, limit: int) -> None:
+        """Note that the broker may hold these; what a process before had in flight is doubted at takeover."""
+        if publications is not None:
+            await self._store.write(outbox.doubt, publications, limit=limit)
