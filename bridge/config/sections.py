@@ -170,6 +170,13 @@ class Mqtt(Section):
         "auto",
         "The MQTT that the bridge speaks: `5`, `3.1.1`, or `auto`: 5, and 3.1.1 where the broker has no 5.",
     )
+    nodes_file: Path | None = key(
+        FILE,
+        None,
+        "Where several bridges share a store: lines `node:password` of all of them, as each takes another's place at the "
+        'broker when that one is gone. `""` where they have one password.',
+    )
+    cluster: bool = key(SWITCH, False, "Whether the broker has several nodes of its own; a bridge then waits a moment.")
     keepalive: int = key(WHOLE, 60, "After so many seconds of silence the connection is tried.", ge=5, le=65535)
     window: int = key(WHOLE, 256, "How many publishes may wait for their PUBACK.", ge=1, le=10_000)
 

@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.config import judging
 from bridge.daemon import runfile
@@ -20,6 +20,8 @@ from bridge.daemon.clock import wall_ms
 from bridge.daemon.connected import Connected
 from bridge.daemon.crew import Crew, CrewNeeds, cores, fitting
 from bridge.daemon.directory_cache import DirectoryCache
+from bridge.daemon.elsewhere import OwnersRequests
+from bridge.daemon.fencing import Fence
 from bridge.daemon.fetched import Fetched
 from bridge.daemon.figures import BrokerFigures
 from bridge.daemon.hearing import Hearing
@@ -37,7 +39,6 @@ from bridge.daemon.presence import Presence
 from bridge.daemon.pushing import Pushing
 from bridge.daemon.reload import Reload
 from bridge.daemon.service import Service
-from bridge.daemon.uploading import Uploading
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.metrics.sys_topics import Figures
@@ -55,14 +56,14 @@ from bridge.store.store import Store
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from bridge.config.judging import Judgement
     from bridge.config.settings import Settings
+    from bridge.daemon.sharing import Sharing
     from bridge.ingress import HandedSockets
-    from bridge.intake import Keeper
     from bridge.kept import Committed
-    from bridge.store.uploads import Uploads
+    from bridge.shards.rows import SharedRows
 
 SESSIONS = "sessions.db"
 """The embedded broker's own file in the state directory."""
@@ -95,18 +96,18 @@ class Bridge:
         given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
         self.tally = Tally(monotonic=time.monotonic)
-        self.store = Store(settings.place, now_ms=wall_ms, retention=given.retention, changed=self._committed)
+        self.store = Store(settings.database, now_ms=wall_ms, retention=given.retention, changed=self._committed)
         self.mailbox = Mailbox(self.store, given.terms)
         self.spool = Spool(settings.spool_dir)
-        self.uploads = self._make_uploads()
-        self.outbox_rows = OutboxRows(self.store, days=given.retention.days, now_ms=wall_ms)
+        self.sharing = self._make_sharing(given)
+        """What there is only where several bridges share a database."""
+        self.outbox_rows = self._make_rows(given)
         self.outbox = self._make_outbox()
         self.notification_rows = NotificationRows(self.store, days=given.retention.days, now_ms=wall_ms)
         self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
         self.delivery = self._make_delivery(given)
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
-        watched = None if settings.store.url else settings.state_dir
-        self.directory = DirectoryCache(store=self.store, place=watched, changed=self._people_changed)
+        self.directory = DirectoryCache(store=self.store, place=settings.database.parent, changed=self._people_changed)
         self.announcing = self._make_announcing()
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
@@ -123,6 +124,7 @@ class Bridge:
         self.presence = self._make_presence()
         self.hearing = Hearing(note=self.store.writing(pairing.hear), root=settings.mqtt.root, now_ms=wall_ms)
         self.requests = self._make_requests(given)
+        self.owners_requests = self._make_owners_requests()
         self.figures = Figures()
         self.inbound = self._make_inbound()
         self.service = self._make_service(ready)
@@ -158,7 +160,10 @@ class Bridge:
             self.crew.tell_settings()
 
     def _committed(self, news: Committed) -> None:
-        self.outbox.committed(news)  # made behind the store, whose rows it publishes
+        if self.sharing is None:
+            self.outbox.committed(news)  # made behind the store, whose rows it publishes
+        elif news.fresh or news.messages or news.views:
+            self.outbox.wake()  # it may be for others; what is ours is read with the mark that it may be on its way
         self.delivery.wake(rung=news.rung)
         self.mailboxes.committed(news)
 
@@ -191,6 +196,44 @@ class Bridge:
     def _delay_s(self, attempt: int) -> float:
         return Backoff(longest_s=LISTEN_S).delay_s(attempt, jitter=random.random())  # noqa: S311 - no secret
 
+    def _make_sharing(self, given: Adjustable) -> Sharing | None:
+        """What keeps leases, where the store is one that several bridges can share."""
+        settings = self.settings
+        if not settings.store.url:
+            return None
+        from bridge.daemon.sharing import Sharing  # noqa: PLC0415 - for those who have such a store
+
+        fence = Fence(
+            target=lambda: self.access.target(),  # noqa: PLW0108 - it is made behind this
+            passwords=settings.mqtt.nodes_file,
+            cluster=settings.mqtt.cluster,
+        )
+        return Sharing(
+            settings.store.url,
+            node=settings.node,
+            store=self.store,
+            days=given.retention.days,
+            fence=fence.close,
+            in_flight=lambda: self.outbox.in_flight(),  # noqa: PLW0108 - as above
+            wake=self._marked_elsewhere,
+            took_over=lambda shards, in_order: self.owners_requests.taken_over(shards, in_order=in_order),
+            now_ms=wall_ms,
+            monotonic=time.monotonic,
+        )
+
+    def _marked_elsewhere(self) -> None:
+        self.outbox.wake()
+        self.delivery.wake()
+
+    def _make_rows(self, given: Adjustable) -> OutboxRows | SharedRows:
+        if self.sharing is not None:
+            return self.sharing.rows
+        return OutboxRows(self.store, days=given.retention.days, now_ms=wall_ms)
+
+    def for_one(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None]:
+        """Work that is for one bridge, where several share a store: it is done while it is for this one."""
+        return work() if self.sharing is None else self.sharing.while_first(work)
+
     def _make_outbox(self) -> Outbox:
         return Outbox(
             rows=self.outbox_rows,
@@ -198,6 +241,7 @@ class Bridge:
             window=self.settings.mqtt.window,
             monotonic=time.monotonic,
             tally=self.tally,
+            may_send=None if self.sharing is None else self.sharing.rows.may_send,
         )
 
     def _make_delivery(self, given: Adjustable) -> PushDelivery:
@@ -227,31 +271,18 @@ class Bridge:
             now_ms=wall_ms,
             monotonic=time.monotonic,
             counted=self._full_changed,
+            for_all=lambda: self.sharing is None or self.sharing.first,
         )
 
     def _make_intake(self, given: Adjustable) -> Intake:
         return Intake(
-            store=self._whole(self.mailbox),
+            store=self.mailbox,
             directory=self.directory,
             discard=self.spool.discard,
             beliefs=given.beliefs,
             full=lambda: self.lifetimes.full,
             tally=self.tally,
         )
-
-    def _make_uploads(self) -> Uploads | None:
-        """What takes large bodies into the database, where the store is one."""
-        if not self.settings.store.url:
-            return None
-        from bridge.store.uploads import Uploads  # noqa: PLC0415 - psycopg, for those who have such a store
-
-        return Uploads(self.settings.store.url, read=self.spool.read, now_ms=wall_ms)
-
-    def _whole(self, keeper: Keeper) -> Keeper:
-        """A keeper of mail of any size."""
-        if self.uploads is None:
-            return keeper
-        return Uploading(keeper, uploads=self.uploads, discard=self.spool.discard)
 
     def _make_crew(self) -> Crew | None:
         """The processes that converse and read mail, where such are wanted."""
@@ -281,9 +312,7 @@ class Bridge:
     def _make_mailboxes(self) -> Mailboxes:
         return Mailboxes(
             store=self.store,
-            taking=Fetched(
-                store=self.store, mailbox=self.mailbox, spool=self.spool, intake=self.intake, whole=self._whole
-            ),
+            taking=Fetched(store=self.store, mailbox=self.mailbox, spool=self.spool, intake=self.intake),
             options=lambda: MailboxOptions(self.settings.imap, self.settings.smtp.max_size),
         )
 
@@ -302,10 +331,11 @@ class Bridge:
 
     def _make_replay(self, given: Adjustable) -> Replay:
         return Replay(
-            store=StoredTruth(self.store),
+            store=StoredTruth(self.store) if self.sharing is None else self.sharing.truth,
             outbox=self.outbox,
             root=self.settings.mqtt.root,
             node=self.settings.node,
+            for_strangers=lambda: self.sharing is None or self.sharing.first,
             count=given.retention.count,
             days=given.retention.days,
             now_ms=wall_ms,
@@ -336,9 +366,18 @@ class Bridge:
             monotonic=time.monotonic,
         )
 
+    def _make_owners_requests(self) -> OwnersRequests:
+        return OwnersRequests(
+            self.requests,
+            named=self.directory.named,
+            serves=lambda shard: self.sharing is None or self.sharing.keeper.serves(shard),
+            root=self.settings.mqtt.root,
+            monotonic=time.monotonic,
+        )
+
     def _make_inbound(self) -> Inbound:
         return Inbound(
-            requests=self.requests,
+            requests=self.requests if self.sharing is None else self.owners_requests,
             replay=self.replay,
             heard=self.hearing.heard,
             figures=self.figures.take,
@@ -364,6 +403,8 @@ class Bridge:
         beside = {} if self.announcing is None else {"discovery": self.announcing.keep}
         if self.settings.http.listen or self.settings.broker.embedded:
             beside["figures"] = BrokerFigures(self.figures).listen
+        if self.sharing is not None:
+            beside["takeovers"] = functools.partial(self.sharing.look_after, replay=self.replay)
         return Service(
             connected=self.connected,
             presence=self.presence,

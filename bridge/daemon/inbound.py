@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.publish.connection import BrokerConnection, Incoming
+    from bridge.daemon.elsewhere import Answering
     from bridge.publish.replay import Replay
-    from bridge.requests.requests import Requests
 
 SUBSCRIBE_AGAIN_S = 30.0
 """After a subscription that the broker refused or left without an answer."""
@@ -35,7 +35,7 @@ class Inbound:
     def __init__(
         self,
         *,
-        requests: Requests,
+        requests: Answering,
         replay: Replay,
         heard: Callable[[str], None],
         figures: Callable[[str, bytes], None] = lambda _topic, _payload: None,

@@ -40,7 +40,7 @@ class Lifetimes:
 
     `clear_spool` removes spool files, unless somebody holds them. A user who has `most_messages` or more is one of
     `full` when the next count is done, and `counted` is called when that changed. That and `keeping` may be replaced at
-    any time.
+    any time. Where several bridges share a store, `for_all` says whether this one does what one of them has to do.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Lifetimes:
         monotonic: Callable[[], float],
         tally: Tally | None = None,
         counted: Callable[[], None] = lambda: None,
+        for_all: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
         self._course = course
@@ -71,6 +72,7 @@ class Lifetimes:
         self.full: dict[int, str] = {}
         """Id and name of the users who may have no more messages, as of the last count."""
         self._counted = counted
+        self._for_all = for_all
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -103,18 +105,22 @@ class Lifetimes:
             if step_ms > 0:
                 self._clear_at = self._monotonic() + TRUST_CLOCK_AFTER_S
             await self._store.write(live.review_all, self._store.retention)
+        if self._for_all():
+            await self._expire()
+        if self._monotonic() >= self._count_at:
+            self._count_at = self._monotonic() + COUNT_S
+            await self._count()
+        if self._monotonic() >= self._clear_at and self._for_all():
+            self._clear_at = self._monotonic() + CLEAR_S
+            await self._clear()
+
+    async def _expire(self) -> None:
         expired = await self._course.expire()
         if expired:
             self._log.info("messages_expired", users=expired)
         told = await self._course.close_storms()
         if told:
             self._log.info("storms_told", storms=told)
-        if self._monotonic() >= self._count_at:
-            self._count_at = self._monotonic() + COUNT_S
-            await self._count()
-        if self._monotonic() >= self._clear_at:
-            self._clear_at = self._monotonic() + CLEAR_S
-            await self._clear()
 
     async def _count(self) -> None:
         before, self.full = self.full, await self._store.read(messages.users_with, self.most_messages)

@@ -86,6 +86,12 @@ class Mailboxes:
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        try:
+            await self._follow()
+        finally:
+            self._followers.clear()
+
+    async def _follow(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             events: asyncio.Task[None] | None = None
             while True:

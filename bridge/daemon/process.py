@@ -123,6 +123,9 @@ async def run(bridge: Bridge) -> None:
         await bridge.store.write(live.take_up, bridge.store.retention)
         await bridge.directory.look()
         await bridge.access.prepare()
+        if bridge.sharing is not None:
+            stack.push_async_callback(bridge.sharing.close)
+            await bridge.sharing.claim()
         stack.push_async_callback(bridge.ingress.close)
         await bridge.ingress.start()
         bridge.presence.tell()
@@ -136,10 +139,12 @@ async def run(bridge: Bridge) -> None:
             tasks.create_task(bridge.directory.run(), name="directory")
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
             tasks.create_task(bridge.hearing.run(), name="hearing")
-            tasks.create_task(bridge.delivery.run(), name="push")
-            tasks.create_task(bridge.mailboxes.run(), name="mailboxes")
+            tasks.create_task(bridge.for_one(bridge.delivery.run), name="push")
+            tasks.create_task(bridge.for_one(bridge.mailboxes.run), name="mailboxes")
             tasks.create_task(bridge.ingress.listen(), name="listeners")
             tasks.create_task(bridge.ingress.follow(), name="certificate")
+            if bridge.sharing is not None:
+                tasks.create_task(bridge.sharing.run(), name="sharing")
             if bridge.crew is not None:
                 tasks.create_task(bridge.crew.run(), name="workers")
             tasks.create_task(bridge.reload.run(), name="reload")

@@ -89,8 +89,9 @@ class PushDelivery:
             self._wake.set()
 
     async def run(self) -> None:
-        """Ring until cancelled; what is under way then is tried again by the next process."""
+        """Ring until cancelled; what is under way then is tried again by whoever rings next."""
         self._wake.set()
+        self._flying.clear()
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:

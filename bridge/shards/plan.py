@@ -120,7 +120,7 @@ def plan(tenure: Tenure, leases: Iterable[Lease], nodes: Collection[Node]) -> Be
         take={lease.shard: lease.epoch for lease in free[: max(0, share - len(kept))]},
         draining=draining,
         release=(draining & tenure.draining) - tenure.busy,  # those of this moment may be in somebody's hands yet
-        again_s=min([BEAT_S, *_ends(leases, tenure.node), *map(_silence, others)]),
+        again_s=min([BEAT_S, *_ends(leases, tenure.node), *map(_dies_in_s, others)]),
     )
 
 
@@ -129,7 +129,7 @@ def _ends(leases: Iterable[Lease], me: str) -> Iterable[float]:
     return [lease.left_s + SOON_S for lease in leases if lease.owner not in {None, me} and lease.left_s > 0]
 
 
-def _silence(node: Node) -> float:
+def _dies_in_s(node: Node) -> float:
     """When a node without a session will be dead, unless it speaks."""
     waits = node.silent_s <= SILENT_S and not node.session
     return SILENT_S - node.silent_s + SOON_S if waits else BEAT_S

@@ -15,7 +15,6 @@ from bridge.contract.publication import Kind
 from bridge.shards.database_thread import transaction as one_transaction
 from bridge.shards.plan import shard_of
 from bridge.store import marks, outbox
-from bridge.store.postgres import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -78,7 +77,7 @@ def settle(transaction: Transaction, publications: Sequence[Publication], *, nod
     late = [each for each in publications if epochs.get(shard_of(each.user_id)) != each.epoch]
     mine = [each for each in publications if epochs.get(shard_of(each.user_id)) == each.epoch]
     if mine:
-        FORMS.get(outbox.settle, outbox.settle)(transaction, mine)
+        transaction.form(outbox.settle)(transaction, mine)
     if late:
         mark_late(transaction, [each for each in late if each.needed])
         structlog.get_logger().warning("published_late", rows=len(late))

@@ -93,13 +93,13 @@ def take_messages(
     marked = (row for row in connection.execute(MESSAGES, (limit,)).fetchall() if row[0] not in busy)
     taken = []
     for row in connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall():
-        taken += new_ones(row, busy, now_ms=now_ms, days=days)
-        taken += [of_mark(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
-    taken += [of_mark(row, now_ms=now_ms, days=days) for row in marked]
+        taken += _new(row, busy, now_ms=now_ms, days=days)
+        taken += [_message(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
+    taken += [_message(row, now_ms=now_ms, days=days) for row in marked]
     return taken[:limit]
 
 
-def new_ones(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:
+def _new(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:
     """Header and event of a new message, as far as they wait and are not in flight."""
     user_id, number, waits, header, live, held, name, switched_on, payload = found
     path = topics.message(name, ids.encode(number))
@@ -117,8 +117,7 @@ def new_ones(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days:
     return [replace(desired.MESSAGES[row.kind](row, known, now_ms=now_ms, days=days), new=True) for row in rows]
 
 
-def of_mark(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
-    """What a row of the outbox comes to that goes before the views, with all that is known of it."""
+def _message(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
     path, kind, generation, user_id, number, header, live, held, name, switched_on, payload, until_ms, *storm = found
     row = Row(path, Kind(kind), generation, user_id, number)
     known = Known(

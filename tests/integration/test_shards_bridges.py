@@ -1,0 +1,209 @@
+"""Two bridges as processes at one PostgreSQL and one mosquitto: whoever owns dies under load, and nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+import smtplib
+import threading
+import time
+
+import msgpack
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from bridge.postgres import database
+from bridge.store import offline, people
+from tests.support.mosquitto import RuledMosquitto
+from tests.support.shared_store import NodeSystem, SharedStore
+from tests.support.waiting import until
+
+USERS = [f"user{number}" for number in range(8)]
+PASSWORDS = {"bridge-a": "word-of-a", "bridge-b": "word-of-b", **{f"{user}.phone": f"word-{user}" for user in USERS}}
+ROLES = {name: "bridge" if name.startswith("bridge") else "device" for name in PASSWORDS}
+pytestmark = pytest.mark.timeout(300)
+
+
+class Phone:
+    """The device of a user: the headers it was sent, and what is retained of them as far as it knows."""
+
+    def __init__(self, user, address):
+        self.user = user
+        self.headers, self.digest, self.replies = {}, None, []
+        self.shown_at = {}
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"{user}:phone", clean_session=False)
+        self.client.username_pw_set(f"{user}.phone", PASSWORDS[f"{user}.phone"])
+        self.client.on_message = self.received
+        self.client.on_connect = lambda *_: self.client.subscribe([(f"mail/{user}/#", 1)])
+        self.ready = []
+        self.client.on_subscribe = lambda *_: self.ready.append(True)
+        self.client.connect(*address)
+        self.client.loop_start()
+        until(lambda: self.ready, what="the phone to have subscribed")
+
+    def received(self, _client, _userdata, message):
+        kind, _, rest = message.topic.removeprefix(f"mail/{self.user}/").partition("/")
+        if kind == "msg" and message.payload:
+            self.headers[rest] = bytes(message.payload)
+            self.shown_at.setdefault(rest, time.monotonic())
+        elif kind == "msg":
+            self.headers.pop(rest, None)
+        elif kind == "box":
+            self.digest = msgpack.unpackb(message.payload)
+        elif kind == "re":
+            self.replies.append(bytes(message.payload))
+
+    def ask(self, *request):
+        self.client.publish(f"mail/{self.user}/do/phone", msgpack.packb(request), 1)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Sender:
+    """Hands mails to both bridges in turn, each until one says 250."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        self.kept = {}
+        self.kept_at = {}
+        self.ends = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        number = 0
+        while not self.ends.is_set():
+            number += 1
+            user = USERS[number % len(USERS)]
+            raw = f"Subject: {number}\r\nMessage-ID: <{number}@test>\r\n\r\nx\r\n".encode()
+            tries = number
+            while not self.ends.is_set():
+                tries += 1
+                try:
+                    mail_id = self.hand_in(self.nodes[tries % len(self.nodes)], raw, user)
+                except (OSError, KeyError, AssertionError, smtplib.SMTPException):
+                    time.sleep(0.02)
+                    continue
+                self.kept.setdefault(user, set()).add(mail_id)
+                self.kept_at[mail_id] = time.monotonic()
+                break
+
+    @staticmethod
+    def hand_in(node, raw, user):
+        host, _, port = node.facts("bridge")["smtp"].rpartition(":")
+        with smtplib.SMTP(host, int(port), timeout=5) as smtp:
+            smtp.ehlo("test.example")
+            smtp.mail("sender@example.net")
+            assert smtp.rcpt(f"{user}@example.org")[0] == 250
+            code, answer = smtp.data(raw)
+            assert code == 250
+            return answer.split()[1].decode()
+
+    def stop(self):
+        self.ends.set()
+        self.thread.join(60)
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with RuledMosquitto(tmp_path, ROLES, PASSWORDS, verbose=False) as running:
+        yield running
+
+
+@pytest.fixture
+def nodes(tmp_path, postgres, broker):
+    database.prepare(postgres)
+    with offline.transaction(postgres, now_ms=0, count=100, days=7) as transaction:
+        for user in USERS:
+            people.add_user(transaction, user, [f"{user}@example.org"])
+    (tmp_path / "nodes").write_text("a:word-of-a\nb:word-of-b\n")
+    more = {"POSTBELL_MQTT__NODES_FILE": str(tmp_path / "nodes"), "POSTBELL_RETAIN__COUNT": "10000"}
+    both = [
+        NodeSystem(tmp_path / name, name, store=postgres, broker=broker.url, password=f"word-of-{name}", **more)
+        for name in "ab"
+    ]
+    with both[0], both[1]:
+        for node in both:
+            node.start_bridge()
+        for node in both:
+            node.wait_connected()
+        SharedStore(postgres).spread("a", "b")
+        yield both
+
+
+@pytest.fixture
+def phones(broker):
+    some = {user: Phone(user, broker.address()) for user in USERS}
+    yield some
+    for each in some.values():
+        each.close()
+
+
+def settled(store, phones, kept):
+    """Wait until every phone has each of its mails, once, and a digest that says as much."""
+
+    def has_all():
+        return all(
+            kept.get(user, set()) <= phone.headers.keys() and phone.digest and phone.digest[0] == len(phone.headers)
+            for user, phone in phones.items()
+        )
+
+    until(has_all, what="every phone to have all of its mails")
+    store.drained()
+    rows = store.rows(
+        'SELECT u.name, m.message_id, count(*) FROM message m JOIN "user" u USING (user_id) GROUP BY 1, 2'
+    )
+    assert [row for row in rows if row[2] > 1] == []  # what was tried again is one mail
+    assert sum(len(phone.headers) for phone in phones.values()) == len(rows)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+def test_the_owner_goes_under_load_and_nothing_is_lost_or_twice(postgres, nodes, phones, number):
+    store, (a, b) = SharedStore(postgres), nodes
+    sender = Sender(nodes)
+    try:
+        until(lambda: sum(map(len, sender.kept.values())) > 50, what="some mails")
+        gone_at = time.monotonic()
+        a.signal(number)
+        store.spread("b")
+        until(lambda: b.logged("leases_served")[-1]["own"] == 64, what="b to serve all")
+        print(f"{number.name}: served by the other after {time.monotonic() - gone_at:.2f} s")
+        many = sum(map(len, sender.kept.values())) + 50
+        until(lambda: sum(map(len, sender.kept.values())) > many, what="some more mails")
+        if number is signal.SIGSTOP:
+            a.signal(signal.SIGCONT)
+        else:
+            a.start_bridge()
+        store.spread("a", "b")
+        many = sum(map(len, sender.kept.values())) + 50
+        until(lambda: sum(map(len, sender.kept.values())) > many, what="some more mails")
+    finally:
+        sender.stop()
+    settled(store, phones, sender.kept)
+    late = [phones[user].shown_at[each] - sender.kept_at[each] for user, some in sender.kept.items() for each in some]
+    print(f"{len(late)} mails, the latest {max(late):.2f} s after its 250")
+
+
+def test_a_request_is_answered_by_one_and_across_a_takeover_by_one(postgres, nodes, phones):
+    store, (a, b) = SharedStore(postgres), nodes
+    for phone in phones.values():
+        phone.ask(1, 1, "recent", 5)
+    until(lambda: all(phone.replies for phone in phones.values()), what="a reply for everybody")
+    assert [len(phone.replies) for phone in phones.values()] == [1] * len(phones)
+    a.signal(signal.SIGSTOP)
+    for phone in phones.values():
+        phone.ask(1, 2, "recent", 5)
+    until(lambda: all(len(phone.replies) > 1 for phone in phones.values()), what="a reply for everybody again")
+    assert store.owners() == {"b": 64}
+    assert [len(phone.replies) for phone in phones.values()] == [2] * len(phones)
+    assert b.bridge.poll() is None
+
+
+def test_a_second_bridge_of_one_name_does_not_start(tmp_path, postgres, nodes, broker):
+    del nodes
+    with NodeSystem(tmp_path / "again", "a", store=postgres, broker=broker.url, password="word-of-a") as second:
+        second.start_bridge()
+        assert second.bridge.wait(60) != 0
+        assert "another bridge at this database has that name" in (second.directory / "bridge.log").read_text()
