@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 LAST = "SELECT last_value FROM waiting"
 
 
-def take_messages(connection: Any, **options: Any) -> tuple[list[Publication], int]:
+def take_messages(connection: Any, /, **options: Any) -> tuple[list[Publication], int]:
     """The first waiting messages and events, as `grouped_outbox.take_messages`."""
     found = grouped_outbox.take_messages(connection, **options)
     return found, _last(connection)
 
 
-def take_views(connection: Any, **options: Any) -> tuple[list[Publication], int]:
+def take_views(connection: Any, /, **options: Any) -> tuple[list[Publication], int]:
     """The first waiting views, as `grouped_outbox.take_views`."""
     found = grouped_outbox.take_views(connection, **options)
     return found, _last(connection)

@@ -92,7 +92,7 @@ class Scene:
         await until_on_loop(lambda: self.store.rows(taken)[0][0] > 0, what="the mail to be taken by its owner")
         await asyncio.sleep(0.5)  # from there to its socket nobody sees it go
         looks = len(other.logged("reconciled"))
-        owner.signal(signal.SIGSTOP)
+        owner.send_signal(signal.SIGSTOP)
         await until_on_loop(lambda: self.store.owner("alice") == other.node, what="the other to take over")
         await until_on_loop(lambda: len(other.logged("reconciled")) >= looks + 2, what="both looks behind a takeover")
         return owner, other, mail_id
@@ -100,7 +100,7 @@ class Scene:
     def shown(self):
         topics = retained(self.broker.address(), ["mail/alice/#"])
         messages = sorted(topic for topic in topics if "/msg/" in topic)
-        return messages, msgpack.unpackb(topics["mail/alice/box"])[0]
+        return messages, (msgpack.unpackb(topics["mail/alice/box"])[1:] or [0])[0]
 
 
 async def story(directory, url, *, broken, resumes):
@@ -115,13 +115,13 @@ async def story(directory, url, *, broken, resumes):
             assert await asyncio.to_thread(scene.shown) == ([], 0)
             scene.links[owner.node].heal()
             if resumes:
-                owner.signal(signal.SIGCONT)
+                owner.send_signal(signal.SIGCONT)
                 lost = "leases_lost"
                 await until_on_loop(lambda: owner.logged(lost), what="the stopped one to know that it has lost them")
                 await asyncio.to_thread(scene.store.spread, "a", "b")
             else:
                 await asyncio.sleep(0.5)  # what was in the proxy goes to the broker
-                owner.signal(signal.SIGKILL)
+                owner.send_signal(signal.SIGKILL)
                 pairs = scene.links[owner.node]._pairs
                 await until_on_loop(lambda: not pairs, what="its connection to be over")
                 await asyncio.to_thread(scene.store.spread, other.node)

@@ -99,7 +99,7 @@ class NodeSystem(System):
             )
         self.processes.append(self.bridge)
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         os.kill(self.bridge.pid, number)
         if number in {signal.SIGKILL, signal.SIGTERM}:
             self.bridge.wait(PATIENCE_S)
