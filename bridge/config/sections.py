@@ -173,8 +173,8 @@ class Mqtt(Section):
     nodes_file: Path | None = key(
         FILE,
         None,
-        "Where several bridges share a store: lines `node:password` of all of them, as each takes another's place at the "
-        'broker when that one is gone. `""` where they have one password.',
+        "Where several bridges share a store: lines `node:password` of all of them, as each takes another's place at "
+        'the broker when that one is gone. `""` where they have one password.',
     )
     cluster: bool = key(SWITCH, False, "Whether the broker has several nodes of its own; a bridge then waits a moment.")
     keepalive: int = key(WHOLE, 60, "After so many seconds of silence the connection is tried.", ge=5, le=65535)

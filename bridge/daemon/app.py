@@ -214,6 +214,7 @@ class Bridge:
             store=self.store,
             days=given.retention.days,
             fence=fence.close,
+            connected=lambda: self.connected.connection is not None,
             in_flight=lambda: self.outbox.in_flight(),  # noqa: PLW0108 - as above
             wake=self._marked_elsewhere,
             took_over=lambda shards, in_order: self.owners_requests.taken_over(shards, in_order=in_order),

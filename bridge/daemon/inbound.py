@@ -14,8 +14,8 @@ from bridge.errors import LinkDownError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.publish.connection import BrokerConnection, Incoming
     from bridge.daemon.elsewhere import Answering
+    from bridge.publish.connection import BrokerConnection, Incoming
     from bridge.publish.replay import Replay
 
 SUBSCRIBE_AGAIN_S = 30.0

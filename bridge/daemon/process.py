@@ -169,6 +169,10 @@ def _seeing(bridge: Bridge) -> Seeing | None:
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
     """Reconcile while no bridge runs, and publish what was marked; raises AlreadyRunningError or ControlError."""
+    if settings.store.url:
+        raise control.ControlError(
+            "with store.url only a bridge that runs reconciles, and its own users alone: start it here"
+        )
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
         _make_newest(settings)
         bridge = Bridge(settings)

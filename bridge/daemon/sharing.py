@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 5.0
 """After a takeover it is looked at the broker at once, and again when all that was on its way has come."""
+ABSENT_S = 3.0
+"""So long a bridge without its broker keeps what it has."""
 FIRST = 0
 """Whose owner does what is for one."""
 
@@ -42,8 +44,8 @@ FIRST = 0
 class Sharing:
     """One bridge among several. `in_flight` is what its pump has on the way, and `wake` has the pump look.
 
-    `fence` closes the connection of another node. `took_over` answers what was kept for shards, and says whether they
-    were given in order.
+    `fence` closes the connection of another node. `connected` says whether there is one to the broker. `took_over`
+    answers what was kept for shards, and is told whether they were given in order.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Sharing:
         store: Store,
         days: float,
         fence: Callable[[str], Awaitable[None]],
+        connected: Callable[[], bool],
         in_flight: Callable[[], Iterable[Publication]],
         wake: Callable[[], None],
         took_over: Callable[[Collection[int], bool], Awaitable[None]],
@@ -62,6 +65,9 @@ class Sharing:
     ) -> None:
         self._url = url
         self._node = node
+        self._connected = connected
+        self._connected_at = float("-inf")
+        self._monotonic = monotonic
         self._in_flight = in_flight
         self._wake = wake
         self._took_over = took_over
@@ -70,6 +76,7 @@ class Sharing:
             node=node,
             session=self._thread,
             fence=fence,
+            able=self._able,
             busy=self._busy,
             changed=self._changed,
             served=self._served,
@@ -138,6 +145,13 @@ class Sharing:
             connection.close()
             raise
         return connection
+
+    def _able(self) -> bool:
+        """Whether anybody should wait for this bridge: one that lost its connection may have it back soon."""
+        now = self._monotonic()
+        if self._connected():
+            self._connected_at = now
+        return now - self._connected_at < ABSENT_S
 
     def _busy(self) -> frozenset[int]:
         return frozenset(shard_of(each.user_id) for each in self._in_flight())

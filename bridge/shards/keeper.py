@@ -29,9 +29,9 @@ LEAVE_S = 2.0
 class LeaseKeeper:
     """Which shards this process serves, and under which epoch. `session` is the one that has the node's name.
 
-    `fence` closes the connection of another node; it raises PostbellError. `busy` says of which shards something is in
-    flight. `changed` is called whenever there is more or less to serve. `served` is called with what was taken, once it
-    is served, and whether it was given to us in order.
+    `fence` closes the connection of another node; it raises PostbellError. While this one is not `able` to publish,
+    what it has is for others. `busy` says of which shards something is in flight. `changed` is called whenever there is
+    more or less to serve. `served` is called with what was taken, once it is served, and whether it was given in order.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class LeaseKeeper:
         node: str,
         session: DatabaseThread,
         fence: Callable[[str], Awaitable[None]],
+        able: Callable[[], bool],
         busy: Callable[[], frozenset[int]],
         changed: Callable[[], None],
         served: Callable[[frozenset[int], bool], None],
@@ -48,6 +49,8 @@ class LeaseKeeper:
         self._node = node
         self._session = session
         self._fence = fence
+        self._able = able
+        self._there = False
         self._busy = busy
         self._changed = changed
         self._served = served
@@ -102,6 +105,10 @@ class LeaseKeeper:
 
     async def beat(self) -> Beat:
         """Renew, see what there is, give back and take; raises StoreUnavailableError."""
+        if not self._able():
+            await self._give_up()
+            return Beat()
+        self._there = True
         began_at = self._monotonic()
         mine = self._epochs | {shard: taken.epoch for shard, taken in self._pending.items()}
         rows, nodes = await self._session.run(leases.renew, self._node, mine)
@@ -121,6 +128,15 @@ class LeaseKeeper:
         if beat.take:
             await self._take(beat, rows)
         return beat
+
+    async def _give_up(self) -> None:
+        """Let others serve what this bridge has, who fence it: it may have its connection back by then."""
+        if not self._there:
+            return
+        self._lose([*self._epochs, *self._pending])
+        self._draining = frozenset()
+        await self._session.run(leases.leave, self._node)
+        self._there = False
 
     def _lose(self, lost: Iterable[int]) -> None:
         some = sorted(lost)

@@ -51,12 +51,13 @@ class Bridge:
         self.node = node
         self.session = session_of(url, node)
         self.fenced, self.served = [], set()
-        self.refuses, self.busy = False, frozenset()
+        self.refuses, self.busy, self.able = False, frozenset(), True
         self.offset = 0.0
         self.keeper = LeaseKeeper(
             node=node,
             session=self.session,
             fence=self.fence,
+            able=lambda: self.able,
             busy=lambda: self.busy,
             changed=lambda: None,
             served=lambda shards, in_order: None if in_order else self.served.update(shards),
@@ -210,6 +211,19 @@ async def test_with_something_in_flight_nothing_is_given_back(url):
             assert a.keeper.serves(63)  # it still answers
             a.busy = frozenset()
             await until_on_loop(lambda: b.owns() == 32, what="the rest")
+
+
+@on_loop
+async def test_who_cannot_publish_leaves_it_to_others_until_it_can(url):
+    async with bridges(url, "a", "b") as [a, b]:
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+        its = set(a.keeper.epochs)
+        a.able = False
+        await until_on_loop(lambda: b.owns() == SHARDS, what="b to have all")
+        assert (b.fenced, b.served) == (["a"], its)
+        assert a.keeper.epochs == {}
+        a.able = True
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half again")
 
 
 @on_loop

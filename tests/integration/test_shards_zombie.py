@@ -40,8 +40,14 @@ def ask(address, mail_id):
     replies = []
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id="alice:phone")
     client.on_message = lambda _c, _u, message: replies.append(message.payload)
-    client.on_connect = lambda *_: client.subscribe("mail/alice/re/phone", 1)
-    client.on_subscribe = lambda *_: client.publish("mail/alice/do/phone", msgpack.packb([1, 1, "seen", mail_id]), 1)
+
+    def connected(*_):
+        client.subscribe("mail/alice/re/phone", 1)
+
+    def subscribed(*_):
+        client.publish("mail/alice/do/phone", msgpack.packb([1, 1, "seen", mail_id]), 1)
+
+    client.on_connect, client.on_subscribe = connected, subscribed
     client.connect(*address)
     client.loop_start()
     until(lambda: replies, what="the reply of whoever owns alice")
@@ -81,7 +87,7 @@ class Scene:
         await asyncio.to_thread(self.store.drained)
 
     async def stop_the_owner(self):
-        """Its publish is in the socket, the bytes go no further, and it stops; the other takes over. Both, and the mail."""
+        """It has a publish on its way, it stops, and the other takes over; both, and the mail."""
         name = self.store.owner("alice")
         owner, other = self.nodes[name], self.nodes["b" if name == "a" else "a"]
         self.links[name].stall()

@@ -47,7 +47,7 @@ class SharedStore:
         query = (
             "SELECT owner, count(*) FROM lease WHERE owner IS NOT NULL AND expires > clock_timestamp() GROUP BY owner"
         )
-        return dict(self.rows(query))  # type: ignore[arg-type]
+        return dict(self.rows(query))
 
     def spread(self, *nodes: str) -> None:
         """Wait until all leases are spread over these nodes."""
@@ -135,8 +135,14 @@ def retained(address: tuple[str, int], filters: Sequence[str]) -> dict[str, byte
             found[message.topic] = bytes(message.payload)
 
     client.on_message = received
-    client.on_connect = lambda *_: client.subscribe([("test/marker", 1), *((each, 1) for each in filters)])
-    client.on_subscribe = lambda *_: client.publish("test/marker", b"x", 1)
+
+    def connected(*_: Any) -> None:
+        client.subscribe([("test/marker", 1), *((each, 1) for each in filters)])
+
+    def subscribed(*_: Any) -> None:
+        client.publish("test/marker", b"x", 1)
+
+    client.on_connect, client.on_subscribe = connected, subscribed
     client.connect(*address)
     client.loop_start()
     until(lambda: marked, what="the marker behind what is retained")
