@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from bridge.daemon.sharing import Sharing
     from bridge.ingress import HandedSockets
     from bridge.kept import Committed
+    from bridge.publish.connection import BrokerConnection
     from bridge.shards.rows import SharedRows
 
 SESSIONS = "sessions.db"
@@ -401,7 +402,10 @@ class Bridge:
         )
 
     def _make_service(self, ready: Callable[[], None]) -> Service:
-        beside = {} if self.announcing is None else {"discovery": self.announcing.keep}
+        beside: dict[str, Callable[[BrokerConnection], Coroutine[Any, Any, None]]] = {}
+        if self.announcing is not None:
+            keep = self.announcing.keep
+            beside["discovery"] = lambda connection: self.for_one(functools.partial(keep, connection))
         if self.settings.http.listen or self.settings.broker.embedded:
             beside["figures"] = BrokerFigures(self.figures).listen
         if self.sharing is not None:

@@ -70,6 +70,7 @@ class Sharing:
         self._monotonic = monotonic
         self._in_flight = in_flight
         self._wake = wake
+        self._claimed = False
         self._took_over = took_over
         self._thread = DatabaseThread(self._connect_named, url=url, name="leases")
         self.keeper = LeaseKeeper(
@@ -98,6 +99,7 @@ class Sharing:
     async def claim(self) -> None:
         """Have the node's name; raises NodeTakenError when another bridge has it, or StoreUnavailableError."""
         await self._thread.run(lambda connection: connection.execute("SELECT 1"))
+        self._claimed = True
 
     async def run(self) -> None:
         """Keep leases and be woken until cancelled; then give them up."""
@@ -119,7 +121,7 @@ class Sharing:
                 tasks.create_task(self._look(connection, replay, shards, again=not in_order), name="look")
 
     async def while_first(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do what is for one bridge whenever it is for this one, until cancelled."""
+        """Do what is for one bridge whenever it is for this one, until cancelled or done."""
         while True:
             self._moved.clear()
             if not self.first:
@@ -131,6 +133,8 @@ class Sharing:
             try:
                 while self.first and not working.done():
                     await asyncio.wait({working}, timeout=BEAT_S)
+                if working.done():
+                    return
             finally:
                 await end(working)
 
@@ -141,8 +145,10 @@ class Sharing:
         connection = connecting.connect(self._url, name=f"{self._node} leases", patience_s=LEASE_S)
         try:
             names.take(connection, self._node)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if self._claimed and isinstance(error, names.NodeTakenError):
+                raise StoreUnavailableError("the session before has the node's name still") from error
             raise
         return connection
 

@@ -110,7 +110,7 @@ class LeaseKeeper:
             return Beat()
         self._there = True
         began_at = self._monotonic()
-        mine = self._epochs | {shard: taken.epoch for shard, taken in self._pending.items()}
+        mine = self._mine()
         rows, nodes = await self._session.run(leases.renew, self._node, mine)
         tenure = Tenure(
             node=self._node,
@@ -133,10 +133,15 @@ class LeaseKeeper:
         """Let others serve what this bridge has, who fence it: it may have its connection back by then."""
         if not self._there:
             return
-        self._lose([*self._epochs, *self._pending])
+        mine = self._mine()
+        self._lose(mine)
         self._draining = frozenset()
-        await self._session.run(leases.leave, self._node)
+        await self._session.run(leases.leave, self._node, mine)
         self._there = False
+
+    def _mine(self) -> dict[int, int]:
+        """The epochs of all shards that were taken, served or not."""
+        return self._epochs | {shard: taken.epoch for shard, taken in self._pending.items()}
 
     def _lose(self, lost: Iterable[int]) -> None:
         some = sorted(lost)
@@ -193,9 +198,10 @@ class LeaseKeeper:
                 self._served(frozenset(shards), in_order)
 
     async def _leave(self) -> None:
+        mine = self._mine()
         self._epochs.clear()
         self._pending.clear()
-        leaving = asyncio.ensure_future(self._session.run(leases.leave, self._node))
+        leaving = asyncio.ensure_future(self._session.run(leases.leave, self._node, mine))
         await asyncio.wait({leaving}, timeout=LEAVE_S)  # wait_for of Python 3.11 does not do in a task that ends
         if not leaving.done() or isinstance(leaving.exception(), StoreUnavailableError):
             leaving.cancel()

@@ -62,7 +62,10 @@ UPDATE lease SET owner = NULL, expires = '-infinity', taken = 0
 FROM unnest(?::smallint[], ?::bigint[]) mine (shard, epoch)
 WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ? AND unfenced = '{}'
 """
-LEAVE = "UPDATE lease SET expires = '-infinity' WHERE owner = ?"
+LEAVE = """
+UPDATE lease SET expires = '-infinity' FROM unnest(?::smallint[], ?::bigint[]) mine (shard, epoch)
+WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ?
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +129,9 @@ def give_back(connection: PostgresConnection, node: str, epochs: Mapping[int, in
         connection.execute("SELECT pg_notify(?, '')", (CHANNEL,))
 
 
-def leave(connection: PostgresConnection, node: str) -> None:
-    """End all leases of a node that stops, and forget the node. What it had in flight is the next owner's to doubt."""
+def leave(connection: PostgresConnection, node: str, epochs: Mapping[int, int]) -> None:
+    """End the leases of a node that stops, and forget the node. What it had in flight is the next owner's to doubt."""
     with transaction(connection):
-        connection.execute(LEAVE, (node,))
+        connection.execute(LEAVE, (list(epochs), list(epochs.values()), node))
         connection.execute("DELETE FROM node WHERE name = ?", (node,))
         connection.execute("SELECT pg_notify(?, '')", (CHANNEL,))

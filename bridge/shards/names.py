@@ -33,8 +33,14 @@ class NodeTakenError(ConfigurationError):
     """Another bridge at this database has the name."""
 
 
+ALIVE = ("tcp_keepalives_idle = 2", "tcp_keepalives_interval = 1", "tcp_keepalives_count = 3")
+"""So the database learns of a machine that is gone: the name is free, and others need not wait for leases to end."""
+
+
 def take(connection: PostgresConnection, node: str, *, patience_s: float = PATIENCE_S) -> None:
     """Have this session be the node's, until it ends. Raises NodeTakenError if another one still is after a while."""
+    for setting in ALIVE:
+        connection.execute(f"SET {setting}")
     end = time.monotonic() + patience_s
     while not connection.execute(LOCK, (LOCKS, node)).fetchall()[0][0]:
         if time.monotonic() > end:

@@ -101,14 +101,28 @@ async def bridges(url, *nodes):
                 await each.stop()
 
 
-def row(url, shard=0):
+def rows(url, query, *values):
     connection = connecting.connect(url, name="look")
     try:
-        return connection.execute(
-            "SELECT owner, epoch, taken, unfenced FROM lease WHERE shard = ?", (shard,)
-        ).fetchone()
+        return connection.execute(query, values).fetchall()
     finally:
         connection.close()
+
+
+def row(url, shard=0):
+    return rows(url, "SELECT owner, epoch, taken, unfenced FROM lease WHERE shard = ?", shard)[0]
+
+
+def may_be_on_its_way(url, shard):
+    """A message that waits for the broker, and may have been handed to it."""
+    rows(url, "INSERT INTO \"user\" (user_id, name, views, created_ms) VALUES (?, 'x', '', 0) RETURNING 1", 64 + shard)
+    rows(
+        url,
+        "INSERT INTO message (user_id, number, size, header, message_id, digest, waits)"
+        " VALUES (?, 1, 1, ''::bytea, '', ''::bytea, 1) RETURNING 1",
+        64 + shard,
+    )
+    rows(url, "UPDATE lease SET taken = 1000 WHERE shard = ? RETURNING 1", shard)
 
 
 @on_loop
@@ -131,9 +145,11 @@ async def test_who_is_killed_is_taken_over_by_one_who_fences(url):
     async with bridges(url, "a", "b") as [a, b]:
         await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
         its = dict(a.keeper.epochs)
+        may_be_on_its_way(url, min(its))
         await a.kill()
         await until_on_loop(lambda: b.owns() == SHARDS, what="b to have all")
         assert b.fenced == ["a"]
+        assert rows(url, "SELECT held FROM message") == [(1,)]
         assert b.served == set(its)
         assert all(b.keeper.epochs[shard] > epoch for shard, epoch in its.items())
         assert row(url, min(its))[3] == []
@@ -195,9 +211,9 @@ async def test_renewing_by_name_alone_is_found(url, monkeypatch):
         await until_on_loop(lambda: a.owns() == SHARDS, what="all")
         await a.kill()
         session = session_of(url, "a")
-        rows, _nodes = await session.run(leases.renew, "a", {SHARDS: 1})
+        found, _nodes = await session.run(leases.renew, "a", {SHARDS: 1})
         await session.close()
-        assert all(lease.left_s > LEASE_S - 1 for lease in rows)  # for whoever comes
+        assert all(lease.left_s > LEASE_S - 1 for lease in found)  # for whoever comes
 
 
 @on_loop

@@ -1,0 +1,193 @@
+"""Being woken by other bridges, and work that is for one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bridge.daemon.sharing import FIRST, Sharing
+from bridge.errors import LinkDownError, StoreUnavailableError
+from bridge.postgres import connection as connecting
+from bridge.postgres import database
+from bridge.shards import leases, waking
+from bridge.shards.waking import Waking
+from bridge.store.postgres import MARKED
+from tests.support import UNUSED
+from tests.support.waiting import until_on_loop
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def tell(url, channel, payload=""):
+    connection = connecting.connect(url, name="tell")
+    connection.execute("SELECT pg_notify(?, ?)", (channel, payload))
+    connection.close()
+
+
+def drop(url):
+    """End every session that listens."""
+    connection = connecting.connect(url, name="drop")
+    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%waking'")
+    connection.close()
+
+
+def test_it_hears_of_shards_and_of_leases_and_listens_again_when_its_session_ended(postgres, monkeypatch):
+    monkeypatch.setattr(waking, "AGAIN_S", 0.05)
+    marked, freed, fails = [], [], [True]
+
+    def connect():
+        if fails:
+            fails.pop()
+            raise StoreUnavailableError("not yet")
+        return connecting.connect(postgres, name="a waking")
+
+    async def story():
+        heard = Waking(connect, channel=MARKED, marked=marked.append, freed=lambda: freed.append(True))
+        task = asyncio.create_task(heard.run())
+        await until_on_loop(lambda: marked == [None], what="to listen")
+        assert len(freed) == 1
+        tell(postgres, MARKED, "3,17")
+        await until_on_loop(lambda: marked[-1] == {3, 17}, what="what was marked")
+        tell(postgres, leases.CHANNEL)
+        await until_on_loop(lambda: len(freed) == 2, what="what was freed")
+        drop(postgres)
+        await until_on_loop(lambda: marked[-1] is None, what="to listen again, and to look at all that may be")
+        tell(postgres, MARKED, "odd,5")
+        await until_on_loop(lambda: marked[-1] == {5}, what="what was marked behind that")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+class Looked:
+    """A replay that notes for which shards it was asked, and fails as it is told."""
+
+    def __init__(self):
+        self.shards, self.fails = [], []
+
+    async def run(self, _connection, *, shards):
+        self.shards.append(shards)
+        if self.fails:
+            raise self.fails.pop()
+
+
+class NoStore:
+    """Has nothing done that it is bound to."""
+
+    def reading(self, look):
+        return look
+
+
+@asynccontextmanager
+async def shared(url, **changed):
+    woken, answered = [], []
+
+    async def took_over(shards, in_order):
+        answered.append((len(shards), in_order))
+
+    async def fence(_node):
+        pass
+
+    options: dict[str, Any] = {
+        "node": "a",
+        "store": NoStore(),
+        "days": 7,
+        "fence": fence,
+        "connected": lambda: True,
+        "in_flight": list,
+        "wake": lambda: woken.append(True),
+        "took_over": took_over,
+        "now_ms": lambda: 0,
+        "monotonic": asyncio.get_running_loop().time,
+    }
+    sharing = Sharing(url, **(options | changed))
+    await sharing.claim()
+    task = asyncio.create_task(sharing.run())
+    try:
+        yield sharing, woken, answered
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await sharing.close()
+
+
+def on_loop(story):
+    def test(postgres, monkeypatch):
+        database.prepare(postgres)
+        asyncio.run(story(postgres, monkeypatch))
+
+    test.__name__ = story.__name__
+    return test
+
+
+@on_loop
+async def test_what_is_for_one_is_done_while_it_is_for_this_one(url, *_):
+    began, ended = [], []
+
+    async def work():
+        began.append(True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    connected = [True]
+    async with shared(url, connected=lambda: bool(connected)) as (sharing, woken, answered):
+        doing = asyncio.create_task(sharing.while_first(work))
+        await until_on_loop(lambda: began, what="to be the first")
+        await until_on_loop(lambda: answered == [(64, True)], what="kept requests to be looked at")
+        assert sharing.keeper.serves(FIRST)
+        woken.clear()
+        await until_on_loop(lambda: woken, what="a beat, or to be told")
+        connected.clear()
+        await until_on_loop(lambda: ended, what="to leave it to others without a broker")
+        assert not sharing.first
+        connected.append(True)
+        await until_on_loop(lambda: len(began) == 2, what="to be the first again")
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
+    assert len(ended) == 2
+
+
+@on_loop
+async def test_only_what_is_owned_wakes(url, *_):
+    async with shared(url) as (sharing, woken, _answered):
+        await until_on_loop(lambda: len(sharing.keeper.epochs) == 64, what="all shards")
+        woken.clear()
+        sharing._marked(frozenset({70}))
+        assert woken == []
+        sharing._marked(frozenset({70, 7}))
+        assert woken == [True]
+
+
+@on_loop
+async def test_after_a_takeover_it_is_looked_twice_and_what_fails_ends_nothing(url, monkeypatch):
+    monkeypatch.setattr("bridge.daemon.sharing.LOOK_AGAIN_S", 0.01)
+    replay = Looked()
+    async with shared(url) as (sharing, _woken, _answered):
+        await until_on_loop(lambda: len(sharing.keeper.epochs) == 64, what="all shards")
+        looking = asyncio.create_task(sharing.look_after(UNUSED, replay))
+        await until_on_loop(lambda: len(replay.shards) == 1, what="a look at what was given")
+        replay.fails += [TimeoutError()]
+        sharing._served(frozenset({1}), False)
+        await until_on_loop(lambda: replay.shards[1:] == [{1}, {1}], what="two looks at what was taken over")
+        replay.fails += [LinkDownError("gone")]
+        sharing._served(frozenset({2}), False)
+        await until_on_loop(lambda: replay.shards[3:] == [{2}], what="a look that ends with its connection")
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+@on_loop
+async def test_it_ends_although_the_database_does_not_answer(url, monkeypatch):
+    monkeypatch.setattr("bridge.shards.keeper.LEAVE_S", 0.05)
+    async with shared(url) as (sharing, _woken, _answered):
+        await until_on_loop(lambda: len(sharing.keeper.epochs) == 64, what="all shards")
+        blocking = connecting.connect(url, name="blocks")
+        blocking.begin()
+        blocking.execute("SELECT 1 FROM lease FOR UPDATE")
+    blocking.close()
