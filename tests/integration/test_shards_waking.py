@@ -12,7 +12,7 @@ from bridge.daemon.sharing import FIRST, Sharing
 from bridge.errors import LinkDownError, StoreUnavailableError
 from bridge.postgres import connection as connecting
 from bridge.postgres import database
-from bridge.shards import leases, waking
+from bridge.shards import leases, names, waking
 from bridge.shards.waking import Waking
 from bridge.store.postgres import MARKED
 from tests.support import UNUSED
@@ -191,3 +191,43 @@ async def test_it_ends_although_the_database_does_not_answer(url, monkeypatch):
         blocking.begin()
         blocking.execute("SELECT 1 FROM lease FOR UPDATE")
     blocking.close()
+
+
+@on_loop
+async def test_what_ends_by_itself_is_not_begun_again(url, *_):
+    began = []
+
+    async def work():
+        began.append(True)
+
+    async with shared(url) as (sharing, _woken, _answered):
+        await sharing.while_first(work)
+    assert began == [True]
+
+
+@on_loop
+async def test_a_name_that_a_former_session_has_still_is_waited_for(url, monkeypatch):
+    """Whoever has it once was let in: the database may not know yet that the session before is over."""
+
+    def taken(*_arguments):
+        raise names.NodeTakenError("another bridge")
+
+    async with shared(url) as (sharing, _woken, _answered):
+        await until_on_loop(lambda: len(sharing.keeper.epochs) == 64, what="all shards")
+        monkeypatch.setattr(names, "take", taken)
+        await sharing._thread.run(lambda connection: connection.close())
+        sharing._thread._connection = None
+        with pytest.raises(StoreUnavailableError, match="still"):
+            await sharing._thread.run(lambda connection: connection)
+        monkeypatch.undo()
+
+
+@on_loop
+async def test_a_name_that_another_has_is_refused_at_the_start(url, monkeypatch):
+    def taken(*_arguments):
+        raise names.NodeTakenError("another bridge")
+
+    monkeypatch.setattr(names, "take", taken)
+    with pytest.raises(names.NodeTakenError):
+        async with shared(url):
+            pytest.fail("it was let in")
