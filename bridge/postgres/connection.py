@@ -32,7 +32,7 @@ UNSAFE = "01000"
 SETTINGS = {
     "statement_timeout": "0",  # it would not reach the wait in COMMIT, and must never
     "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",  # what a stopped bridge may keep others waiting
+    "idle_in_transaction_session_timeout": "5s",  # what a stopped bridge may keep others waiting
     "client_min_messages": "warning",
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",  # no statement here is so long that it pays

@@ -7,6 +7,7 @@ had in flight doubted, and only then serves it. Until then its lease is renewed 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from bridge.shards.leases import Taken
     from bridge.shards.plan import Lease
 
+AGAIN_S = 0.25
+"""So long it is before what could not be taken is tried again."""
 LEAVE_S = 2.0
 """So long a bridge that stops tries to give its leases up."""
 
@@ -125,8 +128,8 @@ class LeaseKeeper:
         self._draining = beat.draining
         if beat.release:
             await self._release(beat.release)
-        if beat.take:
-            await self._take(beat, rows)
+        if beat.take and await self._take(beat, rows) < len(beat.take):
+            return replace(beat, again_s=AGAIN_S)
         return beat
 
     async def _give_up(self) -> None:
@@ -159,13 +162,15 @@ class LeaseKeeper:
         await self._session.run(leases.give_back, self._node, given)
         self._log.info("leases_given_back", shards=len(given), left=len(self._epochs))
 
-    async def _take(self, beat: Beat, rows: Iterable[Lease]) -> None:
+    async def _take(self, beat: Beat, rows: Iterable[Lease]) -> int:
+        """Take what was planned; how much came of it: others take as well, and who was stopped may have rows locked."""
         took = await self._session.run(leases.take, self._node, beat.take, dead=beat.dead)
         self._pending |= took
         before = {lease.owner for lease in rows if lease.shard in took and lease.owner is not None}
         if took:
             self._log.info("leases_taken", shards=len(took), of=sorted(before))
             self._came.set()
+        return len(took)
 
     async def _takeovers(self) -> None:
         while True:

@@ -243,6 +243,18 @@ async def test_who_cannot_publish_leaves_it_to_others_until_it_can(url):
 
 
 @on_loop
+async def test_who_was_stopped_within_a_transaction_holds_nobody_up_for_long(url):
+    """It has lease rows locked, so that nobody takes them: the database ends its session."""
+    stopped = connecting.connect(url, name="stopped writer")
+    stopped.begin()
+    stopped.execute("SELECT 1 FROM lease WHERE shard < 32 FOR SHARE").fetchall()
+    async with bridges(url, "a") as [a]:
+        await until_on_loop(lambda: a.owns() == 32, what="what is not locked")
+        await until_on_loop(lambda: a.owns() == SHARDS, what="what was")
+    stopped.close()
+
+
+@on_loop
 async def test_a_second_bridge_of_one_name_is_refused(url, monkeypatch):
     monkeypatch.setattr(names.take, "__kwdefaults__", {"patience_s": 0.3})
     first, second = session_of(url, "a"), session_of(url, "a")
