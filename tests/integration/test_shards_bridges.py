@@ -23,6 +23,10 @@ USERS = EVERYBODY[::8]
 """Of shards all over."""
 PASSWORDS = {"bridge-a": "word-of-a", "bridge-b": "word-of-b", **{f"{user}.phone": f"word-{user}" for user in USERS}}
 ROLES = {name: "bridge" if name.startswith("bridge") else "device" for name in PASSWORDS}
+TELLS_NOBODY = """
+from bridge.store.postgres import PostgresEngine
+PostgresEngine.announce = lambda *_: None
+"""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -115,7 +119,9 @@ def broker(tmp_path):
 
 
 @pytest.fixture
-def nodes(tmp_path, postgres, broker):
+def nodes(request, tmp_path, postgres, broker):
+    """Two bridges; `broken` on purpose, if a test says so."""
+    broken = getattr(request, "param", "")
     database.prepare(postgres)
     with offline.transaction(postgres, now_ms=0, count=100, days=7) as transaction:
         for user in EVERYBODY:
@@ -123,7 +129,9 @@ def nodes(tmp_path, postgres, broker):
     (tmp_path / "nodes").write_text("a:word-of-a\nb:word-of-b\n")
     more = {"POSTBELL_MQTT__NODES_FILE": str(tmp_path / "nodes"), "POSTBELL_RETAIN__COUNT": "10000"}
     both = [
-        NodeSystem(tmp_path / name, name, store=postgres, broker=broker.url, password=f"word-of-{name}", **more)
+        NodeSystem(
+            tmp_path / name, name, store=postgres, broker=broker.url, password=f"word-of-{name}", broken=broken, **more
+        )
         for name in "ab"
     ]
     with both[0], both[1]:
@@ -203,6 +211,13 @@ def test_a_request_is_answered_by_one_and_across_a_takeover_by_one(postgres, nod
     assert store.owners() == {"b": 64}
     assert answered() == [1] * len(phones)  # the first may come once more: who was stopped may have answered, or not
     assert b.bridge.poll() is None
+
+
+@pytest.mark.parametrize("nodes", [TELLS_NOBODY], indirect=True)
+def test_an_owner_that_nobody_told_finds_what_waits(nodes, phones):
+    mails = {user: [node.send(b"Subject: x\r\n\r\n", f"{user}@example.org") for node in nodes] for user in USERS}
+    for user, some in mails.items():
+        until(lambda: phones[user].headers.keys() == set(some), what=f"both mails of {user}")  # noqa: B023
 
 
 def test_a_second_bridge_of_one_name_does_not_start(tmp_path, postgres, nodes, broker):
