@@ -10,13 +10,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.crash.cluster.installation import STORES
 from tests.crash.mutations import MUTATIONS
 from tests.crash.privilege import may_mount_and_unplug
 from tests.crash.registry import BROKERS
 from tests.crash.report import Table
 from tests.crash.run import Outcome, run
 from tests.crash.schedule import Scope
-from tests.crash.suite import SCENARIOS, THOROUGH, Job, everything, scenario, seeded
+from tests.crash.suite import SCENARIOS, THOROUGH, Job, clustered, everything, scenario, seeded
 
 SEEDS = 10
 
@@ -33,6 +34,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=24, help="how many kills a seed has in its schedule")
     parser.add_argument("--messages", type=int, default=240, help="how many messages a seed sends")
     parser.add_argument("--workers", type=int, default=0, help="how many workers a bridge has; they are killed as well")
+    parser.add_argument("--store", default="sqlite", choices=["sqlite", *STORES], help="what the bridges share")
+    parser.add_argument("--bridges", type=int, default=2, help="how many share a store that can be shared")
     parser.add_argument("--mutation", default="", choices=sorted(MUTATIONS), help="break the programs on purpose")
     parser.add_argument("--keep", type=Path, help="keep histories and logs of all runs here, not only of failed ones")
     return parser.parse_args(arguments)
@@ -42,6 +45,9 @@ def jobs_of(given: argparse.Namespace) -> list[Job]:
     """The runs that were asked for; without a choice, the whole suite."""
     scope = Scope(kills=given.kills, seconds=given.seconds, messages=given.messages, root=may_mount_and_unplug())
     seeds = given.seed or list(range(given.first, given.first + (given.seeds or SEEDS)))
+    if given.store != "sqlite":
+        broken = {"store": given.store, "bridges": given.bridges, "mutation": given.mutation}
+        return [clustered(broker, s, scope, **broken) for broker in given.broker or ("mosquitto",) for s in seeds]
     brokers = given.broker or list(THOROUGH)
     if not (given.seed or given.seeds or given.scenario or given.broker or given.mutation):
         return everything(seeds, scope)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from tests.crash.processes import ENTRY, Service
-from tests.crash.site import BRIDGE, OBSERVER
+from tests.crash.site import OBSERVER
 from tests.support.mosquitto import RuledMosquitto
 from tests.support.waiting import free_port, listens, until_on_loop
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from tests.crash.history import History
     from tests.crash.site import Site
 
-ROLES = {BRIDGE: "bridge", OBSERVER: "admin"}
-"""Everybody else is a device."""
+
+def role_of(username: str, site: Site) -> str:
+    """What a login may do."""
+    return "bridge" if username in site.nodes else "admin" if username == OBSERVER else "device"
 
 
 class Broker(Protocol):
@@ -85,7 +87,7 @@ class Mosquitto:
     async def start(self) -> None:
         directory, passwords = self._site.directory / "mosquitto", self._site.passwords
         directory.mkdir()
-        roles = {username: ROLES.get(username, "device") for username in passwords}
+        roles = {username: role_of(username, self._site) for username in passwords}
         self._command = RuledMosquitto(
             directory, roles, passwords, port=self._port, verbose=False, persistent=self.persistent
         ).command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.crash.devices import Phone, Terminal
 from tests.crash.disk import SmallDisk
@@ -39,6 +39,9 @@ class Options:
     mutation: str = ""
     without_reconciliation: bool = False
     """Switch the second safety net off, to see the first one alone."""
+    store: str = "sqlite"
+    """Or `postgresql` or `pair`: then `bridges` of them share it."""
+    bridges: int = 1
     workers: int = 0
     """How many processes of the bridge's own converse with the sender; then one of them can be a target."""
     patience: float = 60.0
@@ -55,21 +58,22 @@ class Installation:
         self.schedule = schedule
         begun = time.monotonic()
         self.history = History(directory / "history.jsonl", clock=lambda: time.monotonic() - begun)
-        self.site = Site(directory, schedule.live_count)
+        self.site = self._make_site(directory)
         kinds = {action.kind for action in schedule.actions}
         self.disk = stack.enter_context(SmallDisk(self.site.state)) if "disk" in kinds else None
         self.namespace = stack.enter_context(Namespace()) if "netns" in kinds else None
         self.sleepers = self._sleepers(stack)
-        self.site.prepare(self.sleepers.subscription if self.sleepers else None)
+        self._prepare()
         self._mutation = {"CRASH_MUTATION": options.mutation}
         self.broker: Broker = BROKERS[options.broker](
             self.site, history=self.history, points=schedule.points.get("broker", ()), environment=self._mutation
         )
-        self.links = {"bridge": Proxy(self.broker.address), "devices": Proxy(self.broker.address)}
-        self.links["smtp"] = Proxy(self._ingress)
+        self.links = self._make_links()
         if self.namespace is not None:
             self.links["netns"] = Proxy(self.broker.address, host=self.namespace.host)
-        self.bridge = self._bridge(options)
+        self.bridges = self._make_bridges(options)
+        self._beneath: list[Any] = list(self.broker.services)
+        """What the others stand on, so that it ends last."""
         self.terminals = [self._terminal(user) for user in self.site.users]
         self.phones: list[Phone] = []
         self.sender = Sender(
@@ -78,24 +82,43 @@ class Installation:
             sessions=SESSIONS,
             pause=0.7 * SESSIONS * schedule.seconds / schedule.messages,
         )
-        self.services = {service.name: service for service in (self.bridge, *self.broker.services)}
+        self.services: dict[str, Any] = {service.name: service for service in (*self.bridges, *self.broker.services)}
         self.services |= {terminal.name: terminal.service for terminal in self.terminals}
         if options.workers:
-            worker = AnyWorker(self.bridge, directory=directory, environment={}, history=self.history)
+            worker = AnyWorker(self.bridges[0], directory=directory, environment={}, history=self.history)
             self.services[worker.name] = worker
 
+    def _make_site(self, directory: Path) -> Site:
+        return Site(directory, self.schedule.live_count)
+
+    def _prepare(self) -> None:
+        """Make the database with its people."""
+        self.site.prepare(self.sleepers.subscription if self.sleepers else None)
+
+    def _make_links(self) -> dict[str, Proxy]:
+        """What every byte goes through, by the names that schedules use."""
+        links = {"bridge": Proxy(self.broker.address), "devices": Proxy(self.broker.address)}
+        return links | {"smtp": Proxy(lambda: self._ingress("bridge"))}
+
+    def _make_bridges(self, options: Options) -> list[Service]:
+        return [self._only_bridge(options)]
+
+    @staticmethod
+    def broken(options: Options) -> str:
+        """What is broken on purpose in a bridge."""
+        return ",".join([options.mutation, "no_reconciliation" if options.without_reconciliation else ""])
+
     def _sleepers(self, stack: ExitStack) -> Sleepers | None:
-        """The devices that are rung by Web Push, where not too much mail comes."""
-        if self.schedule.messages > MOST_MESSAGES:
+        """The devices that are rung by Web Push, where not too much mail comes to one bridge."""
+        if self.schedule.messages > MOST_MESSAGES or len(self.site.nodes) > 1:
             return None
         users, seed = self.site.users, self.schedule.seed
         return stack.enter_context(Sleepers(self.site.directory, users, history=self.history, seed=seed))
 
-    def _bridge(self, options: Options) -> Service:
-        broken = [options.mutation, "no_reconciliation" if options.without_reconciliation else ""]
+    def _only_bridge(self, options: Options) -> Service:
         environment = (self.sleepers.environment() if self.sleepers else {}) | self.site.environment()
         environment |= {
-            "CRASH_MUTATION": ",".join(broken),
+            "CRASH_MUTATION": self.broken(options),
             "POSTBELL_BRIDGE__WORKERS": str(options.workers),
             "POSTBELL_MQTT__PASSWORD_FILE": str(self.site.password_file("bridge")),
         }
@@ -114,8 +137,8 @@ class Installation:
             points=points,
         )
 
-    def _ingress(self) -> tuple[str, int]:
-        at = self.site.address("bridge", "smtp")
+    def _ingress(self, bridge: str) -> tuple[str, int]:
+        at = self.site.address(bridge, "smtp")
         if at is None:
             raise ConnectionRefusedError
         return at
@@ -159,11 +182,14 @@ class Installation:
             )
             phone.start()
             self.phones.append(phone)
-        self.bridge.start()
+        for bridge in self.bridges:
+            bridge.start()
         for terminal in self.terminals:
             terminal.service.start()
         await until_on_loop(
-            lambda: self.site.address("bridge", "smtp") is not None, patience_s=START_S, what="the bridge to take mail"
+            lambda: self.site.address(self.bridges[0].name, "smtp") is not None,
+            patience_s=START_S,
+            what="the bridge to take mail",
         )
         await until_on_loop(
             lambda: all(terminal.subscribed() for terminal in self.terminals),
@@ -175,10 +201,10 @@ class Installation:
         """End everything that was started."""
         for phone in self.phones:
             await asyncio.to_thread(phone.close)
-        brokers = self.broker.services
-        await asyncio.gather(*(service.close() for service in self.services.values() if service not in brokers))
+        beneath = self._beneath
+        await asyncio.gather(*(service.close() for service in self.services.values() if service not in beneath))
         for link in self.links.values():
             if link.port:
                 await link.close()
-        await asyncio.gather(*(service.close() for service in brokers))
+        await asyncio.gather(*(service.close() for service in beneath))
         self.history.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.crash.brokers import listening
 from tests.crash.processes import Service
-from tests.crash.site import BRIDGE, OBSERVER
+from tests.crash.site import OBSERVER
 from tests.support.nats import NatsNode
 from tests.support.waiting import free_port, until_on_loop
 
@@ -81,11 +81,10 @@ class Nats:
             }
         return told
 
-    @staticmethod
-    def _user(username: str, password: str) -> dict[str, Any]:
+    def _user(self, username: str, password: str) -> dict[str, Any]:
         user, _, device = username.partition(".")
         mine = {"user": username, "password": password}
-        if username == BRIDGE:
+        if username in self._site.nodes:
             return mine
         if username == OBSERVER:
             return {

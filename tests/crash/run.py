@@ -8,7 +8,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.errors import StoreUnavailableError
 from tests.crash import messages
+from tests.crash.cluster.installation import ClusterInstallation
 from tests.crash.faults import heal, hurt
 from tests.crash.installation import Installation, Options
 from tests.crash.judge import Verdict, judge
@@ -65,7 +67,8 @@ async def run(schedule: Schedule, options: Options, directory: Path, *, feed: Fe
     """
     await asyncio.to_thread(directory.mkdir, parents=True)
     with contextlib.ExitStack() as stack:
-        return await _run(Installation(schedule, options, directory, stack), feed, patience=options.patience)
+        kind = Installation if options.store == "sqlite" else ClusterInstallation
+        return await _run(kind(schedule, options, directory, stack), feed, patience=options.patience)
 
 
 async def _run(installation: Installation, feed: Feed, *, patience: float) -> Outcome:
@@ -131,8 +134,11 @@ async def _rest(installation: Installation, *, patience: float) -> None:
 
 def unrest(installation: Installation) -> str:
     """What is not as it should be at the end, or an empty text."""
-    stored, waiting = read_store(installation.site.database)
-    rings = read_rings(installation.site.database)
+    try:
+        stored, waiting = read_store(installation.site.database)
+        rings = read_rings(installation.site.database)
+    except StoreUnavailableError as error:
+        return f"no store: {error}"
     for terminal in installation.terminals:
         terminal.look()
     found = [f"{waiting} rows in the outbox"] if waiting else []

@@ -114,11 +114,11 @@ def _extras(chance: random.Random, seed: int, scope: Scope) -> list[Action]:
 
 def _points(chance: random.Random, target: str, scope: Scope) -> tuple[str, ...]:
     """For each launch of a process, `point:passage` where it kills itself, or nothing."""
-    if target == "bridge":
+    if target.startswith("bridge"):
         names: tuple[str, ...] = BRIDGE_POINTS
     elif target == "broker":
         names = BROKER_POINTS if scope.broker_points else ()
-    elif target == "worker":
+    elif target in {"worker", "postgres"}:
         names = ()
     else:
         names = WATCHER_POINTS

@@ -32,6 +32,8 @@ class Site:
     directory: Path
     live_count: int
     users: tuple[str, ...] = USERS
+    nodes: tuple[str, ...] = (BRIDGE,)
+    """The processes that are bridges, by the names of their MQTT logins, too."""
     passwords: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -39,7 +41,8 @@ class Site:
         return self.directory / "state"
 
     @property
-    def database(self) -> Path:
+    def database(self) -> Path | str:
+        """Where the store is."""
         return self.state / "postbell.db"
 
     @property
@@ -62,7 +65,8 @@ class Site:
                         transaction, people.user_id_of(transaction.connection, user), SLEEPER, rung_at(user)
                     )
             self.passwords[OBSERVER] = logins.grant(transaction, OBSERVER, label="checker", role="admin")
-            self.passwords[BRIDGE] = logins.grant(transaction, BRIDGE, label="checker", role="bridge")
+            for node in self.nodes:
+                self.passwords[node] = logins.grant(transaction, node, label="checker", role="bridge")
         for username, password in self.passwords.items():
             self.password_file(username).write_text(password)
 
@@ -83,8 +87,13 @@ class Site:
 
     def told(self, process: str) -> dict[str, object]:
         """What a process wrote into its run file last."""
+        return self.facts(self.state / "run" / f"{process}.json")
+
+    @staticmethod
+    def facts(path: Path) -> dict[str, object]:
+        """What a run file says."""
         try:
-            facts: dict[str, object] = json.loads((self.state / "run" / f"{process}.json").read_text())
+            facts: dict[str, object] = json.loads(path.read_text())
         except (OSError, ValueError):
             return {}
         return facts

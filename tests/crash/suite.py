@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tests.crash.cluster.site import node_names
 from tests.crash.installation import Options
 from tests.crash.run import send_drawn
 from tests.crash.scenarios import burst, slow_link
@@ -37,6 +38,22 @@ class Job:
     feed: Feed
     options: Options
     again: str
+
+
+def clustered(broker: str, seed: int, scope: Scope, *, store: str, bridges: int, mutation: str = "") -> Job:
+    """A seed for so many bridges at a database, which is hit as well."""
+    names = node_names(bridges)
+    scope = replace(
+        scope,
+        targets=(*names, "postgres", "broker", "alice/terminal", "bob/terminal"),
+        links=("devices", *(f"{name}{kind}" for name in names for kind in ("", "-smtp", "-sql"))),
+        root=False,
+        broker_points=False,
+    )
+    options = Options(broker=broker, mutation=mutation, store=store, bridges=bridges)
+    broken = f" --mutation {mutation}" if mutation else ""
+    again = f"--seed {seed} --broker {broker} --store {store} --bridges {bridges}{broken}"
+    return Job(f"{broker} {store[:4]} x{bridges}", str(seed), draw(seed, scope), send_drawn, options, again)
 
 
 def seeded(broker: str, seed: int, scope: Scope, *, mutation: str = "", extra: str = "", workers: int = 0) -> Job:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import zlib
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -20,8 +20,6 @@ from tests.crash.history import Live, Wrong
 from tests.crash.site import OBSERVER
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.crash.site import Site
 
 
@@ -37,16 +35,15 @@ class Stored:
         return Live(user, tuple(self.headers), self.live)
 
 
-def read_store(database: Path) -> tuple[dict[str, Stored], int]:
-    """What the store has for each user, and how many rows wait in its outbox."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
-    try:
-        connection.execute("BEGIN")
+def read_store(database: Path | str) -> tuple[dict[str, Stored], int]:
+    """What the store has for each user, and how many rows wait in its outbox; raises StoreUnavailableError."""
+    with offline.reading(database) as connection:
+        connection.execute(f"BEGIN{'' if isinstance(database, Path) else ' ISOLATION LEVEL REPEATABLE READ'}")
         waiting = connection.execute(
-            "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM message WHERE waits)"
+            "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM message WHERE waits <> 0)"
         ).fetchone()[0]
         stored = {}
-        for user_id, name in connection.execute("SELECT user_id, name FROM user").fetchall():
+        for user_id, name in connection.execute('SELECT user_id, name FROM "user"').fetchall():
             rows = connection.execute(
                 "SELECT number, header, live, seen FROM message WHERE user_id = ? ORDER BY number", (user_id,)
             ).fetchall()
@@ -55,12 +52,11 @@ def read_store(database: Path) -> tuple[dict[str, Stored], int]:
                 live=tuple(ids.encode(row[0]) for row in rows if row[2]),
                 unseen=sum(not row[3] for row in rows),
             )
+        connection.execute("ROLLBACK")
         return stored, waiting
-    finally:
-        connection.close()
 
 
-def read_rings(database: Path) -> int:
+def read_rings(database: Path | str) -> int:
     """How many notifications wait for a push service to take them."""
     with offline.reading(database) as connection:
         return notifications.backlog(connection).waiting
