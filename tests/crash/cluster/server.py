@@ -55,10 +55,15 @@ class Victim(Protocol):
 
 
 class Database(Protocol):
-    """A database of a run. `ports` are those of its servers, whichever of them may be written to."""
+    """A database of a run."""
 
-    ports: Sequence[int]
-    service: Victim
+    @property
+    def ports(self) -> Sequence[int]:
+        """Of its servers, whichever of them may be written to."""
+
+    @property
+    def service(self) -> Victim:
+        """What schedules call `postgres`."""
 
     async def open(self) -> None:
         """Start it, with an empty database, and wait until it can be written to."""
