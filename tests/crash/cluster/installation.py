@@ -31,12 +31,13 @@ class ClusterInstallation(Installation):
         self._names = node_names(options.bridges)
         self._turns = itertools.cycle(self._names)
         self._store_kind = STORES[options.store]
+        self._stack = stack
         super().__init__(schedule, options, directory, stack)
         self.services["postgres"] = self.store.service
         self._beneath.append(self.store.service)
 
     def _make_site(self, directory: Path) -> ClusterSite:
-        self.store: Database = self._store_kind(directory, history=self.history)
+        self.store: Database = self._store_kind(directory, self._stack, history=self.history)
         return ClusterSite(directory, self.schedule.live_count, nodes=self._names, store=self.store)
 
     def _prepare(self) -> None:

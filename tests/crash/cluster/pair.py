@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.crash.cluster.server import AS_POSTGRES, DATABASE, START_S, Victim, answers, make_database
+from tests.crash.cluster.server import AS_POSTGRES, DATABASE, START_S, Victim, answers, make_database, own_place
 from tests.crash.history import Fault
 from tests.support.postgres import PostgresServer, program
 from tests.support.waiting import free_port, until_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import ExitStack
 
     from tests.crash.history import History
 
@@ -44,15 +45,13 @@ class Pair:
 
     name = "postgres"
 
-    def __init__(self, directory: Path, *, history: History) -> None:
+    def __init__(self, _directory: Path, stack: ExitStack, *, history: History) -> None:
         self.killed = 0
         self.promotions = 0
         self.complaints: list[str] = []
         self.service: Victim = self
         self._history = history
-        self._place = directory / "postgres"
-        self._place.mkdir()
-        directory.chmod(0o755)
+        self._place = own_place(stack)
         first = PostgresServer(self._place)
         self.ports = (first.port, free_port())
         self._data = (first.data, self._place / "data-2")

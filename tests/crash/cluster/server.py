@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import psycopg
@@ -14,7 +16,7 @@ from tests.support.waiting import until_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+    from contextlib import ExitStack
 
     from tests.crash.history import History
 
@@ -87,14 +89,18 @@ def make_database(port: int) -> None:
         connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
+def own_place(stack: ExitStack) -> Path:
+    """A directory that another user may enter, gone when the run is over."""
+    place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="postbell-pg-", ignore_cleanup_errors=True)))
+    place.chmod(0o755)
+    return place
+
+
 class OneServer:
     """A single server; `kill` hits the postmaster, and all of its sessions end with it."""
 
-    def __init__(self, directory: Path, *, history: History) -> None:
-        place = directory / "postgres"
-        place.mkdir()
-        directory.chmod(0o755)
-        self._server = PostgresServer(place)
+    def __init__(self, directory: Path, stack: ExitStack, *, history: History) -> None:
+        self._server = PostgresServer(own_place(stack))
         self.ports = (self._server.port,)
         command = (*AS_POSTGRES, program("postgres"), "-D", str(self._server.data))
         self.service: Victim = Service("postgres", command, directory=directory, environment={}, history=history)
