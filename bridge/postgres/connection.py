@@ -179,9 +179,8 @@ def connect(url: str, *, name: str, patience_s: float = PATIENCE_S, reading: boo
 
     Of several hosts the one that is no standby. Raises StoreUnavailableError without the URL's password.
     """
-    settings = SETTINGS | ({"default_transaction_read_only": "on"} if reading else {})
     try:
-        options = " ".join(f"-c {key}={value}" for key, value in settings.items())
+        options = " ".join(f"-c {key}={value}" for key, value in SETTINGS.items())
         theirs = conninfo_to_dict(url)
         connection = psycopg.connect(
             url,
@@ -193,6 +192,8 @@ def connect(url: str, *, name: str, patience_s: float = PATIENCE_S, reading: boo
             context=_CONTEXT,
             **KEEPALIVE,
         )
+        if reading:  # not among the options: a URL may ask for a server that can be written to
+            connection.execute("SET default_transaction_read_only = on")
     except psycopg.Error as error:
         raise StoreUnavailableError(f"{shown(url)}: {_words(error)}") from error
     connection.prepare_threshold = 1
