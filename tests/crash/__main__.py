@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from tests.crash.cluster.installation import STORES
+from tests.crash.cluster.mutations import CLUSTER_MUTATIONS
 from tests.crash.mutations import MUTATIONS
 from tests.crash.privilege import may_mount_and_unplug
 from tests.crash.registry import BROKERS
@@ -36,7 +37,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=0, help="how many workers a bridge has; they are killed as well")
     parser.add_argument("--store", default="sqlite", choices=["sqlite", *STORES], help="what the bridges share")
     parser.add_argument("--bridges", type=int, default=2, help="how many share a store that can be shared")
-    parser.add_argument("--mutation", default="", choices=sorted(MUTATIONS), help="break the programs on purpose")
+    parser.add_argument(
+        "--mutation", default="", choices=sorted(MUTATIONS | CLUSTER_MUTATIONS), help="break the programs on purpose"
+    )
     parser.add_argument("--keep", type=Path, help="keep histories and logs of all runs here, not only of failed ones")
     return parser.parse_args(arguments)
 

@@ -7,6 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.crash.cluster.mutations import CLUSTER_MUTATIONS
 from tests.crash.mailbox_faults import FAULTS
 
 if TYPE_CHECKING:
@@ -150,4 +151,4 @@ MUTATIONS: dict[str, Callable[[], None]] = {
 def mutate(names: str) -> None:
     """Apply mutations, given by name with commas between; those of followed mailboxes as well."""
     for name in filter(None, names.split(",")):
-        (MUTATIONS | FAULTS)[name]()
+        (MUTATIONS | FAULTS | CLUSTER_MUTATIONS)[name]()

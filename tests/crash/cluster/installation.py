@@ -68,7 +68,8 @@ class ClusterInstallation(Installation):
             name,
             command,
             directory=site.directory,
-            environment=site.node_environment(name) | {"CRASH_MUTATION": self.broken(options)},
+            environment=site.node_environment(name, of_several=options.broker == "nats-cluster")
+            | {"CRASH_MUTATION": self.broken(options)},
             history=self.history,
             points=self.schedule.points.get(name, ()),
         )

@@ -47,14 +47,15 @@ class ClusterSite(Site):
         lines = [f"{node_of(name)}:{self.passwords[name]}\n" for name in self.nodes]
         self.nodes_file.write_text("".join(lines))
 
-    def node_environment(self, name: str) -> dict[str, str]:
-        """What one bridge is told."""
+    def node_environment(self, name: str, *, of_several: bool) -> dict[str, str]:
+        """What one bridge is told; whether its broker is one of several nodes."""
         told = self.environment() | {
             "POSTBELL_STATE_DIR": str(self.directory / name),
             "POSTBELL_NODE": node_of(name),
             "POSTBELL_BROKER__EMBEDDED": "false",
             "POSTBELL_MQTT__PASSWORD_FILE": str(self.password_file(name)),
             "POSTBELL_MQTT__NODES_FILE": str(self.nodes_file),
+            "POSTBELL_MQTT__CLUSTER": str(of_several).lower(),
         }
         del told["POSTBELL_BROKER__LISTEN"]
         return told
