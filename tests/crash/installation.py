@@ -88,6 +88,11 @@ class Installation:
             worker = AnyWorker(self.bridges[0], directory=directory, environment={}, history=self.history)
             self.services[worker.name] = worker
 
+    @property
+    def promotions(self) -> int:
+        """How often a standby became the primary of the database."""
+        return 0
+
     def _make_site(self, directory: Path) -> Site:
         return Site(directory, self.schedule.live_count)
 

@@ -31,6 +31,8 @@ class Table:
             self._headed = True
             _line(COLUMNS)
         _line((job.broker, job.name, f"{outcome.seconds:.0f}", *figures([outcome])))
+        if outcome.promotions:
+            sys.stdout.write(f"    {outcome.promotions} promotions\n")
         for finding in outcome.findings[:FINDINGS]:
             sys.stdout.write(f"    {finding}\n")
         if outcome.findings:
@@ -43,6 +45,8 @@ class Table:
     def summary(self, outcomes: Iterable[Outcome]) -> None:
         """All runs together."""
         outcomes = list(outcomes)
+        if promotions := sum(outcome.promotions for outcome in outcomes):
+            sys.stdout.write(f"{promotions} promotions\n")
         _line(("all", str(len(outcomes)), f"{sum(outcome.seconds for outcome in outcomes):.0f}", *figures(outcomes)))
 
 

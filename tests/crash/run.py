@@ -45,6 +45,8 @@ class Outcome:
     cuts: int
     faults: int
     seconds: float
+    promotions: int = 0
+    """How often a standby took the place of its primary."""
     stuck: str = ""
     complaints: list[str] = field(default_factory=list)
 
@@ -95,6 +97,7 @@ async def _run(installation: Installation, feed: Feed, *, patience: float) -> Ou
         cuts=sum(link.cuts for link in installation.links.values()),
         faults=len(schedule.actions),
         seconds=time.monotonic() - begun,
+        promotions=installation.promotions,
         stuck=stuck,
         complaints=[f"{service.name} {each}" for service in services for each in service.complaints],
     )

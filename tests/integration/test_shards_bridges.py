@@ -60,6 +60,9 @@ class Phone:
         elif kind == "re":
             self.replies.append(bytes(message.payload))
 
+    def has(self, mail_id):
+        return mail_id in self.headers
+
     def ask(self, *request):
         self.client.publish(f"mail/{self.user}/do/phone", msgpack.packb(request), 1)
 

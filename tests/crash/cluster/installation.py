@@ -36,6 +36,10 @@ class ClusterInstallation(Installation):
         self.services["postgres"] = self.store.service
         self._beneath.append(self.store.service)
 
+    @property
+    def promotions(self) -> int:
+        return self.store.promotions
+
     def _make_site(self, directory: Path) -> ClusterSite:
         self.store: Database = self._store_kind(directory, self._stack, history=self.history)
         return ClusterSite(directory, self.schedule.live_count, nodes=self._names, store=self.store)

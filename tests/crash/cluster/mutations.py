@@ -18,14 +18,14 @@ def asynchronous_commit() -> None:
         begin(self, connection)
         connection.execute("SET LOCAL synchronous_commit = off")
 
-    PostgresEngine.begin = hasty  # type: ignore[method-assign]
+    PostgresEngine.begin = hasty
 
 
 def no_word() -> None:
     """No bridge tells another one that something waits: it has to look."""
     from bridge.store.postgres import PostgresEngine
 
-    PostgresEngine.announce = lambda *_: None  # type: ignore[method-assign]
+    PostgresEngine.announce = lambda *_: None
 
 
 CLUSTER_MUTATIONS: dict[str, Callable[[], None]] = {

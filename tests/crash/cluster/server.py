@@ -67,6 +67,10 @@ class Database(Protocol):
     def service(self) -> Victim:
         """What schedules call `postgres`."""
 
+    @property
+    def promotions(self) -> int:
+        """How often a standby took the place of the primary."""
+
     async def open(self) -> None:
         """Start it, with an empty database, and wait until it can be written to."""
 
@@ -98,6 +102,8 @@ def own_place(stack: ExitStack) -> Path:
 
 class OneServer:
     """A single server; `kill` hits the postmaster, and all of its sessions end with it."""
+
+    promotions = 0
 
     def __init__(self, directory: Path, stack: ExitStack, *, history: History) -> None:
         self._server = PostgresServer(own_place(stack))
