@@ -20,6 +20,7 @@ SUITES = (
     "sizing",
     "pages",
     "many_users",
+    "several_bridges",
 )
 
 
