@@ -35,10 +35,11 @@ _LONGEST = 320  # RFC 3696 erratum 1690 says 254; addresses with SMTPUTF8 may ta
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who gets mail. `name` is fit for topics (`contract/topics.py`)."""
+    """A person who gets mail. `name` is fit for topics (`contract/topics.py`), `cell` is their broker's."""
 
     user_id: int
     name: str
+    cell: int = 0
 
 
 class AddressBook(Protocol):

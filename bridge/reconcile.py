@@ -39,7 +39,8 @@ class Observed:
 
     `acknowledged` are paths that the broker acknowledged on the same connection since the replay
     began: there the acknowledgement is newer than the replay, and right. `now_ms` is when it ended
-    and `days` how old a live message may be: what is desired depends on both.
+    and `days` how old a live message may be: what is desired depends on both. `cell` is whose broker it is, where
+    there are cells: there only those who are at it have topics.
     """
 
     users: frozenset[str]
@@ -47,6 +48,7 @@ class Observed:
     acknowledged: frozenset[str]
     now_ms: int
     days: float
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

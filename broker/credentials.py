@@ -54,22 +54,28 @@ class Grant:
 class LoginTable:
     """The logins of some usernames, `asked`, at one moment. Who of them is not in it has no login.
 
+    Of those some have `moved`: another broker lets them in.
+
     A device whose name is not `<user>.<device>` is left out, whoever wrote it: its name becomes part
     of the filters it is granted, and a wildcard in it would grant too much.
     """
 
-    def __init__(self, rows: Collection[Row], *, asked: Collection[str] | None = None) -> None:
+    def __init__(
+        self, rows: Collection[Row], *, asked: Collection[str] | None = None, moved: Collection[str] = ()
+    ) -> None:
         self._logins: dict[str, list[Credential]] = {}
         for username, label, role, salt, digest, former in rows:
             if role != Role.DEVICE or _DEVICE.fullmatch(username):
                 self._logins.setdefault(username, []).append(Credential(label, Role(role), salt, digest, former))
         self.asked = frozenset(self._logins if asked is None else asked)
+        self.moved = frozenset(moved)
 
     def without(self, gone: Collection[str]) -> LoginTable:
         """The same, and these were asked for as well and have no login."""
         table = LoginTable(())
         table._logins = {name: ways for name, ways in self._logins.items() if name not in gone}
         table.asked = self.asked.union(gone)
+        table.moved = self.moved
         return table
 
     def __len__(self) -> int:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 REVISION = "SELECT value FROM revision WHERE name = 'logins'"
 CHANGED = "SELECT username FROM changed_login WHERE revision > ? AND revision <= ?"
 LOGINS = (
-    "SELECT username, label, role, salt, hash, former FROM login"
+    "SELECT username, label, role, salt, hash, former, cell FROM login"
     " WHERE username IN (SELECT value FROM json_each(?)) AND role IN ('device', 'bridge', 'admin')"
     " ORDER BY username, label"
 )
 
 
-GONE = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM login WHERE username = value)"
+GONE = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM login WHERE username = value AND cell = 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +127,5 @@ def _revision(database: sqlite3.Connection) -> int:
 
 def _logins(database: sqlite3.Connection, usernames: Collection[str]) -> LoginTable:
     rows = database.execute(LOGINS, (json.dumps(list(usernames)),)).fetchall()
-    return LoginTable(rows, asked=usernames)
+    moved = {username for username, *_, cell in rows if cell}  # to another broker, which lets them in
+    return LoginTable([row[:-1] for row in rows if not row[-1]], asked=usernames, moved=moved)

@@ -180,7 +180,8 @@ class Roster:
                 session.will = None
             if session.handler is not None:
                 session.handler.discard_will()
-                session.handler.evict("password_replaced" if known else "revoked")
+                ended = "moved" if username in table.moved else "revoked"
+                session.handler.evict("password_replaced" if known else ended)
             if not known:
                 self.drop(session)
             elif self.sessions.get(username) is session:

@@ -42,7 +42,7 @@ class Box:
     `last_number` is the newest number ever given, `live` how many messages are live and `oldest` those of them that
     may leave, ascending (`live_set.may_leave`, and whatever is too old). `rules` is their document, None without any;
     `rang_ms` says when messages rang of late, for a user with a rate. `payload` is how long a header the user's devices
-    take, if less than usual; `rung` whether any is rung by push.
+    take, if less than usual; `rung` whether any is rung by push; `cell` is the broker where the user is.
     """
 
     user_id: int
@@ -55,6 +55,7 @@ class Box:
     rang_ms: tuple[int, ...] = ()
     payload: int | None = None
     rung: bool = False
+    cell: int = 0
 
 
 @dataclass(frozen=True, slots=True)

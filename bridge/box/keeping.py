@@ -198,10 +198,14 @@ class _Work:
     def _publish(self, box: Box, row: MessageRow, shown: Header) -> None:
         expiry_s = left_s(ids.received_ms(row.number), days=self._retention.days, now_ms=self._now_ms)
         payload = fitted(row.header, box.payload)
-        self.writes.fresh.append(header_of(box.name, box.user_id, row.number, payload, expiry_s=expiry_s))
+        self.writes.fresh.append(
+            header_of(box.name, box.user_id, row.number, payload, expiry_s=expiry_s, cell=box.cell)
+        )
         if row.waits & _EVENT:
             told = event_view(row.number, shown, user=box.name)
-            self.writes.fresh.append(event_of(box.name, box.user_id, row.number, told, expiry_s=expiry_s))
+            self.writes.fresh.append(
+                event_of(box.name, box.user_id, row.number, told, expiry_s=expiry_s, cell=box.cell)
+            )
 
 
 def _waits(alert: Alert, box: Box) -> int:

@@ -46,11 +46,12 @@ def client(context: typer.Context) -> None:
     if given.options & {"-h", "--help"}:
         typer.echo(ON_THE_SERVER)
         _become(context, given.words, {})
-    from bridge.cli import ownership, reach  # noqa: PLC0415
+    from bridge.cli import at_cell, ownership, reach  # noqa: PLC0415
 
     settings = options.settings(context, given.config)
     if given.names is not None and not told(given):
         _require_store(context, given)
+        settings = at_cell.settings_of(settings, given.names[0])
     environment = {URL: str(reach.local_url(settings)), **os.environ}
     if given.names is not None and "--state" not in given.options:
         environment |= ownership.become(settings.state_dir)  # the journal is kept there

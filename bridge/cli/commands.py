@@ -103,6 +103,14 @@ def node() -> Told:
 
 
 @Postbell.found_by
+def cell() -> Told:
+    """Cells: brokers that share the users among them."""
+    from bridge.cli import cells
+
+    return cells.cell_app
+
+
+@Postbell.found_by
 def send() -> Told:
     """Hand a mail to Postbell over SMTP, as a mail server would."""
     from bridge.cli import send as module

@@ -176,9 +176,9 @@ def show_login(
 
     For a purpose standard output has what is to be pasted, and nothing else.
     """
-    from bridge.cli import reach, telling  # noqa: PLC0415 - all logins, for those that change one
+    from bridge.cli import at_cell, reach, telling  # noqa: PLC0415 - all logins, for those that change one
 
-    url = reach.device_url(settings)
+    url = reach.device_url(at_cell.settings_of(settings, user))
     login = {
         "user": user,
         "device": device,

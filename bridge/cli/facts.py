@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from bridge.cells import MAIN_NAME
 from bridge.cli import following
 from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
-from bridge.store import amounts, backlog, copies, offline
+from bridge.store import amounts, backlog, copies, offline, placing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from bridge.config.settings import Settings
+    from bridge.store.engine import StoreConnection
 
 BRIDGES, BROKERS = ("smtp", "smtps", "lmtp", "http"), ("mqtt", "mqtts", "websocket", "secure_websocket")
 """The listeners of each process, by their names in its run file."""
@@ -44,6 +46,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "live": None,
         "users": None,
         "mailboxes": None,
+        "cells": [],
         "store": missing or "ok",
         "copies": [],
     }
@@ -69,6 +72,7 @@ def down(facts: Mapping[str, Any]) -> list[str]:
         "broker": broker["running"] or not broker["embedded"],
         "connection": broker["connected"],
         **{name: facts["listeners"][name] for name, address in facts["configured"].items() if address},
+        **{f"cell {each['cell']}": each["connected"] for each in facts["cells"][1:]},
     }
     return [*(name for name, there in up.items() if not there), *following.down(facts["mailboxes"] or ())]
 
@@ -97,6 +101,31 @@ def broker_url(settings: Settings) -> str:
     return str(settings.mqtt.url) if settings.mqtt.url else f"embedded, {settings.broker.listen}"
 
 
+def cell_facts(settings: Settings, connection: StoreConnection) -> list[dict[str, Any]]:
+    """What is known of each cell; `connected` is None while no bridge runs."""
+    running = runfile.running(settings.run_dir, runfile.BRIDGE)
+    said = runfile.read(settings.run_dir, runfile.BRIDGE) if running else {}
+    leaving = [each.cell_id for each in placing.leaving(connection)]
+    connected = {MAIN_NAME: said.get("connected"), **said.get("cells", {})} if running else {}
+    return [
+        {
+            "cell": each.cell.name,
+            "url": each.cell.url or broker_url(settings),
+            "users": each.users,
+            "leaving": leaving.count(each.cell.cell_id),
+            "draining": each.cell.draining,
+            "connected": connected.get(each.cell.name, False if running else None),
+        }
+        for each in placing.occupied(connection)
+    ]
+
+
+def cell_state(facts: Mapping[str, Any]) -> str:
+    """How a cell is, in words."""
+    state = {None: "", True: "connected", False: "not connected"}[facts["connected"]]
+    return ", ".join(word for word in (state, "draining" if facts["draining"] else "") if word)
+
+
 def _may_look(run_dir: Path) -> bool:
     """Whether this user can see which processes run. Where there is no directory none has run."""
     try:
@@ -115,4 +144,5 @@ def _count(settings: Settings, *, check: bool) -> dict[str, Any]:
             "live": amounts.live_messages(connection),
             "users": amounts.users(connection),
             "mailboxes": following.watched(connection),
+            "cells": cell_facts(settings, connection) if placing.any_others(connection) else [],
         }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge import setup as recipes
-from bridge.cli import opening, options, ownership, reach, setup_broker
+from bridge.cli import opening, options, ownership, reach, setup_broker, setup_proxy
 from bridge.daemon import mail_servers
 from bridge.errors import MalformedNameError
 from bridge.setup import systemd
@@ -35,7 +35,7 @@ class Server(StrEnum):
 
 
 class Program(StrEnum):
-    """All programs for which there is a recipe: mail servers, brokers, and what runs Postbell."""
+    """All programs for which there is a recipe: mail servers, brokers, what runs Postbell, the proxy before cells."""
 
     POSTFIX = Server.POSTFIX.value
     DOVECOT = Server.DOVECOT.value
@@ -44,6 +44,7 @@ class Program(StrEnum):
     SYSTEMD = Server.SYSTEMD.value
     MOSQUITTO = "mosquitto"
     NATS = "nats"
+    HAPROXY = "haproxy"
 
 
 BROKERS = frozenset({Program.MOSQUITTO, Program.NATS})
@@ -65,11 +66,23 @@ def setup(
     only_logins: Annotated[
         bool, typer.Option("--logins", help="Write a broker's login files now, and print no script.")
     ] = False,
+    cell: Annotated[
+        str, typer.Option(metavar="CELL", help="With mosquitto: print its configuration as the broker of this cell.")
+    ] = "",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where HAProxy listens without TLS; not unless given.")
+    ] = "",
     events: Annotated[
         bool, typer.Option("--events", help="Have Dovecot say which mailbox changed, for: mailbox add --events.")
     ] = False,
 ) -> None:
     """Print a shell script that connects a mail server or a broker: read it, then run it as root."""
+    if server is Program.HAPROXY:
+        setup_proxy.show(context, config, listen=listen, tls=tls_listen, certificate=tls_cert)
+        return
+    if cell:
+        setup_proxy.show_cell(context, config, server, cell, certificate=tls_cert, key=tls_key)
+        return
     if server in BROKERS:
         settings = setup_broker.prepared(context, config, server)
         if only_logins:

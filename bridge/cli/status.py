@@ -107,5 +107,11 @@ def _stored(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("live", f"{found['live']} messages"),
             ("outbox", f"{found['outbox']} topics wait for the broker"),
         ]
+    lines += [(f"cell {each['cell']}", _cell(each)) for each in found["cells"]]
     lines += following.lines(found["mailboxes"] or ())
     return lines + [("copy", f"{copy['file']}, of before a migration") for copy in found["copies"]]
+
+
+def _cell(each: dict[str, Any]) -> str:
+    leaving = f", {each['leaving']} leave it" if each["leaving"] else ""
+    return f"{facts.cell_state(each) or 'cannot be known'}, {each['url']}, {each['users']} users{leaving}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import opening, ownership
+from bridge.cells import MAIN
+from bridge.cli import at_cell, opening, ownership
 from bridge.daemon import runfile
 from bridge.errors import PostbellError
 from bridge.store import logins, offline
@@ -15,6 +16,7 @@ from bridge.store import logins, offline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bridge.cells import Cell
     from bridge.config.settings import Settings
     from bridge.daemon.outside import Outside
     from bridge.kept import MqttLogin
@@ -30,6 +32,10 @@ class BrokerUntoldError(PostbellError):
 
 def added(settings: Settings, username: str, password: str) -> None:
     """A login is new, or has a new password: on return the broker lets it in. Raises BrokerUntoldError."""
+    cell = at_cell.cell_of(settings, username.partition(".")[0])
+    if cell is not None and cell.cell_id != MAIN:
+        _added_at(settings, cell, username, password)
+        return
 
     def tell() -> None:
         written(settings)
@@ -54,6 +60,11 @@ def removed(settings: Settings, who: str) -> None:
         f"end its session ({PAGE}), or have Postbell do so: mqtt.logins_for"
     )
     _tell(settings, lambda: written(settings), done=f"{who} is removed here", by_hand=by_hand)
+    if settings.broker.embedded and at_cell.are_there(settings) and runfile.running(settings.run_dir, runfile.BRIDGE):
+        try:
+            written(settings)
+        except BrokerUntoldError as error:
+            raise BrokerUntoldError(f"{who} is removed here, but not all cells know it yet: {error}") from error
 
 
 def written(settings: Settings, *, read: bool = True) -> list[str]:
@@ -65,6 +76,25 @@ def written(settings: Settings, *, read: bool = True) -> list[str]:
         if read and runfile.running(settings.run_dir, runfile.BRIDGE):
             return _ask(settings)
         return _write(settings, read=read)
+
+
+def _added_at(settings: Settings, cell: Cell, username: str, password: str) -> None:
+    """The same at a cell beside the first."""
+    if not cell.logins_for:
+        typer.echo(f"The broker of cell {cell.name} is not Postbell's own: let {username} in there ({PAGE})", err=True)
+        return
+    if not runfile.running(settings.run_dir, runfile.BRIDGE):
+        typer.echo(f"{username} is let in at cell {cell.name} as soon as the bridge runs", err=True)
+        return
+    from bridge.daemon import cell_settings  # noqa: PLC0415 - of cells there are mostly none
+
+    try:
+        written(settings)
+        _see_let_in(cell_settings.at(settings, cell), username, password)
+    except BrokerUntoldError as error:
+        raise BrokerUntoldError(
+            f"{username} has its password, but cell {cell.name} does not know it yet: {error}"
+        ) from error
 
 
 def _tell(settings: Settings, tell: Callable[[], object], *, done: str, by_hand: str) -> None:

@@ -193,6 +193,20 @@ class KeptIn(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cells(Section):
+    """Where users are at several brokers (`postbell cell add`): what a proxy in front of them is told."""
+
+    map: Path | None = key(
+        FILE, None, 'The file that says at which cell a user is; `""` for `cells.map` in the state directory.'
+    )
+    haproxy: Path | None = key(
+        FILE,
+        None,
+        "The admin socket of the HAProxy that is told of each change at once; without one it is reloaded by hand.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retain(Section):
     """What stays on the broker for a device that connects: the newest unseen messages of each user."""
 

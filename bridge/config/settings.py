@@ -11,6 +11,7 @@ from bridge.config.sections import (
     Body,
     BridgeLimits,
     Broker,
+    Cells,
     HomeAssistant,
     Http,
     Imap,
@@ -62,6 +63,7 @@ class Settings(Section):
     broker: Broker = part("broker", Broker)
     mqtt: Mqtt = part("mqtt", Mqtt)
     store: KeptIn = part("store", KeptIn)
+    cells: Cells = part("cells", Cells)
     retain: Retain = part("retain", Retain)
     body: Body = part("body", Body)
     http: Http = part("http", Http)
@@ -90,6 +92,11 @@ class Settings(Section):
     def password_file(self) -> Path | None:
         """Where the bridge has its password at another broker from; None where it has one of the embedded broker's."""
         return self.mqtt.password_file or (self.state_dir / "mqtt.password" if self.mqtt.logins_for else None)
+
+    @property
+    def cell_map(self) -> Path:
+        """Where it stands at which cell a user is."""
+        return self.cells.map or self.state_dir / "cells.map"
 
     @property
     def database(self) -> Path:

@@ -39,8 +39,8 @@ class Publication:
     `path` names the row, `topic` is where it goes, both without the root; an empty payload clears a
     retained topic. `number` is the message's id as a number, 0 for views. `generation` is the row's
     when it was read: one that was marked again since has a higher one. `new` says that it waits in the message's
-    own row, and in none of the outbox. `needed` is False when the
-    broker already agrees and the row only has to go. `expiry_s` is after how many seconds the broker
+    own row, and in none of the outbox, and `cell` at which broker its user was when it was kept. `needed` is False
+    when the broker already agrees and the row only has to go. `expiry_s` is after how many seconds the broker
     forgets it by itself, if ever. `epoch` is that of the lease under which it was taken, where several bridges share a
     database (`bridge/shards/plan.py`).
     """
@@ -57,6 +57,7 @@ class Publication:
     expiry_s: int | None = None
     new: bool = False
     epoch: int = 0
+    cell: int = 0
 
     @property
     def mail_id(self) -> str:
@@ -64,14 +65,14 @@ class Publication:
         return ids.encode(self.number) if self.number else ""
 
 
-def header_of(user: str, user_id: int, number: int, payload: bytes, *, expiry_s: int) -> Publication:
+def header_of(user: str, user_id: int, number: int, payload: bytes, *, expiry_s: int, cell: int = 0) -> Publication:
     """The header of a new message, which is retained."""
     path = f"{user}/msg/{ids.encode(number)}"
-    return Publication(path, path, payload, True, Kind.MESSAGE, user_id, number, 0, True, expiry_s, True)
+    return Publication(path, path, payload, True, Kind.MESSAGE, user_id, number, 0, True, expiry_s, True, cell=cell)
 
 
-def event_of(user: str, user_id: int, number: int, payload: bytes, *, expiry_s: int) -> Publication:
+def event_of(user: str, user_id: int, number: int, payload: bytes, *, expiry_s: int, cell: int = 0) -> Publication:
     """The event of a new message, which is not; its path has the message's id behind the topic."""
     topic = f"{user}/event"
     path = f"{topic}/{ids.encode(number)}"
-    return Publication(path, topic, payload, False, Kind.EVENT, user_id, number, 0, True, expiry_s, True)
+    return Publication(path, topic, payload, False, Kind.EVENT, user_id, number, 0, True, expiry_s, True, cell=cell)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from bridge.daemon.access import Access
-    from bridge.daemon.connected import Connected
+    from bridge.daemon.circuit import Circuit
+    from bridge.daemon.circuits import Circuits
     from bridge.daemon.directory_cache import DirectoryCache
-    from bridge.daemon.login_files import LoginFiles
     from bridge.daemon.reload import Reload
-    from bridge.publish.replay import Replay
+    from bridge.reconcile import Repair
 
 
 class Actions:
@@ -25,23 +25,21 @@ class Actions:
     def __init__(
         self,
         *,
-        connected: Connected,
-        replay: Replay,
+        main: Circuit,
+        circuits: Circuits,
         directory: DirectoryCache,
         reload: Reload,
         figures: Callable[[], dict[str, Any]],
         access: Access,
         mailboxes: Callable[[], list[dict[str, Any]]],
-        login_files: LoginFiles | None,
     ) -> None:
-        self._connected = connected
-        self._replay = replay
+        self._main = main
+        self._circuits = circuits
         self._directory = directory
         self._reload = reload
         self._figures = figures
         self._access = access
         self._mailboxes = mailboxes
-        self._login_files = login_files
 
     def by_name(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
         """What the control socket answers to."""
@@ -57,17 +55,16 @@ class Actions:
 
     async def reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
         """Compare broker and store, and mark what differs unless `dry_run`; raises ControlError."""
-        if self._connected.connection is None:
-            raise ControlError("the bridge is not connected to its broker now")
-        try:
-            repair = await self._replay.run(self._connected.connection, dry_run=bool(request.get("dry_run")))
-        except (LinkDownError, RefusedError, TimeoutError) as error:
-            raise ControlError(f"the broker was lost meanwhile: {str(error) or 'timed out'}") from error
+        dry_run = bool(request.get("dry_run"))
+        repair = await _reconciled(self._main, "the bridge is not connected to its broker now", dry_run=dry_run)
+        for name, circuit in self._circuits.all.items():
+            repair += await _reconciled(circuit, f"the bridge is not connected to cell {name} now", dry_run=dry_run)
         return asdict(repair)
 
     async def look(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have a change of people taken up: who made it by a command may rely on it once this returned."""
         del request
+        await self._circuits.look()  # before anybody is at a cell that is not known
         await self._directory.look()
         return {}
 
@@ -84,9 +81,7 @@ class Actions:
     async def logins(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have another broker know the logins as they are; `left_out` are those of whom it cannot know."""
         del request
-        if self._login_files is None:
-            return {"left_out": []}
-        return {"left_out": await self._login_files.bring_up_to_date()}
+        return {"left_out": await self._circuits.bring_logins_up_to_date()}
 
     async def mailboxes(self, request: dict[str, Any]) -> dict[str, Any]:
         """How following each folder goes."""
@@ -98,3 +93,13 @@ class Actions:
         del request
         await self._access.renew()
         return {}
+
+
+async def _reconciled(circuit: Circuit, away: str, *, dry_run: bool) -> Repair:
+    """Compare one broker and the store; raises ControlError."""
+    if circuit.connected.connection is None:
+        raise ControlError(away)
+    try:
+        return await circuit.replay.run(circuit.connected.connection, dry_run=dry_run)
+    except (LinkDownError, RefusedError, TimeoutError) as error:
+        raise ControlError(f"the broker was lost meanwhile: {str(error) or 'timed out'}") from error

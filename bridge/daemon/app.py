@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
-import secrets
 import time
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from bridge.config import judging
@@ -16,16 +14,16 @@ from bridge.daemon.actions import Actions
 from bridge.daemon.attendance import EmbeddedAttendance, UnknownAttendance
 from bridge.daemon.bodies import Bodies
 from bridge.daemon.brokers_reload import reload_broker
+from bridge.daemon.cell_map import CellMap
+from bridge.daemon.circuit import Circuit, CircuitNeeds
+from bridge.daemon.circuits import Circuits
 from bridge.daemon.clock import wall_ms
-from bridge.daemon.connected import Connected
 from bridge.daemon.crew import Crew, CrewNeeds, cores, fitting
 from bridge.daemon.directory_cache import DirectoryCache
-from bridge.daemon.elsewhere import OwnersRequests
 from bridge.daemon.fencing import Fence
 from bridge.daemon.fetched import Fetched
 from bridge.daemon.figures import BrokerFigures
 from bridge.daemon.hearing import Hearing
-from bridge.daemon.inbound import Inbound
 from bridge.daemon.lifetimes import Lifetimes
 from bridge.daemon.listening import ingress_settings
 from bridge.daemon.live import Adjustable, worker_settings
@@ -33,38 +31,36 @@ from bridge.daemon.logs import Verbosity
 from bridge.daemon.mailboxes import Mailboxes, MailboxOptions
 from bridge.daemon.moving import moving
 from bridge.daemon.notify import Supervisor
+from bridge.daemon.other_cell import OtherCell
 from bridge.daemon.outside import Outside
 from bridge.daemon.posting import Posting
 from bridge.daemon.presence import Presence
 from bridge.daemon.pushing import Pushing
 from bridge.daemon.reload import Reload
-from bridge.daemon.service import Service
+from bridge.daemon.uploading import Uploading
 from bridge.ingress import Ingress
 from bridge.intake import Intake
 from bridge.metrics.sys_topics import Figures
-from bridge.publish.announcing import Announcing
 from bridge.publish.backoff import Backoff
-from bridge.publish.link import Link
-from bridge.publish.outbox import Outbox
-from bridge.publish.replay import Replay
 from bridge.push.delivery import PushDelivery
-from bridge.requests.requests import Requests
 from bridge.spool import Spool
 from bridge.store import logins, pairing
-from bridge.store.adapters import Course, Mailbox, NotificationRows, OutboxRows, StoredTruth
+from bridge.store.adapters import Course, Mailbox, NotificationRows
 from bridge.store.store import Store
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from bridge.cells import Cell
     from bridge.config.judging import Judgement
     from bridge.config.settings import Settings
+    from bridge.daemon.service import Service
     from bridge.daemon.sharing import Sharing
     from bridge.ingress import HandedSockets
+    from bridge.intake import Keeper
     from bridge.kept import Committed
-    from bridge.publish.connection import BrokerConnection
-    from bridge.shards.rows import SharedRows
+    from bridge.store.uploads import Uploads
 
 SESSIONS = "sessions.db"
 """The embedded broker's own file in the state directory."""
@@ -97,43 +93,41 @@ class Bridge:
         given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
         self.tally = Tally(monotonic=time.monotonic)
-        self.store = Store(settings.database, now_ms=wall_ms, retention=given.retention, changed=self._committed)
+        self.store = Store(settings.place, now_ms=wall_ms, retention=given.retention, changed=self._committed)
         self.mailbox = Mailbox(self.store, given.terms)
         self.spool = Spool(settings.spool_dir)
-        self.sharing = self._make_sharing(given)
+        self.uploads = self._make_uploads()
+        self.sharing = self._make_sharing()
         """What there is only where several bridges share a database."""
-        self.outbox_rows = self._make_rows(given)
-        self.outbox = self._make_outbox()
         self.notification_rows = NotificationRows(self.store, days=given.retention.days, now_ms=wall_ms)
         self.posting = Posting(self.store, subject=given.push_subject, allowed=given.push_allowed, now_s=time.time)
         self.delivery = self._make_delivery(given)
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
-        self.directory = DirectoryCache(store=self.store, place=settings.database.parent, changed=self._people_changed)
-        self.announcing = self._make_announcing()
+        watched = None if settings.store.url else settings.state_dir
+        self.directory = DirectoryCache(store=self.store, place=watched, changed=self._people_changed)
         self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
         self.lifetimes = self._make_lifetimes(given)
         self.intake = self._make_intake(given)
         self.mailboxes = self._make_mailboxes()
         self.crew = self._make_crew()
         self.ingress = self._make_ingress(handed)
-        self.replay = self._make_replay(given)
-        self.connected = Connected()
         self.listening: dict[str, str] = {}
         """Where else than for mail it listens: each listener's address by its name."""
         self.awaited: dict[str, str] = {}
         """Why a listener for something else than mail is not open yet, by its name."""
-        self.presence = self._make_presence()
         self.hearing = Hearing(note=self.store.writing(pairing.hear), root=settings.mqtt.root, now_ms=wall_ms)
-        self.requests = self._make_requests(given)
-        self.owners_requests = self._make_owners_requests()
         self.figures = Figures()
-        self.inbound = self._make_inbound()
-        self.service = self._make_service(ready)
-        self.reload = self._make_reload(judge)
         self.outside = self._make_outside()
         self.access = self._make_access()
+        self.shared = self._make_shared()
+        self.main = Circuit(
+            self.shared, settings, given, cell=None, target=self.access.target, figures=self.figures.take
+        )
+        self.circuits = self._make_circuits()
+        self.presence = self._make_presence()
+        self.service = self._make_service(ready)
+        self.reload = self._make_reload(judge)
         self.actions = self._make_actions()
-        self.link = self._make_link()
 
     def use(self, settings: Settings) -> None:
         """Have other settings hold, as far as they are live (`live.KEYS`): from the next mail, session and request on.
@@ -147,32 +141,26 @@ class Bridge:
         self.settings = settings
         self.store.retention = given.retention
         self.mailbox.terms = given.terms
-        self.outbox_rows.days = self.course.days = self.notification_rows.days = given.retention.days
-        self.replay.use(count=given.retention.count, days=given.retention.days)
+        self.course.days = self.notification_rows.days = given.retention.days
+        self.circuits.use(given)
         self.intake.reader.beliefs = given.beliefs
         self.lifetimes.keeping, self.lifetimes.most_messages = given.keeping, given.most_messages
         self.lifetimes.review()
         self.delivery.options, self.pushing.enabled = given.push_options, given.push_options.enabled
         self.pushing.allowed = given.push_allowed
         self.posting.use(subject=given.push_subject, allowed=given.push_allowed)
-        self.requests.use(chunk=given.chunk, rate=given.request_rate)
         self._verbosity.set(given.log_level)
         if self.crew is not None:
             self.crew.tell_settings()
 
     def _committed(self, news: Committed) -> None:
-        if self.sharing is None:
-            self.outbox.committed(news)  # made behind the store, whose rows it publishes
-        elif news.fresh or news.messages or news.views:
-            self.outbox.wake()  # it may be for others; what is ours is read with the mark that it may be on its way
+        self.circuits.committed(news)  # made behind the store, whose rows they publish
         self.delivery.wake(rung=news.rung)
         self.mailboxes.committed(news)
 
     def _people_changed(self) -> None:
-        self.outbox.wake()
+        self.circuits.people_changed()
         self.mailboxes.look()
-        if self.announcing is not None:
-            self.announcing.wake()
         if self.crew is not None:
             self.crew.tell_people()
 
@@ -197,7 +185,7 @@ class Bridge:
     def _delay_s(self, attempt: int) -> float:
         return Backoff(longest_s=LISTEN_S).delay_s(attempt, jitter=random.random())  # noqa: S311 - no secret
 
-    def _make_sharing(self, given: Adjustable) -> Sharing | None:
+    def _make_sharing(self) -> Sharing | None:
         """What keeps leases, where the store is one that several bridges can share."""
         settings = self.settings
         if not settings.store.url:
@@ -212,39 +200,15 @@ class Bridge:
         return Sharing(
             settings.store.url,
             node=settings.node,
-            store=self.store,
-            days=given.retention.days,
             fence=fence.close,
-            connected=lambda: self.connected.connection is not None,
-            in_flight=lambda: self.outbox.in_flight(),  # noqa: PLW0108 - as above
-            wake=self._marked_elsewhere,
-            took_over=lambda shards, in_order: self.owners_requests.taken_over(shards, in_order=in_order),
-            now_ms=wall_ms,
+            circuits=lambda: self.circuits.every,
+            wake=lambda: self.delivery.wake(),  # noqa: PLW0108 - as above
             monotonic=time.monotonic,
         )
-
-    def _marked_elsewhere(self) -> None:
-        self.outbox.wake()
-        self.delivery.wake()
-
-    def _make_rows(self, given: Adjustable) -> OutboxRows | SharedRows:
-        if self.sharing is not None:
-            return self.sharing.rows
-        return OutboxRows(self.store, days=given.retention.days, now_ms=wall_ms)
 
     def for_one(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None]:
         """Work that is for one bridge, where several share a store: it is done while it is for this one."""
         return work() if self.sharing is None else self.sharing.while_first(work)
-
-    def _make_outbox(self) -> Outbox:
-        return Outbox(
-            rows=self.outbox_rows,
-            root=self.settings.mqtt.root,
-            window=self.settings.mqtt.window,
-            monotonic=time.monotonic,
-            tally=self.tally,
-            may_send=None if self.sharing is None else self.sharing.rows.may_send,
-        )
 
     def _make_delivery(self, given: Adjustable) -> PushDelivery:
         settings = self.settings
@@ -278,13 +242,27 @@ class Bridge:
 
     def _make_intake(self, given: Adjustable) -> Intake:
         return Intake(
-            store=self.mailbox,
+            store=self._whole(self.mailbox),
             directory=self.directory,
             discard=self.spool.discard,
             beliefs=given.beliefs,
             full=lambda: self.lifetimes.full,
             tally=self.tally,
         )
+
+    def _make_uploads(self) -> Uploads | None:
+        """What takes large bodies into the database, where the store is one."""
+        if not self.settings.store.url:
+            return None
+        from bridge.store.uploads import Uploads  # noqa: PLC0415 - psycopg, for those who have such a store
+
+        return Uploads(self.settings.store.url, read=self.spool.read, now_ms=wall_ms)
+
+    def _whole(self, keeper: Keeper) -> Keeper:
+        """A keeper of mail of any size."""
+        if self.uploads is None:
+            return keeper
+        return Uploading(keeper, uploads=self.uploads, discard=self.spool.discard)
 
     def _make_crew(self) -> Crew | None:
         """The processes that converse and read mail, where such are wanted."""
@@ -314,7 +292,9 @@ class Bridge:
     def _make_mailboxes(self) -> Mailboxes:
         return Mailboxes(
             store=self.store,
-            taking=Fetched(store=self.store, mailbox=self.mailbox, spool=self.spool, intake=self.intake),
+            taking=Fetched(
+                store=self.store, mailbox=self.mailbox, spool=self.spool, intake=self.intake, whole=self._whole
+            ),
             options=lambda: MailboxOptions(self.settings.imap, self.settings.smtp.max_size),
         )
 
@@ -331,94 +311,45 @@ class Bridge:
             elsewhere=self.crew,
         )
 
-    def _make_replay(self, given: Adjustable) -> Replay:
-        return Replay(
-            store=StoredTruth(self.store) if self.sharing is None else self.sharing.truth,
-            outbox=self.outbox,
-            root=self.settings.mqtt.root,
-            node=self.settings.node,
-            for_strangers=lambda: self.sharing is None or self.sharing.first,
-            count=given.retention.count,
-            days=given.retention.days,
-            now_ms=wall_ms,
-            new_token=secrets.token_hex,
-            tally=self.tally,
-        )
-
     def _make_presence(self) -> Presence:
         return Presence(
             self.settings.run_dir,
             addresses=lambda: self.ingress.addresses | self.listening,
             awaited=lambda: self.ingress.awaited | self.awaited,
-            connected=self.connected,
+            connected=self.main.connected,
+            cells=lambda: self.circuits.connected,
             status=self.supervisor.status,
         )
 
-    def _make_requests(self, given: Adjustable) -> Requests:
-        return Requests(
-            store=self.mailbox,
-            pushing=self.pushing,
-            named=self.directory.named,
-            load=Bodies(self.spool).load,
-            reply=self.connected.reply,
-            root=self.settings.mqtt.root,
-            chunk=given.chunk,
-            rate=given.request_rate,
-            tally=self.tally,
-            monotonic=time.monotonic,
-        )
-
-    def _make_owners_requests(self) -> OwnersRequests:
-        return OwnersRequests(
-            self.requests,
-            named=self.directory.named,
-            serves=lambda shard: self.sharing is None or self.sharing.keeper.serves(shard),
-            root=self.settings.mqtt.root,
-            monotonic=time.monotonic,
-        )
-
-    def _make_inbound(self) -> Inbound:
-        return Inbound(
-            requests=self.requests if self.sharing is None else self.owners_requests,
-            replay=self.replay,
-            heard=self.hearing.heard,
-            figures=self.figures.take,
-            announced=self.announcing.heard if self.announcing else lambda _topic, _payload: None,
-            home=self.settings.home,
-            root=self.settings.mqtt.root,
-        )
-
-    def _make_announcing(self) -> Announcing | None:
-        """What has Home Assistant told, where that is wanted."""
-        if not self.settings.home:
-            return None
-        return Announcing(
-            prefix=self.settings.home,
-            root=self.settings.mqtt.root,
-            node=self.settings.node,
-            version=version("postbell"),
-            users=self.store.reading(pairing.discovered),
-            monotonic=time.monotonic,
-        )
-
     def _make_service(self, ready: Callable[[], None]) -> Service:
-        beside: dict[str, Callable[[BrokerConnection], Coroutine[Any, Any, None]]] = {}
-        if self.announcing is not None:
-            keep = self.announcing.keep
-            beside["discovery"] = lambda connection: self.for_one(functools.partial(keep, connection))
-        if self.settings.http.listen or self.settings.broker.embedded:
-            beside["figures"] = BrokerFigures(self.figures).listen
-        if self.sharing is not None:
-            beside["takeovers"] = functools.partial(self.sharing.look_after, replay=self.replay)
-        return Service(
-            connected=self.connected,
-            presence=self.presence,
-            inbound=self.inbound,
-            replay=self.replay,
-            outbox=self.outbox,
-            ready=ready,
-            beside=beside,
+        figures = self.settings.http.listen or self.settings.broker.embedded
+        beside = {"figures": BrokerFigures(self.figures).listen} if figures else {}
+        return self.main.service(presence=self.presence, ready=ready, beside=beside)
+
+    def _make_shared(self) -> CircuitNeeds:
+        return CircuitNeeds(
+            store=self.store,
+            mailbox=self.mailbox,
+            pushing=self.pushing,
+            directory=self.directory,
+            load=Bodies(self.spool).load,
+            heard=self.hearing.heard,
+            tally=self.tally,
+            sharing=self.sharing,
         )
+
+    def _make_circuits(self) -> Circuits:
+        return Circuits(
+            self.shared,
+            self.main,
+            make=self._make_cell,
+            proxies=CellMap(self.settings.cell_map, haproxy=self.settings.cells.haproxy),
+            files=self.outside.files if self.outside else None,
+        )
+
+    def _make_cell(self, cell: Cell) -> OtherCell:
+        given = Adjustable.of(self.settings)
+        return OtherCell(self.shared, self.settings, given, cell=cell, presence=self.presence)
 
     def _make_reload(self, judge: Callable[[], Judgement]) -> Reload:
         return Reload(
@@ -439,24 +370,11 @@ class Bridge:
 
     def _make_actions(self) -> Actions:
         return Actions(
-            connected=self.connected,
-            replay=self.replay,
+            main=self.main,
+            circuits=self.circuits,
             directory=self.directory,
             reload=self.reload,
             figures=lambda: moving(self.tally, self.figures.figures()),
             access=self.access,
             mailboxes=self.mailboxes.standings,
-            login_files=self.outside.files if self.outside else None,
-        )
-
-    def _make_link(self) -> Link:
-        return Link(
-            target=self.access.target,
-            node=self.settings.node,
-            keepalive_s=self.settings.mqtt.keepalive,
-            version=self.settings.mqtt.version,
-            backoff=Backoff(),
-            jitter=random.random,
-            on_message=self.inbound.take,
-            tally=self.tally,
         )

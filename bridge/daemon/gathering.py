@@ -70,7 +70,7 @@ class Gathering:
             now_s=self._now_s(),
             monotonic_s=bridge.tally.monotonic(),
             version=self._version,
-            connected=bridge.connected.connection is not None,
+            connected=bridge.main.connected.connection is not None,
             problems=problems,
             users_full=len(bridge.lifetimes.full),
             oldest_wait_s=self._oldest_s,

@@ -42,6 +42,7 @@ class Outside:
         read: Callable[[], Awaitable[list[MqttLogin]]],
         admit: Admit,
         reload: bool = True,
+        lock: str = LOCK,
     ) -> None:
         assert settings.password_file is not None, "it is named, or follows from mqtt.logins_for"
         self._settings = settings
@@ -54,7 +55,7 @@ class Outside:
         self.files = LoginFiles(
             form=FORMS[settings.mqtt.logins_for],
             directory=settings.login_files,
-            lock=settings.run_dir / LOCK,
+            lock=settings.run_dir / lock,
             root=settings.mqtt.root,
             home=settings.home,
             own=self.own.take_up,

@@ -20,6 +20,7 @@ class Presence:
     """The bridge's run file.
 
     `addresses` gives each listener's address by its name, `awaited` why one has none yet; `status` is told in a line.
+    `cells` says to which cells beside the first there is a connection.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class Presence:
         connected: Connected,
         awaited: Callable[[], Mapping[str, str]] = dict,
         status: Callable[[str], None] = lambda _: None,
+        cells: Callable[[], Mapping[str, bool]] = dict,
     ) -> None:
         self._run_dir = run_dir
         self._addresses = addresses
         self._awaited = awaited
         self._connected = connected
         self._status = status
+        self._cells = cells
         self._log = structlog.get_logger()
 
     def tell(self) -> None:
@@ -50,6 +53,7 @@ class Presence:
             "awaited": (awaited := dict(self._awaited())),
             "connected": (connected := connection is not None),
             "protocol": None if connection is None else connection.granted.version,
+            **({"cells": cells} if (cells := dict(self._cells())) else {}),
         }
         mail = {name: address for name, address in listening.items() if name != "http"}
         takes = (

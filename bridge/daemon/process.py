@@ -121,6 +121,7 @@ async def run(bridge: Bridge) -> None:
         stack.push_async_callback(bridge.posting.close)
         await bridge.spool.sweep(await bridge.store.read(messages.spooled_files))
         await bridge.store.write(live.take_up, bridge.store.retention)
+        await bridge.circuits.look()
         await bridge.directory.look()
         await bridge.access.prepare()
         if bridge.sharing is not None:
@@ -133,8 +134,9 @@ async def run(bridge: Bridge) -> None:
         gc.collect()
         gc.freeze()  # all that lives for ever is left out of collections from here on, which stop the loop
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(bridge.link.run(bridge.service.serve), name="link")
-            tasks.create_task(bridge.supervisor.announce(bridge.connected.met), name="ready")
+            tasks.create_task(bridge.main.link.run(bridge.service.serve), name="link")
+            tasks.create_task(bridge.circuits.run(), name="cells")
+            tasks.create_task(bridge.supervisor.announce(bridge.main.connected.met), name="ready")
             tasks.create_task(bridge.supervisor.watch(), name="watchdog")
             tasks.create_task(bridge.directory.run(), name="directory")
             tasks.create_task(bridge.lifetimes.run(), name="lifetimes")
@@ -191,33 +193,38 @@ async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
     async def look(connection: BrokerConnection) -> None:
         deadline.reschedule(None)
         if dry_run:
-            repair = await bridge.replay.run(connection, dry_run=True)
+            repair = await bridge.main.replay.run(connection, dry_run=True)
         else:
             repair = await _repair_all(bridge, connection)
         if not found.done():
             found.set_result(repair)
 
+    await bridge.circuits.look()
+    if bridge.circuits.all:
+        raise control.ControlError("there are cells, and a running bridge alone reaches them: start it, and ask again")
     await bridge.access.prepare()
     if not dry_run:
         await bridge.store.write(live.take_up, bridge.store.retention)
     deadline = asyncio.timeout(CONNECT_ONCE_S)
-    linking = asyncio.create_task(bridge.link.run(look), name="link")
+    linking = asyncio.create_task(bridge.main.link.run(look), name="link")
     try:
         async with deadline:
             ends: set[asyncio.Future[Any]] = {found, linking}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return found.result() if found.done() else await _failed(linking)
     except TimeoutError as error:
-        raise control.ControlError(f"the broker cannot be reached: {bridge.link.trouble or 'timed out'}") from error
+        raise control.ControlError(
+            f"the broker cannot be reached: {bridge.main.link.trouble or 'timed out'}"
+        ) from error
     finally:
         await end(linking)
 
 
 async def _repair_all(bridge: Bridge, connection: BrokerConnection) -> Repair:
     """Reconcile and publish until nothing waits any more."""
-    pump = asyncio.create_task(bridge.outbox.run(connection), name="outbox")
+    pump = asyncio.create_task(bridge.main.outbox.run(connection), name="outbox")
     try:
-        repair = await bridge.replay.run(connection)
+        repair = await bridge.main.replay.run(connection)
         while await bridge.store.read(backlog.waiting):
             await asyncio.wait({pump}, timeout=DRAINED_S)
             if pump.done():

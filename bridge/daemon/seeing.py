@@ -153,9 +153,9 @@ class Seeing:
         return ""
 
     async def _broker(self) -> str:
-        if self._bridge.connected.connection is not None:
+        if self._bridge.main.connected.connection is not None:
             return ""
-        return f"not connected: {self._bridge.link.trouble or 'the first connection is under way'}"
+        return f"not connected: {self._bridge.main.link.trouble or 'the first connection is under way'}"
 
 
 def _certificates(settings: Settings) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -19,19 +19,16 @@ from bridge.shards import names
 from bridge.shards.database_thread import DatabaseThread
 from bridge.shards.keeper import LeaseKeeper
 from bridge.shards.plan import BEAT_S, LEASE_S, shard_of
-from bridge.shards.rows import SharedRows
-from bridge.shards.truth import SharedTruth
 from bridge.shards.waking import Waking
 from bridge.store.postgres import MARKED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 
     from bridge.contract.publication import Publication
     from bridge.postgres.connection import PostgresConnection
     from bridge.publish.connection import BrokerConnection
     from bridge.publish.replay import Replay
-    from bridge.store.store import Store
 
 LOOK_AGAIN_S = 5.0
 """After a takeover it is looked at the broker at once, and again when all that was on its way has come."""
@@ -41,11 +38,28 @@ FIRST = 0
 """Whose owner does what is for one."""
 
 
-class Sharing:
-    """One bridge among several. `in_flight` is what its pump has on the way, and `wake` has the pump look.
+class Party(Protocol):
+    """What a bridge does at one broker."""
 
-    `fence` closes the connection of another node. `connected` says whether there is one to the broker. `took_over`
-    answers what was kept for shards, and is told whether they were given in order.
+    @property
+    def up(self) -> bool:
+        """Whether there is a connection."""
+
+    def in_flight(self) -> list[Publication]:
+        """What is on its way there."""
+
+    def wake(self) -> None:
+        """There may be something to publish."""
+
+    async def taken_over(self, shards: Collection[int], *, in_order: bool) -> None:
+        """Answer what was kept for these shards, which are ours now; whether they were given to us."""
+
+
+class Sharing:
+    """One bridge among several. `circuits` are what it does at each broker, of which the first counts.
+
+    `fence` closes the connection of another node. `wake` is called when something may be to be done for users that are
+    this bridge's.
     """
 
     def __init__(
@@ -53,25 +67,18 @@ class Sharing:
         url: str,
         *,
         node: str,
-        store: Store,
-        days: float,
         fence: Callable[[str], Awaitable[None]],
-        connected: Callable[[], bool],
-        in_flight: Callable[[], Iterable[Publication]],
+        circuits: Callable[[], Sequence[Party]],
         wake: Callable[[], None],
-        took_over: Callable[[Collection[int], bool], Awaitable[None]],
-        now_ms: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
         self._url = url
-        self._node = node
-        self._connected = connected
+        self.node = node
+        self._circuits = circuits
         self._connected_at = float("-inf")
         self._monotonic = monotonic
-        self._in_flight = in_flight
-        self._wake = wake
+        self._others_wake = wake
         self._claimed = False
-        self._took_over = took_over
         self._thread = DatabaseThread(self._connect_named, url=url, name="leases")
         self.keeper = LeaseKeeper(
             node=node,
@@ -83,10 +90,8 @@ class Sharing:
             served=self._served,
             monotonic=monotonic,
         )
-        self.rows = SharedRows(store, keeper=self.keeper, node=node, days=days, now_ms=now_ms)
-        self.truth = SharedTruth(store, self.keeper)
         self._waking = Waking(self._connect, channel=MARKED, marked=self._marked, freed=self.keeper.wake)
-        self._to_look: asyncio.Queue[tuple[frozenset[int], bool]] = asyncio.Queue()
+        self._looking: set[asyncio.Queue[tuple[frozenset[int], bool]]] = set()
         self._to_answer: asyncio.Queue[tuple[frozenset[int], bool]] = asyncio.Queue()
         self._moved = asyncio.Event()
         self._log = structlog.get_logger()
@@ -114,11 +119,16 @@ class Sharing:
         await self._thread.close()
 
     async def look_after(self, connection: BrokerConnection, replay: Replay) -> None:
-        """Look at the broker for what was taken, until cancelled or the connection is lost."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                shards, in_order = await self._to_look.get()
-                tasks.create_task(self._look(connection, replay, shards, again=not in_order), name="look")
+        """Look at a broker for what is taken from now on, until cancelled or the connection is lost."""
+        taken: asyncio.Queue[tuple[frozenset[int], bool]] = asyncio.Queue()
+        self._looking.add(taken)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    shards, in_order = await taken.get()
+                    tasks.create_task(self._look(connection, replay, shards, again=not in_order), name="look")
+        finally:
+            self._looking.discard(taken)
 
     async def while_first(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do what is for one bridge whenever it is for this one, until cancelled or done."""
@@ -139,12 +149,12 @@ class Sharing:
                 await end(working)
 
     def _connect(self) -> PostgresConnection:
-        return connecting.connect(self._url, name=f"{self._node} waking")
+        return connecting.connect(self._url, name=f"{self.node} waking")
 
     def _connect_named(self) -> PostgresConnection:
-        connection = connecting.connect(self._url, name=f"{self._node} leases", patience_s=LEASE_S)
+        connection = connecting.connect(self._url, name=f"{self.node} leases", patience_s=LEASE_S)
         try:
-            names.take(connection, self._node)
+            names.take(connection, self.node)
         except BaseException as error:
             connection.close()
             if self._claimed and isinstance(error, names.NodeTakenError):
@@ -155,19 +165,25 @@ class Sharing:
     def _able(self) -> bool:
         """Whether anybody should wait for this bridge: one that lost its connection may have it back soon."""
         now = self._monotonic()
-        if self._connected():
+        if self._circuits()[0].up:
             self._connected_at = now
         return now - self._connected_at < ABSENT_S
 
     def _busy(self) -> frozenset[int]:
-        return frozenset(shard_of(each.user_id) for each in self._in_flight())
+        return frozenset(shard_of(each.user_id) for circuit in self._circuits() for each in circuit.in_flight())
 
     def _changed(self) -> None:
         self._moved.set()
         self._wake()
 
+    def _wake(self) -> None:
+        for circuit in self._circuits():
+            circuit.wake()
+        self._others_wake()
+
     def _served(self, shards: frozenset[int], in_order: bool) -> None:  # noqa: FBT001 - as the keeper says it
-        self._to_look.put_nowait((shards, in_order))
+        for taken in self._looking:
+            taken.put_nowait((shards, in_order))
         self._to_answer.put_nowait((shards, in_order))
 
     def _marked(self, shards: frozenset[int] | None) -> None:
@@ -176,7 +192,9 @@ class Sharing:
 
     async def _answer(self) -> None:
         while True:
-            await self._took_over(*await self._to_answer.get())
+            shards, in_order = await self._to_answer.get()
+            for circuit in self._circuits():
+                await circuit.taken_over(shards, in_order=in_order)
 
     async def _beat(self) -> None:
         """Whoever committed and died, or was not heard, told nobody."""

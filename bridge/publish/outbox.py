@@ -166,7 +166,7 @@ class Outbox:
 
     @contextmanager
     def witness(self) -> Iterator[set[str]]:
-        """A set that gets the path of everything that is acknowledged within the block.
+        """A set that gets the topic, without the root, of everything that is acknowledged within the block.
 
         Whoever replays the retained set needs it: an acknowledgement is newer than the replay.
         """
@@ -339,7 +339,7 @@ class Outbox:
             self._refused(publication, str(failure))
             return
         for witness in self._witnesses:
-            witness.add(publication.path)
+            witness.add(publication.topic)
         self._acknowledged.append(publication)
         self._wake.set()
         self._count(publication)

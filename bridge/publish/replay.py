@@ -67,7 +67,7 @@ class Witnessed(Protocol):
     """What a look needs of the outbox that is at work on the same connection."""
 
     def witness(self) -> AbstractContextManager[set[str]]:
-        """A set that gets the path of everything that is acknowledged within the block."""
+        """A set that gets the topic, without the root, of everything that is acknowledged within the block."""
 
 
 class Replaying(Protocol):
@@ -178,6 +178,15 @@ class Replay:
             dry_run=dry_run,
         )
         return repair
+
+    async def look_at(self, connection: Replaying, users: Sequence[str]) -> Repair:
+        """Observe the topics of some users, and mark every difference; raises as `run`."""
+        async with self._one_at_a_time:
+            await connection.subscribe([self._marker_topic], qos=1)
+            repair = Repair(0, 0, 0, 0)
+            for some in self._some_at_a_time(users):
+                repair += await self._look_at(connection, some, dry_run=False)
+            return repair
 
     async def _run(self, connection: Replaying, *, dry_run: bool, shards: Collection[int] | None) -> Repair:
         await connection.subscribe([self._marker_topic], qos=1)

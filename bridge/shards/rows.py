@@ -25,9 +25,13 @@ class SharedRows:
         self._keeper = keeper
         self._node = node
         self.days = days
+        self.cell: int | None = None
         self._now_ms = now_ms
         self._marks: dict[tuple[int, int], int] = {}
         """How far it is known to be on disk that rows may be on their way, by shard and epoch."""
+
+    def people_changed(self) -> None:
+        """Nothing is remembered of who is where."""
 
     def may_send(self, publication: Publication) -> bool:
         """Whether this bridge still has the lease under which it was taken."""

@@ -7,11 +7,13 @@ setting or the moment is added.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.box.box import Mail
 from bridge.box.live_set import horizon
-from bridge.store import backlog, live, messages, notifications, outbox, registered, repair, storms
+from bridge.store import backlog, live, messages, notifications, outbox, outbox_at, registered, repair, storms
+from bridge.store.outbox_at import Since
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,27 +50,62 @@ class Mailbox:
 
 
 class OutboxRows:
-    """The rows of the outbox, for the pump. `days` is how long an unseen message is live, and counts as unread."""
+    """The rows of the outbox, for the pump. `days` is how long an unseen message is live, and counts as unread.
 
-    def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
+    With a `cell` they are those of its users, without one all of them.
+    """
+
+    def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int], cell: int | None = None) -> None:
         self._store = store
         self.days = days
+        self.cell = cell
+        self.since = Since()
         self._now_ms = now_ms
-        self.doubt = store.writing(outbox.doubt)
+
+    async def doubt(self, publications: Sequence[Publication] | None, *, limit: int) -> None:
+        """Note that the broker may hold these; when None, what a process before this one may have had in flight."""
+        await self._store.write(outbox.doubt, publications, limit=limit, cell=self.cell)
 
     async def settle(self, publications: Sequence[Publication]) -> None:
         """Take out what was acknowledged, with the next mail that is kept or soon."""
-        await self._store.write_along(outbox.settle, publications)
+        await self._store.write_along(outbox.settle, publications, cell=self.cell)
 
     async def take_messages(self, *, limit: int, busy: Container[str], new: bool = True) -> list[Publication]:
         """Waiting messages and events, oldest first; without `new` only what was marked."""
-        return await self._store.read(
-            outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days, new=new
+        if self.cell is None:
+            return await self._store.read(
+                outbox.take_messages, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days, new=new
+            )
+        begun = self.since
+        taken, since = await self._store.read(
+            outbox_at.take_messages,
+            cell=self.cell,
+            since=begun,
+            limit=limit,
+            busy=busy,
+            now_ms=self._now_ms(),
+            days=self.days,
+            new=new,
         )
+        if self.since is begun:  # else older rows may have come meanwhile
+            self.since = since
+        return taken
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
         """Waiting views with their newest values."""
-        return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=self._now_ms(), days=self.days)
+        since = self.since.views
+        return await self._store.read(
+            outbox.take_views,
+            limit=limit,
+            busy=busy,
+            now_ms=self._now_ms(),
+            days=self.days,
+            at=None if self.cell is None else (self.cell, since),
+        )
+
+    def people_changed(self) -> None:
+        """Users may have come from other cells, with rows that are older than those that were here."""
+        self.since = Since()
 
 
 class NotificationRows:
@@ -100,19 +137,40 @@ class NotificationRows:
 
 
 class StoredTruth:
-    """What the broker should hold, for whoever looks at what it does hold."""
+    """What the broker should hold, for whoever looks at what it does hold; where there are cells, that of `rows`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, rows: OutboxRows | None = None) -> None:
         self._store = store
-        self.names = store.reading(registered.names)
-        self.strangers = store.reading(registered.strangers)
-        self.waiting_messages = store.reading(backlog.waiting_messages)
+        self._rows = rows
+
+    async def names(
+        self, *, after: str, limit: int, live: int, each: int, shards: Collection[int] | None = None
+    ) -> list[str]:
+        """Some names of users, in their order, behind this one."""
+        return await self._store.read(
+            registered.names, after=after, limit=limit, live=live, each=each, cell=self._cell, shards=shards
+        )
+
+    async def strangers(self, some: Collection[str]) -> list[str]:
+        """Those of these names that no user has, or none here."""
+        return await self._store.read(registered.strangers, some, cell=self._cell)
+
+    async def waiting_messages(self) -> int:
+        """How many topics wait that go before the views."""
+        if self._rows is None or self._rows.cell is None:
+            return await self._store.read(backlog.waiting_messages)
+        return await self._store.read(outbox_at.waiting_messages, cell=self._rows.cell, since=self._rows.since)
+
+    @property
+    def _cell(self) -> int | None:
+        return self._rows.cell if self._rows else None
 
     async def repair(self, observed: Observed, *, dry_run: bool = False) -> Repair:
         """Compare what the broker holds with what it should hold, and mark every difference.
 
         Mail that comes in waits for the writer only when there is something to mark.
         """
+        observed = replace(observed, cell=self._cell)
         found = await self._store.read(repair.compare, observed)
         if dry_run or not found.marked:
             return found

@@ -29,7 +29,7 @@ BOXES = f"""
 SELECT u.user_id, u.name, u.views, u.last_number, u.live, r.document, {payloads.OF_USER},
     EXISTS (SELECT 1 FROM push p WHERE p.user_id = u.user_id AND p.forgotten_ms IS NULL),
     (SELECT m.number FROM message m INDEXED BY message_live WHERE m.user_id = u.user_id AND m.live = 1
-     ORDER BY m.number LIMIT 1)
+     ORDER BY m.number LIMIT 1), u.cell
 FROM user u LEFT JOIN rules r ON r.user_id = u.user_id
 WHERE u.user_id IN (SELECT value FROM json_each(?))
 """  # noqa: S608 - ours
@@ -88,7 +88,7 @@ def _boxes(transaction: Transaction, coming: Mapping[int, int], retention: Reten
     rated = [row[0] for row in rows if row[5] is not None and judging.read(row[5])[0].rate is not None]
     rang = _rang(connection, rated) if rated else {}
     boxes = {}
-    for user_id, name, switched_on, last_number, counted, document, payload, rung, oldest in rows:
+    for user_id, name, switched_on, last_number, counted, document, payload, rung, oldest, cell in rows:
         some = may_leave(counted, coming[user_id], retention)
         leaving: tuple[int, ...] = ()
         if oldest is not None and (some or oldest < young):
@@ -104,6 +104,7 @@ def _boxes(transaction: Transaction, coming: Mapping[int, int], retention: Reten
             rang_ms=tuple(rang.get(user_id, ())),
             payload=payload,
             rung=bool(rung),
+            cell=cell,
         )
     return boxes
 

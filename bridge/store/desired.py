@@ -123,9 +123,10 @@ def event(row: Row, known: Known, *, now_ms: int, days: float) -> Publication:
 
 
 def stray(row: Row, known: Known, *, now_ms: int, days: float) -> Publication:
-    """Whatever it is, it has to go."""
+    """Whatever it is, it has to go. Where there are cells, the path begins with the one: no topic has such a level."""
     del known, now_ms, days
-    return row.publish(b"")
+    gone = row.publish(b"")
+    return replace(gone, topic=row.path.partition("/")[2]) if row.path.startswith("#") else gone
 
 
 MESSAGES: Mapping[Kind, Callable[..., Publication]] = {

@@ -17,6 +17,7 @@ from bridge.contract import topics
 from bridge.errors import MalformedNameError, PostbellError
 from bridge.kept import MqttLogin
 from bridge.store import verifiers
+from bridge.store.placing import OF_USER
 
 if TYPE_CHECKING:
     from bridge.store.engine import StoreConnection
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
 PASSWORD_BYTES, SALT_BYTES, DIGEST_BYTES = 20, 16, 32
 FORMER = 8
 """How many replaced passwords are known by their hashes, for the sessions that they opened."""
+
+
+PUT = f"""
+INSERT INTO login (username, label, role, salt, hash, former, pbkdf2, bcrypt, cell)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, coalesce(({OF_USER}), 0))
+ON CONFLICT (username, label) DO UPDATE SET role = excluded.role, salt = excluded.salt, hash = excluded.hash,
+    former = excluded.former, pbkdf2 = excluded.pbkdf2, bcrypt = excluded.bcrypt, cell = excluded.cell
+"""  # noqa: S608 - ours
+AT_CELL = """
+SELECT l.username, l.role, coalesce(l.pbkdf2, ''), coalesce(l.bcrypt, '')
+FROM login l LEFT JOIN user u ON l.role = 'device' AND u.name = substr(l.username, 1, instr(l.username, '.') - 1)
+WHERE l.label <> 'local' AND (l.role = 'admin' OR (l.role = 'bridge' AND :cell = 0)
+    OR (l.role = 'device' AND (l.cell = :cell OR u.cell = :cell)))
+ORDER BY l.username, l.pbkdf2 IS NOT NULL
+"""
 
 
 class LoginError(PostbellError):
@@ -198,6 +214,15 @@ def list_all(connection: StoreConnection) -> list[MqttLogin]:
     return list({row[0]: MqttLogin(*row) for row in rows}.values())
 
 
+def list_at(connection: StoreConnection, cell: int) -> list[MqttLogin]:
+    """The same for the broker of one cell: its users' devices and administrators; of bridges those of the first.
+
+    A device that moves is known at both cells until the new one is ready.
+    """
+    rows = connection.execute(AT_CELL, {"cell": cell})
+    return list({row[0]: MqttLogin(*row) for row in rows}.values())
+
+
 def verified(username: str, password: str, *, role: str) -> MqttLogin:
     """A login with what other brokers have to know of its password."""
     return MqttLogin(username, role, verifiers.pbkdf2(password), verifiers.bcrypted(password))
@@ -217,13 +242,11 @@ def _forget_other_names(transaction: Transaction, username: str, node: str) -> N
 def _put(transaction: Transaction, username: str, password: str, *, label: str, role: str, former: bytes = b"") -> None:
     salt = secrets.token_bytes(SALT_BYTES)
     transaction.connection.execute(
-        "INSERT INTO login (username, label, role, salt, hash, former, pbkdf2, bcrypt)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (username, label) DO UPDATE SET role = excluded.role,"
-        " salt = excluded.salt, hash = excluded.hash, former = excluded.former, pbkdf2 = excluded.pbkdf2,"
-        " bcrypt = excluded.bcrypt",
+        PUT,
         (
             *(username, label, role, salt, _digest(salt, password), former),
             *(verifiers.pbkdf2(password), verifiers.bcrypted(password)),
+            username.partition(".")[0] if role == "device" else "",
         ),
     )
 

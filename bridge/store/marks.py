@@ -96,9 +96,13 @@ def event(transaction: Transaction, user_id: int, name: str, number: int) -> Non
     transaction.messages_marked = True
 
 
-def stray(transaction: Transaction, path: str) -> None:
-    """Note that the broker holds a topic that belongs to nobody: it must go."""
-    _mark(transaction, [(path, Kind.STRAY.value, 0, 0)])
+def stray(transaction: Transaction, path: str, *, cell: int | None = None) -> None:
+    """Note that the broker, or that of a cell, holds a topic that belongs to nobody there: it must go.
+
+    Whose it is may have the same topic at another cell, so its row has another path (`desired.stray`).
+    """
+    row = (path, Kind.STRAY.value, 0, 0) if cell is None else (f"#{cell}/{path}", Kind.STRAY.value, 0, cell)
+    _mark(transaction, [row])
     transaction.messages_marked = True
 
 

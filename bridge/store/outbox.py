@@ -53,6 +53,8 @@ SELECT o.path, o.kind, o.generation, o.user_id, u.views, u.text_held
 FROM outbox o LEFT JOIN user u ON u.user_id = o.user_id
 WHERE o.kind NOT IN ({FIRST}) ORDER BY o.seq LIMIT ?
 """  # noqa: S608 - ours
+_AT_CELL = "AND coalesce(u.cell, 0) = ?"
+_VIEWS_AT = _VIEWS.replace("ORDER BY", f"{_AT_CELL} AND o.seq >= ? ORDER BY")
 OLDEST_NEW = "SELECT number FROM message INDEXED BY message_waits WHERE waits <> 0 ORDER BY body_id LIMIT 1"
 SETTLE_HEADERS = """
 UPDATE message SET waits = CASE WHEN waits >> 2 = w.value ->> 2 THEN waits & 2 ELSE waits END,
@@ -73,6 +75,17 @@ WHERE waits <> 0 AND waits & 1 <> 0 AND (body_id IS NULL OR body_id <=
     (SELECT max(body_id) FROM
         (SELECT body_id FROM message INDEXED BY message_waits WHERE waits <> 0 ORDER BY body_id LIMIT ?)))
 """
+_DOUBT_NEW_AT = """
+UPDATE message INDEXED BY message_waits SET held = 1 WHERE waits <> 0 AND waits & 1
+    AND (SELECT cell FROM user u WHERE u.user_id = message.user_id) = ?1 AND (body_id IS NULL OR body_id <=
+    (SELECT max(body_id) FROM (SELECT m.body_id FROM message m INDEXED BY message_waits CROSS JOIN user u
+        ON u.user_id = m.user_id WHERE m.waits <> 0 AND u.cell = ?1 ORDER BY m.body_id LIMIT ?2)))
+"""
+_DOUBT_MARKED = """
+UPDATE message SET held = 1 WHERE held = 0 AND (user_id, number) IN
+    (SELECT o.user_id, o.number FROM outbox o {join} WHERE o.kind = ? {where} ORDER BY o.seq LIMIT ?)
+"""
+_JOIN = "LEFT JOIN user u ON u.user_id = o.user_id"
 _FIRST_MESSAGE = f"SELECT min(seq) FROM outbox WHERE kind IN ({FIRST})"  # noqa: S608 - ours
 
 
@@ -90,16 +103,31 @@ def take_messages(
     New ones in their order, and between them what was marked in the order of the marks, so that neither keeps the other
     waiting. Without `new` of the new ones only those that were marked again.
     """
-    marked = (row for row in connection.execute(MESSAGES, (limit,)).fetchall() if row[0] not in busy)
-    taken = []
-    for row in connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall():
-        taken += _new(row, busy, now_ms=now_ms, days=days)
-        taken += [_message(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
-    taken += [_message(row, now_ms=now_ms, days=days) for row in marked]
-    return taken[:limit]
+    marked = connection.execute(MESSAGES, (limit,)).fetchall()
+    fresh = connection.execute(NEW_MESSAGES, (0 if new else 4, limit)).fetchall()
+    return taken(marked, fresh, limit=limit, now_ms=now_ms, busy=busy, days=days)
 
 
-def _new(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:
+def taken(
+    rows: Iterable[tuple[Any, ...]],
+    fresh: Iterable[tuple[Any, ...]],
+    *,
+    limit: int,
+    now_ms: int,
+    busy: Container[str],
+    days: float,
+) -> list[Publication]:
+    """What is to be published of rows of the outbox and of messages that wait in their own, one of each in turn."""
+    marked = (row for row in rows if row[0] not in busy)
+    found = []
+    for row in fresh:
+        found += new_publications(row, busy, now_ms=now_ms, days=days)
+        found += [marked_publication(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
+    found += [marked_publication(row, now_ms=now_ms, days=days) for row in marked]
+    return found[:limit]
+
+
+def new_publications(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: float) -> list[Publication]:
     """Header and event of a new message, as far as they wait and are not in flight."""
     user_id, number, waits, header, live, held, name, switched_on, payload = found
     path = topics.message(name, ids.encode(number))
@@ -117,7 +145,8 @@ def _new(found: tuple[Any, ...], busy: Container[str], *, now_ms: int, days: flo
     return [replace(desired.MESSAGES[row.kind](row, known, now_ms=now_ms, days=days), new=True) for row in rows]
 
 
-def _message(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
+def marked_publication(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication:
+    """What a row of the outbox comes to, as `MESSAGES` found it."""
     path, kind, generation, user_id, number, header, live, held, name, switched_on, payload, until_ms, *storm = found
     row = Row(path, Kind(kind), generation, user_id, number)
     known = Known(
@@ -129,11 +158,21 @@ def _message(found: tuple[Any, ...], *, now_ms: int, days: float) -> Publication
 
 
 def take_views(
-    connection: StoreConnection, *, limit: int, now_ms: int, busy: Container[str], days: float
+    connection: StoreConnection,
+    *,
+    limit: int,
+    now_ms: int,
+    busy: Container[str],
+    days: float,
+    at: tuple[int, int] | None = None,
 ) -> list[Publication]:
-    """The first waiting views with their newest values, without those in flight or not yet due."""
+    """The first waiting views with their newest values, without those in flight or not yet due.
+
+    They are all, or those `at` a cell behind a row of the outbox.
+    """
     taken = []
-    rows = [row for row in connection.execute(_VIEWS, (limit,)) if row[0] not in busy]
+    found = connection.execute(_VIEWS, (limit,)) if at is None else connection.execute(_VIEWS_AT, (*at, limit))
+    rows = [row for row in found if row[0] not in busy]
     for path, kind, generation, user_id, switched_on, text_held in rows:
         row, payload = Row(path, Kind(kind), generation, user_id), b""
         if switched_on is not None and desired.view_is_on(row.kind, views.parse(switched_on)):
@@ -156,13 +195,16 @@ def view_payload(connection: StoreConnection, user_id: int, kind: Kind, *, now_m
     return b"" if newest is None else desired.last(*newest)
 
 
-def settle(transaction: Transaction, publications: Iterable[Publication]) -> None:
-    """Take out what the broker acknowledged; what was marked again meanwhile still waits, and is told as news."""
+def settle(transaction: Transaction, publications: Iterable[Publication], *, cell: int | None = None) -> None:
+    """Take out what the broker acknowledged; what was marked again meanwhile still waits, and is told as news.
+
+    What the broker of a `cell` holds says nothing of users who are at another by now.
+    """
     publications = list(publications)
     _settle_new(transaction, [each for each in publications if each.new])
     rows = [each for each in publications if not each.new]
     if rows:
-        _settle_rows(transaction, rows)
+        _settle_rows(transaction, rows, cell=cell)
 
 
 def _settle_new(transaction: Transaction, publications: Sequence[Publication]) -> None:
@@ -189,7 +231,7 @@ def _settle_new(transaction: Transaction, publications: Sequence[Publication]) -
         connection.execute(SETTLE_EVENTS, (json.dumps(sorted(events)),))
 
 
-def _settle_rows(transaction: Transaction, publications: Sequence[Publication]) -> None:
+def _settle_rows(transaction: Transaction, publications: Sequence[Publication], *, cell: int | None) -> None:
     connection, now_ms = transaction.connection, transaction.now_ms
     settled = [p for p in publications if p.kind is Kind.MESSAGE and p.needed]
     held = [(1, now_ms, p.user_id, p.number) if p.payload else (0, None, p.user_id, p.number) for p in settled]
@@ -197,14 +239,17 @@ def _settle_rows(transaction: Transaction, publications: Sequence[Publication]) 
         "UPDATE message SET held = ?, told_ms = coalesce(told_ms, ?) WHERE user_id = ? AND number = ?", held
     )
     texts = [(p.payload, p.user_id) for p in publications if p.kind is Kind.TEXT and p.needed]
-    connection.executemany("UPDATE user SET text_held = ? WHERE user_id = ?", texts)
+    here = "" if cell is None else f" AND cell = {cell:d}"
+    connection.executemany(f"UPDATE user SET text_held = ? WHERE user_id = ?{here}", texts)  # noqa: S608 - ours
     views = [(p.path, p.generation) for p in publications if p.kind.is_view]
     others = [(p.path, p.generation) for p in publications if not p.kind.is_view]
     transaction.views_marked |= connection.executemany(TAKE_OUT, views).rowcount < len(views)
     transaction.messages_marked |= connection.executemany(TAKE_OUT, others).rowcount < len(others)
 
 
-def doubt(transaction: Transaction, publications: Sequence[Publication] | None, *, limit: int) -> None:
+def doubt(
+    transaction: Transaction, publications: Sequence[Publication] | None, *, limit: int, cell: int | None = None
+) -> None:
     """Note that the broker may hold what waits: these, or the first `limit` messages and all texts when None.
 
     They were in flight when the connection or the process ended, so the broker or some device may
@@ -212,12 +257,12 @@ def doubt(transaction: Transaction, publications: Sequence[Publication] | None, 
     """
     connection = transaction.connection
     if publications is None:
-        connection.execute(DOUBT_NEW, (limit,))
-        connection.execute(
-            "UPDATE message SET held = 1 WHERE held = 0 AND (user_id, number) IN"
-            " (SELECT user_id, number FROM outbox WHERE kind = ? ORDER BY seq LIMIT ?)",
-            (Kind.MESSAGE, limit),
-        )
+        if cell is None:
+            connection.execute(DOUBT_NEW, (limit,))
+            connection.execute(_DOUBT_MARKED.format(join="", where=""), (Kind.MESSAGE, limit))
+        else:
+            connection.execute(_DOUBT_NEW_AT, (cell, limit))
+            connection.execute(_DOUBT_MARKED.format(join=_JOIN, where=_AT_CELL), (Kind.MESSAGE, cell, limit))
         connection.execute(
             "UPDATE user SET text_held = NULL WHERE user_id IN (SELECT user_id FROM outbox WHERE kind = ?)",
             (Kind.TEXT,),

@@ -99,10 +99,12 @@ def discover(transaction: Transaction, user: str, device: str) -> None:
     _set_views(transaction, user, lambda on: on | {f"{views.DISCOVERED}{device}"})
 
 
-def discovered(connection: StoreConnection) -> list[str]:
-    """The users of whom Home Assistant is told, by name."""
-    rows = connection.execute("SELECT name FROM user WHERE instr(views, ?) > 0 ORDER BY name", (views.DISCOVERED,))
-    return [name for (name,) in rows]
+def discovered(connection: StoreConnection, *, cell: int | None = None) -> list[str]:
+    """The users of whom Home Assistant is told, by name; those at one cell, or all."""
+    rows = connection.execute(
+        "SELECT name, cell FROM user WHERE instr(views, ?) > 0 ORDER BY name", (views.DISCOVERED,)
+    )
+    return [name for name, at in rows if cell in {None, at}]
 
 
 def _set_views(transaction: Transaction, user: str, change: Callable[[frozenset[str]], frozenset[str]]) -> None:

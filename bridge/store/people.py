@@ -10,10 +10,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.cells import MAIN
 from bridge.contract import topics
 from bridge.directory import PROBE_DOMAIN, PROBES, normalise
 from bridge.errors import MalformedNameError, PostbellError
-from bridge.store import marks, views
+from bridge.store import marks, placing, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,7 +53,7 @@ def add_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> N
         raise MalformedNameError(f"{name!r} cannot be a user: {NAME_RULE}")
     if name.startswith(PROBES):
         raise MalformedNameError(f"{name!r} cannot be a user: names that begin with {PROBES} are the doctor's")
-    _insert_user(transaction, name, addresses)
+    _insert_user(transaction, name, addresses, cell=placing.place_for_next(transaction.connection))
 
 
 def add_probe(transaction: Transaction, name: str) -> str:
@@ -79,13 +80,13 @@ def probes(connection: StoreConnection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _insert_user(transaction: Transaction, name: str, addresses: Sequence[str]) -> None:
+def _insert_user(transaction: Transaction, name: str, addresses: Sequence[str], *, cell: int = MAIN) -> None:
     connection = transaction.connection
     if connection.execute("SELECT 1 FROM user WHERE name = ?", (name,)).fetchone():
         raise PeopleError(f"there is a user {name!r} already")
     [(user_id,)] = connection.execute(
-        "INSERT INTO user (name, views, created_ms) VALUES (?, ?, ?) RETURNING user_id",
-        (name, views.write(views.ALL), transaction.now_ms),
+        "INSERT INTO user (name, views, created_ms, cell) VALUES (?, ?, ?, ?) RETURNING user_id",
+        (name, views.write(views.ALL), transaction.now_ms, cell),
     ).fetchall()
     add_addresses(transaction, name, addresses)
     marks.views(transaction, user_id, name)
@@ -165,11 +166,14 @@ def remove_user(transaction: Transaction, name: str) -> Belongings:
     """Remove a user with messages, devices and logins; the broker's copies are cleared by the outbox. What it was."""
     connection, user_id = transaction.connection, user_id_of(transaction.connection, name)
     removed = belongings(connection, name)
-    numbers = connection.execute(
-        "SELECT number FROM message WHERE user_id = ? AND (held = 1 OR live = 1)", (user_id,)
-    ).fetchall()
-    marks.gone(transaction, user_id, name, [row[0] for row in numbers])
-    marks.views(transaction, user_id, name)
+    if placing.leave(transaction, name) == MAIN:
+        numbers = connection.execute(
+            "SELECT number FROM message WHERE user_id = ? AND (held = 1 OR live = 1)", (user_id,)
+        ).fetchall()
+        marks.gone(transaction, user_id, name, [row[0] for row in numbers])
+        marks.views(transaction, user_id, name)
+    else:  # what waits is not for the broker where it would go without its user
+        connection.execute("DELETE FROM outbox WHERE user_id = ?", (user_id,))
     theirs = connection.execute("SELECT body_id FROM message WHERE user_id = ? AND body_id IS NOT NULL", (user_id,))
     left = json.dumps([body_id for (body_id,) in theirs])
     connection.execute(f"DELETE FROM {_LOGINS_OF}", (f"{name}.", f"{name}/"))  # noqa: S608 - ours

@@ -33,12 +33,21 @@ SELECT u.user_id, u.name FROM address a INDEXED BY address_folded CROSS JOIN use
 WHERE a.folded >= 'postmaster@' AND a.folded < 'postmasterA' ORDER BY a.address LIMIT 1
 """
 FIRST = "SELECT user_id, name FROM user WHERE substr(name, 1, CAST(? AS INTEGER)) <> ? ORDER BY user_id LIMIT 1"
-NAMED = "SELECT user_id, name FROM user WHERE name = ?"
+NAMED = "SELECT user_id, name, cell FROM user WHERE name = ?"
 NAMES = "SELECT name, live FROM user WHERE name > ? ORDER BY name LIMIT ?"
 NAMES_OF = """
 SELECT name, live FROM user WHERE name > ? AND user_id % 64 IN (SELECT value FROM json_each(?)) ORDER BY name LIMIT ?
 """
+NAMES_AT = "SELECT name, live FROM user INDEXED BY user_cell WHERE cell = ? AND name > ? ORDER BY name LIMIT ?"
+NAMES_AT_OF = """
+SELECT name, live FROM user INDEXED BY user_cell WHERE cell = ? AND name > ?
+    AND user_id % 64 IN (SELECT value FROM json_each(?)) ORDER BY name LIMIT ?
+"""
 STRANGERS = "SELECT CAST(value AS TEXT) FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = value)"
+STRANGERS_AT = """
+SELECT CAST(value AS TEXT) FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = value AND cell = ?2)
+    AND NOT EXISTS (SELECT 1 FROM leaving WHERE leaving.cell = ?2 AND name = value)
+"""
 
 
 class StoredBook:
@@ -99,17 +108,23 @@ def names(
     limit: int,
     live: int,
     each: int = 0,
+    cell: int | None = None,
     shards: Collection[int] | None = None,
 ) -> list[str]:
     """Some names of users, in their order, behind this one: the first, and more up to a limit.
 
-    They have so many `live` messages together, where each counts for some more. They are of some `shards`, if these are
-    given (`bridge/shards/plan.py`).
+    They have so many `live` messages together, where each counts for some more. They are of users at one cell, or of
+    all; and of some `shards`, if these are given (`bridge/shards/plan.py`).
     """
-    query, values = (NAMES, (after, limit)) if shards is None else (NAMES_OF, (after, json.dumps(list(shards)), limit))
+    where: tuple[object, ...] = (after,) if cell is None else (cell, after)
+    if shards is None:
+        query = NAMES if cell is None else NAMES_AT
+    else:
+        query = NAMES_OF if cell is None else NAMES_AT_OF
+        where = (*where, json.dumps(list(shards)))
     found: list[str] = []
     together = 0
-    for name, its_own in connection.execute(query, values):
+    for name, its_own in connection.execute(query, (*where, limit)):
         together += its_own + each
         if found and together > live:
             break
@@ -117,6 +132,9 @@ def names(
     return found
 
 
-def strangers(connection: StoreConnection, some: Collection[str]) -> list[str]:
-    """Those of these names that no user has, sorted."""
+def strangers(connection: StoreConnection, some: Collection[str], *, cell: int | None = None) -> list[str]:
+    """Those of these names that no user has, or none at a cell; nor one who has left it and whose topics wait."""
+    if cell is not None:
+        found = connection.execute(STRANGERS_AT, (json.dumps(list(some)), cell)).fetchall()
+        return sorted(name for (name,) in found)
     return sorted(name for (name,) in connection.execute(STRANGERS, (json.dumps(list(some)),)))

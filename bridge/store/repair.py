@@ -34,13 +34,13 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
     """
     connection = transaction.connection
     found = _difference(connection, observed)
-    users = {name: user_id for name in observed.users for user_id in _user_ids(connection, name)}
+    users = {name: user_id for name in observed.users for user_id in _user_ids(connection, name, observed.cell)}
     for path in sorted(found.missing | found.different | found.stale):
         name, _, rest = path.partition("/")
         user_id, kind = users.get(name), rest.partition("/")[0]
         number = number_in(rest)
         if user_id is None or (kind == Kind.MESSAGE and number is None):
-            marks.stray(transaction, path)
+            marks.stray(transaction, path, cell=observed.cell)
         elif number is not None:
             if path in observed.retained:
                 connection.execute("UPDATE message SET held = 1 WHERE user_id = ? AND number = ?", (user_id, number))
@@ -83,7 +83,7 @@ def _under_way(connection: StoreConnection, path: str) -> bool:
 def _desired(connection: StoreConnection, observed: Observed) -> Iterator[tuple[str, int]]:
     """Path and fingerprint of everything that the broker should hold of these users."""
     for name in observed.users:
-        for user_id in _user_ids(connection, name):
+        for user_id in _user_ids(connection, name, observed.cell):
             yield from _desired_of(connection, user_id, name, observed)
 
 
@@ -103,9 +103,10 @@ def _desired_of(connection: StoreConnection, user_id: int, name: str, observed: 
             yield topics.view(name, kind), fingerprint(payload)
 
 
-def _user_ids(connection: StoreConnection, name: str) -> list[int]:
-    """The user of that name, if there is one."""
-    return [row[0] for row in connection.execute("SELECT user_id FROM user WHERE name = ?", (name,))]
+def _user_ids(connection: StoreConnection, name: str, cell: int | None) -> list[int]:
+    """The user of that name, if there is one, and at this cell."""
+    found = connection.execute("SELECT user_id, cell FROM user WHERE name = ?", (name,))
+    return [user_id for user_id, at in found if cell in {None, at}]
 
 
 def number_in(rest: str) -> int | None:

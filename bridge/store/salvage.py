@@ -82,6 +82,8 @@ def _copy_all(old: sqlite3.Connection, new: sqlite3.Connection) -> tuple[dict[st
     new.execute(_BODIES_OF_NOBODY)
     new.execute(_NUMBERS_ONLY_GROW)
     new.execute(_COUNTED)
+    for table in ("user", "login"):  # whose cell was lost is at the first
+        new.execute(f"UPDATE {table} SET cell = 0 WHERE cell NOT IN (SELECT cell_id FROM cell)")  # noqa: S608 - ours
     new.execute("UPDATE stored SET bytes = (SELECT coalesce(sum(size), 0) FROM body)")
     new.create_function("casefold", 1, str.casefold, deterministic=True)
     new.execute("UPDATE address SET folded = casefold(address)")

@@ -36,6 +36,7 @@ class Reason(IntEnum):
     PACKET_TOO_LARGE = 0x95
     QUOTA_EXCEEDED = 0x97
     ADMINISTRATIVE = 0x98
+    SERVER_MOVED = 0x9D
     SHARED_UNSUPPORTED = 0x9E
     CONNECTION_RATE_EXCEEDED = 0x9F
 
@@ -57,6 +58,7 @@ ENDED: Final = {
     "keepalive": Reason.KEEP_ALIVE_TIMEOUT,
     "shutdown": Reason.SERVER_SHUTTING_DOWN,
     "revoked": Reason.ADMINISTRATIVE,
+    "moved": Reason.SERVER_MOVED,
     "password_replaced": Reason.NOT_AUTHORIZED,
     "slow_reader": Reason.QUOTA_EXCEEDED,
 }

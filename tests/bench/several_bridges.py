@@ -40,6 +40,8 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from paho.mqtt.client import MQTTMessage
+
     from tests.support.postgres import PostgresServer
 
 USERS = 64
@@ -123,6 +125,32 @@ def several(count: int, *, addresses: int, log: str = "info") -> Iterator[Severa
         yield Several(server, store, broker, nodes, passwords)
 
 
+class TimedPhone(Phone):
+    """One that knows when each mail came."""
+
+    def __init__(self, user: str, address: tuple[str, int]) -> None:
+        self.shown_at: dict[str, float] = {}
+        super().__init__(user, address)
+
+    def received(self, client: object, userdata: object, message: MQTTMessage) -> None:
+        super().received(client, userdata, message)
+        if "/msg/" in message.topic and message.payload:
+            self.shown_at.setdefault(message.topic.rpartition("/")[2], time.monotonic())
+
+
+class TimedSender(Sender):
+    """One that knows when each mail was answered 250."""
+
+    def __init__(self, nodes: Sequence[NodeSystem]) -> None:
+        self.kept_at: dict[str, float] = {}
+        super().__init__(nodes)
+
+    def hand_in(self, node: NodeSystem, raw: bytes, user: str) -> str:
+        mail_id = super().hand_in(node, raw, user)
+        self.kept_at[mail_id] = time.monotonic()
+        return str(mail_id)
+
+
 def cost(count: int, mails: int) -> dict[str, float]:
     """Microseconds of processor time that a mail costs each part, and mails a second until all were shown."""
     with several(count, addresses=mails, log="warning") as running:
@@ -181,8 +209,10 @@ def takeovers(times: int) -> None:
 def rolling() -> None:
     """Three bridges are ended and started again, one after the other, while mail comes."""
     with several(3, addresses=0) as running:
-        phones = {f"user{number}": Phone(f"user{number}", running.broker.address()) for number in range(0, USERS, 8)}
-        sender = Sender(running.nodes)
+        phones = {
+            f"user{number}": TimedPhone(f"user{number}", running.broker.address()) for number in range(0, USERS, 8)
+        }
+        sender = TimedSender(running.nodes)
         try:
             for node in running.nodes:
                 time.sleep(UNDER_LOAD_S)

@@ -28,6 +28,7 @@ READING = {
     "export": "alice data",
     "trace": "0198hp300",
     "mailbox list": "",
+    "cell list": "",
 }
 """Commands that need a store to be there, with the arguments that they cannot do without."""
 OTHERS = {
@@ -35,6 +36,7 @@ OTHERS = {
     *(f"certificate {what}" for what in ("show", "renew", "install", "ca")),
     *(f"user {what}" for what in ("add", "change", "remove")),
     *("mailbox add", "mailbox remove", "mailbox test"),
+    *("cell add", "cell move", "cell drain", "cell remove"),
     *(f"device {what}" for what in ("add", "change", "password", "revoke")),
     *(f"{who} password" for who in ("sender", "admin", "node")),
     *(f"{who} {what}" for who in ("sender", "admin", "node") for what in ("add", "remove")),

@@ -99,8 +99,7 @@ class Sender:
                 self.kept.setdefault(user, set()).add(mail_id)
                 break
 
-    @staticmethod
-    def hand_in(node, raw, user):
+    def hand_in(self, node, raw, user):
         host, _, port = node.facts("bridge")["smtp"].rpartition(":")
         with smtplib.SMTP(host, int(port), timeout=5) as smtp:
             smtp.ehlo("test.example")

@@ -254,14 +254,13 @@ def asked(replay, request, *, connection=None):
     connected = Connected()
     connected.connection = connection
     actions = Actions(
-        connected=connected,
-        replay=replay,
+        main=SimpleNamespace(connected=connected, replay=replay),  # type: ignore[arg-type]
+        circuits=SimpleNamespace(all={}),  # type: ignore[arg-type]
         directory=NOBODY,
         reload=UNUSED,
         figures=dict,
         access=NOBODY,
         mailboxes=list,
-        login_files=None,
     )
 
     async def ask():

@@ -130,7 +130,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path, error):
             store=Broken(error),
             spool=Broken(StoreUnavailableError("gone")),
             tally=Tally(),
-            connected=SimpleNamespace(connection=None),
+            main=SimpleNamespace(connected=SimpleNamespace(connection=None)),
             lifetimes=SimpleNamespace(full={}),
             mailboxes=SimpleNamespace(readings=MailboxReadings),
             figures=Figures(),

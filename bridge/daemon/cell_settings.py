@@ -1,0 +1,36 @@
+"""What the settings are at a cell: the bridge's own, with another broker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.cells import MAIN
+from bridge.config.endpoints import MqttUrl
+from bridge.config.values import LOGINS_FOR
+
+if TYPE_CHECKING:
+    from bridge.cells import Cell
+    from bridge.config.settings import Settings
+
+PASSWORDS = "cells"
+"""The folder of the state directory with the bridge's passwords at cells, where Postbell makes them."""
+
+
+def at(settings: Settings, cell: Cell) -> Settings:
+    """The settings for what is done at this cell."""
+    if cell.cell_id == MAIN:
+        return settings
+    given = Path(cell.password_file) if cell.password_file else None
+    made = settings.state_dir / PASSWORDS / f"{cell.name}.password"
+    mqtt = replace(
+        settings.mqtt,
+        url=MqttUrl.parse(cell.url),
+        ca_file=Path(cell.ca_file) if cell.ca_file else settings.mqtt.ca_file,
+        password_file=given or made,
+        logins_for=LOGINS_FOR.read(cell.logins_for),
+        logins_dir=Path(cell.logins_dir) if cell.logins_dir else None,
+        logins_hook=cell.logins_hook,
+    )
+    return replace(settings, mqtt=mqtt, broker=replace(settings.broker, embedded=False))
