@@ -47,6 +47,8 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "users": None,
         "mailboxes": None,
         "cells": [],
+        "nodes": [],
+        "unowned": 0,
         "store": missing or "ok",
         "copies": [],
     }
@@ -65,7 +67,10 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
 
 
 def down(facts: Mapping[str, Any]) -> list[str]:
-    """What is to be up and is not: `bridge`, `broker`, `connection`, listeners by name, mailboxes by number."""
+    """What is to be up and is not: `bridge`, `broker`, `connection`, listeners by name, mailboxes by number.
+
+    Where several bridges share the store, `shards` when nobody publishes for some users.
+    """
     broker = facts["broker"]
     up = {
         "bridge": facts["running"],
@@ -73,6 +78,7 @@ def down(facts: Mapping[str, Any]) -> list[str]:
         "connection": broker["connected"],
         **{name: facts["listeners"][name] for name, address in facts["configured"].items() if address},
         **{f"cell {each['cell']}": each["connected"] for each in facts["cells"][1:]},
+        **({"shards": False} if facts["unowned"] else {}),
     }
     return [*(name for name, there in up.items() if not there), *following.down(facts["mailboxes"] or ())]
 
@@ -145,4 +151,17 @@ def _count(settings: Settings, *, check: bool) -> dict[str, Any]:
             "users": amounts.users(connection),
             "mailboxes": following.watched(connection),
             "cells": cell_facts(settings, connection) if placing.any_others(connection) else [],
+            **(_nodes(connection) if settings.store.url else {}),
         }
+
+
+def _nodes(connection: StoreConnection) -> dict[str, Any]:
+    from bridge.store import nodes  # noqa: PLC0415 - most stores have none
+
+    return {
+        "nodes": [
+            {"node": each.name, "shards": each.shards, "silent_s": round(each.silent_s, 1)}
+            for each in nodes.standings(connection)
+        ],
+        "unowned": nodes.unowned(connection),
+    }

@@ -11,6 +11,9 @@ from bridge.cli import facts, following, opening, options, output
 if TYPE_CHECKING:
     from pathlib import Path
 
+SILENT_S = 2.0
+"""A bridge that shares a store says each second that it is there."""
+
 
 def status(
     context: typer.Context,
@@ -108,8 +111,16 @@ def _stored(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("outbox", f"{found['outbox']} topics wait for the broker"),
         ]
     lines += [(f"cell {each['cell']}", _cell(each)) for each in found["cells"]]
+    lines += [(f"node {each['node']}", _node(each)) for each in found["nodes"]]
+    if found["unowned"]:
+        lines.append(("shards", f"nobody publishes for {found['unowned']} of 64"))
     lines += following.lines(found["mailboxes"] or ())
     return lines + [("copy", f"{copy['file']}, of before a migration") for copy in found["copies"]]
+
+
+def _node(each: dict[str, Any]) -> str:
+    silent = f", silent for {each['silent_s']} s" if each["silent_s"] > SILENT_S else ""
+    return f"publishes for {each['shards']} of 64 shards{silent}"
 
 
 def _cell(each: dict[str, Any]) -> str:
