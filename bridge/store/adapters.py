@@ -52,7 +52,8 @@ class Mailbox:
 class OutboxRows:
     """The rows of the outbox, for the pump. `days` is how long an unseen message is live, and counts as unread.
 
-    With a `cell` they are those of its users, without one all of them.
+    With a `cell` they are those of its users, without one all of them: the operations have other forms for that, and
+    for the database.
     """
 
     def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int], cell: int | None = None) -> None:
@@ -64,11 +65,17 @@ class OutboxRows:
 
     async def doubt(self, publications: Sequence[Publication] | None, *, limit: int) -> None:
         """Note that the broker may hold these; when None, what a process before this one may have had in flight."""
-        await self._store.write(outbox.doubt, publications, limit=limit, cell=self.cell)
+        if self.cell is None:
+            await self._store.write(outbox.doubt, publications, limit=limit)
+        else:
+            await self._store.write(outbox.doubt, publications, limit=limit, cell=self.cell)
 
     async def settle(self, publications: Sequence[Publication]) -> None:
         """Take out what was acknowledged, with the next mail that is kept or soon."""
-        await self._store.write_along(outbox.settle, publications, cell=self.cell)
+        if self.cell is None:
+            await self._store.write_along(outbox.settle, publications)
+        else:
+            await self._store.write_along(outbox.settle, publications, cell=self.cell)
 
     async def take_messages(self, *, limit: int, busy: Container[str], new: bool = True) -> list[Publication]:
         """Waiting messages and events, oldest first; without `new` only what was marked."""
@@ -93,15 +100,11 @@ class OutboxRows:
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
         """Waiting views with their newest values."""
-        since = self.since.views
-        return await self._store.read(
-            outbox.take_views,
-            limit=limit,
-            busy=busy,
-            now_ms=self._now_ms(),
-            days=self.days,
-            at=None if self.cell is None else (self.cell, since),
-        )
+        now_ms = self._now_ms()
+        if self.cell is None:
+            return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=now_ms, days=self.days)
+        at = (self.cell, self.since.views)
+        return await self._store.read(outbox.take_views, limit=limit, busy=busy, now_ms=now_ms, days=self.days, at=at)
 
     def people_changed(self) -> None:
         """Users may have come from other cells, with rows that are older than those that were here."""
