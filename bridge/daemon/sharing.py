@@ -92,6 +92,8 @@ class Sharing:
         )
         self._waking = Waking(self._connect, channel=MARKED, marked=self._marked, freed=self.keeper.wake)
         self._looking: set[asyncio.Queue[tuple[frozenset[int], bool]]] = set()
+        self._unseen: list[tuple[frozenset[int], bool]] = []
+        """What was taken while nobody looked."""
         self._to_answer: asyncio.Queue[tuple[frozenset[int], bool]] = asyncio.Queue()
         self._moved = asyncio.Event()
         self._log = structlog.get_logger()
@@ -119,8 +121,14 @@ class Sharing:
         await self._thread.close()
 
     async def look_after(self, connection: BrokerConnection, replay: Replay) -> None:
-        """Look at a broker for what is taken from now on, until cancelled or the connection is lost."""
+        """Look at a broker for what is taken from now on, until cancelled or the connection is lost.
+
+        Also for what was taken while there was no connection to any.
+        """
         taken: asyncio.Queue[tuple[frozenset[int], bool]] = asyncio.Queue()
+        for each in self._unseen:
+            taken.put_nowait(each)
+        self._unseen.clear()
         self._looking.add(taken)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -184,6 +192,8 @@ class Sharing:
     def _served(self, shards: frozenset[int], in_order: bool) -> None:  # noqa: FBT001 - as the keeper says it
         for taken in self._looking:
             taken.put_nowait((shards, in_order))
+        if not self._looking:
+            self._unseen.append((shards, in_order))
         self._to_answer.put_nowait((shards, in_order))
 
     def _marked(self, shards: frozenset[int] | None) -> None:

@@ -75,36 +75,42 @@ class Looked:
             raise self.fails.pop()
 
 
-class NoStore:
-    """Has nothing done that it is bound to."""
+class Circuit:
+    """What a bridge does at one broker, as far as sharing asks it."""
 
-    def reading(self, look):
-        return look
+    def __init__(self, *, up, woken, answered):
+        self._up, self._woken, self._answered = up, woken, answered
+
+    @property
+    def up(self):
+        return self._up()
+
+    def in_flight(self):
+        return []
+
+    def wake(self):
+        self._woken.append(True)
+
+    async def taken_over(self, shards, *, in_order):
+        self._answered.append((len(shards), in_order))
 
 
 @asynccontextmanager
-async def shared(url, **changed):
+async def shared(url, *, connected=lambda: True):
     woken, answered = [], []
-
-    async def took_over(shards, in_order):
-        answered.append((len(shards), in_order))
+    circuits: Any = [Circuit(up=connected, woken=woken, answered=answered)]
 
     async def fence(_node):
         pass
 
-    options: dict[str, Any] = {
-        "node": "a",
-        "store": NoStore(),
-        "days": 7,
-        "fence": fence,
-        "connected": lambda: True,
-        "in_flight": list,
-        "wake": lambda: woken.append(True),
-        "took_over": took_over,
-        "now_ms": lambda: 0,
-        "monotonic": asyncio.get_running_loop().time,
-    }
-    sharing = Sharing(url, **(options | changed))
+    sharing = Sharing(
+        url,
+        node="a",
+        fence=fence,
+        circuits=lambda: circuits,
+        wake=lambda: None,
+        monotonic=asyncio.get_running_loop().time,
+    )
     await sharing.claim()
     task = asyncio.create_task(sharing.run())
     try:

@@ -107,7 +107,7 @@ class World:
     def __init__(self, *cells, files=None):
         self.store, self.main, self.map, self.files = FakeStore(*cells), FakeCircuit(), FakeMap(), files
         self.made: dict[str, FakeCell] = {}
-        needs: Any = SimpleNamespace(store=self.store)
+        needs: Any = SimpleNamespace(store=self.store, sharing=None)
         parts: dict[str, Any] = {"make": self.make, "proxies": self.map, "files": None}
         self.circuits = Circuits(needs, self.main, **parts)  # type: ignore[arg-type]
 
