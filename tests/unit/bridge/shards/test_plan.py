@@ -152,7 +152,8 @@ class World:
     def second(self):
         """Leases that nobody renews end: of who is gone, and of a predecessor of the same name."""
         for shard, lease in enumerate(self.rows):
-            renewed = lease.owner in self.alive and self.epochs[lease.owner].get(shard) == lease.epoch
+            owner = lease.owner or ""
+            renewed = owner in self.alive and self.epochs[owner].get(shard) == lease.epoch
             self.rows[shard] = lease if renewed else replace(lease, left_s=lease.left_s - 1)
 
 
