@@ -8,11 +8,10 @@ brings older ones; then a walk begins at the start again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from bridge.store.backlog import FIRST
-from bridge.store.outbox import MESSAGES, NEW_MESSAGES, marked_publication, new_publications
+from bridge.store.outbox import MESSAGES, NEW_MESSAGES, taken
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -82,14 +81,8 @@ def take_messages(
 ) -> tuple[list[Publication], Since]:
     """As `outbox.take_messages` for one cell; and where its rows begin, for the next time."""
     since = begin(connection, since, cell=cell)
-    rows = connection.execute(_MARKED, (since.seq, cell, limit)).fetchall()
-    marked = (row for row in rows if row[0] not in busy)
+    marked = connection.execute(_MARKED, (since.seq, cell, limit)).fetchall()
     least = 0 if new else 4
     waiting = connection.execute(_NEW_WITHOUT_BODY, (least, cell, limit)).fetchall()
     waiting += connection.execute(_NEW, (least, since.body, cell, limit - len(waiting))).fetchall()
-    taken: list[Publication] = []
-    for row in waiting:
-        taken += new_publications(row, busy, now_ms=now_ms, days=days)
-        taken += [marked_publication(row, now_ms=now_ms, days=days) for row in islice(marked, 1)]
-    taken += [marked_publication(row, now_ms=now_ms, days=days) for row in marked]
-    return taken[:limit], since
+    return taken(marked, waiting, limit=limit, now_ms=now_ms, busy=busy, days=days), since
