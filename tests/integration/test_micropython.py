@@ -181,6 +181,21 @@ def test_power_cuts_lose_nothing(broker, tmp_path, certificate, over):
     assert len(shown_twice(board)) <= 16 * cuts, "a batch for each cut, at the very most"
 
 
+@pytest.mark.parametrize("kind", [OnMosquitto])
+@pytest.mark.parametrize("over", ["tcp"])
+def test_a_line_that_the_power_cut_short_hides_no_other(broker, tmp_path, certificate, over):
+    board = board_on(broker, broker.address()[1], tmp_path, certificate, over)
+    broker.deliver(1)
+    with board:
+        board.wait_agreed(1)
+    with board.screen.open("ab") as screen:
+        screen.write(b"shown 00t64")
+    broker.deliver(1)
+    with board:
+        board.wait_agreed(2)
+    assert [line[0] for line in board.lines("shown")] == [mail_id(0), mail_id(1)]
+
+
 @ON
 @OVER
 def test_what_was_shown_stays_shown_when_the_power_goes(broker, tmp_path, certificate, over):

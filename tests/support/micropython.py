@@ -47,7 +47,10 @@ class Board:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        with self.screen.open("ab") as screen:
+        with self.screen.open("ab+") as screen:
+            screen.seek(0)
+            # A line that the power cut short was not shown: its mail has to be shown again, on a line of its own.
+            screen.truncate(screen.read().rfind(b"\n") + 1)
             self.process = subprocess.Popen(
                 self._command, cwd=self.directory, stdin=subprocess.PIPE, stdout=screen, stderr=screen
             )
