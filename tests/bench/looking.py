@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.bench.dovecot import Dovecot
     from tests.support.counting_link import Count
 
+SHORT = ", a short mail"
+"""Behind the name of who was sent one: its subject and its text are a line each, as those of most mails are."""
 POLLS: dict[str, Callable[[int, Path, str, int], int]] = {"POP3": pop3_poll, "IMAP": imap_poll}
 
 
@@ -34,6 +36,16 @@ class Found:
     mail: dict[str, Count]
     notice_s: dict[str, list[float]]
     """From the moment that a mail server has handed the mail in."""
+
+
+def short_letter(number: int) -> bytes:
+    """A mail of one line: 36 characters, with a subject of as many."""
+    fields = "From: A <a@example.net>\r\nTo: b@example.org\r\nSubject: Shall we have lunch together {0:>10}"
+    return (
+        (fields + "\r\nMessage-ID: <{0}@short>\r\n\r\nAt one, where we were last week.{0:>4}\r\n")
+        .format(number)
+        .encode()
+    )
 
 
 def at_dovecot(server: Dovecot, user: str, there: int, found: Found, *, times: int) -> None:
@@ -57,6 +69,10 @@ def at_dovecot(server: Dovecot, user: str, there: int, found: Found, *, times: i
             idler.look()
             found.notice_s.setdefault("IDLE", []).append(time.perf_counter() - begun)
             found.mail["IDLE"] = settled(link) - before
+        before = settled(link)
+        server.deliver(user, [short_letter(there + times)])
+        idler.look()
+        found.mail["IDLE" + SHORT] = settled(link) - before
         before = settled(link)
         idler.stop()
         idler.wait()
@@ -95,4 +111,11 @@ def at_postbell(found: Found, *, there: int, times: int) -> None:
                     topics += device.receive(until_topics=0)
                     found.mail["Postbell"] = settled(link) - before
                     agree("a mail over Postbell", 1, headers=topics.count(f"mail/alice/msg/{mail_id}"))
+                for who in ("Postbell", "Postbell, headers alone"):
+                    before = settled(link)
+                    mail_id = system.send(short_letter(len(who)), "alice@example.org")
+                    topics = device.receive(until_topics=1) + device.receive(until_topics=0)
+                    found.mail[who + SHORT] = settled(link) - before
+                    agree(f"a short mail over {who}", 1, headers=topics.count(f"mail/alice/msg/{mail_id}"))
+                    device.unsubscribe(BOX)
                 device.close()

@@ -161,6 +161,14 @@ class Device:
             body += mqtt.text(topic_filter) + bytes([1 | (handling << 4 if self._level == 5 else 0)])
         self._send(mqtt.packet(mqtt.SUBSCRIBE, body, 2))
 
+    def unsubscribe(self, topic_filter: str) -> None:
+        """UNSUBSCRIBE, and its UNSUBACK."""
+        self._send(
+            mqtt.packet(mqtt.UNSUBSCRIBE, b"\x00\x02" + b"\x00" * (self._level == 5) + mqtt.text(topic_filter), 2)
+        )
+        answer = self._packet()
+        assert answer.kind == mqtt.UNSUBACK, answer
+
     def receive(self, *, until_topics: int) -> list[str]:
         """Take and acknowledge until so many messages have come; whatever else waits as well. Their topics."""
         topics: list[str] = []
