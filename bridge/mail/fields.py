@@ -25,6 +25,9 @@ _WHITE = (
 """Line ends, and white space but for spaces and tabs: these, before a field, may mean that it is none."""
 _SEPARATOR_LINE = rb">?From [^\n]*+\n"  # of an mbox, that some senders leave in
 _SEPARATOR = re.compile(_SEPARATOR_LINE)
+_SEPARATES = frozenset((b">", b"F"))
+_MAY_BE_ABOVE = frozenset(b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f >F\x85\xa0\xc2\xe1\xe2\xe3\xef")
+"""What blank lines and separators begin with: above most messages there is neither."""
 _ABOVE = re.compile(rb"(?:[ \t]*+(?:" + _WHITE + rb"|(?<![ \t])" + _SEPARATOR_LINE + rb"))*")
 _USUAL = re.compile(
     rb"(?:\A|\n)(?:from|sender|reply-to|to|cc|bcc|subject|date|message-id|received|return-path|delivered-to"
@@ -33,13 +36,13 @@ _USUAL = re.compile(
 )
 _SPELLING = rb"[^\x00-\x20:\x7f]++[ \t]*+"
 _NAME, _FIELD = re.compile(_SPELLING), re.compile(_SPELLING + rb":")
-_FOLDS = frozenset((b" ", b"\t"))
-"""What a line begins with that continues the field above."""
 _END = re.compile(rb"[ \t]*\r?(?:\n|\Z)")
 _MOST_FIELDS = 2_000
 _LONGEST_SECTION = 512 * 1024
 _LONGEST_VALUE = 32 * 1024
 _LONGEST_SPELLING, _MOST_SPELLINGS = 64, 512
+_HOP = "received "
+"""What a field is called here that is only counted. No name has a blank in it."""
 
 READ = (
     "from sender subject date message-id mime-version content-type content-transfer-encoding content-disposition"
@@ -54,11 +57,13 @@ READ = (
 class Fields:
     """The fields of one header section that were asked for, which nobody changes; `body` is where its body starts.
 
-    Values are raw and unfolded (RFC 5322 §2.2.3), in the order of the message, at most 32 KiB each.
+    Values are raw and unfolded (RFC 5322 §2.2.3), in the order of the message, at most 32 KiB each. `hops` counts the
+    Received fields (RFC 5321 §6.3).
     """
 
     values: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     body: int = 0
+    hops: int = 0
 
     def first(self, name: str) -> bytes:
         """The first field of that (lower-case) name, stripped; empty when there is none."""
@@ -77,7 +82,7 @@ class FieldReader:
 
     def __init__(self, names: str | tuple[str, ...] = READ) -> None:
         wanted = names.split() if isinstance(names, str) else names
-        self._wanted = {name.encode("ascii", "replace").lower(): name.lower() for name in wanted}
+        self._wanted = {b"received": _HOP} | {name.encode("ascii", "replace").lower(): name.lower() for name in wanted}
         self._spelled: dict[bytes, str] = {}
 
     def read_message(self, raw: bytes | mmap) -> Fields:
@@ -97,30 +102,39 @@ class FieldReader:
         does a section's length of 512 KiB.
         """
         stop = min(len(raw) if end is None else end, start + _LONGEST_SECTION)
-        head, begin = _section(raw, start, stop)
+        head, begin = self._section(raw, start, stop)
         values: dict[str, tuple[bytes, ...]] = {}
-        known, room, at = self._spelled, _MOST_FIELDS, 0
-        while at < len(head):
-            colon = head.find(b":", at)
-            name = known.get(head[at:colon]) if colon > 0 else None
-            if name is None:
-                name = self._name(head[at:colon]) if colon > 0 else None
-                if name is None:
-                    if at >= begin:
-                        break
-                    at = begin
-                    continue
-            line_end = _end(head, colon)
-            if name and room:
+        known, room, at, hops = self._spelled, _MOST_FIELDS, 0, 0
+        for line in FIELD_END.split(head):
+            spelled, colon, value = line.partition(b":")
+            name = known.get(spelled)
+            if name is None or not colon:
+                name = self._name(spelled) if colon else None
+                if name is None and at >= begin:
+                    break
+            at += len(line) + 1
+            if name == _HOP:
+                hops += 1
+            elif name and room:
                 room -= 1
-                value = head[colon + 1 : min(line_end, colon + 1 + _LONGEST_VALUE)].strip()
+                value = value[:_LONGEST_VALUE].strip()
                 if b"\n" in value:
                     value = value.replace(b"\r\n", b"").replace(b"\n", b"")
                 values[name] = (*values[name], value) if name in values else (value,)
-            at = line_end + 1
-        section = min(start + at, stop)
-        blank = _END.match(raw, section, stop)
-        return Fields(values, blank.end() if blank else section)
+        return Fields(values, _behind_blank(raw, min(start + at, stop), stop), hops)
+
+    def _section(self, raw: bytes | mmap, start: int, stop: int) -> tuple[bytes, int]:
+        """A header section, or more than it: to the first blank line; and where its first field begins."""
+        separator = _SEPARATOR.match(raw, start, stop) if raw[start : start + 1] in _SEPARATES else None
+        first = separator.end() if separator else start
+        colon = raw.find(b":", first, min(first + _LONGEST_SPELLING, stop))
+        known = colon > first and raw[first:colon] in self._spelled
+        if not known and not _FIELD.match(raw, first, stop):
+            return raw[start:first], first - start
+        with_return = raw.find(b"\n\r\n", first, stop)
+        blank = raw.find(b"\n\n", first, stop if with_return < 0 else with_return + 1)
+        blank = with_return if blank < 0 else blank
+        return raw[start : stop if blank < 0 else blank + 1], first - start
 
     def _name(self, spelled: bytes) -> str | None:
         """The name that stands before a colon, in lower case: "" for one that nobody asked for, None for no name.
@@ -137,27 +151,12 @@ class FieldReader:
         return name
 
 
-def _section(raw: bytes | mmap, start: int, stop: int) -> tuple[bytes, int]:
-    """A header section, or more than it: to the first blank line; and where its first field begins."""
-    separator = _SEPARATOR.match(raw, start, stop)
-    first = separator.end() if separator else start
-    if not _FIELD.match(raw, first, stop):
-        return raw[start:first], first - start
-    with_return = raw.find(b"\n\r\n", first, stop)
-    blank = raw.find(b"\n\n", first, stop if with_return < 0 else with_return + 1)
-    blank = with_return if blank < 0 else blank
-    return raw[start : stop if blank < 0 else blank + 1], first - start
-
-
-def _end(head: bytes, start: int) -> int:
-    """Where the value ends that begins here: at the first line end that does not fold it."""
-    at = head.find(b"\n", start)
-    if at < 0:
-        return len(head)
-    if head[at + 1 : at + 2] not in _FOLDS:
-        return at
-    found = FIELD_END.search(head, at + 1)
-    return found.start() if found else len(head)
+def _behind_blank(raw: bytes | mmap, at: int, stop: int) -> int:
+    """Where the body begins, at the end of a header section: behind the blank line that stands there, if one does."""
+    if raw[at : min(at + 2, stop)] == b"\r\n":
+        return at + 2
+    blank = _END.match(raw, at, stop)
+    return blank.end() if blank else at
 
 
 def beginning(raw: bytes | bytearray | mmap) -> int:
@@ -167,5 +166,7 @@ def beginning(raw: bytes | bytearray | mmap) -> int:
     end; a byte order mark counts as such, and so does the `From ` line of an mbox. Such lines are
     looked for in the first 8,192 bytes.
     """
+    if raw and raw[0] not in _MAY_BE_ABOVE:
+        return 0
     above = _ABOVE.match(raw, 0, MOST_BLANKS)
     return above.end() if above else 0

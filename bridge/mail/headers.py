@@ -38,7 +38,6 @@ _LONGEST_ARMOUR = 256
 _MOST_TEXTS = 4
 _PGP_MESSAGE, _VERSION = b"-----BEGIN PGP MESSAGE-----", b"Version: 1"
 _LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
-_RECEIVED = re.compile(rb"\nreceived[ \t]*+:", re.IGNORECASE)
 _PREFIX = re.compile(
     r"\s*(?:(?P<reply>re|aw|antw|antwort|sv|vs|odp|res|ynt|回复|回覆|答复)|(?P<forward>fwd?|wg|rv|vl|enc|tr|转发|轉寄))"
     r"\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
@@ -60,14 +59,12 @@ def extract(
     `size` is the whole message's. Text is NFC and one line, names and addresses are without
     invisible characters. What cannot be read is empty, a date that is none or not sane is None.
     """
-    spam = tuple(name.lower() for name in spam_headers)
-    top = _reader(spam).read_message(head)
+    top = _reader(spam_headers).read_message(head)
     kind = params.media_type(top.first("content-type"))
     walk = mime.walk(head, top=top, kind=kind)
     hint = _charset(kind, walk)
     name, address = mailbox.sender(_from(top), hint=hint)
     subject = _subject(top, hint)
-    hops = len(_RECEIVED.findall(b"\n" + head[: top.body]))
     report = bounce.read(head, top, walk)
     found = flags.of(
         top,
@@ -78,7 +75,7 @@ def extract(
         shown=content.shown(head, walk.parts),
         complete=complete and len(head) >= size,
         authserv_ids=authserv_ids,
-        spam_headers=spam,
+        spam_headers=spam_headers,
     )
     inside = content.opened(head, walk.parts)
     if inside:
@@ -102,7 +99,7 @@ def extract(
         date=dates.epoch(top.first("date")),
         message_id=_message_id(top),
         list_id=_list_id(top),
-        hops=hops,
+        hops=top.hops or len(top.all("received")),
     )
 
 
