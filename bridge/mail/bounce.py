@@ -77,7 +77,7 @@ def read(raw: Raw, top: Fields, walk: Walk) -> Report:
     if groups:
         return Report(tuple(_missed(group) for group in groups if _failed(group)), told=True)
     local = top.first("from").lower()
-    if "x-failed-recipients" in top or b"mailer-daemon" in local or b"postmaster" in local:
+    if "x-failed-recipients" in top.values or local.find(b"mailer-daemon") >= 0 or local.find(b"postmaster") >= 0:
         return _from_words(raw, top, walk)
     return NONE
 

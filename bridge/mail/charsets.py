@@ -89,6 +89,7 @@ _ESCAPING = {"hz", "iso2022_kr", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_200
 _PAIRS = {"gb18030", "gb2312", "gbk", "hz", "big5", "big5hkscs", "cp950", "cp949", "euc_kr", "johab", "cp932"}
 _PAIRS |= {"shift_jis", "euc_jp", "cp874", "iso8859_11", "tis_620"}
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+_ESCAPE = 0x1B
 _LOOKED_AT = 4_096
 _SHORTEST_NARROW = 8
 _LONGEST_CHANCE = 16
@@ -127,7 +128,7 @@ def decode(data: bytes, charset: str, *, hint: str = "") -> str:
         return sniff(data, hint=hint, utf8=declared.startswith("utf_8"))
     if declared == "utf_7":
         return _utf_7(data, hint=hint)
-    if b"\x1b$" in data and declared not in _ESCAPING and data.isascii():
+    if _ESCAPE in data and data.find(b"\x1b$") >= 0 and declared not in _ESCAPING and data.isascii():
         return japanese.decode(data)
     text = _utf8(data) if declared not in _OTHER_THAN_ASCII and not data.isascii() else None
     return _replacing(data, declared) if text is None or _by_chance(data, text, declared) else text
@@ -139,8 +140,8 @@ def sniff(data: bytes, *, hint: str = "", utf8: bool = False) -> str:
     `utf8` says that UTF-8 was declared: then a few broken characters do not speak against it.
     """
     if data.isascii():
-        return japanese.decode(data) if b"\x1b" in data and b"\x1b$" in data else data.decode("ascii")
-    if data.startswith(_MARKS[:2]) and b"\0" in data[:_LOOKED_AT]:
+        return japanese.decode(data) if _ESCAPE in data and data.find(b"\x1b$") >= 0 else data.decode("ascii")
+    if data.startswith(_MARKS[:2]) and 0 in data[:_LOOKED_AT]:
         return data.decode("utf-16", "replace")
     valid = _utf8(data)
     if valid is not None:
@@ -165,7 +166,7 @@ def _utf8(data: bytes) -> str | None:
 
 def _narrow(data: bytes) -> bool:
     """Whether bytes that are said to be UTF-16 or UTF-32 can be read as they are, so that they are neither."""
-    if data.startswith(_MARKS) or b"\0" in data[:_LOOKED_AT]:
+    if data.startswith(_MARKS) or 0 in data[:_LOOKED_AT]:
         return False
     return _utf8(data) is not None and (len(data) >= _SHORTEST_NARROW or not data.isascii())
 

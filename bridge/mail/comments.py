@@ -29,6 +29,7 @@ def _nested() -> bytes:
 COMMENT = _nested()
 """A comment from its bracket to the one that closes it; one that nothing closes does not match."""
 
+_BRACKET = b"("[0]
 _PIECE = re.compile(COMMENT + rb"|(" + QUOTED + rb"|\(.*)", re.DOTALL)
 """A comment; or else what is kept: a quoted-string, or all from a bracket on that nothing closes."""
 
@@ -39,6 +40,6 @@ def without_comments(value: bytes) -> bytes:
     Where a comment has no end, it and all behind it stay: to look for others there would cost
     quadratic time.
     """
-    if b"(" not in value:
+    if _BRACKET not in value:
         return value
     return _PIECE.sub(lambda match: match[1] or b" ", value)

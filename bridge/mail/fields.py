@@ -40,6 +40,7 @@ _END = re.compile(rb"[ \t]*\r?(?:\n|\Z)")
 _MOST_FIELDS = 2_000
 _LONGEST_SECTION = 512 * 1024
 _LONGEST_VALUE = 32 * 1024
+_LINE_END = b"\n"[0]
 _LONGEST_SPELLING, _MOST_SPELLINGS = 64, 512
 _HOP = "received "
 """What a field is called here that is only counted. No name has a blank in it."""
@@ -104,24 +105,27 @@ class FieldReader:
         stop = min(len(raw) if end is None else end, start + _LONGEST_SECTION)
         head, begin = self._section(raw, start, stop)
         values: dict[str, tuple[bytes, ...]] = {}
-        known, room, at, hops = self._spelled, _MOST_FIELDS, 0, 0
-        for line in FIELD_END.split(head):
+        known, room, hops, number = self._spelled, _MOST_FIELDS, 0, 0
+        lines = FIELD_END.split(head)
+        for number, line in enumerate(lines):
             spelled, colon, value = line.partition(b":")
             name = known.get(spelled)
             if name is None or not colon:
                 name = self._name(spelled) if colon else None
-                if name is None and at >= begin:
+                if name is None and (number or not begin):
                     break
-            at += len(line) + 1
             if name == _HOP:
                 hops += 1
             elif name and room:
                 room -= 1
                 value = value[:_LONGEST_VALUE].strip()
-                if b"\n" in value:
+                if _LINE_END in value:
                     value = value.replace(b"\r\n", b"").replace(b"\n", b"")
                 values[name] = (*values[name], value) if name in values else (value,)
-        return Fields(values, _behind_blank(raw, min(start + at, stop), stop), hops)
+        else:
+            number = len(lines)
+        at = start + sum(map(len, lines[:number])) + number
+        return Fields(values, _behind_blank(raw, min(at, stop), stop), hops)
 
     def _section(self, raw: bytes | mmap, start: int, stop: int) -> tuple[bytes, int]:
         """A header section, or more than it: to the first blank line; and where its first field begins."""

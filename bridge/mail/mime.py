@@ -27,13 +27,10 @@ DEEPEST = 50
 """Multiparts within one another; a deeper one is a part as it stands."""
 _LONGEST_NAME = leaf.LONGEST_NAME
 _MOST_LOOKALIKES = 2_000
+_NOTHING = (b"",)
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
 _READER = FieldReader("content-type content-transfer-encoding content-disposition content-id content-location")
-_TEXT = params.Parameterized("text/plain")
-_PAGES = {"text/html", "application/xhtml+xml", "text/enriched", "text/richtext"}
-_NOT_READ = {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/javascript", "text/rtf"}
-_NOT_READ |= {"text/rfc822-headers", "text/x-moz-deleted", "text/x-amp-html", "text/watch-html"}
-"""What is text to programs, and what says only what another part says as well."""
+_TEXT, _MESSAGE = params.Parameterized("text/plain"), params.Parameterized("message/rfc822")
 
 
 @dataclass(slots=True)  # that it were frozen would cost three times as much, for each part of each mail
@@ -43,40 +40,28 @@ class Part:
     `index` counts leaves from 0 in the order of the message. `size` is the decoded size in bytes,
     estimated from the encoding. The encoded body is `raw[start:end]`. `within` are the content types
     of the multiparts around it, outermost first; `alternative` is the same number for parts that say
-    the same in different forms, 0 for a part that stands alone. `joins_lines` says that lines which end in a space
-    are to be joined without it.
+    the same in different forms, 0 for a part that stands alone. The others are those of `leaf.About`: `joins_lines`
+    says that lines which end in a space are to be joined without it, `page` that its text is markup, `inline_text` that
+    it is text which a mail program would show as part of the message.
     """
 
     index: int
-    content_type: str
-    file_name: str
     size: int
-    encoding: str
     start: int
     end: int
-    charset: str = ""
-    disposition: str = ""
-    content_id: str = ""
-    method: str = ""
-    smime_type: str = ""
-    joins_lines: bool = False
-    within: tuple[str, ...] = ()
-    alternative: int = 0
-
-    @property
-    def inline_text(self) -> bool:
-        """Whether it is text that a mail program would show as part of the message: of any kind that is no file."""
-        if self.disposition == "attachment":
-            return False
-        if self.content_type in {"text/plain", "text/html"}:
-            return True
-        text = self.page or (self.content_type.startswith("text/") and self.content_type not in _NOT_READ)
-        return text and not self.file_name
-
-    @property
-    def page(self) -> bool:
-        """Whether its text is markup."""
-        return self.content_type in _PAGES
+    content_id: str
+    within: tuple[str, ...]
+    alternative: int
+    content_type: str
+    file_name: str
+    encoding: str
+    charset: str
+    disposition: str
+    method: str
+    smime_type: str
+    joins_lines: bool
+    page: bool
+    inline_text: bool
 
 
 @dataclass(slots=True)
@@ -84,7 +69,7 @@ class _Open:
     """A multipart that the walk is inside of; its next delimiter is searched once and kept."""
 
     delimiter: bytes
-    content_type: str
+    within: tuple[str, ...]
     alternative: int
     start: int = -1
     end: int = -1
@@ -92,12 +77,12 @@ class _Open:
     found: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Walk:
-    """The parts of a message, and whether the raw bytes ended before its multiparts did."""
+    """The parts of a message, and whether the raw bytes ended before its multiparts did. Nobody changes it."""
 
     parts: tuple[Part, ...]
-    unfinished: tuple[str, ...]
+    unfinished: tuple[str, ...] = ()
 
 
 def parts(raw: Raw) -> tuple[Part, ...]:
@@ -111,18 +96,38 @@ def walk(raw: Raw, *, top: Fields | None = None, kind: params.Parameterized | No
     `top` are the fields of the message's own header section, and `kind` is its content type, when they are known.
     """
     fields = _READER.read_message(raw) if top is None else top
+    limit = len(raw)
     if plain.content(fields):
-        return Walk((_whole(raw, fields.body),), ())
+        start = min(fields.body, limit)
+        return Walk((Part(0, limit - start, start, limit, "", (), 0, *leaf.PLAIN),))
+    kind = kind if kind and kind.value else _kind(fields)
+    if not _holds_parts(kind):
+        return Walk((_leaf(raw, fields, kind, limit),))
     walker = _Walker(raw)
-    walker.run(fields, kind if kind and kind.value else None)
-    return Walk(tuple(walker.found), tuple(level.content_type for level in walker.stack))
+    walker.run(fields, kind)
+    return Walk(tuple(walker.found), tuple(level.within[-1] for level in walker.stack))
 
 
-def _whole(raw: Raw, body: int) -> Part:
-    """The body of a message that says nothing of it."""
-    end = len(raw)
-    start = min(body, end)
-    return Part(index=0, content_type=_TEXT.value, file_name="", size=end - start, encoding="", start=start, end=end)
+def _kind(fields: Fields, default: params.Parameterized = _TEXT) -> params.Parameterized:
+    """The content type, "" where it cannot be read; without the field the default."""
+    said = fields.first("content-type")
+    return params.media_type(said) if said else default
+
+
+def _holds_parts(kind: params.Parameterized) -> bool:
+    return kind.value.startswith("multipart/") or (not kind.value and "boundary" in kind.raw)
+
+
+def _leaf(
+    raw: Raw, fields: Fields, kind: params.Parameterized, limit: int, *, index: int = 0, level: _Open | None = None
+) -> Part:
+    """The body behind these fields, in the multipart that it stands in."""
+    start = min(fields.body, limit)
+    end = _before_line_end(raw, start, limit) if level else limit
+    within, alternative = (level.within, level.alternative) if level else ((), 0)
+    about = leaf.about(fields, kind)
+    size = _decoded_size(end - start, about.encoding)
+    return Part(index, size, start, end, _id(fields.values), within, alternative, *about)
 
 
 class _Walker:
@@ -136,13 +141,11 @@ class _Walker:
         self._alternatives = 0
         self._header_room = MOST_HEADER_BYTES
 
-    def run(self, fields: Fields, known: params.Parameterized | None = None) -> None:
+    def run(self, fields: Fields, kind: params.Parameterized) -> None:
         """Walk from the message's own fields on; leaves go to `found`, what was not closed stays in `stack`."""
         limit = len(self._raw)
         while len(self.found) < MOST_PARTS and self._header_room >= 0:
-            kind = known or self._kind(fields)
-            known = None
-            if not kind.value.startswith("multipart/") and not (not kind.value and "boundary" in kind.raw):
+            if not _holds_parts(kind):
                 self._leaf(fields, kind, limit)
             elif not self._enter(fields.body, kind):
                 self._leaf(fields, kind if len(self.stack) >= DEEPEST else _TEXT, limit)
@@ -152,25 +155,19 @@ class _Walker:
             limit, _ = self._next(position)
             fields = _READER.read(self._raw, position, limit)
             self._header_room -= fields.body - position
-
-    def _kind(self, fields: Fields) -> params.Parameterized:
-        """The content type, "" where it cannot be read; without the field the default."""
-        if fields.first("content-type"):
-            return params.media_type(fields.first("content-type"))
-        if self.stack and self.stack[-1].content_type == "multipart/digest":
-            return params.Parameterized("message/rfc822")
-        return _TEXT
+            digest = self.stack and self.stack[-1].within[-1] == "multipart/digest"
+            kind = _kind(fields, _MESSAGE if digest else _TEXT)
 
     def _enter(self, body: int, kind: params.Parameterized) -> bool:
         """Go into a multipart; False when it has no parts or is too deep: then it is a leaf."""
         boundary = kind.raw.get("boundary", b"").rstrip()
         if not boundary or len(self.stack) >= DEEPEST:
             return False
-        alternative = self.stack[-1].alternative if self.stack else 0
+        around, alternative = (self.stack[-1].within, self.stack[-1].alternative) if self.stack else ((), 0)
         if kind.value == "multipart/alternative":
             self._alternatives += 1
             alternative = self._alternatives
-        self.stack.append(_Open(b"--" + boundary, kind.value or "multipart/mixed", alternative))
+        self.stack.append(_Open(b"--" + boundary, (*around, kind.value or "multipart/mixed"), alternative))
         _, level = self._next(body)
         if level is self.stack[-1]:
             return True
@@ -217,27 +214,16 @@ class _Walker:
             position = owner.end
 
     def _leaf(self, fields: Fields, kind: params.Parameterized, limit: int) -> None:
-        start = min(fields.body, limit)
-        end = _before_line_end(self._raw, start, limit) if self.stack else limit
-        encoding, about = leaf.about(fields, kind)
-        self.found.append(
-            Part(
-                index=len(self.found),
-                size=_decoded_size(end - start, encoding),
-                start=start,
-                end=end,
-                content_id=_id(fields),
-                within=tuple(level.content_type for level in self.stack),
-                alternative=self.stack[-1].alternative if self.stack else 0,
-                **about,
-            )
-        )
+        level = self.stack[-1] if self.stack else None
+        self.found.append(_leaf(self._raw, fields, kind, limit, index=len(self.found), level=level))
 
 
-def _id(fields: Fields) -> str:
+def _id(values: dict[str, tuple[bytes, ...]]) -> str:
     """By what a page may name the part: its Content-ID, else its Content-Location (RFC 2392, RFC 2557)."""
-    given = fields.first("content-id").strip(b"<> \t") or fields.first("content-location")
-    return given[:_LONGEST_NAME].decode("utf-8", "replace").lower() if given else ""
+    if "content-id" not in values and "content-location" not in values:
+        return ""
+    given = values.get("content-id", _NOTHING)[0].strip(b"<> \t") or values.get("content-location", _NOTHING)[0]
+    return given[:_LONGEST_NAME].decode("utf-8", "replace").lower()
 
 
 def _before_line_end(raw: Raw, start: int, end: int) -> int:
