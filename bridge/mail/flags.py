@@ -29,6 +29,9 @@ _NO_ATTACHMENTS = _SIGNATURES | bounce.STATUS | _REPORTS | PKCS7
 _PGP = "application/pgp-encrypted"
 """The part before what is sealed, which servers on the way may leave as the only sign of it."""
 _NO_ATTACHMENTS |= {_PGP, "text/rfc822-headers", "text/calendar", "application/ics"}
+_TELLING = _SIGNATURES | bounce.STATUS | _REPORTS | PKCS7 | {_PGP, "text/calendar"}
+_TELLING |= {"multipart/encrypted", "multipart/signed", "multipart/report"}
+"""Types that say what a mail is."""
 
 
 def of(
@@ -50,34 +53,36 @@ def of(
     attachment. Authenticated is believed of configured authserv-ids only (see `authentication.passes`), suspicious of
     configured spam headers only.
     """
-    if plain.origin(top) and _is_text(kind, walk.parts) and not sender.startswith(_SERVERS):
-        return Flag(0)
-    flags = Flag(0)
-    for some in (
-        _priority(top),
-        _origin(top),
-        _secrecy(kind, walk.parts),
-        _report(top, kind, walk.parts, sender, report),
-    ):
-        if some is not _NONE:
-            flags |= some
+    if plain.origin(top) and not sender.startswith(_SERVERS) and _says_nothing(kind, walk.parts):
+        flags = _NONE
+    else:
+        flags = _told(top, kind, walk.parts, sender, report)
     if attached(walk.parts, shown) or (not complete and "multipart/mixed" in walk.unfinished):
-        flags |= Flag.ATTACHMENT
-    if any(invites(part) for part in walk.parts):
-        flags |= Flag.INVITATION
-    if any(_SPAM.match(value) for name in spam_headers for value in top.all(name.lower())):
+        flags = flags | Flag.ATTACHMENT if flags else Flag.ATTACHMENT
+    if spam_headers and any(_SPAM.match(value) for name in spam_headers for value in top.all(name.lower())):
         flags |= Flag.SUSPICIOUS
-    if authentication.passes(top.all("authentication-results"), authserv_ids):
+    if authserv_ids and authentication.passes(top.all("authentication-results"), authserv_ids):
         flags |= Flag.AUTHENTICATED
     return flags
 
 
-def _is_text(kind: Parameterized, parts: tuple[Part, ...]) -> bool:
-    """Whether there is one part, and that is nothing but text and was never said to be anything else."""
-    if len(parts) != 1 or kind.value not in {"", "text/plain"}:
+def _says_nothing(kind: Parameterized, parts: tuple[Part, ...]) -> bool:
+    """Whether no part, and no multipart around one, is a report, a seal or an event."""
+    if kind.value in _TELLING:
         return False
-    part = parts[0]
-    return part.content_type == "text/plain" and not (part.file_name or part.disposition or part.within)
+    for part in parts:  # noqa: SIM110 - all() of a generator takes three times as long
+        if part.content_type in _TELLING or not _TELLING.isdisjoint(part.within):
+            return False
+    return True
+
+
+def _told(top: Fields, kind: Parameterized, parts: tuple[Part, ...], sender: str, report: bounce.Report) -> Flag:
+    """What the fields of a mail say, and the types of its parts."""
+    flags = _NONE
+    for some in (_priority(top), _origin(top), _secrecy(kind, parts), _report(top, kind, parts, sender, report)):
+        if some is not _NONE:
+            flags |= some
+    return flags | Flag.INVITATION if any(map(invites, parts)) else flags
 
 
 def within(walk: Walk, *, shown: frozenset[str]) -> Flag:
@@ -85,7 +90,7 @@ def within(walk: Walk, *, shown: frozenset[str]) -> Flag:
     flags = _secrecy(_NO_TYPE, walk.parts)
     if attached(walk.parts, shown):
         flags |= Flag.ATTACHMENT
-    if any(invites(part) for part in walk.parts):
+    if any(map(invites, walk.parts)):
         flags |= Flag.INVITATION
     return flags
 
@@ -95,9 +100,10 @@ def attached(parts: tuple[Part, ...], shown: frozenset[str] = frozenset()) -> li
     found: list[Part] = []
     before: Part | None = None
     for part in parts:
-        sealed = before is not None and before.content_type == _PGP and before.within == part.within
-        if not sealed and _attached(part, shown):
-            found.append(part)
+        if not part.inline_text or part.file_name:
+            sealed = before is not None and before.content_type == _PGP and before.within == part.within
+            if not sealed and _attached(part, shown):
+                found.append(part)
         before = part
     return found
 
@@ -135,12 +141,12 @@ def _priority(top: Fields) -> Flag:
             return Flag.URGENT
         if value.startswith((b"low", b"non-urgent", b"4", b"5")):
             return Flag.LOW_PRIORITY
-    return Flag(0)
+    return _NONE
 
 
 def _origin(top: Fields) -> Flag:
     """Lists and bulk (RFC 2919, RFC 2369, Precedence), automatic mail (RFC 3834 §5)."""
-    flags = Flag(0)
+    flags = _NONE
     precedence = top.first("precedence").lower()
     if precedence in _BULK or any(name in top for name in _LIST_FIELDS):
         flags |= Flag.BULK
@@ -153,7 +159,7 @@ def _origin(top: Fields) -> Flag:
 
 def _secrecy(kind: Parameterized, parts: tuple[Part, ...]) -> Flag:
     """PGP/MIME (RFC 3156) and S/MIME (RFC 8551 §3)."""
-    flags = Flag(0)
+    flags = _NONE
     types = {kind.value}.union(*(part.within for part in parts))
     if "multipart/encrypted" in types or any(part.content_type == _PGP for part in parts):
         flags |= Flag.ENCRYPTED
@@ -179,4 +185,4 @@ def _report(top: Fields, kind: Parameterized, parts: tuple[Part, ...], sender: s
     if delivery or local == "mailer-daemon" or (local == "postmaster" and null_return):
         failed = bool(report.missed) if report.told else not report.waits
         return Flag.BOUNCE | Flag.AUTOMATIC if failed else Flag.AUTOMATIC
-    return Flag.AUTOMATIC if named or types & _REPORTS else Flag(0)
+    return Flag.AUTOMATIC if named or types & _REPORTS else _NONE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache, partial
+from typing import TypeAlias
 
 from bridge.mail import (
     bounce,
@@ -38,6 +39,7 @@ _LONGEST_ARMOUR = 256
 _MOST_TEXTS = 4
 _PGP_MESSAGE, _VERSION = b"-----BEGIN PGP MESSAGE-----", b"Version: 1"
 _LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
+Parts: TypeAlias = tuple[mime.Part, ...]
 _PREFIX = re.compile(
     r"\s*(?:(?P<reply>re|aw|antw|antwort|sv|vs|odp|res|ynt|回复|回覆|答复)|(?P<forward>fwd?|wg|rv|vl|enc|tr|转发|轉寄))"
     r"\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
@@ -81,25 +83,25 @@ def extract(
     if inside:
         head, walk = inside, mime.walk(inside)
         found = found & ~Flag.ENCRYPTED | Flag.SIGNED | flags.within(walk, shown=content.shown(head, walk.parts))
-    first = next((part for part in walk.parts if part.inline_text), None)
-    start = content.decoded(head, first, limit=_LONGEST_ARMOUR).strip() if first else b""
+    readable = [part for part in walk.parts if part.inline_text]
+    start = content.decoded(head, readable[0], limit=_LONGEST_ARMOUR).strip() if readable else b""
     if start.startswith(b"-----"):
         found |= _armour(start)
-    sealed = [] if start and first and first.index < _MOST_TEXTS else _sealed(head, walk)
+    sealed = [] if start and readable[0].index < _MOST_TEXTS else _sealed(head, walk)
     if sealed:
         found |= Flag.ENCRYPTED
         if flags.attached(walk.parts) == sealed:
             found &= ~Flag.ATTACHMENT
     return Extract(
-        from_name=name,
-        from_address=address,
-        subject=subject,
-        snippet=_missed(report, found) or _snippet(head, walk, found, subject),
-        flags=found,
-        date=dates.epoch(top.first("date")),
-        message_id=_message_id(top),
-        list_id=_list_id(top),
-        hops=top.hops or len(top.all("received")),
+        name,
+        address,
+        subject,
+        (report.missed and _missed(report, found)) or _snippet(head, walk.parts, readable, found, subject),
+        found,
+        dates.epoch(top.first("date")),
+        _message_id(top),
+        _list_id(top),
+        top.hops or len(top.all("received")),
     )
 
 
@@ -171,30 +173,30 @@ def _list_id(top: Fields) -> str:
 
 def _missed(report: bounce.Report, found: Flag) -> str:
     """For a bounce: who was missed, and why."""
-    return text.prose(report.described(), limit=snippet.LONGEST) if report.missed and Flag.BOUNCE in found else ""
+    return text.prose(report.described(), limit=snippet.LONGEST) if Flag.BOUNCE in found else ""
 
 
-def _snippet(head: bytes, walk: mime.Walk, found: Flag, subject: str) -> str:
+def _snippet(head: bytes, parts: Parts, readable: list[mime.Part], found: Flag, subject: str) -> str:
     """The event of an invitation, else what the first text says, else what there is instead of text."""
-    for part in filter(flags.invites, walk.parts):
-        said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
-        if said:
-            return text.prose(said, limit=snippet.LONGEST)
-    said = _words(head, walk, subject)
+    for part in parts:
+        if flags.invites(part):
+            said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
+            if said:
+                return text.prose(said, limit=snippet.LONGEST)
+    said = _words(head, readable, subject)
     if said or (Flag.ENCRYPTED in found and Flag.ATTACHMENT not in found):
         return said
-    return _without_text(head, walk)
+    return _without_text(head, parts)
 
 
-def _words(head: bytes, walk: mime.Walk, subject: str) -> str:
+def _words(head: bytes, readable: list[mime.Part], subject: str) -> str:
     """What the texts say, plain ones first; else what the page's pictures say; else where a link leads."""
-    readable = [part for part in walk.parts if part.inline_text]
-    plain = [part for part in readable if not part.page]
     html = [part for part in readable if part.page]
+    plain = [part for part in readable if not part.page] if html else readable
     bodies: list[str] = []
     for part in content.in_turn(head, [*plain[:_MOST_TEXTS], *html[:1]]):
         bodies.append(_lines(head, part))
-        said = snippet.make(bodies[-1], subject=subject, page=partial(_marked, head, part, html[:1]))
+        said = snippet.make(bodies[-1], subject=subject, page=partial(_marked, head, part, html[0]) if html else None)
         if said:
             return said
     for part in html[:1]:
@@ -214,27 +216,26 @@ def _lines(head: bytes, part: mime.Part) -> str:
     return markup.own(content.decoded_text(head, part, limit=_LONGEST_HTML))
 
 
-def _marked(head: bytes, part: mime.Part, pages: list[mime.Part]) -> str:
+def _marked(head: bytes, part: mime.Part, page: mime.Part) -> str:
     """What says the same as a part, as a page that says where it quotes; "" when there is none."""
-    for page in pages:
-        if page is not part and page.alternative == part.alternative != 0:
-            source = content.decoded_text(head, page, limit=_LONGEST_HTML)
-            return markup.own(source) if markup.tells_quotes(source) else ""
-    return ""
+    if page is part or not page.alternative == part.alternative != 0:
+        return ""
+    source = content.decoded_text(head, page, limit=_LONGEST_HTML)
+    return markup.own(source) if markup.tells_quotes(source) else ""
 
 
-def _without_text(head: bytes, walk: mime.Walk) -> str:
+def _without_text(head: bytes, parts: Parts) -> str:
     """For a mail without words: its event, the subject of what it forwards, or the names of its files."""
-    for part in walk.parts[:_MOST_TEXTS]:
+    for part in parts[:_MOST_TEXTS]:
         if part.content_type in {"text/calendar", "application/ics"}:
             said = invitation.describe(content.decoded(head, part, limit=invitation.LONGEST), part.charset)
             if said:
                 return text.prose(said, limit=snippet.LONGEST)
-    for part in walk.parts[:_MOST_TEXTS]:
+    for part in parts[:_MOST_TEXTS]:
         if part.content_type == "message/rfc822":
             enclosed = content.decoded(head, part, limit=_LONGEST_PLAIN)
             subject = _subject(_reader(()).read_message(enclosed), part.charset)
             if subject:
                 return text.prose(subject, limit=snippet.LONGEST)
-    names = [part.file_name for part in flags.attached(walk.parts[:10]) if part.file_name]
+    names = [part.file_name for part in flags.attached(parts[:10]) if part.file_name]
     return text.prose(", ".join(names), limit=snippet.LONGEST)
