@@ -5,23 +5,15 @@ What is told here is what `snippet` would keep of it, line by line; of what is n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bridge.mail import boilerplate
 from bridge.mail.links import MARKS
+from bridge.mail.quotes import introductions
 from bridge.mail.quotes.attribution import MOST_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_LOUD: Final = (
-    *(":", "@", "["),
-    *("mail", "messag", "appointment", "nachricht", "mensa", "bericht"),
-    *("to your", "to ensure", "outside", "external", "above this line", "often get"),
-)
-"""Without any of these, and with a letter or a figure at its beginning, no line has a link or an address; none
-announces a forwarded message (`quotes/introductions.py`); and none is a note, but for those of devices
-(`boilerplate.py`)."""
 
 
 def begun(pieces: Sequence[str], enough: int, subject: str) -> tuple[list[str], int]:
@@ -41,7 +33,7 @@ def begun(pieces: Sequence[str], enough: int, subject: str) -> tuple[list[str], 
             ends += 1
         said.append(text)
     whole = "\n".join(said)
-    if not whole.isascii() or _loud(whole.lower()):
+    if "[" in whole or not introductions.quiet(whole) or boilerplate.hints(whole.casefold()):
         return [], 0
     kept: list[str] = []
     starts = True
@@ -55,17 +47,8 @@ def begun(pieces: Sequence[str], enough: int, subject: str) -> tuple[list[str], 
     return ([], 0) if kept and kept[0] == subject else (kept, ends)
 
 
-def _loud(low: str) -> bool:
-    for word in _LOUD:  # noqa: SIM110 - any() of a generator takes three times as long
-        if word in low:
-            return True
-    return False
-
-
 def _plain(text: str, *, starts: bool) -> bool:
-    return (
-        text[0].isalnum()
-        and text[-1] not in MARKS
-        and boilerplate.begins_otherwise(text)
-        and not (starts and boilerplate.names_device(text))
-    )
+    """Whether a line of a text without colons, addresses and hints is neither drawn nor a note nor an announcement."""
+    if not text[0].isalnum() or text[-1] in MARKS or (starts and boilerplate.names_device(text)):
+        return False
+    return boilerplate.begins_otherwise(text) or not (boilerplate.is_noise(text) or introductions.announces(text))

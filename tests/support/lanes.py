@@ -38,8 +38,7 @@ def closed() -> Iterator[None]:
         for room in (params, leaf):
             patches.enter_context(patch.object(room, "_LONGEST_KNOWN", -1))
         patches.enter_context(patch.object(codewords, "announcing", codewords.ANNOUNCING.finditer))
-        for hints in ("_OF_NOTES", "_OF_THOSE_ABOVE", "_OF_DEVICES"):
-            patches.enter_context(patch.object(boilerplate, hints, ("",)))
+        patches.enter_context(patch.object(boilerplate, "_ANYWHERE", ("",)))
         patches.enter_context(
             patch.object(lines, "_Unmarked", lambda pieces: list(lines._lines([piece.strip() for piece in pieces])))
         )
