@@ -20,6 +20,10 @@ WRITTEN = (
     r"(?![A-Za-z0-9#%@_€$£₹₽₺₩/]|-[\w]|[.,:]\d| ?[%€]| \d)"
 )
 _WRITTEN = re.compile(WRITTEN)
+_PERHAPS_WRITTEN = re.compile(r"\d(?:\d\d\d|-?[A-Z]|\d?\d?[ -]\d\d|[ \n]{1,4}\d[ \n])|[A-Z]-?\d")
+"""What has no such figures has nothing that is written like a code."""
+_PERHAPS_LETTERS = re.compile(r":\s{1,8}[A-Za-z0-9-]{5,10}[.\s]{0,3}(?:$|\n)")
+"""Nor has it a code of letters, unless these stand behind a colon at the end of a line."""
 _BLANKS = str.maketrans(
     dict.fromkeys("\u00a0\u2000\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000", " ")
     | dict.fromkeys(
@@ -134,6 +138,11 @@ def readable(text: str) -> str:
     if _BLANK.search(text):
         text = text.translate(_BLANKS)
     return _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
+
+
+def unwritten(text: str) -> bool:
+    """Whether nothing in a text in ASCII is written like a code at a glance, in figures or in letters."""
+    return _PERHAPS_WRITTEN.search(text) is None and _PERHAPS_LETTERS.search(text) is None
 
 
 def written(text: str) -> list[Number]:

@@ -59,10 +59,11 @@ def find(subject: str, *texts: str) -> str:
 
     Of several numbers that may be it the one is taken that is said to be it most clearly, and of equals the first.
     """
-    written = [_own(text[:_SEARCHED]) for text in (subject, *texts)]
-    read = [codenumbers.readable(text) for text in written]
-    if plain.uncounted("\n".join(read)):
+    said = [text[:_SEARCHED] for text in (subject, *texts)]
+    if _none("\n".join(said)):
         return ""
+    written = [_own(text) for text in said]
+    read = [codenumbers.readable(text) for text in written]
     words = [list(announced.words(text)) for text in read]
     if not any(words) or any(map(_NO_CODES.search, read)):
         return ""
@@ -74,6 +75,16 @@ def find(subject: str, *texts: str) -> str:
             if sureness > best:
                 best, code = sureness, " ".join(written[at][number.start : number.end].split())
     return code if best >= _ENOUGH else next(filter(None, map(_letters, read, words)), "")
+
+
+def _none(whole: str) -> bool:
+    """Whether texts have no code at a glance: no figure and no colon, nothing written like one, or no word for one."""
+    if plain.uncounted(whole):
+        return True
+    if not whole.isascii():
+        return False
+    whole = codenumbers.readable(whole)
+    return codenumbers.unwritten(whole) or next(codewords.announcing(whole), None) is None
 
 
 def _own(text: str) -> str:

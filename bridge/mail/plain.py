@@ -32,6 +32,7 @@ _DATE = re.compile(
     rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)\d\d)"
     rb" (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)(?: \([A-Z]{1,5}\))?"
 )
+_COUNTS = re.compile(r"[\d:\uff1a]")
 _MONTHS: Final = {
     month: number for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
 }
@@ -91,8 +92,10 @@ def unquoted(text: str) -> bool:
 
 
 def uncounted(text: str) -> bool:
-    """Whether no figure stands in a text, and no colon."""
-    for sign in "0123456789:\uff1a":  # noqa: SIM110 - any() of a generator takes three times as long
+    """Whether no figure stands in a text, in any script, and no colon."""
+    if not text.isascii():
+        return _COUNTS.search(text) is None
+    for sign in "0123456789:":  # noqa: SIM110 - any() of a generator takes three times as long
         if sign in text:
             return False
     return True

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from bridge.mail import boilerplate, codewords, leaf, params, plain, prose
+from bridge.mail import boilerplate, codenumbers, codewords, leaf, params, plain, prose
 from bridge.mail.quotes import introductions, lines, signs
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ LANES = {
     **dict.fromkeys(("content", "origin", "mailbox", "moment", "unmarked", "unquoted", "uncounted"), plain),
     **dict.fromkeys(("paragraph", "quiet"), introductions),
     "unlabelled": signs,
+    "unwritten": codenumbers,
     "pieces": lines,
     "begun": prose,
 }

@@ -71,6 +71,7 @@ def test_most_mail_takes_the_lane(lane):
     with taken() as lanes:
         found = read(MOST_MAIL)
         read(MOST_MAIL.replace(b"Hello", b"Quote: x\r\n- y\r\nHello"))  # not each of its lines is quiet
+        read(MOST_MAIL.replace(b"Hello", b"The code for 1234 is missing. Hello"))
     assert lane in lanes
     assert (found.from_name, found.from_address, found.date) == ("Bob Example", "bob@example.net", 1795828947)
     assert found.snippet == "Hello Alice, shall we meet at eight? The table is for four."
