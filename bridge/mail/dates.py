@@ -23,6 +23,8 @@ def epoch(raw: bytes) -> int | None:
     Sane is 1970 to 2099; anything else, impossible days included, is None. A zone that nobody
     knows counts as UTC, as RFC 5322 §4.3 wants it.
     """
+    if not raw:
+        return None
     if (simple := plain.moment(raw)) is not None:
         return simple
     moment = _moment(_OFFSET.sub(_zone, raw[:_LONGEST].decode("ascii", "replace").strip()))

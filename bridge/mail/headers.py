@@ -20,6 +20,7 @@ from bridge.mail import (
     markup,
     mime,
     params,
+    plain,
     snippet,
     text,
     words,
@@ -38,6 +39,7 @@ _LONGEST_HTML = 196_608
 _LONGEST_ARMOUR = 256
 _MOST_TEXTS = 4
 _PGP_MESSAGE, _VERSION = b"-----BEGIN PGP MESSAGE-----", b"Version: 1"
+_COLON = b":"[0]
 _LIST_ID = re.compile(rb"<([^<>\s]{1,255})>\s*\Z|\A([^<>\s]{1,255})\Z")
 Parts: TypeAlias = tuple[mime.Part, ...]
 _PREFIX = re.compile(
@@ -64,8 +66,9 @@ def extract(
     top = _reader(spam_headers).read_message(head)
     kind = params.media_type(top.first("content-type"))
     walk = mime.walk(head, top=top, kind=kind)
-    hint = _charset(kind, walk)
-    name, address = mailbox.sender(_from(top), hint=hint)
+    sent = _from(top)
+    hint = _charset(kind, walk, sent + top.first("subject"))
+    name, address = mailbox.sender(sent, hint=hint)
     subject = _subject(top, hint)
     report = bounce.read(head, top, walk)
     found = flags.of(
@@ -113,17 +116,25 @@ def _reader(spam: tuple[str, ...]) -> FieldReader:
 
 def _from(top: Fields) -> bytes:
     """The From field, or Sender where a broken client wrote only that."""
+    if first := top.first("from"):
+        return first
     return next((value for name in ("from", "sender") for value in top.all(name) if value), b"")
 
 
-def _charset(kind: params.Parameterized, walk: mime.Walk) -> str:
-    """The body's charset, which is also that of raw 8-bit fields: the message's own or its first text's."""
+def _charset(kind: params.Parameterized, walk: mime.Walk, read: bytes) -> str:
+    """The charset of raw 8-bit fields: the message's own or its first text's; "" where `read` does not need it."""
+    if read.isascii() and read.find(b"=?") < 0:
+        return ""
     return kind.text("charset") or next((part.charset for part in walk.parts if part.charset), "")
 
 
 def _subject(top: Fields, hint: str) -> str:
     """The subject on one line, of several prefixes in a row only the first of a kind kept."""
     raw = top.first("subject")
+    if len(raw) <= LONGEST_SUBJECT and _COLON not in raw and raw.find(b"=?") < 0:
+        simple = plain.line(raw)
+        if simple is not None:
+            return simple
     decoded = words.decode(raw[:_LONGEST_SUBJECT_FIELD], hint=hint)
     subject = text.one_line(decoded, limit=LONGEST_SUBJECT, more=len(raw) > _LONGEST_SUBJECT_FIELD)
     kept: list[str] = []
@@ -162,11 +173,15 @@ def _sealed(head: bytes, walk: mime.Walk) -> list[mime.Part]:
 
 def _message_id(top: Fields) -> str:
     raw = top.first("message-id")[:LONGEST_MESSAGE_ID]
+    if (simple := plain.line(raw)) is not None:
+        return simple
     return text.one_line(raw.decode("utf-8", "replace"), limit=LONGEST_MESSAGE_ID)
 
 
 def _list_id(top: Fields) -> str:
     """The id of the mailing list, with or without its brackets (RFC 2919 §3); empty when there is none."""
+    if "list-id" not in top.values:
+        return ""
     match = _LIST_ID.search(top.first("list-id"))
     return (match[1] or match[2]).decode("ascii", "replace").lower() if match else ""
 
@@ -192,9 +207,9 @@ def _snippet(head: bytes, parts: Parts, readable: list[mime.Part], found: Flag, 
 def _words(head: bytes, readable: list[mime.Part], subject: str) -> str:
     """What the texts say, plain ones first; else what the page's pictures say; else where a link leads."""
     html = [part for part in readable if part.page]
-    plain = [part for part in readable if not part.page] if html else readable
+    others = [part for part in readable if not part.page] if html else readable
     bodies: list[str] = []
-    for part in content.in_turn(head, [*plain[:_MOST_TEXTS], *html[:1]]):
+    for part in content.in_turn(head, [*others[:_MOST_TEXTS], *html[:1]]):
         bodies.append(_lines(head, part))
         said = snippet.make(bodies[-1], subject=subject, page=partial(_marked, head, part, html[0]) if html else None)
         if said:
@@ -209,10 +224,10 @@ def _words(head: bytes, readable: list[mime.Part], subject: str) -> str:
 
 def _lines(head: bytes, part: mime.Part) -> str:
     if not part.page:
-        plain = content.decoded_text(head, part, limit=_LONGEST_PLAIN)
+        said = content.decoded_text(head, part, limit=_LONGEST_PLAIN)
         if part.end - part.start > _LONGEST_PLAIN:
-            plain = text.cut(plain)
-        return disguise.revealed(plain)
+            said = text.cut(said)
+        return disguise.revealed(said)
     return markup.own(content.decoded_text(head, part, limit=_LONGEST_HTML))
 
 

@@ -82,6 +82,8 @@ def sender(raw: bytes, *, hint: str = "") -> tuple[str, str]:
     `hint` is the charset to try for raw 8-bit names that are not UTF-8.
     """
     raw = raw[:_LONGEST_FIELD].strip()
+    if not raw:
+        return "", ""
     if simple := plain.mailbox(raw):
         return simple
     if _QUOTED_WHOLE.fullmatch(raw):

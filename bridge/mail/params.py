@@ -40,7 +40,8 @@ class Parameterized:
         """A parameter as text, encoded-words decoded as too many senders use them; "" without it."""
         if name in self.decoded:
             return self.decoded[name]
-        return words.decode(self.raw[name][:_LONGEST_TEXT], hint=hint) if name in self.raw else ""
+        raw = self.raw.get(name)
+        return words.decode(raw[:_LONGEST_TEXT], hint=hint) if raw else ""
 
 
 def parse(raw: bytes) -> Parameterized:

@@ -63,6 +63,14 @@ def mailbox(raw: bytes) -> tuple[str, str] | None:
     return (name, (found[3] or found[4]).decode("ascii").lower()) if len(name) <= _LONGEST_NAME else None
 
 
+def line(raw: bytes) -> str | None:
+    """The text of a value that can be shown as it stands, of ASCII on one line and without blanks in a row."""
+    if not raw.isascii():
+        return None
+    text = raw.decode("ascii")
+    return text.strip(" ") if text.isprintable() and "  " not in text else None
+
+
 def moment(raw: bytes) -> int | None:
     """Epoch seconds of a date that is written as RFC 5322 §3.3 has it, can be one, and is of 1970 to 2099."""
     found = _DATE.fullmatch(raw)

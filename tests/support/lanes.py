@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 LANES = {
-    **dict.fromkeys(("content", "origin", "mailbox", "moment", "unmarked", "unquoted", "uncounted"), plain),
+    **dict.fromkeys(("content", "origin", "mailbox", "line", "moment", "unmarked", "unquoted", "uncounted"), plain),
     **dict.fromkeys(("paragraph", "quiet"), introductions),
     "unlabelled": signs,
     "unwritten": codenumbers,
