@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bridge.mail import announced, codenumbers, codewords, plain
@@ -65,7 +66,7 @@ def find(subject: str, *texts: str) -> str:
     written = [_own(text) for text in said]
     read = [codenumbers.readable(text) for text in written]
     words = [list(announced.words(text)) for text in read]
-    if not any(words) or any(map(_NO_CODES.search, read)):
+    if not any(words):
         return ""
     search = _Search(read, words)
     best, code = 0, ""
@@ -74,7 +75,8 @@ def find(subject: str, *texts: str) -> str:
             sureness = search.sureness(at, number)
             if sureness > best:
                 best, code = sureness, " ".join(written[at][number.start : number.end].split())
-    return code if best >= _ENOUGH else next(filter(None, map(_letters, read, words)), "")
+    code = code if best >= _ENOUGH else next(filter(None, map(_letters, read, words)), "")
+    return "" if code and any(map(_NO_CODES.search, read)) else code
 
 
 def _none(whole: str) -> bool:
@@ -99,9 +101,6 @@ class _Search:
         self._texts = texts
         self._words = words
         self._subject = any(word.sure and not word.password for word in words[0])
-        self._context = any(word.sure for several in words for word in several) or any(
-            map(codewords.OPENING.search, texts)
-        )
         self._short = max(map(len, texts)) <= _SHORT
         self.numbers = [
             [number for number in codenumbers.written(text) if not self._claimed(at, number)]
@@ -114,6 +113,12 @@ class _Search:
             if not (number.dated or number.long)
         }
         self._only = len(different) == 1
+
+    @cached_property
+    def _context(self) -> bool:
+        """Whether something is opened at all; a look at all of the texts, for which most numbers are no reason."""
+        sure = any(word.sure for several in self._words for word in several)
+        return sure or any(map(codewords.OPENING.search, self._texts))
 
     def sureness(self, at: int, number: Number) -> int:
         """Points: below `_ENOUGH` it is no code."""
