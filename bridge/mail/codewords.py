@@ -88,16 +88,21 @@ def announcing(text: str) -> Iterator[re.Match[str]]:
 
     The pattern asks a hundred alternatives at each character, which took longer than all else that a mail is read for.
     """
-    latin = text.isascii() or _PERHAPS_OTHER.search(text) is None
-    if not latin and (_OTHER_SCRIPTS.search(text) or _CASED_OTHERWISE.search(text)):
+    in_latin = latin(text)
+    if not in_latin and (_OTHER_SCRIPTS.search(text) or _CASED_OTHERWISE.search(text)):
         yield from ANNOUNCING.finditer(text)
         return
     end, low = 0, text.lower()
-    pattern, searched = (_IN_LOWER_CASE, low) if latin else (ANNOUNCING, text)
+    pattern, searched = (_IN_LOWER_CASE, low) if in_latin else (ANNOUNCING, text)
     for start in sorted(_beginnings(low)):
         if start >= end and (found := pattern.match(searched, start)):
             yield found
             end = found.end()
+
+
+def latin(text: str) -> bool:
+    """Whether no letter stands in a text but those of Latin script that have one form in lower case."""
+    return text.isascii() or _PERHAPS_OTHER.search(text) is None
 
 
 def _beginnings(text: str) -> set[int]:
@@ -131,7 +136,7 @@ class Stems:
 
     def search(self, text: str) -> re.Match[str] | None:
         """Where one stands first. Without regard to case the engine takes four times as long, so Latin is lowered."""
-        if text.isascii() or not _PERHAPS_OTHER.search(text):
+        if latin(text):
             return self._lower.search(text.lower())
         return self._any.search(text)
 

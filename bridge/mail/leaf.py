@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bridge.mail.fields import Fields
 
 LONGEST_NAME = 200
-_LONGEST_KNOWN, _MOST_KNOWN = 128, 128
+_LONGEST_KNOWN, _MOST_KNOWN = 128, 512
 """Bytes of what fields say, and number of those that are not read again."""
 _NOTHING = (b"",)
 _CHARSET = re.compile(r"[\s\"']*([^\s;,\"']{0,64})")

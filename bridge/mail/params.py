@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-from bridge.mail import charsets, mediatypes, words
+from bridge.mail import charsets, mediatypes, plain, words
 from bridge.mail.comments import QUOTED_TEXT, without_comments
 
 _LONGEST_FIELD = 16_384
@@ -16,7 +16,7 @@ _LONGEST_TEXT = 2_400
 """Bytes of one parameter that are decoded: 200 characters of four bytes, each written as %F0."""
 _MOST_PARAMETERS = 48
 """Parameters and sections of parameters of one field: that many lines of 50 characters make a name of 2,400 bytes."""
-_LONGEST_KNOWN, _MOST_KNOWN = 64, 128
+_LONGEST_KNOWN, _MOST_KNOWN = 64, 512
 """Bytes and number of the values that are not read again: `text/plain; charset=utf-8`, `attachment`, `7bit`."""
 _PARAMETER = re.compile(
     rb';\s*([^\s=;"]{1,64}+)\s*=\s*(?:"(' + QUOTED_TEXT + rb')"?|([^;]*+))|"' + QUOTED_TEXT + rb'"?', re.DOTALL
@@ -55,6 +55,8 @@ def _parsed(raw: bytes) -> Parameterized:
 
 
 def _parse(raw: bytes) -> Parameterized:
+    if simple := plain.structured(raw):
+        return Parameterized(*simple)
     raw = without_comments(raw[:_LONGEST_FIELD])
     value, semicolon, _ = raw.partition(b";")
     return _with_parameters(_plain(value), raw if semicolon else b"")
@@ -71,6 +73,8 @@ def _known_type(raw: bytes) -> Parameterized:
 
 
 def _type(raw: bytes) -> Parameterized:
+    if (simple := plain.structured(raw)) and "/" in simple[0]:
+        return Parameterized(*simple)
     return _with_parameters(*mediatypes.split(without_comments(raw[:_LONGEST_FIELD])))
 
 

@@ -32,6 +32,13 @@ _DATE = re.compile(
     rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)\d\d)"
     rb" (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)(?: \([A-Z]{1,5}\))?"
 )
+_PARAMETER = rb";\s*([a-z-]{1,32})=(?:\"([^\"\\(]*)\"|([^\s;\"\\(]+))"
+_STRUCTURED = re.compile(
+    rb"(multipart/(?:mixed|alternative|related|report|signed)|text/(?:plain|html)|application/(?:pdf|octet-stream)"
+    rb"|image/(?:png|jpeg|gif)|attachment|inline)((?:" + _PARAMETER + rb"){0,8});?"
+)
+_PARAMETERS = re.compile(_PARAMETER)
+_LONGEST_STRUCTURED = 512
 _COUNTS = re.compile(r"[\d:\uff1a]")
 _MONTHS: Final = {
     month: number for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
@@ -69,6 +76,17 @@ def line(raw: bytes) -> str | None:
         return None
     text = raw.decode("ascii")
     return text.strip(" ") if text.isprintable() and "  " not in text else None
+
+
+def structured(raw: bytes) -> tuple[str, dict[str, bytes]] | None:
+    """Value and parameters of a usual type or disposition, all in lower case, without comments and escapes."""
+    found = _STRUCTURED.fullmatch(raw) if len(raw) <= _LONGEST_STRUCTURED else None
+    if found is None:
+        return None
+    parameters: dict[str, bytes] = {}
+    for name, quoted, token in _PARAMETERS.findall(found[2]):
+        parameters.setdefault(name.decode("ascii"), quoted or token)
+    return found[1].decode("ascii"), parameters
 
 
 def moment(raw: bytes) -> int | None:

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 LANES = {
-    **dict.fromkeys(("content", "origin", "mailbox", "line", "moment", "unmarked", "unquoted", "uncounted"), plain),
+    **dict.fromkeys(
+        ("content", "origin", "mailbox", "line", "moment", "structured", "unmarked", "unquoted", "uncounted"), plain
+    ),
     **dict.fromkeys(("paragraph", "quiet"), introductions),
     "unlabelled": signs,
     "unwritten": codenumbers,
+    "latin": codewords,
     "pieces": lines,
     "begun": prose,
 }
@@ -62,6 +65,8 @@ def taken() -> Iterator[set[str]]:
 
         return asked
 
+    for known in (params._known_type, params._parsed, leaf._known):
+        known.cache_clear()  # what is known already takes no lane
     with ExitStack() as patches:
         for name, room in LANES.items():
             patches.enter_context(patch.object(room, name, watched(room, name)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from bridge.mail import codewords, plain, prose, snippet
+from bridge.mail import boilerplate, codes, codewords, params, plain, prose, snippet
 from bridge.mail.fields import Fields
 from bridge.mail.quotes import introductions
 from bridge.mail.quotes.lines import Line
@@ -53,6 +54,28 @@ LINES = [
 ]  # fmt: skip
 
 
+NOTES = [
+    "sent from my iphone", "gesendet von abc", "envoyé de mon iphone", "отправлено с iphone", "发自我的iphone",
+    "this is a multi-part message in mime format.", "your mail client does not support html", "external email",
+    "this e-mail requires html", "please add a@b to your address book", "to ensure delivery, do x", "Hash: SHA1",
+    "this email originated from outside of the organization", "type your reply above this line", "[external]",
+    "you don't often get email from bob smith", "external: do not click", "view this email in your browser",
+    "mail reader can not display this", "unsubscribe", "images", "a", "*", "to", "K-9", "iPads", "xMac", "Mac",
+]  # fmt: skip
+ODD = ["ı", "İ", "ſ", "\u212a", "ß", "e\u0301", "’", "_", "-", "\u200b", "ﬁ", ">", "|>", "1", "в", "\u1c80", ""]
+TYPES = [
+    b"multipart/mixed", b"text/plain", b"text/html", b"attachment", b"inline", b"image/png", b"; boundary=", b";", b"A",
+    b"; ", b'; boundary="', b'"', b"; charset=", b"utf-8", b"name=", b'; filename="a b.pdf"', b"; filename=a=b", b"=",
+    b"(x)", b"\\", b"*", b"; filename*0=a", b"x", b"; format=flowed", b'; boundary=""', b"\xff", b",", b":", b"/", b" ",
+]  # fmt: skip
+CODES = [
+    "your code is ", "123456", "4 3 2 1", "12-34-56", "AB12CD", "ABC-123", "order ", "Kundennummer ", "Code:", "PIN",
+    "Passwort: ", "password", "OTP ", "TAN", "confirm", "login", "zip code", "2025", "12:30", "\n", ". ", ": ", "is ",
+    "Ihr ", "é", "ß", "код: ", "验证码", "٧٣٥٢٠٦", "\uff1a", "ABCDEF", "a1b2c3", "\r", "\t", "> ", "diff ",
+    "ID: 12 34 56", "ı", "İ", "ſ", "\u212a", "kata\rsandi", "sign in", "Sicherheit", "\u00a0", "word", "x" * 50,
+]  # fmt: skip
+
+
 def row(text: str, **about: Any) -> Line:
     return Line(text, text, **about)
 
@@ -72,6 +95,7 @@ def test_most_mail_takes_the_lane(lane):
         found = read(MOST_MAIL)
         read(MOST_MAIL.replace(b"Hello", b"Quote: x\r\n- y\r\nHello"))  # not each of its lines is quiet
         read(MOST_MAIL.replace(b"Hello", b"The code for 1234 is missing. Hello"))
+        read(b"Content-Type: text/plain; charset=utf-8\r\n" + MOST_MAIL)
     assert lane in lanes
     assert (found.from_name, found.from_address, found.date) == ("Bob Example", "bob@example.net", 1795828947)
     assert found.snippet == "Hello Alice, shall we meet at eight? The table is for four."
@@ -100,6 +124,45 @@ def test_a_text_of_any_lines_begins_as_it_does_line_by_line():
         assert snippet.make(body, subject=subject) == expected, repr(body)
         taken_at_once += prose.begun(lines, 300, subject) != ([], 0)
     assert taken_at_once > 1_000
+
+
+def test_a_line_of_any_words_is_a_note_wherever_it_is_looked_for():
+    chance = random.Random(15)
+    found = 0
+    for _ in range(8_000):
+        line = chance.choice(["", "", "one ", "add "]) + chance.choice(NOTES) + chance.choice(["", "", " two", "."])
+        at = chance.randint(0, len(line))
+        line = line[:at] + chance.choice(ODD) + line[at + chance.randint(0, 1) :]
+        line = chance.choice([line, line.upper(), line.replace("i", "ı").replace("s", "ſ")]).strip()
+        with closed():
+            expected = boilerplate.is_noise(line)
+        assert boilerplate.is_noise(line) == expected, repr(line)
+        found += expected
+    assert found > 500
+
+
+def test_a_type_of_any_pieces_is_read_as_the_long_way_reads_it():
+    chance = random.Random(16)
+    taken_at_once = 0
+    for _ in range(12_000):
+        raw = b"".join(chance.choices(TYPES, k=chance.randint(1, 6))).strip()
+        with patch.object(plain, "structured", lambda _: None):
+            expected = params._type(raw), params._parse(raw)
+        assert (params._type(raw), params._parse(raw)) == expected, raw
+        taken_at_once += plain.structured(raw) is not None
+    assert taken_at_once > 500
+
+
+def test_texts_of_any_pieces_have_the_codes_that_the_long_way_finds():
+    chance = random.Random(17)
+    found = 0
+    for _ in range(4_000):
+        texts = ["".join(chance.choices(CODES, k=chance.randint(0, most))) for most in (4, 10, 25)]
+        with closed():
+            expected = codes.find(*texts)
+        assert codes.find(*texts) == expected, texts
+        found += bool(expected)
+    assert found > 300
 
 
 @pytest.mark.parametrize(
