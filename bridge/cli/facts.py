@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from bridge.cells import MAIN_NAME
-from bridge.cli import following
+from bridge.cli import following, lagging
 from bridge.daemon import runfile
 from bridge.errors import StoreCorruptError, StoreUnavailableError
 from bridge.store import amounts, backlog, copies, offline, placing
@@ -49,6 +49,9 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         "cells": [],
         "nodes": [],
         "unowned": 0,
+        "lagging": [],
+        "oldest_s": None,
+        "here": True,
         "store": missing or "ok",
         "copies": [],
     }
@@ -58,6 +61,7 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
         try:
             facts |= _count(settings, check=not running)  # a running bridge has looked already
             facts["mailboxes"] = following.told(settings, facts["mailboxes"], running=running)
+            facts["here"] = bool(running or _ran_here(settings) or not any(each["alive"] for each in facts["nodes"]))
         except (StoreCorruptError, StoreUnavailableError) as error:
             facts["store"] = str(error)
     facts["down"] = down(facts) if knowable else []
@@ -69,8 +73,11 @@ def collect(settings: Settings, *, missing: str) -> dict[str, Any]:
 def down(facts: Mapping[str, Any]) -> list[str]:
     """What is to be up and is not: `bridge`, `broker`, `connection`, listeners by name, mailboxes by number.
 
-    Where several bridges share the store, `shards` when nobody publishes for some users.
+    Where several bridges share the store, `shards` when nobody publishes for some users; and where none was ever run
+    here, while others are, it is not known what is up there.
     """
+    if not facts["here"]:
+        return ["shards"] if facts["unowned"] else []
     broker = facts["broker"]
     up = {
         "bridge": facts["running"],
@@ -145,7 +152,7 @@ def _may_look(run_dir: Path) -> bool:
 
 def _count(settings: Settings, *, check: bool) -> dict[str, Any]:
     with offline.reading(settings.place, check=check) as connection:
-        return {
+        counted = {
             "outbox": backlog.waiting(connection),
             "live": amounts.live_messages(connection),
             "users": amounts.users(connection),
@@ -153,6 +160,12 @@ def _count(settings: Settings, *, check: bool) -> dict[str, Any]:
             "cells": cell_facts(settings, connection) if placing.any_others(connection) else [],
             **(_nodes(connection) if settings.store.url else {}),
         }
+        return lagging.oldest(connection, counted)
+
+
+def _ran_here(settings: Settings) -> bool:
+    """Whether a bridge was ever run with this state directory: it says so, or it is not running."""
+    return bool(runfile.read(settings.run_dir, runfile.BRIDGE))
 
 
 def _nodes(connection: StoreConnection) -> dict[str, Any]:
@@ -160,7 +173,12 @@ def _nodes(connection: StoreConnection) -> dict[str, Any]:
 
     return {
         "nodes": [
-            {"node": each.name, "shards": each.shards, "silent_s": round(each.silent_s, 1)}
+            {
+                "node": each.name,
+                "shards": each.shards,
+                "silent_s": round(each.silent_s, 1),
+                "alive": each.silent_s <= nodes.SILENT_S,
+            }
             for each in nodes.standings(connection)
         ],
         "unowned": nodes.unowned(connection),

@@ -31,18 +31,17 @@ def watched(connection: StoreConnection) -> list[Watched]:
 
 
 def told(settings: Settings, watched: Sequence[Watched], *, running: bool | None) -> list[dict[str, Any]]:
-    """How each of these folders goes; `running` says whether a bridge runs, None for who cannot know."""
-    standings = _standings(settings) if watched and running else {}
+    """How each of these folders goes; `running` says whether a bridge runs here, None for who cannot know."""
+    standings = _standings(settings) if watched and (running or settings.store.url) else {}
     silent = "not running" if running is False else "unknown"
     return [_told(each, standings.get(each.folder_id), silent=silent) for each in watched]
 
 
 def _standings(settings: Settings) -> dict[int, dict[str, Any]]:
-    from bridge.daemon import control  # noqa: PLC0415 - most installations follow none
+    from bridge.daemon import control, everywhere  # noqa: PLC0415 - most installations follow none
 
     with suppress(control.ControlError):
-        answer = control.ask(settings.run_dir, {"do": "mailboxes"}, deadline_s=ASK_S)
-        return {each["folder_id"]: each for each in answer["folders"]}
+        return {each["folder_id"]: each for each in everywhere.folders(settings, deadline_s=ASK_S)}
     return {}
 
 

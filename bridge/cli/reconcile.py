@@ -9,7 +9,7 @@ import typer
 
 from bridge.cli import opening, options, output, ownership
 from bridge.cli.serving import run_loop
-from bridge.daemon import control, runfile
+from bridge.daemon import everywhere
 
 
 def reconcile(
@@ -21,8 +21,8 @@ def reconcile(
     """Compare what the broker holds with what it should hold, and repair the difference."""
     settings = opening.existing(context, config)
     ownership.become(settings.state_dir)
-    if runfile.running(settings.run_dir, runfile.BRIDGE):
-        repair = control.ask(settings.run_dir, {"do": "reconcile", "dry_run": dry_run})
+    if everywhere.may_answer(settings):
+        repair = everywhere.reconcile(settings, dry_run=dry_run)
     else:
         from bridge.daemon import logs, process  # noqa: PLC0415 - a running bridge has them, and they take long
 

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli import facts, following, opening, options, output
+from bridge.cli import facts, following, lagging, opening, options, output
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SILENT_S = 2.0
-"""A bridge that shares a store says each second that it is there."""
 
 
 def status(
@@ -79,6 +76,8 @@ def describe(found: dict[str, Any]) -> list[str]:
 
 
 def _processes(found: dict[str, Any]) -> list[tuple[str, str]]:
+    if not found["here"]:
+        return [("bridge", "runs elsewhere")]
     if found["running"] is None:
         return [("bridge", "cannot be known")]
     broker = found["broker"]
@@ -90,7 +89,9 @@ def _processes(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _listeners(found: dict[str, Any]) -> list[tuple[str, str]]:
-    lines = []
+    lines: list[tuple[str, str]] = []
+    if not found["here"]:
+        return lines
     for name, configured in found["configured"].items():
         address = found["listeners"][name]
         if address:
@@ -108,21 +109,23 @@ def _stored(found: dict[str, Any]) -> list[tuple[str, str]]:
         lines = [
             ("users", str(found["users"])),
             ("live", f"{found['live']} messages"),
-            ("outbox", f"{found['outbox']} topics wait for the broker"),
+            ("outbox", f"{found['outbox']} topics wait for the broker{lagging.behind(found['oldest_s'])}"),
         ]
     lines += [(f"cell {each['cell']}", _cell(each)) for each in found["cells"]]
     lines += [(f"node {each['node']}", _node(each)) for each in found["nodes"]]
     if found["unowned"]:
         lines.append(("shards", f"nobody publishes for {found['unowned']} of 64"))
+    lines += lagging.lines(found["lagging"])
     lines += following.lines(found["mailboxes"] or ())
     return lines + [("copy", f"{copy['file']}, of before a migration") for copy in found["copies"]]
 
 
 def _node(each: dict[str, Any]) -> str:
-    silent = f", silent for {each['silent_s']} s" if each["silent_s"] > SILENT_S else ""
-    return f"publishes for {each['shards']} of 64 shards{silent}"
+    silent = f", silent for {each['silent_s']} s" if not each["alive"] else ""
+    return f"publishes for {each['shards']} of 64 shards{silent}{lagging.behind(each['oldest_s'])}"
 
 
 def _cell(each: dict[str, Any]) -> str:
     leaving = f", {each['leaving']} leave it" if each["leaving"] else ""
-    return f"{facts.cell_state(each) or 'cannot be known'}, {each['url']}, {each['users']} users{leaving}"
+    state = facts.cell_state(each) or "cannot be known"
+    return f"{state}, {each['url']}, {each['users']} users{leaving}{lagging.behind(each['oldest_s'])}"

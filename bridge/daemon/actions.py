@@ -53,6 +53,10 @@ class Actions:
             "mailboxes": self.mailboxes,
         }
 
+    def by_elsewhere(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
+        """What is answered to whoever asks all bridges at a database."""
+        return {"reconcile": self.reconcile, "mailboxes": self.mailboxes}
+
     async def reconcile(self, request: dict[str, Any]) -> dict[str, Any]:
         """Compare broker and store, and mark what differs unless `dry_run`; raises ControlError."""
         dry_run = bool(request.get("dry_run"))

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from bridge.ingress import HandedSockets
     from bridge.intake import Keeper
     from bridge.kept import Committed
+    from bridge.shards.course import SharedCourse
     from bridge.store.uploads import Uploads
 
 SESSIONS = "sessions.db"
@@ -105,7 +106,7 @@ class Bridge:
         self.pushing = Pushing(self.store, enabled=given.push_options.enabled, allowed=given.push_allowed)
         watched = None if settings.store.url else settings.state_dir
         self.directory = DirectoryCache(store=self.store, place=watched, changed=self._people_changed)
-        self.course = Course(self.store, days=given.retention.days, now_ms=wall_ms)
+        self.course = self._make_course(given)
         self.lifetimes = self._make_lifetimes(given)
         self.intake = self._make_intake(given)
         self.mailboxes = self._make_mailboxes()
@@ -203,6 +204,7 @@ class Bridge:
             fence=fence.close,
             circuits=lambda: self.circuits.every,
             wake=lambda: self.delivery.wake(),  # noqa: PLW0108 - as above
+            actions=lambda: self.actions.by_elsewhere(),  # noqa: PLW0108 - as above
             monotonic=time.monotonic,
         )
 
@@ -225,6 +227,13 @@ class Bridge:
             jitter=random.random,
             tally=self.tally,
         )
+
+    def _make_course(self, given: Adjustable) -> Course | SharedCourse:
+        if self.sharing is None:
+            return Course(self.store, days=given.retention.days, now_ms=wall_ms)
+        from bridge.shards.course import SharedCourse  # noqa: PLC0415 - psycopg, for those who have such a store
+
+        return SharedCourse(self.store, days=given.retention.days, now_ms=wall_ms)
 
     def _make_lifetimes(self, given: Adjustable) -> Lifetimes:
         return Lifetimes(

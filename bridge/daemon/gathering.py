@@ -93,7 +93,7 @@ class Gathering:
 
     async def _count(self) -> StoreReadings | None:
         try:
-            found = await self._bridge.store.read(counts.count)
+            found = await counts.count(self._bridge.store)
         except (StoreUnavailableError, StoreCorruptError):
             return None
         waiting = {"message": found.messages_waiting, "view": found.views_waiting}

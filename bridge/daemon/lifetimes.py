@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.errors import StoreUnavailableError
-from bridge.store import bodies, live, messages
+from bridge.store import bodies, messages, portions
 from bridge.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bridge.shards.course import SharedCourse
     from bridge.store.adapters import Course
     from bridge.store.bodies import Keeping
     from bridge.store.store import Store
@@ -47,7 +48,7 @@ class Lifetimes:
         self,
         *,
         store: Store,
-        course: Course,
+        course: Course | SharedCourse,
         clear_spool: Callable[..., Awaitable[bool]],
         keeping: Keeping,
         most_messages: int,
@@ -96,7 +97,7 @@ class Lifetimes:
     async def look(self) -> None:
         """One look: clock, live sets, and now and then the limits on bodies."""
         if self._doubted:
-            await self._store.write(live.review_all, self._store.retention)
+            await self._course.review()
             self._doubted = False
         step_ms = self._offset() - self._offset_ms
         if abs(step_ms) > STEP_MS:
@@ -104,7 +105,7 @@ class Lifetimes:
             self._log.warning("clock_stepped", milliseconds=step_ms)
             if step_ms > 0:
                 self._clear_at = self._monotonic() + TRUST_CLOCK_AFTER_S
-            await self._store.write(live.review_all, self._store.retention)
+            await self._course.review()
         if self._for_all():
             await self._expire()
         if self._monotonic() >= self._count_at:
@@ -123,14 +124,22 @@ class Lifetimes:
             self._log.info("storms_told", storms=told)
 
     async def _count(self) -> None:
-        before, self.full = self.full, await self._store.read(messages.users_with, self.most_messages)
+        before, full = self.full, dict[int, str]()
+        async for among in portions.everybody(self._store):
+            full |= await self._store.read(messages.users_with, self.most_messages, among=among)
+        self.full = full
         for user_id in self.full.keys() - before.keys():
             self._log.warning("mailbox_full", user=self.full[user_id], messages=self.most_messages)
         if self.full.keys() != before.keys():
             self._counted()
 
     async def _clear(self) -> None:
-        while dropped := await self._store.write(bodies.clear, self.keeping):
+        over = [
+            user_id
+            async for among in portions.everybody(self._store)
+            for user_id in await self._store.read(bodies.over_quota, self.keeping.quota, among=among)
+        ]
+        while dropped := await self._store.write(bodies.clear, self.keeping, over=over):
             self._tally.bodies_dropped += dropped
             self._log.info("bodies_dropped", rows=dropped)
         files = await self._store.read(messages.discarded_files)

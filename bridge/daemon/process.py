@@ -23,7 +23,7 @@ from bridge.daemon.notify import Supervisor
 from bridge.ingress import HandedSockets
 from bridge.publish.backoff import Backoff
 from bridge.publish.ending import end
-from bridge.store import backlog, database, live, messages, places
+from bridge.store import backlog, database, messages, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ async def run(bridge: Bridge) -> None:
             stack.push_async_callback(bridge.uploads.close)
         stack.push_async_callback(bridge.posting.close)
         await bridge.spool.sweep(await bridge.store.read(messages.spooled_files))
-        await bridge.store.write(live.take_up, bridge.store.retention)
+        await bridge.course.take_up()
         await bridge.circuits.look()
         await bridge.directory.look()
         await bridge.access.prepare()
@@ -170,11 +170,11 @@ def _seeing(bridge: Bridge) -> Seeing | None:
 
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> Repair:
-    """Reconcile while no bridge runs, and publish what was marked; raises AlreadyRunningError or ControlError."""
-    if settings.store.url:
-        raise control.ControlError(
-            "with store.url only a bridge that runs reconciles, and its own users alone: start it here"
-        )
+    """Reconcile a store of one's own while no bridge runs, and publish what was marked.
+
+    Raises AlreadyRunningError or ControlError.
+    """
+    assert not settings.store.url, "bridges that share a store are asked"
     with runfile.only_one(settings.run_dir, runfile.BRIDGE):
         _make_newest(settings)
         bridge = Bridge(settings)
@@ -204,7 +204,7 @@ async def _reconcile(bridge: Bridge, *, dry_run: bool) -> Repair:
         raise control.ControlError("there are cells, and a running bridge alone reaches them: start it, and ask again")
     await bridge.access.prepare()
     if not dry_run:
-        await bridge.store.write(live.take_up, bridge.store.retention)
+        await bridge.course.take_up()
     deadline = asyncio.timeout(CONNECT_ONCE_S)
     linking = asyncio.create_task(bridge.main.link.run(look), name="link")
     try:

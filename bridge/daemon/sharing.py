@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from bridge.daemon.asked import Asked
 from bridge.errors import LinkDownError, RefusedError, StoreUnavailableError
 from bridge.postgres import connection as connecting
 from bridge.publish.ending import end
 from bridge.shards import names
+from bridge.shards.asking import ANSWERED
 from bridge.shards.database_thread import DatabaseThread
 from bridge.shards.keeper import LeaseKeeper
 from bridge.shards.plan import BEAT_S, LEASE_S, shard_of
@@ -23,9 +25,10 @@ from bridge.shards.waking import Waking
 from bridge.store.postgres import MARKED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 
     from bridge.contract.publication import Publication
+    from bridge.daemon.asked import Action
     from bridge.postgres.connection import PostgresConnection
     from bridge.publish.connection import BrokerConnection
     from bridge.publish.replay import Replay
@@ -34,6 +37,7 @@ LOOK_AGAIN_S = 5.0
 """After a takeover it is looked at the broker at once, and again when all that was on its way has come."""
 ABSENT_S = 3.0
 """So long a bridge without its broker keeps what it has."""
+TELL = "SELECT pg_notify(?, ?)"
 FIRST = 0
 """Whose owner does what is for one."""
 
@@ -59,7 +63,7 @@ class Sharing:
     """One bridge among several. `circuits` are what it does at each broker, of which the first counts.
 
     `fence` closes the connection of another node. `wake` is called when something may be to be done for users that are
-    this bridge's.
+    this bridge's. `actions` are what can be asked of all bridges.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Sharing:
         fence: Callable[[str], Awaitable[None]],
         circuits: Callable[[], Sequence[Party]],
         wake: Callable[[], None],
+        actions: Callable[[], Mapping[str, Action]],
         monotonic: Callable[[], float],
     ) -> None:
         self._url = url
@@ -90,7 +95,10 @@ class Sharing:
             served=self._served,
             monotonic=monotonic,
         )
-        self._waking = Waking(self._connect, channel=MARKED, marked=self._marked, freed=self.keeper.wake)
+        self._asked = Asked(node=node, actions=actions, owned=lambda: self.keeper.epochs, tell=self._tell)
+        self._waking = Waking(
+            self._connect, channel=MARKED, marked=self._marked, freed=self.keeper.wake, asked=self._asked.take
+        )
         self._looking: set[asyncio.Queue[tuple[frozenset[int], bool]]] = set()
         self._unseen: list[tuple[frozenset[int], bool]] = []
         """What was taken while nobody looked."""
@@ -113,6 +121,7 @@ class Sharing:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.keeper.run(), name="leases")
             tasks.create_task(self._waking.run(), name="waking")
+            tasks.create_task(self._asked.run(), name="asked")
             tasks.create_task(self._answer(), name="kept-requests")
             tasks.create_task(self._beat(), name="beat")
 
@@ -155,6 +164,9 @@ class Sharing:
                     return
             finally:
                 await end(working)
+
+    async def _tell(self, pieces: Sequence[str]) -> None:
+        await self._thread.run(lambda connection: connection.executemany(TELL, [(ANSWERED, piece) for piece in pieces]))
 
     def _connect(self) -> PostgresConnection:
         return connecting.connect(self._url, name=f"{self.node} waking")

@@ -12,7 +12,7 @@ import psycopg
 import structlog
 
 from bridge.errors import StoreUnavailableError
-from bridge.shards import leases
+from bridge.shards import asking, leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,8 @@ AGAIN_S = 1.0
 class Waking:
     """Listens on a session of its own. `marked` is called with the shards for which something waits, all when None.
 
-    `channel` is where that is told, as numbers with commas between them; `freed` is called when leases became free.
+    `channel` is where that is told, as numbers with commas between them; `freed` is called when leases became free, and
+    `asked` with what somebody asks of all bridges.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Waking:
         channel: str,
         marked: Callable[[frozenset[int] | None], None],
         freed: Callable[[], None],
+        asked: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._connect = connect
         self._channel = channel
         self._marked = marked
         self._freed = freed
+        self._asked = asked
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -60,7 +63,7 @@ class Waking:
 
     def _listen(self) -> PostgresConnection:
         connection = self._connect()
-        for channel in (self._channel, leases.CHANNEL):
+        for channel in (self._channel, leases.CHANNEL, asking.ASKED):
             connection.execute(f"LISTEN {channel}")
         return connection
 
@@ -82,6 +85,8 @@ class Waking:
         for told in connection.raw.notifies(timeout=0):
             if told.channel == self._channel:
                 shards.update(int(number) for number in told.payload.split(",") if number.isdecimal())
+            elif told.channel == asking.ASKED:
+                self._asked(told.payload)
             else:
                 self._freed()
         if shards:

@@ -190,6 +190,14 @@ class Course:
         self._since = self._until = horizon(now_ms(), days)
         self._behind = 0
 
+    async def take_up(self) -> None:
+        """At a start: have live sets worked out anew that time changed meanwhile, or all if the settings did."""
+        await self._store.write(live.take_up, self._store.retention)
+
+    async def review(self) -> None:
+        """Have every live set worked out anew: the settings, or the clock, have changed."""
+        await self._store.write(live.review_all, self._store.retention)
+
     async def expire(self) -> int:
         """Bring live sets and counts up to date that the course of time changed; of how many users.
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.store.portions import ALL
+
 if TYPE_CHECKING:
     from bridge.store.engine import StoreConnection
+
+_AMONG = "WHERE user_id > ? AND user_id <= ?"
 
 
 def users(connection: StoreConnection) -> int:
@@ -14,10 +18,17 @@ def users(connection: StoreConnection) -> int:
     return count
 
 
-def devices(connection: StoreConnection) -> int:
-    """How many devices there are, over all users."""
-    count: int = connection.execute("SELECT count(*) FROM device").fetchone()[0]
+def devices(connection: StoreConnection, *, among: tuple[int, int] = ALL) -> int:
+    """How many devices there are, of a portion of all users (`portions.py`)."""
+    count: int = connection.execute(f"SELECT count(*) FROM device {_AMONG}", among).fetchone()[0]  # noqa: S608 - ours
     return count
+
+
+def of_users(connection: StoreConnection, *, among: tuple[int, int] = ALL) -> tuple[int, int]:
+    """How many users there are, and how many messages of theirs are live, of a portion of all users."""
+    query = f"SELECT count(*), coalesce(sum(live), 0) FROM user {_AMONG}"  # noqa: S608 - ours
+    found: tuple[int, int] = connection.execute(query, among).fetchone()
+    return found
 
 
 def live_messages(connection: StoreConnection) -> int:

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 
 from bridge.box.live_set import horizon
 from bridge.store import marks
+from bridge.store.portions import ALL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
 ROWS_AT_ONCE = 100
 """A bound on one clearing transaction, so that mail does not wait behind it: what is dropped is overwritten."""
 
 OLD_BODIES = "DELETE FROM body WHERE body_id IN (SELECT body_id FROM body WHERE received_ms < ? LIMIT ?)"
-OVER_QUOTA = "SELECT user_id, stored FROM user WHERE stored > ?"
+OVER_QUOTA = "SELECT user_id FROM user WHERE user_id > ? AND user_id <= ? AND stored > ?"
+STORED_OF = "SELECT stored FROM user WHERE user_id = ?"
 OLDEST = (
     "SELECT m.number, b.body_id, b.size FROM message m JOIN body b USING (body_id) WHERE m.user_id = ?"
     " ORDER BY m.number LIMIT ?"
@@ -41,10 +46,18 @@ class Keeping:
     headers_days: float
 
 
-def clear(transaction: Transaction, keeping: Keeping) -> int:
-    """Drop what is over a limit, a bounded number at once; how many rows went (0: all is well)."""
+def over_quota(connection: StoreConnection, quota: int, *, among: tuple[int, int] = ALL) -> list[int]:
+    """The users who hold more than a quota, of a portion of all (`portions.py`)."""
+    return [user_id for (user_id,) in connection.execute(OVER_QUOTA, (*among, quota))]
+
+
+def clear(transaction: Transaction, keeping: Keeping, *, over: Collection[int] = ()) -> int:
+    """Drop what is over a limit, a bounded number at once; how many rows went (0: all is well).
+
+    Who is over the quota was found before (`over_quota`), and is looked at again.
+    """
     dropped = _drop_old_bodies(transaction, keeping.days)
-    dropped += _drop_over_quota(transaction, keeping.quota)
+    dropped += sum(_drop_over_quota(transaction, user_id, keeping.quota) for user_id in over)
     dropped += _drop_over_total(transaction, keeping.total)
     dropped += _drop_old_headers(transaction, keeping.headers_days)
     return dropped
@@ -56,19 +69,19 @@ def _drop_old_bodies(transaction: Transaction, days: float) -> int:
     ).rowcount
 
 
-def _drop_over_quota(transaction: Transaction, quota: int) -> int:
-    """Let go of the oldest bodies of users who hold more than their quota; others may keep theirs."""
-    over = transaction.connection.execute(OVER_QUOTA, (quota,)).fetchall()
+def _drop_over_quota(transaction: Transaction, user_id: int, quota: int) -> int:
+    """Let go of the oldest bodies of a user who holds more than the quota; others may keep theirs."""
+    connection = transaction.connection
+    row = connection.execute(STORED_OF, (user_id,)).fetchone()
+    excess = 0 if row is None else row[0] - quota
     dropped = 0
-    for user_id, size_of_all in over:  # one body may lie in several users' quotas
-        excess = size_of_all - quota
-        oldest = transaction.connection.execute(OLDEST, (user_id, ROWS_AT_ONCE)).fetchall()
-        for number, body_id, size in oldest:
-            if excess <= 0:
-                break
-            _let_go(transaction, user_id, number, body_id)
-            excess -= size
-            dropped += 1
+    oldest = connection.execute(OLDEST, (user_id, ROWS_AT_ONCE)).fetchall() if excess > 0 else []
+    for number, body_id, size in oldest:  # one body may lie in several users' quotas
+        if excess <= 0:
+            break
+        _let_go(transaction, user_id, number, body_id)
+        excess -= size
+        dropped += 1
     return dropped
 
 

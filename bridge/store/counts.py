@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.store import amounts, backlog, notifications, subscriptions
+from bridge.store import amounts, backlog, notifications, portions, subscriptions
 
 if TYPE_CHECKING:
     from bridge.store.engine import StoreConnection
+    from bridge.store.portions import Lookable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,23 @@ class Counts:
     push_oldest_ms: int | None
 
 
-def count(connection: StoreConnection) -> Counts:
-    """All counts at one moment."""
+async def count(store: Lookable) -> Counts:
+    """All counts. Of very many users some are counted at a time, and others look into the store between them."""
+    users = devices = live = 0
+    async for among in portions.everybody(store):
+        some, theirs = await store.read(amounts.of_users, among=among)
+        users, live = users + some, live + theirs
+        devices += await store.read(amounts.devices, among=among)
+    return await store.read(_count, users, devices, live)
+
+
+def _count(connection: StoreConnection, users: int, devices: int, live: int) -> Counts:
     messages = backlog.waiting_messages(connection)
     pushes = notifications.backlog(connection)
     return Counts(
-        users=amounts.users(connection),
-        devices=amounts.devices(connection),
-        live=amounts.live_messages(connection),
+        users=users,
+        devices=devices,
+        live=live,
         messages_waiting=messages,
         views_waiting=backlog.waiting(connection) - messages,
         rung=subscriptions.count(connection),

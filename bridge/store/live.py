@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridge.box.live_set import Moves, horizon, renewed
 from bridge.store import marks, views
+from bridge.store.portions import LAST_USER, last_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -32,8 +33,6 @@ CROSSED = """
 SELECT user_id FROM user WHERE user_id > ? AND user_id <= ? AND EXISTS
     (SELECT 1 FROM message WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)
 """
-LAST_OF = "SELECT max(user_id) FROM (SELECT user_id FROM user WHERE user_id > ? ORDER BY user_id LIMIT ?) AS w"
-LAST_USER = 2**63 - 1
 TERMS = "SELECT count, days, horizon FROM live_terms"
 _NOTE_TERMS = (
     "INSERT INTO live_terms VALUES (1, ?, ?, ?) ON CONFLICT (terms_id) DO UPDATE SET"
@@ -68,13 +67,26 @@ def take_up(transaction: Transaction, retention: Retention) -> None:
 
     Where no message passed the horizon nothing was noted, so what passed since the last note is all there is.
     """
-    noted = transaction.connection.execute(TERMS).fetchone()
-    if noted is None or tuple(noted[:2]) != (retention.count, retention.days):
+    since = noted_horizon(transaction.connection, retention)
+    if since is None:
         review_all(transaction, retention)
         return
     until = horizon(transaction.now_ms, retention.days)
-    transaction.doubtful.update(crossed(transaction.connection, since=noted[2], until=until))
-    _note(transaction, retention)
+    transaction.doubtful.update(crossed(transaction.connection, since=since, until=until))
+    note(transaction, retention, until=until)
+
+
+def noted_horizon(connection: StoreConnection, retention: Retention) -> int | None:
+    """Up to where time was followed with these settings; None where the live sets were made with others."""
+    noted = connection.execute(TERMS).fetchone()
+    if noted is None or tuple(noted[:2]) != (retention.count, retention.days):
+        return None
+    return int(noted[2])
+
+
+def doubt(transaction: Transaction, users: Iterable[int]) -> None:
+    """Have the live sets of these users worked out anew, and their views marked where that changed anything."""
+    transaction.doubtful.update(users)
 
 
 def review_all(transaction: Transaction, retention: Retention) -> None:
@@ -84,11 +96,11 @@ def review_all(transaction: Transaction, retention: Retention) -> None:
     looks at what the broker holds.
     """
     transaction.doubtful.update(row[0] for row in transaction.connection.execute("SELECT user_id FROM user"))
-    _note(transaction, retention)
+    note(transaction, retention, until=horizon(transaction.now_ms, retention.days))
 
 
-def _note(transaction: Transaction, retention: Retention) -> None:
-    until = horizon(transaction.now_ms, retention.days)
+def note(transaction: Transaction, retention: Retention, *, until: int) -> None:
+    """Note that all live sets are made with these settings, and up to where time was followed."""
     transaction.connection.execute(_NOTE_TERMS, (retention.count, retention.days, until))
 
 
@@ -172,7 +184,6 @@ def crossed_of_some(
     connection: StoreConnection, *, since: int, until: int, behind: int, users: int
 ) -> tuple[list[int], int | None]:
     """The same, of so many users behind one, and the last of these: None when there are no others behind."""
-    last = connection.execute(LAST_OF, (behind, users)).fetchone()[0]
-    if last is None or connection.execute(LAST_OF, (last, 1)).fetchone()[0] is None:
-        return crossed(connection, since=since, until=until, behind=behind), None
-    return crossed(connection, since=since, until=until, behind=behind, last=last), last
+    last = last_of(connection, behind, users)
+    up_to = LAST_USER if last is None else last
+    return crossed(connection, since=since, until=until, behind=behind, last=up_to), last

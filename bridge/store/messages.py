@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.box import keeping
 from bridge.kept import StoredBody
 from bridge.store import boxes
+from bridge.store.portions import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,9 +74,10 @@ def recent(connection: StoreConnection, user_id: int, limit: int) -> list[tuple[
     )
 
 
-def users_with(connection: StoreConnection, count: int) -> dict[int, str]:
-    """Id and name of all users who have at least so many messages."""
-    return dict(connection.execute("SELECT user_id, name FROM user WHERE kept >= ?", (count,)))
+def users_with(connection: StoreConnection, count: int, *, among: tuple[int, int] = ALL) -> dict[int, str]:
+    """Id and name of the users who have at least so many messages, of a portion of all (`portions.py`)."""
+    query = "SELECT user_id, name FROM user WHERE user_id > ? AND user_id <= ? AND kept >= ?"
+    return dict(connection.execute(query, (*among, count)))
 
 
 def body(connection: StoreConnection, user_id: int, number: int) -> StoredBody | None:

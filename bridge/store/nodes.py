@@ -14,6 +14,10 @@ SELECT n.name, CAST(extract(epoch FROM clock_timestamp() - n.alive) AS double pr
 FROM node n ORDER BY n.name
 """
 UNOWNED = "SELECT count(*) FROM lease WHERE owner IS NULL OR expires <= clock_timestamp()"
+OWNERS = "SELECT shard, owner FROM lease WHERE owner IS NOT NULL AND expires > clock_timestamp()"
+
+SILENT_S = 2.0
+"""A bridge says each second that it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,13 @@ def unowned(connection: StoreConnection) -> int:
     """How many shards nobody publishes for at this moment."""
     count: int = connection.execute(UNOWNED).fetchone()[0]
     return count
+
+
+def owners(connection: StoreConnection) -> dict[int, str]:
+    """Which node publishes for each shard at this moment; those of which nobody does are left out."""
+    return dict(connection.execute(OWNERS).fetchall())
+
+
+def alive(connection: StoreConnection) -> tuple[str, ...]:
+    """The names of the bridges that are there at this moment."""
+    return tuple(each.name for each in standings(connection) if each.silent_s <= SILENT_S)

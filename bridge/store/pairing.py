@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from bridge.store.writer import Transaction
 
 
+DISCOVERED = f"SELECT name, cell FROM user WHERE instr(views, '{views.DISCOVERED}') > 0 ORDER BY name"  # noqa: S608
+"""As the index of PostgreSQL has them."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceListing:
     """One device as the command line shows it.
@@ -101,10 +105,7 @@ def discover(transaction: Transaction, user: str, device: str) -> None:
 
 def discovered(connection: StoreConnection, *, cell: int | None = None) -> list[str]:
     """The users of whom Home Assistant is told, by name; those at one cell, or all."""
-    rows = connection.execute(
-        "SELECT name, cell FROM user WHERE instr(views, ?) > 0 ORDER BY name", (views.DISCOVERED,)
-    )
-    return [name for name, at in rows if cell in {None, at}]
+    return [name for name, at in connection.execute(DISCOVERED) if cell in {None, at}]
 
 
 def _set_views(transaction: Transaction, user: str, change: Callable[[frozenset[str]], frozenset[str]]) -> None:

@@ -14,7 +14,7 @@ from bridge.kept import StoredBody
 from bridge.store import belongings, bodies, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from bridge.postgres.connection import PostgresConnection
     from bridge.store.belongings import Belonging
@@ -56,12 +56,12 @@ def messages_of(connection: StoreConnection, user_id: int) -> Iterator[Belonging
         yield each if each.body is None else replace(each, body=_whole(connection, each.body))
 
 
-def clear(transaction: Transaction, keeping: Keeping) -> int:
+def clear(transaction: Transaction, keeping: Keeping, *, over: Collection[int] = ()) -> int:
     """Drop what is over a limit, and parts that no row came to name within a day; how many rows went."""
     left = [file for (file,) in transaction.connection.execute(LEFT, (transaction.now_ms - DAY_MS,)).fetchall()]
     if left:
         transaction.connection.execute(LEFT_PARTS, (left,))
-    return bodies.clear(transaction, keeping)
+    return bodies.clear(transaction, keeping, over=over)
 
 
 def put(connection: PostgresConnection, file: str, data: Iterator[bytes], *, now_ms: int) -> None:

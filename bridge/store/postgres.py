@@ -14,11 +14,13 @@ from bridge.store import (
     boxes,
     grouped_boxes,
     grouped_outbox,
+    grouped_registered,
     grouped_repair,
     live,
     messages,
     outbox,
     parts,
+    registered,
     repair,
 )
 
@@ -98,6 +100,7 @@ FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     messages.discarded_files: parts.no_files,
     belongings.messages: parts.messages_of,
     bodies.clear: parts.clear,
+    registered.names: grouped_registered.names,
     repair.compare: grouped_repair.compare,
     repair.mark: grouped_repair.mark,
     outbox.take_messages: grouped_outbox.take_messages,

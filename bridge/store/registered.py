@@ -11,7 +11,7 @@ from bridge.directory import PROBES, User
 from bridge.store import people
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from bridge.model import Recipient
     from bridge.store.engine import StoreConnection
@@ -122,9 +122,14 @@ def names(
     else:
         query = NAMES_OF if cell is None else NAMES_AT_OF
         where = (*where, json.dumps(list(shards)))
+    return few(connection.execute(query, (*where, limit)), live=live, each=each)
+
+
+def few(rows: Iterable[tuple[str, int]], *, live: int, each: int) -> list[str]:
+    """The first of these names and their live messages, and more while all together have no more than so many."""
     found: list[str] = []
     together = 0
-    for name, its_own in connection.execute(query, (*where, limit)):
+    for name, its_own in rows:
         together += its_own + each
         if found and together > live:
             break

@@ -1,6 +1,7 @@
 """Very many users on one machine: the start, a user who is added, and what is looked at from time to time.
 
     make bench ARGS="many_users [--small] [--users 100000] [--mails 3] [--no-rest]"
+    make bench ARGS="many_users --store postgresql [--users 1000000] [--watch 90]"
 
 Each user has an address, a device with a login and some live mails, written into the database straight. A start begins
 at an empty broker, which is filled meanwhile: so `user add` and a device's first login are measured at its busiest.
@@ -26,11 +27,12 @@ from bridge.box.live_set import Retention, horizon
 from bridge.contract import ids
 from bridge.contract.header import pack_header
 from bridge.model import Header
-from bridge.store import bodies, counts, database, live, messages, pairing, people, registered, storms
+from bridge.store import amounts, bodies, database, live, messages, pairing, people, registered, storms
 from bridge.store.adapters import USERS_AT_ONCE
 from bridge.store.bodies import Keeping
 from bridge.store.writer import Transaction
 from broker.loginreader import LoginReader
+from tests.bench import many_shared_users
 from tests.bench.broker_load import cpu_seconds, say
 from tests.bench.result import MiscountError
 from tests.bench.sizing import letter, processes, shared_once
@@ -115,8 +117,12 @@ def looks(path: Path, users: int) -> dict[str, Callable[[sqlite3.Connection], ob
         ),
         "5 s: storms": lambda connection: storms.any_over(connection, now_ms),
         "15 s: whose box is full": lambda connection: messages.users_with(connection, 500_000),
+        "60 s: who is over the quota": lambda connection: bodies.over_quota(connection, ROOM.quota),
         "60 s: bodies and headers over a limit": lambda connection: bodies.clear(Transaction(connection, now_ms), ROOM),
-        "each scrape of metrics: counts": counts.count,
+        "each scrape of metrics: users, devices, live messages": lambda connection: (
+            amounts.of_users(connection),
+            amounts.devices(connection),
+        ),
         "each change of people: revision": people.revision,
         "each change of people: Home Assistant's users": pairing.discovered,
         "each new address: whose it is": lambda connection: registered.resolve(connection, "U7+x@example.org"),
@@ -222,11 +228,15 @@ def main(arguments: list[str]) -> int:
     """Measure it all, a line for each figure; 1 where the work does not add up."""
     parser = argparse.ArgumentParser(prog="many_users", description=__doc__)
     parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--watch", type=float, default=90.0, help="seconds that bridges at PostgreSQL are watched")
     parser.add_argument("--mails", type=int, default=3)
     parser.add_argument("--small", action="store_true", help="so little that it only shows that it works")
     parser.add_argument("--no-rest", action="store_true", help="do not wait until the broker has everything")
     given = parser.parse_args(arguments)
     users = 200 if given.small else given.users
+    if given.store == "postgresql":
+        return many_shared_users.main(users=users, mails=given.mails, watch_s=given.watch)
     with tempfile.TemporaryDirectory() as folder, System(Path(folder)) as system:
         path = system.state_dir / "postbell.db"
         fill(path, users, given.mails)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench import busy, growth, latency, looking, many_users, polling, throughput
+from tests.bench import busy, growth, latency, looking, many_shared_users, many_users, polling, throughput
 from tests.bench.dovecot import PASSWORD, dovecot
 from tests.bench.looking import Found
 from tests.bench.pollers import pop3_poll
@@ -143,4 +143,16 @@ def test_many_users_are_let_in_and_get_their_mail(capsys, monkeypatch):
     assert "device add, from its end until it is let in" in said
     monkeypatch.setattr(many_users, "accepted", lambda _system, _address: False)
     assert many_users.main(["--small", "--no-rest"]) == 1
+    assert "mail is refused" in capsys.readouterr().err
+
+
+def test_many_users_of_one_postgresql_are_taken_mail_for_by_two_bridges(capsys, monkeypatch):
+    small = ["--store", "postgresql", "--small", "--watch", "1"]
+    assert many_users.main(small) == 0
+    said = capsys.readouterr().out
+    assert "second bridge, until it is connected" in said
+    assert "user add, until b takes their mail" in said
+    assert "over 50 ms" not in said
+    monkeypatch.setattr(many_shared_users, "accepted", lambda _system, _address: False)
+    assert many_users.main(small) == 1
     assert "mail is refused" in capsys.readouterr().err

@@ -108,6 +108,7 @@ async def shared(url, *, connected=lambda: True):
         node="a",
         fence=fence,
         circuits=lambda: circuits,
+        actions=dict,
         wake=lambda: None,
         monotonic=asyncio.get_running_loop().time,
     )

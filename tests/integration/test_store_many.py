@@ -145,6 +145,7 @@ def test_what_is_looked_at_from_time_to_time_costs_no_walk_through_messages(path
         assert live.crossed_of_some(connection, since=until - 5000, until=until, behind=0, users=50) == ([], 50)
         assert work.steps < 50 * 60
         before = work.steps
+        assert bodies.over_quota(connection, ROOM.quota) == []
         assert bodies.clear(work.transaction, ROOM) == 0
         assert work.steps - before < 10 * USERS
 
@@ -202,7 +203,8 @@ def test_bytes_are_counted_through_all_that_happens_to_bodies(path):
     ]
     for keeping in limits:
         with Work(path) as work:
-            assert bodies.clear(work.transaction, keeping)
+            over = bodies.over_quota(work.transaction.connection, keeping.quota)
+            assert bodies.clear(work.transaction, keeping, over=over)
         told, true = counted(path)
         assert told == true, keeping
 

@@ -20,6 +20,7 @@ from bridge.store import (
     messages,
     outbox,
     payloads,
+    portions,
     registered,
 )
 
@@ -54,7 +55,7 @@ HOT = OF_MAILBOXES | {
     "unread": live.UNREAD,
     "what the live set should be": live.WANTED,
     "who has something too old": live.CROSSED,
-    "the last of some users": live.LAST_OF,
+    "the last of some users": portions.LAST_OF,
     "bodies that are too old": bodies.OLD_BODIES,
     "the oldest of a user": bodies.OLDEST,
     "how much there is": bodies.STORED,

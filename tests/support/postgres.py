@@ -42,7 +42,7 @@ def program(name: str) -> str:
 class PostgresServer:
     """One server. `url(name)` is that of a database; its processes can be stopped, killed and started again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, settings: str = "") -> None:
         self.directory = directory
         self.data = directory / "data"
         self.port = free_port()
@@ -54,7 +54,7 @@ class PostgresServer:
             shutil.chown(directory, "postgres")
         self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write(SETTINGS + f"unix_socket_directories = '{directory}'\nport = {self.port}\n")
+            file.write(SETTINGS + settings + f"unix_socket_directories = '{directory}'\nport = {self.port}\n")
 
     def _run(self, name: str, *arguments: str) -> None:
         subprocess.run(
@@ -109,12 +109,12 @@ class PostgresServer:
 
 
 @contextmanager
-def server():
-    """A server that runs for the length of the block."""
+def server(*, settings: str = ""):
+    """A server that runs for the length of the block, with more lines for its configuration."""
     program("postgres")
     directory = Path(tempfile.mkdtemp(prefix="postbell-pg-"))
     try:
-        its = PostgresServer(directory)
+        its = PostgresServer(directory, settings=settings)
         its.start()
         try:
             yield its

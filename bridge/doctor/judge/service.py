@@ -12,17 +12,23 @@ CURE = "systemctl start postbell; if it ends again, this says why: journalctl -u
 
 @dataclass(frozen=True, slots=True)
 class ServiceSeen:
-    """Who runs with the state directory; None when this process may not look. `embedded`: the broker is ours."""
+    """Who runs with the state directory; None when this process may not look. `embedded`: the broker is ours.
+
+    Where none was ever run with it, `elsewhere` are the nodes that share its store.
+    """
 
     bridge: bool | None
     broker: bool | None
     embedded: bool
+    elsewhere: tuple[str, ...] = ()
 
 
 def judge(service: ServiceSeen) -> list[Finding]:
     """All findings of the hop `service`."""
     return [
-        _runs(
+        unknown(Check.BRIDGE, f"none was ever run here; elsewhere there are {', '.join(service.elsewhere)}")
+        if service.elsewhere
+        else _runs(
             Check.BRIDGE, service.bridge, "no bridge runs with this state directory: mail stays with the mail server"
         ),
         _runs(Check.BROKER, service.broker, "the embedded broker does not run: devices are told of nothing")

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.config.endpoints import MqttUrl, TcpAddress
-from bridge.daemon import control, runfile
+from bridge.daemon import everywhere, runfile
 from bridge.doctor.judge.broker import Backlog, BrokerSeen
 from bridge.doctor.look import mosquitto, sessions
 from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice, Way
@@ -105,12 +105,11 @@ def _mosquitto(settings: Settings) -> tuple[dict[str, str] | None, str]:
 
 
 def _repair(settings: Settings, *, connected: bool | None) -> tuple[Repair | None, str]:
-    """What the running bridge finds to repair, or why it cannot be asked."""
-    if not connected:
+    """What running bridges find to repair, or why it cannot be asked."""
+    if not connected and not settings.store.url:
         return None, "no bridge is connected"
     try:
-        answer = control.ask(settings.run_dir, {"do": "reconcile", "dry_run": True}, deadline_s=RECONCILE_S)
-        return Repair(**answer), ""
+        return Repair(**everywhere.reconcile(settings, dry_run=True, deadline_s=RECONCILE_S)), ""
     except (PostbellError, TypeError) as error:
         return None, f"it could not be compared in this time: {error}"
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bridge.daemon import control, mail_servers, runfile
+from bridge.daemon import control, everywhere, mail_servers
 from bridge.daemon.mailboxes import context
 from bridge.doctor.judge.mail_events import MailEventsSeen
 from bridge.doctor.judge.mailboxes import MailboxSeen, MailboxTried
@@ -77,10 +77,10 @@ def _left(settings: Settings, box: Path, owner: str) -> tuple[Left, ...]:
 
 def _stopped(settings: Settings) -> Mapping[int, str] | None:
     """Why the bridge that runs does not follow folders, by their ids; None where none runs, or it does not say."""
-    if not runfile.running(settings.run_dir, runfile.BRIDGE):
+    if not everywhere.may_answer(settings):
         return None
     with suppress(control.ControlError):
-        said = control.ask(settings.run_dir, {"do": "mailboxes"}, deadline_s=ASK_S)["folders"]
+        said = everywhere.folders(settings, deadline_s=ASK_S)
         return {each["folder_id"]: each["reason"] if each["down"] else "" for each in said}
     return None
 

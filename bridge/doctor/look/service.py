@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bridge.daemon import runfile
 from bridge.doctor.judge.service import ServiceSeen
+from bridge.errors import PostbellError
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -18,7 +20,18 @@ def look(settings: Settings) -> ServiceSeen:
         bridge=_runs(settings, runfile.BRIDGE),
         broker=_runs(settings, runfile.BROKER),
         embedded=settings.broker.embedded,
+        elsewhere=_elsewhere(settings),
     )
+
+
+def _elsewhere(settings: Settings) -> tuple[str, ...]:
+    if not settings.store.url or runfile.read(settings.run_dir, runfile.BRIDGE):
+        return ()
+    from bridge.store import nodes, offline  # noqa: PLC0415 - psycopg, for those who have such a store
+
+    with suppress(PostbellError), offline.reading(settings.store.url) as connection:
+        return nodes.alive(connection)
+    return ()
 
 
 def pid(settings: Settings, name: str) -> int | None:

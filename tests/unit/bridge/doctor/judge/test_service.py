@@ -22,3 +22,9 @@ def test_another_broker_is_not_ours_to_start():
 
 def test_who_may_not_look_knows_nothing():
     assert {finding.ok for finding in judge(ServiceSeen(bridge=None, broker=None, embedded=True))} == {None}
+
+
+def test_where_none_was_ever_run_others_may():
+    findings = judge(ServiceSeen(bridge=False, broker=False, embedded=False, elsewhere=("a", "b")))
+    assert {finding.ok for finding in findings} == {None}
+    assert findings[0].problem.endswith("elsewhere there are a, b")
