@@ -36,6 +36,10 @@ SETTINGS = {
     "client_min_messages": "warning",
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",  # no statement here is so long that it pays
+    # Plans are kept from when a table was small, and each statement is about few rows: they are found by index.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 KEEPALIVE: dict[str, Any] = {
     "keepalives": 1,

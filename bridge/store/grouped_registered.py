@@ -29,6 +29,8 @@ def names(
     if shards is None:
         return registered.names(connection, after=after, limit=limit, live=live, each=each, cell=cell)
     given = list(shards)
+    if not given:  # else all are walked through to find none
+        return []
     where = (after, given) if cell is None else (cell, after, given)
     # A limit that the planner does not know is a tenth of everybody to it, and then it sorts them.
     query = f"{_OF if cell is None else _AT_OF} ORDER BY name LIMIT {limit:d}"

@@ -1,12 +1,15 @@
 """Several bridges on one PostgreSQL: what a mail costs each part, and how long it takes until another one takes over.
 
-    make bench ARGS="several_bridges [--bridges 1,2,4] [--mails 4000] [--takeovers 5] [--parts cost,takeover,rolling]"
+    make bench ARGS="several_bridges [--bridges 1,2,4] [--mails 4000] [--takeovers 5]
+        [--parts cost,counts,takeover,rolling]"
 
-`cost` has as many smtp-sources as bridges, 50 connections each, hand in mail for 64 users; processor time is that of
-all bridges, of PostgreSQL with its sessions, and of mosquitto. Every mail has to be answered 250, kept once and shown
-once, and nothing may be left to be published. `takeover` kills, stops and ends one of two, again and again, and times
-until the other one serves all shards. `rolling` ends three bridges, one after the other, while mail comes, and tells
-how long the latest mail took from its 250 to a device.
+`cost` has as many smtp-sources as bridges, 50 connections each, hand in mail for 64 users, behind the first 400 of
+each; processor time is that of all bridges, of PostgreSQL with its sessions, and of mosquitto. Every mail has to be
+answered 250, kept once and shown once, and nothing may be left to be published. `counts`
+does the same, and tells what does not depend on how busy the machine is: statements a mail, by pg_stat_statements.
+`takeover` kills, stops and ends one of two, again and again, and times until the other one serves all shards. `rolling`
+ends three bridges, one after the other, while mail comes, and tells how long the latest mail took from its 250 to a
+device.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from bridge.bench import processor
 from bridge.postgres import database
@@ -50,6 +55,24 @@ CONNECTIONS = 50
 LOOK_S = 0.01
 LEAVES = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP, "ended": signal.SIGTERM}
 UNDER_LOAD_S = 4.0
+FIRST_MAILS = 400
+"""Of each bridge, before its cost is taken."""
+STATEMENTS = {
+    "commits": "COMMIT",
+    "groups of mails: boxes locked": 'SELECT user_id FROM "user" WHERE user_id = ANY',
+    "looks for new mail": "SELECT m.user_id, m.number, m.waits",
+    "looks for what was marked": "SELECT o.path, o.kind, o.generation, o.user_id, o.number",
+    "looks for views": "SELECT o.path, o.kind, o.generation, o.user_id, u.views",
+    "what views show": "SELECT u.user_id, ARRAY",
+    "settled: new mail": "UPDATE message m SET waits = CASE",
+    "settled: leases locked": "SELECT shard, epoch FROM lease",
+    "settled: rows of the outbox": "DELETE FROM outbox",
+    "marks raised": "UPDATE lease SET taken",
+    "told: NOTIFY": "SELECT pg_notify",
+    "whose an address is": "SELECT u.user_id, u.name FROM address",
+    "as of which revision": "SELECT value FROM revision",
+}
+"""Statements by how they begin."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +107,11 @@ def with_those_that_ended_s(pid: int) -> float:
 
 
 @contextmanager
-def several(count: int, *, addresses: int, log: str = "info") -> Iterator[Several]:
+def several(count: int, *, addresses: int, log: str = "info", settings: str = "") -> Iterator[Several]:
     """So many bridges with users u0 …, who take turns at so many numbered addresses; all is at rest."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(support.server())
+        server = stack.enter_context(support.server(settings=settings))
         url = stack.enter_context(server.database())
         database.prepare(url)
         with offline.transaction(url, now_ms=0, count=1000, days=7) as transaction:
@@ -151,27 +174,73 @@ class TimedSender(Sender):
         return str(mail_id)
 
 
+def onlooker(running: Several) -> Onlooker:
+    """Sees the header of each mail."""
+    login = ("looker", running.passwords["looker"])
+    return Onlooker(("127.0.0.1", running.broker.port), "mail/+/msg/+", login=login)
+
+
+def hand_in(running: Several, seen: Onlooker, mails: int, *, before: int = 0) -> float:
+    """Have so many mails handed in behind those of before, at all bridges at once; in how many seconds all were shown.
+
+    Raises MiscountError unless each is kept once and shown once; nothing is left then.
+    """
+    count = len(running.nodes)
+    begun = time.perf_counter()
+    sources = []
+    for node in running.nodes:
+        load = ("-s", CONNECTIONS, "-m", mails // count, "-l", 4096, "-d", "-N", "-t", ADDRESS)
+        command = [need("smtp-source"), *map(str, load), str(node.facts("bridge")["smtp"])]
+        sources.append(subprocess.Popen(command, stderr=subprocess.PIPE))
+    refused = [source.wait() for source in sources]
+    agree("what was refused", 0, refusals=sum(refused))
+    seen.settled(before + mails)
+    took_s = time.perf_counter() - begun
+    running.store.drained()
+    topics = seen.topics()
+    [(kept,)] = running.store.rows("SELECT count(*) FROM message")
+    agree(f"{count} bridges", before + mails, kept=kept, received=len(topics), different=len(set(topics)))
+    return took_s
+
+
 def cost(count: int, mails: int) -> dict[str, float]:
-    """Microseconds of processor time that a mail costs each part, and mails a second until all were shown."""
-    with several(count, addresses=mails, log="warning") as running:
-        login = ("looker", running.passwords["looker"])
-        with Onlooker(("127.0.0.1", running.broker.port), "mail/+/msg/+", login=login) as onlooker:
-            before, begun = running.used_s(), time.perf_counter()
-            sources = []
-            for node in running.nodes:
-                load = ("-s", CONNECTIONS, "-m", mails // count, "-l", 4096, "-d", "-N", "-t", ADDRESS)
-                command = [need("smtp-source"), *map(str, load), str(node.facts("bridge")["smtp"])]
-                sources.append(subprocess.Popen(command, stderr=subprocess.PIPE))
-            refused = [source.wait() for source in sources]
-            agree("what was refused", 0, refusals=sum(refused))
-            onlooker.settled(mails)
-            took_s = time.perf_counter() - begun
-            running.store.drained()
-            used = {name: now - before[name] for name, now in running.used_s().items()}
-            topics = onlooker.topics()
-            [(kept,)] = running.store.rows("SELECT count(*) FROM message")
-            agree(f"{count} bridges", mails, kept=kept, received=len(topics), different=len(set(topics)))
+    """Microseconds of processor time that a mail costs each part, and mails a second until all were shown.
+
+    The first mails of each bridge are not among them: each process has its first use of everything, once.
+    """
+    with several(count, addresses=mails, log="warning") as running, onlooker(running) as seen:
+        first = FIRST_MAILS * count
+        hand_in(running, seen, first)
+        used_before = running.used_s()
+        took_s = hand_in(running, seen, mails, before=first)
+        used = {name: now - used_before[name] for name, now in running.used_s().items()}
+        used["all"] = sum(used.values())
         return {name: seconds / mails * 1e6 for name, seconds in used.items()} | {"rate": mails / took_s}
+
+
+def statements(count: int, mails: int) -> dict[str, float]:
+    """How many statements of each kind are done for a mail."""
+    settings = "shared_preload_libraries = 'pg_stat_statements'\n"
+    with several(count, addresses=mails, log="warning", settings=settings) as running, onlooker(running) as seen:
+        with psycopg.connect(running.store.url, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION pg_stat_statements")
+        hand_in(running, seen, mails)
+        found = running.store.rows("SELECT query, calls FROM pg_stat_statements WHERE calls > 1")
+    told = dict.fromkeys((*STATEMENTS, "others"), 0.0)
+    for query, calls in found:
+        words = " ".join(str(query).split())
+        kind = next((name for name, begins in STATEMENTS.items() if words.startswith(begins)), "others")
+        told[kind] += calls / mails
+    return told
+
+
+def counts(bridges: Sequence[int], mails: int) -> None:
+    """Say it side by side: a line for each kind of statement."""
+    found = [statements(count, mails) for count in bridges]
+    say(f"{'statements a mail, by the number of bridges':44}" + "".join(f"{count:10}" for count in bridges))
+    for name in found[0]:
+        say(f"{name:44}" + "".join(f"{each[name]:10.3f}" for each in found))
+    say(f"{'all':44}" + "".join(f"{sum(each.values()):10.3f}" for each in found))
 
 
 def costs(counts: Sequence[int], mails: int) -> None:
@@ -247,11 +316,13 @@ def main() -> int:
     parser.add_argument("--bridges", default="1,2,4")
     parser.add_argument("--mails", type=int, default=4000)
     parser.add_argument("--takeovers", type=int, default=5)
-    parser.add_argument("--parts", default="cost,takeover,rolling")
+    parser.add_argument("--parts", default="cost,counts,takeover,rolling")
     options = parser.parse_args()
     parts = options.parts.split(",")
     if "cost" in parts:
         costs([int(each) for each in options.bridges.split(",")], options.mails)
+    if "counts" in parts:
+        counts([int(each) for each in options.bridges.split(",")], options.mails)
     if "takeover" in parts:
         takeovers(options.takeovers)
     if "rolling" in parts:

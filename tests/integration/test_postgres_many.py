@@ -95,6 +95,7 @@ def test_names_of_shards_are_those_of_all(many):
             assert len(found) == 100 or len(shards) == 2
             at_cell = grouped_registered.names(connection, **options, shards=shards, cell=0)
             assert at_cell == found
+        assert grouped_registered.names(connection, **options, shards=()) == []
         assert grouped_registered.names(connection, **options) == registered.names(connection, **options)
 
 
