@@ -80,11 +80,13 @@ class CellSystem(System):
             *("cell", "add", name, url, "--logins-for", "mosquitto"), *("--logins-dir", where, "--logins-hook", hook)
         )
 
-    def serve_behind_proxy(self) -> subprocess.Popen[bytes]:
-        """The bridge and the first cell's broker, and HAProxy once all cells are connected."""
+    def serve_behind_proxy(self, *, certificate: Path | None = None) -> subprocess.Popen[bytes]:
+        """The bridge and the first cell's broker, and HAProxy once all cells are connected; with TLS if it has one."""
         process = self.serve()
         self.wait_cells()
-        text = self.run("setup", "haproxy", "--listen", f"127.0.0.1:{self.front}").stdout
+        here = f"127.0.0.1:{self.front}"
+        listening = ("--tls-cert", str(certificate), "--tls-listen", here) if certificate else ("--listen", here)
+        text = self.run("setup", "haproxy", *listening).stdout
         self.proxy = Proxy(self.directory, port=self.front, text=text, admin=self.admin).start()
         return process
 
