@@ -159,6 +159,10 @@ class Bridge:
         self.delivery.wake(rung=news.rung)
         self.mailboxes.committed(news)
 
+    def _told(self, shards: frozenset[int] | None) -> None:
+        self.delivery.wake()
+        self.mailboxes.told(shards)
+
     def _people_changed(self) -> None:
         self.circuits.people_changed()
         self.mailboxes.look()
@@ -204,6 +208,7 @@ class Bridge:
             fence=fence.close,
             circuits=lambda: self.circuits.every,
             wake=lambda: self.delivery.wake(),  # noqa: PLW0108 - as above
+            told=self._told,
             actions=lambda: self.actions.by_elsewhere(),  # noqa: PLW0108 - as above
             monotonic=time.monotonic,
         )

@@ -61,6 +61,10 @@ class CircuitNeeds:
     """Where several bridges share the store: what this one owns."""
 
 
+def _unheard(_topic: str) -> None:
+    """Whoever answers notes it."""
+
+
 class Circuit:
     """The parts that serve one broker: the link, the pump, the look at what is there, requests and their replies.
 
@@ -110,7 +114,7 @@ class Circuit:
         self.inbound = Inbound(
             requests=self._owned or self.requests,
             replay=self.replay,
-            heard=shared.heard,
+            heard=shared.heard if sharing is None else _unheard,
             figures=figures,
             announced=self.announcing.heard if self.announcing else lambda _topic, _payload: None,
             home=settings.home,
@@ -221,6 +225,7 @@ class Circuit:
             self.requests,
             named=self._named,
             serves=sharing.keeper.serves,
+            heard=self._shared.heard,
             root=self._settings.mqtt.root,
             monotonic=time.monotonic,
         )

@@ -45,7 +45,10 @@ class _Kept(NamedTuple):
 
 
 class OwnersRequests:
-    """Has requests answered by the bridge that owns the user. `serves` says whether it is this one, at this moment."""
+    """Has requests answered by the bridge that owns the user. `serves` says whether it is this one, at this moment.
+
+    `heard` is told the topic of each that is answered here, so that of all bridges one notes it.
+    """
 
     def __init__(
         self,
@@ -53,12 +56,14 @@ class OwnersRequests:
         *,
         named: Callable[[str], Awaitable[User | None]],
         serves: Callable[[int], bool],
+        heard: Callable[[str], None],
         root: str,
         monotonic: Callable[[], float],
     ) -> None:
         self._requests = requests
         self._named = named
         self._serves = serves
+        self._heard = heard
         self._root = root
         self._monotonic = monotonic
         self._kept: deque[_Kept] = deque(maxlen=KEPT_AT_MOST)
@@ -80,6 +85,7 @@ class OwnersRequests:
             return
         shard = shard_of(user.user_id)
         if self._serves(shard):
+            self._heard(topic)
             await self._requests.handle(topic, payload, response_topic=response_topic, correlation=correlation)
             return
         now = self._monotonic()
@@ -95,6 +101,7 @@ class OwnersRequests:
         self._kept = deque((each for each in self._kept if each.shard not in shards), maxlen=KEPT_AT_MOST)
         for each in mine:
             if now - each.heard_at <= age_s:
+                self._heard(each.topic)
                 await self._requests.handle(
                     each.topic, each.payload, response_topic=each.response_topic, correlation=each.correlation
                 )

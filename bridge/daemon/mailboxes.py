@@ -22,6 +22,7 @@ from bridge.errors import StoreUnavailableError
 from bridge.metrics.readings import MailboxReadings
 from bridge.publish.backoff import Backoff
 from bridge.setup import dovecot_events
+from bridge.shards.plan import shard_of
 from bridge.store import mailboxes
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ class Mailboxes:
         users = news.changed.union(publication.user_id for publication in news.fresh)
         for watched, (follower, _) in self._followers.items():
             if watched.account.user_id in users:
+                follower.nudge()
+
+    def told(self, shards: frozenset[int] | None) -> None:
+        """The same was committed by another bridge, for users of these shards; it may be of all when None."""
+        for watched, (follower, _) in self._followers.items():
+            if shards is None or shard_of(watched.account.user_id) in shards:
                 follower.nudge()
 
     def called(self, owner: str) -> None:

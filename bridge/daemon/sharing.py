@@ -63,7 +63,8 @@ class Sharing:
     """One bridge among several. `circuits` are what it does at each broker, of which the first counts.
 
     `fence` closes the connection of another node. `wake` is called when something may be to be done for users that are
-    this bridge's. `actions` are what can be asked of all bridges.
+    this bridge's, and `told`, while what is for one is for this one, with the shards of users of whom another committed
+    something, all when None. `actions` are what can be asked of all bridges.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Sharing:
         fence: Callable[[str], Awaitable[None]],
         circuits: Callable[[], Sequence[Party]],
         wake: Callable[[], None],
+        told: Callable[[frozenset[int] | None], None],
         actions: Callable[[], Mapping[str, Action]],
         monotonic: Callable[[], float],
     ) -> None:
@@ -83,6 +85,7 @@ class Sharing:
         self._connected_at = float("-inf")
         self._monotonic = monotonic
         self._others_wake = wake
+        self._told = told
         self._claimed = False
         self._thread = DatabaseThread(self._connect_named, url=url, name="leases")
         self.keeper = LeaseKeeper(
@@ -211,6 +214,8 @@ class Sharing:
     def _marked(self, shards: frozenset[int] | None) -> None:
         if shards is None or any(self.keeper.serves(shard) for shard in shards):
             self._wake()
+        if self.first:
+            self._told(shards)
 
     async def _answer(self) -> None:
         while True:

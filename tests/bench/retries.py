@@ -111,7 +111,7 @@ def writers(running: Several, count: int, mails: int) -> None:
 
 
 def require_order(running: Several, count: int, mails: int) -> None:
-    """Raises MiscountError unless the mails of each writer are in their order in each box, and nobody was in the way."""
+    """Raises MiscountError unless the mails of each writer are in their order in each box, and none was in the way."""
     rows = running.store.rows(ORDER)
     in_order = sum(list(numbers) == sorted(numbers) and len(numbers) == mails for _, _, numbers in rows)
     agree("boxes of writers", count * BOXES, boxes=len(rows), in_order=in_order)

@@ -108,6 +108,7 @@ async def shared(url, *, connected=lambda: True):
         node="a",
         fence=fence,
         circuits=lambda: circuits,
+        told=lambda _: None,
         actions=dict,
         wake=lambda: None,
         monotonic=asyncio.get_running_loop().time,

@@ -21,11 +21,18 @@ class Heard:
     def __init__(self):
         self.answered, self.owned, self.now = [], {shard_of(1)}, 0.0
         self.down = False
+        self.noted = []
         self.requests = OwnersRequests(
-            self, named=self.named, serves=lambda shard: shard in self.owned, root="mail", monotonic=lambda: self.now
+            self,
+            named=self.named,
+            serves=lambda shard: shard in self.owned,
+            heard=self.noted.append,
+            root="mail",
+            monotonic=lambda: self.now,
         )
 
     async def handle(self, topic, payload, *, response_topic="", correlation=None):
+        assert self.noted[-1] == topic, "whoever answers notes it"
         self.answered.append((topic, payload, response_topic, correlation))
 
     async def named(self, name):
