@@ -72,13 +72,16 @@ def setup(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where HAProxy listens without TLS; not unless given.")
     ] = "",
+    main: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where HAProxy reaches the first cell; here unless given.")
+    ] = "",
     events: Annotated[
         bool, typer.Option("--events", help="Have Dovecot say which mailbox changed, for: mailbox add --events.")
     ] = False,
 ) -> None:
     """Print a shell script that connects a mail server or a broker: read it, then run it as root."""
     if server is Program.HAPROXY:
-        setup_proxy.show(context, config, listen=listen, tls=tls_listen, certificate=tls_cert)
+        setup_proxy.show(context, config, listen=listen, tls=tls_listen, certificate=tls_cert, main=main)
         return
     if cell:
         setup_proxy.show_cell(context, config, server, cell, certificate=tls_cert, key=tls_key)

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 TLS = TcpAddress("", 8883)
 
 
-def show(context: typer.Context, config: Path | None, *, listen: str, tls: str, certificate: str) -> None:
+def show(context: typer.Context, config: Path | None, *, listen: str, tls: str, certificate: str, main: str) -> None:
     """Print the configuration; raises ConfigurationError and store errors."""
     with opening.reading(context, config) as (settings, connection):
         cells = placing.everyone(connection)
         if not settings.cell_map.exists():  # without it HAProxy does not start; a running bridge writes it anew
             settings.cell_map.touch(mode=0o644)
-    typer.echo(configuration(settings, cells, listen=listen, tls=tls, certificate=certificate), nl=False)
+    typer.echo(configuration(settings, cells, listen=listen, tls=tls, certificate=certificate, main=main), nl=False)
 
 
 def show_cell(
@@ -55,11 +55,20 @@ def show_cell(
     typer.echo(mosquitto.fragment(here, login_files=plain("--logins-dir", cell.logins_dir)), nl=False)
 
 
-def configuration(settings: Settings, cells: list[Cell], *, listen: str, tls: str, certificate: str) -> str:
-    """The configuration for these cells; raises ConfigurationError."""
+def configuration(
+    settings: Settings, cells: list[Cell], *, listen: str, tls: str, certificate: str, main: str = ""
+) -> str:
+    """The configuration for these cells, of which the first may be elsewhere to HAProxy (`main`).
+
+    Raises ConfigurationError.
+    """
+    first = _address("--main", main)
     owner = ownership.owner_of(settings.state_dir)
     site = haproxy.ProxySite(
-        cells=tuple(_place(settings, cell) for cell in cells),
+        cells=tuple(
+            _place(settings, cell) if cell.url or first is None else haproxy.ProxiedCell(cell.name, first)
+            for cell in cells
+        ),
         listen=_address("--listen", listen),
         tls=_address("--tls-listen", tls) or TLS,
         certificate=certificate,

@@ -108,6 +108,11 @@ def test_haproxy_takes_what_is_printed(two, tmp_path):
     assert done.returncode == 0, done.stderr
     tls = two("setup", "haproxy", "--tls-cert", "/etc/postbell/both.pem")[1]
     assert "    bind :8883 ssl crt /etc/postbell/both.pem\n" in tls
+    backend = "backend cell_main\n    server broker {}\n"
+    assert backend.format("127.0.0.1:1883") in text
+    elsewhere = two("setup", "haproxy", "--listen", "127.0.0.1:1884", "--main", "postbell:1883")[1]
+    assert backend.format("postbell:1883") in elsewhere
+    assert elsewhere.replace("postbell:1883", "127.0.0.1:1883") == text
     two("cell", "add", "web", "wss://127.0.0.1:443/mqtt", *WHERE)
     code, _, error = two("setup", "haproxy", "--listen", "127.0.0.1:1884")
     assert (code, "HAProxy reads no user out of WebSockets" in error) == (2, True)
