@@ -1,18 +1,49 @@
-"""Names of users out of PostgreSQL, by index whatever shards are asked for: its planner is told how few they are."""
+"""Who is registered, in PostgreSQL: whose an address is in one round trip, and names by index whatever the shards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge import directory
+from bridge.directory import User
 from bridge.store import registered
+from bridge.store.registered import AsOf, StoredBook
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from bridge.model import Recipient
     from bridge.postgres.connection import PostgresConnection
 
+_OWNER = """
+SELECT r.value, u.user_id, u.name FROM revision r LEFT JOIN (address a JOIN user u USING (user_id)) ON a.address = ?
+WHERE r.name = 'people'
+"""
 _OF = "SELECT name, live FROM user WHERE name > ? AND shard = ANY(?::smallint[])"
 _AT_OF = "SELECT name, live FROM user WHERE cell = ? AND name > ? AND shard = ANY(?::smallint[])"
+
+
+class DatedBook(StoredBook):
+    """As StoredBook; the first answer says also as of which revision of people it is."""
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        super().__init__(connection)
+        self.revision: int | None = None
+
+    def owner(self, address: str) -> User | None:
+        """Who has this address."""
+        [(revision, *found)] = self._connection.execute(_OWNER, (address,)).fetchall()
+        self.revision = revision if self.revision is None else self.revision
+        return None if found[0] is None else User(*found)
+
+
+def resolve(connection: PostgresConnection, address: str) -> AsOf[Recipient]:
+    """Whose address this is, as `registered.resolve`: each mail for somebody who is not in mind waits for it."""
+    book = DatedBook(connection)
+    found = directory.resolve(address, book)
+    if book.revision is None:  # nobody was asked for by address
+        return registered.resolve(connection, address)
+    return AsOf(book.revision, found)
 
 
 def names(

@@ -101,6 +101,7 @@ FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     belongings.messages: parts.messages_of,
     bodies.clear: parts.clear,
     registered.names: grouped_registered.names,
+    registered.resolve: grouped_registered.resolve,
     repair.compare: grouped_repair.compare,
     repair.mark: grouped_repair.mark,
     outbox.take_messages: grouped_outbox.take_messages,

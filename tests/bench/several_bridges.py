@@ -58,7 +58,6 @@ UNDER_LOAD_S = 4.0
 FIRST_MAILS = 400
 """Of each bridge, before its cost is taken."""
 STATEMENTS = {
-    "commits": "COMMIT",
     "groups of mails: boxes locked": 'SELECT user_id FROM "user" WHERE user_id = ANY',
     "looks for new mail": "SELECT m.user_id, m.number, m.waits",
     "looks for what was marked": "SELECT o.path, o.kind, o.generation, o.user_id, o.number",
@@ -69,7 +68,7 @@ STATEMENTS = {
     "settled: rows of the outbox": "DELETE FROM outbox",
     "marks raised": "UPDATE lease SET taken",
     "told: NOTIFY": "SELECT pg_notify",
-    "whose an address is": "SELECT u.user_id, u.name FROM address",
+    "whose an address is": "SELECT r.value, u.user_id, u.name FROM revision",
     "as of which revision": "SELECT value FROM revision",
 }
 """Statements by how they begin."""
@@ -224,6 +223,7 @@ def statements(count: int, mails: int) -> dict[str, float]:
     with several(count, addresses=mails, log="warning", settings=settings) as running, onlooker(running) as seen:
         with psycopg.connect(running.store.url, autocommit=True) as connection:
             connection.execute("CREATE EXTENSION pg_stat_statements")
+            connection.execute("SELECT pg_stat_statements_reset()")  # of what made the users
         hand_in(running, seen, mails)
         found = running.store.rows("SELECT query, calls FROM pg_stat_statements WHERE calls > 1")
     told = dict.fromkeys((*STATEMENTS, "others"), 0.0)

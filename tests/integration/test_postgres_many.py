@@ -10,6 +10,7 @@ import pytest
 
 from bridge.box.live_set import Retention
 from bridge.contract import ids
+from bridge.errors import UnknownUserError
 from bridge.postgres import connection as connecting
 from bridge.postgres import database
 from bridge.postgres.dialect import translated
@@ -24,7 +25,9 @@ from bridge.store import (
     grouped_registered,
     live,
     messages,
+    offline,
     pairing,
+    people,
     portions,
     registered,
 )
@@ -161,3 +164,16 @@ def test_whoever_is_the_one_goes_on_where_the_one_before_was(many, monkeypatch):
             assert live_of(many) == 0
 
     asyncio.run(story())
+
+
+def test_whose_an_address_is_says_as_of_when(many):
+    with offline.transaction(many, now_ms=0, count=1000, days=7) as transaction:
+        people.add_user(transaction, "ada", ["Ada@example.net", "@example.com", "postmaster@example.net"])
+    with closing(connecting.connect(many, name="test")) as connection:
+        for address in ("ada@example.net", "Ada+tag@EXAMPLE.net", "x@example.com", "u7@example.org", "postmaster"):
+            found = grouped_registered.resolve(connection, address)
+            assert found == registered.resolve(connection, address)
+            assert found.revision == people.revision(connection)
+        for address in ("nobody@example.net", "u7@example.net"):
+            with pytest.raises(UnknownUserError):
+                grouped_registered.resolve(connection, address)
