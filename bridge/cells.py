@@ -44,13 +44,14 @@ class Occupied:
 class Leaving:
     """A user of whom topics are left at a cell, and the cell where they are now, None for one who is gone.
 
-    `let_go` says that the broker of the former was told to let them in no more.
+    `let_go` says that the broker of the former was told to let them in no more; `user_id` is 0 for one who is gone.
     """
 
     cell_id: int
     name: str
     let_go: bool
     now_at: int | None = None
+    user_id: int = 0
 
 
 def emptiest(cells: Iterable[Occupied]) -> Cell | None:

@@ -11,7 +11,7 @@ import typer
 from bridge.cells import Cell, spread
 from bridge.cli import facts, opening, options, output
 from bridge.errors import MalformedNameError
-from bridge.store import cells, placing
+from bridge.store import cells, nodes, placing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,21 +53,29 @@ def cell_add(
     config: options.Config = None,
 ) -> None:
     """Add a cell: a broker that gets some of the users, the next ones as long as it has the fewest."""
-    cell = _cell(name, url, logins_for, logins_dir, logins_hook, password_file, ca_file)
     settings = options.settings(context, config)
-    if settings.store.url:
-        raise placing.CellError(
-            "cells need a store that is a file: where several bridges share a database there is one broker"
-        )
+    shared = bool(settings.store.url)
+    cell = _cell(name, url, logins_for, logins_dir, logins_hook, password_file, ca_file, shared=shared)
     with opening.changing(settings) as transaction:
         cells.add(transaction, cell)
     typer.echo(f"added cell {name}; users who are there already stay: postbell cell move USER {name}")
 
 
 def _cell(
-    name: str, url: str, broker: str, directory: Path | None, hook: str, password: Path | None, authorities: Path | None
+    name: str,
+    url: str,
+    broker: str,
+    directory: Path | None,
+    hook: str,
+    password: Path | None,
+    authorities: Path | None,
+    *,
+    shared: bool,
 ) -> Cell:
-    """The cell that is meant; raises MalformedNameError."""
+    """The cell that is meant; raises MalformedNameError.
+
+    Bridges that share a store have at a cell the password that they have at the first broker, unless one is named.
+    """
     import shlex  # noqa: PLC0415 - `list` does without
 
     from bridge.config.endpoints import MqttUrl  # noqa: PLC0415
@@ -80,7 +88,7 @@ def _cell(
         raise MalformedNameError(f"{url} {broker}: {error}") from error
     if broker and directory is None:
         raise MalformedNameError("--logins-for needs --logins-dir: a directory of this cell's own")
-    if not broker and password is None:
+    if not broker and password is None and not shared:
         raise MalformedNameError("name --password-file, or have Postbell keep the logins there: --logins-for mosquitto")
     return Cell(
         cell_id=0,
@@ -179,12 +187,19 @@ def _seen_off(settings: Settings, users: Iterable[str]) -> bool:
     from bridge.daemon import runfile  # noqa: PLC0415
     from bridge.store import offline  # noqa: PLC0415
 
+    def serves() -> bool:
+        """Whether any bridge is there to do it: on this machine, or at the same store."""
+        if runfile.running(settings.run_dir, runfile.BRIDGE):
+            return True
+        with opening.acting(settings), offline.reading(settings.place) as connection:
+            return bool(settings.store.url) and any(each.shards for each in nodes.standings(connection))
+
     give_up_at = time.monotonic() + MOVED_WITHIN_S
     while True:
         with opening.acting(settings), offline.reading(settings.place) as connection:
             left = {each.name for each in placing.leaving(connection)}.intersection(users)
         if not left:
             return True
-        if not runfile.running(settings.run_dir, runfile.BRIDGE) or time.monotonic() > give_up_at:
+        if time.monotonic() > give_up_at or not serves():
             return False
         time.sleep(LOOK_S)

@@ -152,7 +152,7 @@ def _outside(settings: Settings, *, reload: bool) -> Outside:
 
     async def listed() -> list[MqttLogin]:
         with offline.reading(settings.place) as connection:
-            return logins.list_all(connection)
+            return logins.list_first(connection)
 
     async def admit(username: str, password: str, *, node: str) -> None:
         with opening.changing(settings) as transaction:

@@ -7,6 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
+from bridge.cells import MAIN
 from bridge.config import judging
 from bridge.daemon import runfile
 from bridge.daemon.access import Access
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from bridge.ingress import HandedSockets
     from bridge.intake import Keeper
     from bridge.kept import Committed
+    from bridge.publish.target import Target
     from bridge.shards.course import SharedCourse
     from bridge.store.uploads import Uploads
 
@@ -180,7 +182,7 @@ class Bridge:
         return Outside(
             self.settings,
             revision=self.store.reading(logins.revision),
-            read=self.store.reading(logins.list_all),
+            read=self.store.reading(logins.list_first),
             admit=self.store.writing(logins.admit_bridge),
         )
 
@@ -198,7 +200,7 @@ class Bridge:
         from bridge.daemon.sharing import Sharing  # noqa: PLC0415 - for those who have such a store
 
         fence = Fence(
-            target=lambda: self.access.target(),  # noqa: PLW0108 - it is made behind this
+            target=self._target_at,  # of parts that are made behind this
             passwords=settings.mqtt.nodes_file,
             cluster=settings.mqtt.cluster,
         )
@@ -210,8 +212,13 @@ class Bridge:
             wake=lambda: self.delivery.wake(),  # noqa: PLW0108 - as above
             told=self._told,
             actions=lambda: self.actions.by_elsewhere(),  # noqa: PLW0108 - as above
+            changed=lambda: self.circuits.wake(),  # noqa: PLW0108 - as above
             monotonic=time.monotonic,
         )
+
+    def _target_at(self, cell: int) -> Target:
+        """Where the broker of a cell is; raises LinkDownError."""
+        return self.access.target() if cell == MAIN else self.circuits.target_at(cell)
 
     def for_one(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None]:
         """Work that is for one bridge, where several share a store: it is done while it is for this one."""

@@ -40,7 +40,8 @@ class CellMap:
     def __init__(self, path: Path, *, haproxy: Path | None) -> None:
         self._path = path
         self._haproxy = haproxy
-        self._told = False
+        self._told: list[tuple[str, str]] | None = None
+        """What HAProxy knows, as far as this process has told it."""
         self._trouble = ""
         self._log = structlog.get_logger()
 
@@ -66,20 +67,22 @@ class CellMap:
             raise ConfigurationError(
                 f"cells.map = {str(self._path)!r}: {error.strerror}; name another place"
             ) from error
-        if self._haproxy is None or (self._told and not changes):
+        if self._haproxy is None or self._told == list(now):
             return True
+        before_it = self._told
+        self._told = None
         try:
-            if self._told:
-                self._tell(_commands(self._path, changes))
+            if before_it is not None:
+                self._tell(_commands(self._path, cells.changes(before_it, now)))
             else:
                 self._tell_all(now)
         except (OSError, ProxyUntoldError) as error:
-            self._told, reason = False, str(error) or type(error).__name__
+            reason = str(error) or type(error).__name__
             if reason != self._trouble:
                 self._log.warning("proxy_not_told", reason=reason)
             self._trouble = reason
             return False
-        self._told, self._trouble = True, ""
+        self._told, self._trouble = list(now), ""
         self._log.info("proxy_told", changed=len(changes), users=len(now))
         return True
 

@@ -22,13 +22,14 @@ def at(settings: Settings, cell: Cell) -> Settings:
     """The settings for what is done at this cell."""
     if cell.cell_id == MAIN:
         return settings
-    given = Path(cell.password_file) if cell.password_file else None
     made = settings.state_dir / PASSWORDS / f"{cell.name}.password"
+    # Where several bridges share a store, each has one password at all brokers: that of its line in mqtt.nodes_file.
+    usual = settings.password_file if settings.store.url else made
     mqtt = replace(
         settings.mqtt,
         url=MqttUrl.parse(cell.url),
         ca_file=Path(cell.ca_file) if cell.ca_file else settings.mqtt.ca_file,
-        password_file=given or made,
+        password_file=Path(cell.password_file) if cell.password_file else usual,
         logins_for=LOGINS_FOR.read(cell.logins_for),
         logins_dir=Path(cell.logins_dir) if cell.logins_dir else None,
         logins_hook=cell.logins_hook,

@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from bridge.cells import MAIN
 from bridge.daemon.clock import wall_ms
 from bridge.daemon.connected import Connected
 from bridge.daemon.elsewhere import OwnersRequests
@@ -154,7 +155,7 @@ class Circuit:
             keep = self.announcing.keep
             more["discovery"] = keep if sharing is None else lambda at: sharing.while_first(partial(keep, at))
         if sharing is not None:
-            more["takeovers"] = partial(sharing.look_after, replay=self.replay)
+            more["takeovers"] = partial(sharing.look_after, replay=self.replay, cell=self.key)
         return Service(
             connected=self.connected,
             presence=presence,
@@ -179,6 +180,11 @@ class Circuit:
             self.announcing.wake()
 
     # --- as a party of a bridge that shares its store --------------------------------------------------------
+
+    @property
+    def key(self) -> int:
+        """The number of its cell; that of the first where there is no other."""
+        return self.cell or MAIN
 
     @property
     def up(self) -> bool:
@@ -206,15 +212,22 @@ class Circuit:
             return OutboxRows(store, days=days, now_ms=wall_ms, cell=cell)
         from bridge.shards.rows import SharedRows  # noqa: PLC0415 - psycopg, for those who have such a store
 
-        return SharedRows(store, keeper=sharing.keeper, node=sharing.node, days=days, now_ms=wall_ms)
+        return SharedRows(
+            store,
+            keeper=sharing.keeper,
+            node=sharing.node,
+            days=days,
+            now_ms=wall_ms,
+            monotonic=time.monotonic,
+            cell=cell,
+        )
 
     def _make_truth(self) -> StoredTruth | SharedTruth:
         if isinstance(self.rows, OutboxRows):
             return StoredTruth(self._shared.store, rows=self.rows)
         from bridge.shards.truth import SharedTruth  # noqa: PLC0415 - as above
 
-        assert self._shared.sharing is not None
-        return SharedTruth(self._shared.store, self._shared.sharing.keeper)
+        return SharedTruth(self._shared.store, self.rows)
 
     def _make_owned(self) -> OwnersRequests | None:
         """What answers the requests of users that are ours, where several bridges hear them all."""
@@ -224,7 +237,7 @@ class Circuit:
         return OwnersRequests(
             self.requests,
             named=self._named,
-            serves=sharing.keeper.serves,
+            serves=lambda shard: sharing.keeper.serves(shard, self.key),
             heard=self._shared.heard,
             root=self._settings.mqtt.root,
             monotonic=time.monotonic,

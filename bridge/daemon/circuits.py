@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.daemon.login_files import LoginFiles
     from bridge.daemon.other_cell import OtherCell
     from bridge.kept import Committed
+    from bridge.publish.target import Target
 
 RETRY_S = 5.0
 """After something kept a user from leaving, or a proxy from being told."""
@@ -48,7 +49,7 @@ class Circuits:
         files: LoginFiles | None,
     ) -> None:
         self._store = shared.store
-        self._sharing = shared.sharing is not None
+        self._sharing = shared.sharing
         self._main = main
         self._make = make
         self._map = proxies
@@ -82,7 +83,7 @@ class Circuits:
         Where several bridges share the store it may be for others; what is this one's is read with the mark that it may
         be on its way.
         """
-        if self._sharing:
+        if self._sharing is not None:
             if news.fresh or news.messages or news.views:
                 for circuit in self.every:
                     circuit.wake()
@@ -103,6 +104,17 @@ class Circuits:
         for each in self._others.values():
             each.circuit.people_changed()
         self._wake.set()
+
+    def wake(self) -> None:
+        """Other users are this bridge's: there may be some to be seen off."""
+        self._wake.set()
+
+    def target_at(self, cell: int) -> Target:
+        """Where the broker of a cell beside the first is; raises LinkDownError when it is not known here yet."""
+        other = self._others.get(cell)
+        if other is None:
+            raise LinkDownError(f"there is no cell of number {cell} here yet")
+        return other.access.target()
 
     def use(self, given: Adjustable) -> None:
         """Have other settings hold, as far as they are live."""
@@ -169,9 +181,13 @@ class Circuits:
         self._log.info("cell_let_go", cell=cell.cell.name)
 
     async def _keep(self) -> float | None:
-        """Have proxies told who is where, and see those off who moved; after how long to look again, None for never."""
+        """Have proxies told who is where, and see those off who moved; after how long to look again, None for never.
+
+        Where several bridges share the store each tells its own proxy, and users are seen off by whose they are.
+        """
         leaving = await self._store.read(placing.leaving)
-        staying = [each for each in leaving if not each.let_go]
+        mine = [each for each in leaving if self._sharing is None or self._sharing.owns(each.user_id)]
+        staying = [each for each in mine if not each.let_go]
         if staying:
             for cell in sorted({each.now_at for each in staying if each.now_at is not None}):
                 await self._tell(cell)
@@ -181,13 +197,17 @@ class Circuits:
         if staying and not told:  # devices would be sent to where they are let in no more
             return RETRY_S
         if staying:
-            await self._store.write(placing.let_go, [each.name for each in staying])
-            for each in staying:
-                self._log.info("user_moved", user=each.name)
-            if any(each.cell_id == MAIN for each in staying) and self._files is None:
-                await asyncio.sleep(GONE_S)
-        left = [await self._clear(cell, names) for cell, names in _by_cell(leaving).items()]
-        return None if told and all(left) else RETRY_S
+            await self._let_go(staying)
+        left = [await self._clear(cell, some) for cell, some in _by_cell(mine).items()]
+        return None if told and all(left) and len(mine) == len(leaving) else RETRY_S
+
+    async def _let_go(self, staying: list[Leaving]) -> None:
+        """Have them let in at their new cell alone."""
+        await self._store.write(placing.let_go, [each.name for each in staying])
+        for each in staying:
+            self._log.info("user_moved", user=each.name)
+        if any(each.cell_id == MAIN for each in staying) and self._files is None:
+            await asyncio.sleep(GONE_S)
 
     async def _tell(self, cell: int) -> None:
         """Have the broker of a cell know its logins, where Postbell keeps them."""
@@ -197,13 +217,14 @@ class Circuits:
         if files is not None:
             await files.bring_up_to_date()
 
-    async def _clear(self, cell: int, names: list[str]) -> bool:
+    async def _clear(self, cell: int, leaving: list[Leaving]) -> bool:
         """Have nothing of these left at a cell, once its broker lets them in no more; whether that could be seen to."""
         other = self._others.get(cell)
         circuit = self._main if cell == MAIN else other.circuit if other else None
+        names = [each.name for each in leaving]
         if circuit is not None:
             connection = circuit.connected.connection
-            if connection is None:
+            if connection is None or not all(self._may_clear(each) for each in leaving):
                 return False
             await self._tell(cell)
             await circuit.replay.look_at(connection, names)
@@ -211,12 +232,16 @@ class Circuits:
         self._log.info("cell_cleared", users=len(names))
         return True
 
+    def _may_clear(self, leaving: Leaving) -> bool:
+        """Whether nobody else can publish for them at their old cell any more."""
+        return self._sharing is None or self._sharing.serves(leaving.user_id, leaving.cell_id)
 
-def _by_cell(leaving: Iterable[Leaving]) -> dict[int, list[str]]:
-    names: dict[int, list[str]] = {}
+
+def _by_cell(leaving: Iterable[Leaving]) -> dict[int, list[Leaving]]:
+    some: dict[int, list[Leaving]] = {}
     for each in leaving:
-        names.setdefault(each.cell_id, []).append(each.name)
-    return names
+        some.setdefault(each.cell_id, []).append(each)
+    return some
 
 
 async def _set_within(event: asyncio.Event, pause_s: float | None) -> None:

@@ -29,27 +29,28 @@ CLUSTER_S = 1.0
 
 
 class Fence:
-    """Closes the connection of a node. `target` is where the broker is, and how this bridge logs in there.
+    """Closes the connection of a node to the broker of a cell.
 
-    `passwords` is the file with the passwords of all nodes; without one they have the same as this bridge. `cluster`
-    says that the broker has nodes of its own.
+    `target` is where that is, and how this bridge logs in there; it raises LinkDownError. `passwords` is the file with
+    the passwords of all nodes; without one they have the same as this bridge. `cluster` says that the brokers, or some
+    of them, have nodes of their own.
     """
 
-    def __init__(self, *, target: Callable[[], Target], passwords: Path | None, cluster: bool) -> None:
+    def __init__(self, *, target: Callable[[int], Target], passwords: Path | None, cluster: bool) -> None:
         self._target = target
         self._passwords = passwords
         self._cluster = cluster
         self._log = structlog.get_logger()
 
-    async def close(self, node: str) -> None:
-        """Return when nothing of the node's arrives any more; raises PostbellError."""
-        own = self._target()
+    async def close(self, cell: int, node: str) -> None:
+        """Return when nothing of the node's arrives there any more; raises PostbellError."""
+        own = self._target(cell)
         password = own.password if self._passwords is None else password_of(self._passwords, node)
         theirs = replace(own, username=topics.bridge_login(node), password=password)
         await visit.take_place(theirs, client_id=f"postbell-{node}", patience_s=PATIENCE_S)
         if self._cluster:
             await asyncio.sleep(CLUSTER_S)
-        self._log.info("node_fenced", node=node)
+        self._log.info("node_fenced", node=node, cell=cell)
 
 
 def password_of(path: Path, node: str) -> str:

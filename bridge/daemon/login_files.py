@@ -46,7 +46,8 @@ class Form(Protocol):
 class LoginFiles:
     """The files. `own` takes up the bridge's own password, `read` and `revision` are of the store.
 
-    `reload` has the broker read; `dismiss` ends the session of a login, given its name and its last password.
+    `reload` has the broker read; `dismiss` ends the session of a login, given its name and its last password. `unread`
+    is a file that is there while what was written was not read, where several keep these: whoever wrote may have died.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LoginFiles:
         read: Callable[[], Awaitable[list[MqttLogin]]],
         reload: Callable[[], Awaitable[None]],
         dismiss: Callable[[str, str], Awaitable[None]],
+        unread: Path | None = None,
     ) -> None:
         self._form = form
         self._directory = directory
@@ -72,6 +74,7 @@ class LoginFiles:
         self._read = read
         self._reload = reload
         self._dismiss = dismiss
+        self._unread_file = unread
         self._written = -1
         self._unread = True  # who was here before may have written and not asked
         self._one_at_a_time = asyncio.Lock()
@@ -115,10 +118,12 @@ class LoginFiles:
         known = {login.username for login in logins}
         leaving = {name: store.generate() for name in sorted(self._form.named(self._texts()) - known)}
         last = [await asyncio.to_thread(_without_rights, *each) for each in leaving.items()]
-        self._unread |= self._write([*logins, *last])
+        self._unread |= self._write([*logins, *last], unread=self._unread_file) or self._left_unread()
         if self._unread:
             await self._reload()
             self._unread = False
+            if self._unread_file is not None:
+                self._unread_file.unlink(missing_ok=True)
             left_out = [login.username for login in logins if not login.pbkdf2]
             self._log.info("logins_told", logins=len(logins) - len(left_out), left_out=len(left_out))
         if leaving:
@@ -151,11 +156,17 @@ class LoginFiles:
                 raise LoginsUntoldError(f"{self._directory / file.path}: {error}") from error
         return texts
 
-    def _write(self, logins: Iterable[MqttLogin]) -> bool:
-        """Write the files that differ; whether there were any."""
+    def _left_unread(self) -> bool:
+        """Whether another process wrote and did not live to have it read."""
+        return self._unread_file is not None and self._unread_file.exists()
+
+    def _write(self, logins: Iterable[MqttLogin], *, unread: Path | None = None) -> bool:
+        """Write the files that differ, having noted in a file, if any, that they are `unread`; whether any did."""
         before, changed = self._texts(), False
         for file in self._form.login_files(logins, root=self._root, home=self._home):
             if before.get(file.path) != file.text:
+                if unread is not None:
+                    unread.touch(mode=MODE)
                 self._replace(self._directory / file.path, file.text)
                 changed = True
         return changed

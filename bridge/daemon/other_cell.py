@@ -44,6 +44,19 @@ class CellLogins:
         return stored if self._own is None else [*stored, self._own]
 
 
+class SharedCellLogins:
+    """The same where several bridges share the store: their logins stand there, and each is let in everywhere."""
+
+    def __init__(self, shared: CircuitNeeds, cell: Cell) -> None:
+        self._store = shared.store
+        self._cell = cell
+        self.admit = shared.store.writing(logins.admit_bridge)
+
+    async def read(self) -> list[MqttLogin]:
+        """All of them."""
+        return await self._store.read(logins.list_at, self._cell.cell_id, bridges=True)
+
+
 class OtherCell:
     """One of the cells that were added. `run` serves it; what is wrong with it is no other's affair."""
 
@@ -83,7 +96,8 @@ class OtherCell:
                 return
 
     def _make_outside(self, shared: CircuitNeeds) -> Outside:
-        known = CellLogins(shared, self.cell)
+        known: CellLogins | SharedCellLogins
+        known = CellLogins(shared, self.cell) if shared.sharing is None else SharedCellLogins(shared, self.cell)
         return Outside(
             self.settings,
             revision=shared.store.reading(logins.revision),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMS: dict[str, Form] = {"mosquitto": mosquitto, "nats": nats}
 LOCK = "logins.lock"
+SHARED_LOCK, UNREAD = ".lock", ".unread"
 
 
 class Admit(Protocol):
@@ -49,13 +50,15 @@ class Outside:
         self.own = OwnLogin(
             settings.password_file, admit=lambda password: admit(settings.broker_login, password, node=settings.node)
         )
+        shared = bool(settings.store.url)  # bridges of one machine keep the same files
         reloading = Reloading(
             hook=settings.mqtt.logins_hook, directory=settings.login_files, broker=settings.mqtt.logins_for
         )
         self.files = LoginFiles(
             form=FORMS[settings.mqtt.logins_for],
             directory=settings.login_files,
-            lock=settings.run_dir / lock,
+            lock=settings.login_files / SHARED_LOCK if shared else settings.run_dir / lock,
+            unread=settings.login_files / UNREAD if shared else None,
             root=settings.mqtt.root,
             home=settings.home,
             own=self.own.take_up,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from bridge.postgres.connection import PostgresConnection
+    from bridge.shards.owing import Owed
 
 CHANNEL = "postbell_leases"
 """NOTIFY here says that leases became free."""
@@ -53,15 +54,18 @@ FROM (
 ) free
 WHERE lease.shard = free.shard RETURNING lease.shard, lease.epoch, free.owner, lease.unfenced
 """  # noqa: S608 - ours
-FENCED = """
-UPDATE lease SET unfenced = '{}' FROM unnest(?::smallint[], ?::bigint[]) mine (shard, epoch)
+OWE = """
+UPDATE lease SET unfenced = string_to_array(mine.owed, ',')
+FROM unnest(?::smallint[], ?::bigint[], ?::text[]) mine (shard, epoch, owed)
 WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ? RETURNING lease.shard
 """
 GIVE_BACK = """
-UPDATE lease SET owner = NULL, expires = '-infinity', taken = 0
-FROM unnest(?::smallint[], ?::bigint[]) mine (shard, epoch)
-WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ? AND unfenced = '{}'
+UPDATE lease SET owner = NULL, expires = '-infinity', taken = CASE mine.owed WHEN '' THEN 0 ELSE taken END,
+    unfenced = string_to_array(mine.owed, ',')
+FROM unnest(?::smallint[], ?::bigint[], ?::text[]) mine (shard, epoch, owed)
+WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ?
 """
+CELLS = "SELECT cell_id FROM cell"
 LEAVE = """
 UPDATE lease SET expires = '-infinity' FROM unnest(?::smallint[], ?::bigint[]) mine (shard, epoch)
 WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ?
@@ -70,7 +74,7 @@ WHERE lease.shard = mine.shard AND lease.epoch = mine.epoch AND owner = ?
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """A shard that was taken a moment ago. `unfenced` are others who may still have a connection to the broker.
+    """A shard that was taken a moment ago. `unfenced` are others who may still have a connection to a broker.
 
     `clean` says that its last owner gave it back: nothing of it is in flight anywhere.
     """
@@ -111,22 +115,37 @@ def take(
             connection.execute(DIED, (list(dead),))
         rows = connection.execute(TAKE, (node, list(wanted), list(wanted.values()))).fetchall()
     return {
-        shard: Taken(epoch=epoch, unfenced=frozenset(unfenced) - {node}, clean=before is None and not unfenced)
+        shard: Taken(epoch=epoch, unfenced=frozenset(unfenced), clean=before is None and not unfenced)
         for shard, epoch, before, unfenced in rows
     }
 
 
-def note_fenced(connection: PostgresConnection, node: str, epochs: Mapping[int, int]) -> frozenset[int]:
-    """Note that no earlier owner has a connection any more; of which shards, as the others are somebody else's."""
-    rows = connection.execute(FENCED, (list(epochs), list(epochs.values()), node)).fetchall()
+def cells(connection: PostgresConnection) -> frozenset[int]:
+    """The numbers of all brokers that there are."""
+    return frozenset(cell for (cell,) in connection.execute(CELLS).fetchall())
+
+
+def note_owed(
+    connection: PostgresConnection, node: str, epochs: Mapping[int, int], owed: Mapping[int, Collection[Owed]]
+) -> frozenset[int]:
+    """Note which fences of these shards are owed still; of which shards, as the others are somebody else's."""
+    rows = connection.execute(OWE, (*_with_owed(epochs, owed), node)).fetchall()
     return frozenset(shard for (shard,) in rows)
 
 
-def give_back(connection: PostgresConnection, node: str, epochs: Mapping[int, int]) -> None:
-    """Give back shards of which nothing is in flight: whoever takes them has nobody to fence and nothing to doubt."""
+def give_back(
+    connection: PostgresConnection, node: str, epochs: Mapping[int, int], owed: Mapping[int, Collection[Owed]]
+) -> None:
+    """Give back shards. Whoever takes one for which nothing is owed has nobody to fence and nothing to doubt."""
     with transaction(connection):
-        connection.execute(GIVE_BACK, (list(epochs), list(epochs.values()), node))
+        connection.execute(GIVE_BACK, (*_with_owed(epochs, owed), node))
         connection.execute("SELECT pg_notify(?, '')", (CHANNEL,))
+
+
+def _with_owed(
+    epochs: Mapping[int, int], owed: Mapping[int, Collection[Owed]]
+) -> tuple[list[int], list[int], list[str]]:
+    return list(epochs), list(epochs.values()), [",".join(sorted(map(str, owed.get(shard, ())))) for shard in epochs]
 
 
 def leave(connection: PostgresConnection, node: str, epochs: Mapping[int, int]) -> None:

@@ -71,13 +71,18 @@ def owned(transaction: Transaction, node: str, shards: Iterable[int]) -> dict[in
     return dict(rows)
 
 
-def settle(transaction: Transaction, publications: Sequence[Publication], *, node: str) -> None:
-    """Take out what the broker acknowledged under the leases of now; what was sent under others is marked again."""
+def settle(
+    transaction: Transaction, publications: Sequence[Publication], *, node: str, cell: int | None = None
+) -> None:
+    """Take out what the broker, of a cell or the only one, acknowledged under the leases of now.
+
+    What was sent under others is marked again.
+    """
     epochs = owned(transaction, node, (shard_of(each.user_id) for each in publications))
     late = [each for each in publications if epochs.get(shard_of(each.user_id)) != each.epoch]
     mine = [each for each in publications if epochs.get(shard_of(each.user_id)) == each.epoch]
     if mine:
-        transaction.form(outbox.settle)(transaction, mine)
+        transaction.form(outbox.settle)(transaction, mine, cell=cell)
     if late:
         mark_late(transaction, [each for each in late if each.needed])
         structlog.get_logger().warning("published_late", rows=len(late))
@@ -96,7 +101,8 @@ def mark_late(transaction: Transaction, publications: Sequence[Publication]) -> 
             )
             marks.messages(transaction, each.user_id, user, [each.number])
         elif each.kind is Kind.STRAY:
-            marks.stray(transaction, each.path)
+            cell = each.number if each.path != each.topic else None
+            marks.stray(transaction, each.topic, cell=cell, user_id=each.user_id)
         elif each.kind.is_view:
             if each.kind is Kind.TEXT:
                 transaction.connection.execute('UPDATE "user" SET text_held = NULL WHERE user_id = ?', (each.user_id,))

@@ -49,9 +49,7 @@ def remove(transaction: Transaction, name: str) -> None:
         raise CellError(f"{name} has {users} users; move them first, as with: postbell cell drain {name} --move")
     transaction.connection.execute("DELETE FROM cell WHERE cell_id = ?", (cell.cell_id,))
     transaction.connection.execute("DELETE FROM leaving WHERE cell = ?", (cell.cell_id,))
-    transaction.connection.execute(
-        "DELETE FROM outbox WHERE kind = 'stray' AND user_id = 0 AND number = ?", (cell.cell_id,)
-    )
+    transaction.connection.execute("DELETE FROM outbox WHERE kind = 'stray' AND number = ?", (cell.cell_id,))
 
 
 def drain(transaction: Transaction, name: str, *, draining: bool = True) -> None:
@@ -81,8 +79,14 @@ def move(transaction: Transaction, user: str, name: str) -> Cell:
         "INSERT INTO leaving (cell, name) VALUES (?, ?) ON CONFLICT (cell, name) DO UPDATE SET let_go = 0",
         (before.cell_id, user),
     )
-    # What is in flight at the old cell settles nothing, and devices may have what was there.
-    connection.execute("UPDATE outbox SET generation = generation + 1 WHERE user_id = ?", (user_id,))
+    # What was to be cleared there is theirs again.
+    connection.execute(
+        "DELETE FROM outbox WHERE user_id = ? AND kind = 'stray' AND number = ?", (user_id, there.cell_id)
+    )
+    # What is in flight at the old cell settles nothing, and devices may have what was there. In the order of paths, as
+    # all who change several rows: two would wait for one another.
+    waiting = connection.execute("SELECT path FROM outbox WHERE user_id = ? ORDER BY path", (user_id,)).fetchall()
+    connection.executemany("UPDATE outbox SET generation = generation + 1 WHERE path = ?", waiting)
     connection.execute("UPDATE message SET held = 1 WHERE user_id = ? AND live = 1", (user_id,))
     marks.messages(transaction, user_id, user, live.live_numbers(connection, user_id))
     marks.views(transaction, user_id, user)

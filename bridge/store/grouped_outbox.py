@@ -31,7 +31,7 @@ FEW = 16
 """Rows of a shard that are looked at, at least."""
 COMMANDS = 1024
 """So much more may be marked by commands, which write beside the bridge, before it is committed."""
-_MARKED = f"""
+MARKED = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, o.number, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER},
     s.until_ms, s.more, s.from_name, s.from_address
 FROM (SELECT x.* FROM unnest(?::smallint[]) w(shard), LATERAL (SELECT * FROM outbox q
@@ -41,14 +41,14 @@ LEFT JOIN "user" u ON u.user_id = o.user_id
 LEFT JOIN storm s ON o.kind = '{Kind.EVENT}' AND s.user_id = o.user_id AND s.first = o.number
 ORDER BY o.seq
 """  # noqa: S608 - ours
-_NEW = f"""
+NEW = f"""
 SELECT m.user_id, m.number, m.waits, m.header, m.live, m.held, u.name, u.views, {payloads.OF_USER}
 FROM (SELECT x.* FROM unnest(?::smallint[]) w(shard), LATERAL (SELECT * FROM message q
     WHERE q.shard = w.shard AND q.waits <> 0 AND q.waits >= ? ORDER BY q.seq LIMIT ?) x ORDER BY x.seq LIMIT ?) m
 JOIN "user" u ON u.user_id = m.user_id
 ORDER BY m.seq
 """  # noqa: S608 - ours
-_VIEWS = f"""
+VIEWS = f"""
 SELECT o.path, o.kind, o.generation, o.user_id, u.views, u.text_held
 FROM (SELECT x.* FROM unnest(?::smallint[]) w(shard), LATERAL (SELECT * FROM outbox q
     WHERE q.shard = w.shard AND q.kind NOT IN ({FIRST}) ORDER BY q.seq LIMIT ?) x ORDER BY x.seq LIMIT ?) o
@@ -89,6 +89,7 @@ WHERE m.user_id = w.user_id AND m.number = w.number
 _TEXTS = """
 UPDATE "user" u SET text_held = w.text FROM unnest(?::bigint[], ?::bytea[]) w(user_id, text) WHERE u.user_id = w.user_id
 """
+_TEXTS_AT = f"{_TEXTS.rstrip()} AND u.cell = ?"
 _TAKE_OUT = """
 DELETE FROM outbox o USING unnest(?::text[], ?::bigint[]) w(path, generation)
 WHERE o.path = w.path AND o.generation = w.generation
@@ -126,12 +127,12 @@ def take_messages(
     shards: Sequence[int] = ALL,
 ) -> list[Publication]:
     """The first waiting messages and events of these shards, without those in flight."""
-    marked = _first(connection, _MARKED, shards, limit, whose=3)
-    fresh = _first(connection, _NEW, shards, limit, 0 if new else 4, whose=0)
+    marked = first(connection, MARKED, shards, limit, whose=3)
+    fresh = first(connection, NEW, shards, limit, 0 if new else 4, whose=0)
     return outbox.taken(marked, fresh, limit=limit, now_ms=now_ms, busy=busy, days=days)
 
 
-def _first(
+def first(
     connection: PostgresConnection, query: str, shards: Sequence[int], limit: int, *values: int, whose: int
 ) -> list[Any]:
     """The first rows that wait; `whose` is the place of the user's id in one.
@@ -157,8 +158,15 @@ def take_views(
     shards: Sequence[int] = ALL,
 ) -> list[Publication]:
     """The first waiting views of these shards with their newest values, without those in flight or not yet due."""
-    waiting = connection.execute(_VIEWS, (list(shards), limit, limit)).fetchall()
-    rows = [row for row in waiting if row[0] not in busy]
+    waiting = connection.execute(VIEWS, (list(shards), limit, limit)).fetchall()
+    return views_of(connection, (row for row in waiting if row[0] not in busy), now_ms=now_ms, days=days)
+
+
+def views_of(
+    connection: PostgresConnection, waiting: Iterable[Sequence[Any]], *, now_ms: int, days: float
+) -> list[Publication]:
+    """What rows of views come to, as `VIEWS` found them."""
+    rows = list(waiting)
     users = sorted({row[3] for row in rows if row[4] is not None})
     found = shown(connection, users, now_ms=now_ms, days=days)
     taken = []
@@ -190,8 +198,11 @@ def view(kind: Kind, found: tuple[Any, ...]) -> bytes:
     return b"" if newest is None else desired.last(newest, header)
 
 
-def settle(transaction: Transaction, publications: Iterable[Publication]) -> None:
-    """Take out what the broker acknowledged; what was marked again meanwhile still waits, and is told as news."""
+def settle(transaction: Transaction, publications: Iterable[Publication], *, cell: int | None = None) -> None:
+    """Take out what the broker acknowledged; what was marked again meanwhile still waits, and is told as news.
+
+    What the broker of a `cell` holds says nothing of users who are at another by now.
+    """
     publications = list(publications)
     connection, now_ms = _connection(transaction), transaction.now_ms
     new = _new_rows(each for each in publications if each.new)
@@ -210,8 +221,10 @@ def settle(transaction: Transaction, publications: Iterable[Publication]) -> Non
         settled = connection.execute(_SETTLE_NEW, (now_ms, *columns(new, 6))) if new else None
         if held:
             connection.execute(_HELD, (now_ms, *columns(held, 3)))
-        if texts:
+        if texts and cell is None:
             connection.execute(_TEXTS, columns(sorted(texts.items()), 2))
+        elif texts:
+            connection.execute(_TEXTS_AT, (*columns(sorted(texts.items()), 2), cell))
         gone = {of_views: connection.execute(_TAKE_OUT, columns(some, 2)) for of_views, some in out.items() if some}
     if settled is not None:
         headers = [waits for header, waits in settled.fetchall() if header]

@@ -11,7 +11,7 @@ from bridge.contract import ids, topics
 from bridge.contract.header import fitted
 from bridge.contract.publication import Kind
 from bridge.reconcile import Difference, fingerprint
-from bridge.store import grouped_outbox, payloads, repair, views
+from bridge.store import grouped_outbox, marks, payloads, repair, views
 from bridge.store.desired import view_is_on
 from bridge.store.grouped_boxes import AGAIN, MARK, columns
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _USERS = f"""
 SELECT u.user_id, u.name, u.views, {payloads.OF_USER} FROM "user" u WHERE u.name = ANY(?::text[])
 """  # noqa: S608 - ours
+_USERS_AT = f"{_USERS.rstrip()} AND u.cell = ?"
+_ANYWHERE = 'SELECT name, user_id FROM "user" WHERE name = ANY(?::text[])'
 _LIVE = "SELECT user_id, number, header FROM message WHERE user_id = ANY(?::bigint[]) AND live = 1"
 _MARKED = "SELECT path, kind FROM outbox WHERE path = ANY(?::text[])"
 _WAITING = """
@@ -62,11 +64,12 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
     messages: list[tuple[int, int, str]] = []
     held: list[tuple[int, int]] = []
     others: list[tuple[str, str, int, int]] = []
+    elsewhere = _elsewhere(connection, observed)
     for path in sorted(found.missing | found.different | found.stale):
         name, _, rest = path.partition("/")
         user_id, number = users.get(name), repair.number_in(rest)
         if user_id is None or (rest.partition("/")[0] == Kind.MESSAGE and number is None):
-            others.append((path, Kind.STRAY.value, 0, 0))
+            others.append(marks.stray_row(path, cell=observed.cell, user_id=elsewhere.get(name, 0)))
         elif number is None:
             others.append((path, Kind(rest).value, user_id, 0))
         else:
@@ -89,9 +92,20 @@ def mark(transaction: Transaction, observed: Observed) -> Repair:
     return repair.summary(found, observed)
 
 
+def _elsewhere(connection: PostgresConnection, observed: Observed) -> dict[str, int]:
+    """Where there are cells, the users of these names at whichever: who publishes for them clears what is theirs."""
+    if observed.cell is None:
+        return {}
+    return dict(connection.execute(_ANYWHERE, (sorted(observed.users),)).fetchall())
+
+
 def _difference(connection: PostgresConnection, observed: Observed) -> tuple[Difference, dict[str, int]]:
     """How it differs, without what is under way already; and the users by name."""
-    users = connection.execute(_USERS, (sorted(observed.users),)).fetchall()
+    names = sorted(observed.users)
+    found_users = connection.execute(
+        *((_USERS, (names,)) if observed.cell is None else (_USERS_AT, (names, observed.cell)))
+    )
+    users = found_users.fetchall()
     by_name = {row[1]: row[0] for row in users}
     found = repair.beside(observed, _desired(connection, users, observed))
     under_way = _under_way(connection, found.missing, by_name)

@@ -13,11 +13,12 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING
 
+from bridge.cells import MAIN
 from bridge.contract import topics
 from bridge.errors import MalformedNameError, PostbellError
 from bridge.kept import MqttLogin
 from bridge.store import verifiers
-from bridge.store.placing import OF_USER
+from bridge.store.placing import OF_USER, any_others
 
 if TYPE_CHECKING:
     from bridge.store.engine import StoreConnection
@@ -37,8 +38,8 @@ ON CONFLICT (username, label) DO UPDATE SET role = excluded.role, salt = exclude
 """  # noqa: S608 - ours
 AT_CELL = """
 SELECT l.username, l.role, coalesce(l.pbkdf2, ''), coalesce(l.bcrypt, '')
-FROM login l LEFT JOIN user u ON l.role = 'device' AND u.name = substr(l.username, 1, instr(l.username, '.') - 1)
-WHERE l.label <> 'local' AND (l.role = 'admin' OR (l.role = 'bridge' AND :cell = 0)
+FROM login l LEFT JOIN user u ON l.role = 'device' AND u.name = substr(l.username, 1, instr(l.username || '.', '.') - 1)
+WHERE l.label <> 'local' AND (l.role = 'admin' OR (l.role = 'bridge' AND :bridges = 1)
     OR (l.role = 'device' AND (l.cell = :cell OR u.cell = :cell)))
 ORDER BY l.username, l.pbkdf2 IS NOT NULL
 """
@@ -214,13 +215,18 @@ def list_all(connection: StoreConnection) -> list[MqttLogin]:
     return list({row[0]: MqttLogin(*row) for row in rows}.values())
 
 
-def list_at(connection: StoreConnection, cell: int) -> list[MqttLogin]:
-    """The same for the broker of one cell: its users' devices and administrators; of bridges those of the first.
+def list_at(connection: StoreConnection, cell: int, *, bridges: bool = False) -> list[MqttLogin]:
+    """The same for the broker of one cell: its users' devices and administrators; at the first all `bridges`, too.
 
     A device that moves is known at both cells until the new one is ready.
     """
-    rows = connection.execute(AT_CELL, {"cell": cell})
+    rows = connection.execute(AT_CELL, {"cell": cell, "bridges": int(bridges or cell == MAIN)})
     return list({row[0]: MqttLogin(*row) for row in rows}.values())
+
+
+def list_first(connection: StoreConnection) -> list[MqttLogin]:
+    """The same for the first broker, whether there are others or not."""
+    return list_at(connection, MAIN) if any_others(connection) else list_all(connection)
 
 
 def verified(username: str, password: str, *, role: str) -> MqttLogin:

@@ -96,14 +96,21 @@ def event(transaction: Transaction, user_id: int, name: str, number: int) -> Non
     transaction.messages_marked = True
 
 
-def stray(transaction: Transaction, path: str, *, cell: int | None = None) -> None:
+def stray(transaction: Transaction, path: str, *, cell: int | None = None, user_id: int = 0) -> None:
     """Note that the broker, or that of a cell, holds a topic that belongs to nobody there: it must go.
 
-    Whose it is may have the same topic at another cell, so its row has another path (`desired.stray`).
+    Whose it is may have the same topic at another cell, so its row has another path (`desired.stray`). There is a
+    `user_id` where that is theirs, and several bridges share the store: who publishes for them clears it, in order.
     """
-    row = (path, Kind.STRAY.value, 0, 0) if cell is None else (f"#{cell}/{path}", Kind.STRAY.value, 0, cell)
-    _mark(transaction, [row])
+    _mark(transaction, [stray_row(path, cell=cell, user_id=user_id)])
     transaction.messages_marked = True
+
+
+def stray_row(path: str, *, cell: int | None, user_id: int = 0) -> tuple[str, str, int, int]:
+    """The row of such a topic."""
+    if cell is None:
+        return path, Kind.STRAY.value, 0, 0
+    return f"#{cell}/{path}", Kind.STRAY.value, user_id, cell
 
 
 def _mark(transaction: Transaction, rows: Sequence[tuple[str, str, int, int]]) -> None:

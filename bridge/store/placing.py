@@ -100,10 +100,10 @@ def leave(transaction: Transaction, user: str) -> int:
 def leaving(connection: StoreConnection) -> list[Leaving]:
     """Of whom topics are still to be cleared where they were."""
     rows = connection.execute(
-        "SELECT l.cell, l.name, l.let_go, u.cell FROM leaving l LEFT JOIN user u ON u.name = l.name"
-        " ORDER BY l.cell, l.name"
+        "SELECT l.cell, l.name, l.let_go, u.cell, coalesce(u.user_id, 0)"
+        " FROM leaving l LEFT JOIN user u ON u.name = l.name ORDER BY l.cell, l.name"
     )
-    return [Leaving(cell, name, bool(let_go), now_at) for cell, name, let_go, now_at in rows]
+    return [Leaving(cell, name, bool(let_go), now_at, user_id) for cell, name, let_go, now_at, user_id in rows]
 
 
 def let_go(transaction: Transaction, users: Iterable[str]) -> None:

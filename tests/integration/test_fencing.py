@@ -36,7 +36,7 @@ def target(broker, node):
 
 
 def fence(broker, **changed):
-    return Fence(target=lambda: target(broker, "b"), **{"passwords": None, "cluster": False} | changed)
+    return Fence(target=lambda _cell: target(broker, "b"), **{"passwords": None, "cluster": False} | changed)
 
 
 def test_the_connection_of_the_node_is_closed_when_it_returns(broker, nodes_file, monkeypatch):
@@ -48,7 +48,7 @@ def test_the_connection_of_the_node_is_closed_when_it_returns(broker, nodes_file
     client.connect(theirs.url.address.host, theirs.url.address.port)
     client.loop_start()
     until(client.is_connected, what="a to be connected")
-    asyncio.run(fence(broker, passwords=nodes_file, cluster=True).close("a"))
+    asyncio.run(fence(broker, passwords=nodes_file, cluster=True).close(0, "a"))
     until(lambda: ends, what="a to have lost its connection")
     client.loop_stop()
 
@@ -56,11 +56,11 @@ def test_the_connection_of_the_node_is_closed_when_it_returns(broker, nodes_file
 def test_with_another_password_it_does_not_return_in_peace(broker, monkeypatch):
     monkeypatch.setattr(fencing, "PATIENCE_S", 0.0)
     with pytest.raises(RefusedError, match="bridge-a is not let in"):
-        asyncio.run(fence(broker).close("a"))
+        asyncio.run(fence(broker).close(0, "a"))
 
 
 def test_a_file_without_the_node_says_what_to_write(broker, nodes_file, tmp_path):
     with pytest.raises(ConfigurationError, match="no line for the node 'c'; add c:PASSWORD"):
-        asyncio.run(fence(broker, passwords=nodes_file).close("c"))
+        asyncio.run(fence(broker, passwords=nodes_file).close(0, "c"))
     with pytest.raises(ConfigurationError, match="No such file"):
-        asyncio.run(fence(broker, passwords=tmp_path / "none").close("a"))
+        asyncio.run(fence(broker, passwords=tmp_path / "none").close(0, "a"))

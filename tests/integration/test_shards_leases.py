@@ -51,24 +51,27 @@ class Bridge:
         self.node = node
         self.session = session_of(url, node)
         self.fenced, self.served = [], set()
-        self.refuses, self.busy, self.able = False, frozenset(), True
+        self.refuses, self.busy, self.able, self.away = False, frozenset(), True, set()
+        self.stuck: dict[int, frozenset[int]] = {}
         self.offset = 0.0
         self.keeper = LeaseKeeper(
             node=node,
             session=self.session,
+            beside=self.session,
             fence=self.fence,
             able=lambda: self.able,
             busy=lambda: self.busy,
+            stuck=lambda: self.stuck,
             changed=lambda: None,
-            served=lambda shards, in_order: None if in_order else self.served.update(shards),
+            served=lambda _cell, shards, in_order: None if in_order else self.served.update(shards),
             monotonic=lambda: time.monotonic() + self.offset,
         )
         self.task: Any = None
 
-    async def fence(self, other):
-        if self.refuses:
+    async def fence(self, cell, other):
+        if self.refuses or cell in self.away:
             raise RefusedError("not let in")
-        self.fenced.append(other)
+        self.fenced.append(other if cell == 0 else f"{other}@{cell}")
 
     def start(self):
         self.task = asyncio.create_task(self.keeper.run())
@@ -283,3 +286,63 @@ async def test_while_the_database_is_away_it_serves_for_as_long_as_its_leases_la
                 await until_on_loop(lambda: each.keeper._judges_at > 0, what="a beat that fails")  # noqa: B023
         await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have its half again")
         assert a.fenced == b.fenced == []
+
+
+def add_cell(url, number):
+    rows(url, "INSERT INTO cell (cell_id, name, url) VALUES (?, ?, 'mqtt://x') RETURNING 1", number, f"cell-{number}")
+
+
+@on_loop
+async def test_a_cell_that_is_away_keeps_no_other_waiting_and_its_fences_are_owed(url):
+    add_cell(url, 1)
+    async with bridges(url, "a", "b") as [a, b]:
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+        its = min(a.keeper.epochs)
+        b.away = {1}
+        await a.kill()
+        await until_on_loop(lambda: b.owns() == SHARDS, what="b to have all at the first cell")
+        assert (b.fenced, len(b.keeper.epochs_at(1))) == (["a"], 32)
+        assert b.keeper.epoch(its) is not None
+        assert (b.keeper.epoch(its, 1), b.keeper.serves(its, 1), b.keeper.owns(its)) == (None, False, True)
+        assert row(url, its)[3] == ["a@1"]
+        b.away.clear()
+        await until_on_loop(lambda: len(b.keeper.epochs_at(1)) == SHARDS, what="b to have all there, too")
+        assert (b.fenced, row(url, its)[3]) == (["a", "a@1"], [])
+
+
+@on_loop
+async def test_who_takes_over_from_one_that_owes_owes_it_too_and_a_cell_that_is_no_more_is_owed_nothing(url):
+    for cell in (1, 2):
+        add_cell(url, cell)
+    async with bridges(url, "a", "b") as [a, b]:
+        await until_on_loop(lambda: (a.owns(), b.owns()) == (32, 32), what="each to have half")
+        its = min(a.keeper.epochs)
+        b.away = {1, 2}
+        await a.kill()
+        await until_on_loop(lambda: b.owns() == SHARDS, what="b to have all at the first cell")
+        async with bridges(url, "c") as [c]:
+            c.away = {2}
+            await b.kill()
+            await until_on_loop(lambda: len(c.keeper.epochs_at(1)) == SHARDS, what="c to have all at the other cell")
+            assert {"a@1", "b@1", "b"} <= set(c.fenced)
+            assert "a" not in c.fenced, "that one was closed at the first cell"
+            assert set(row(url, its)[3]) == {"a@2", "b@2"}
+            assert c.keeper.epoch(its, 2) is None
+            rows(url, "DELETE FROM cell WHERE cell_id = 2 RETURNING 1")
+            await until_on_loop(lambda: len(c.keeper.epochs_at(2)) == SHARDS, what="nothing to be owed")
+
+
+@on_loop
+async def test_what_is_in_flight_at_a_cell_that_is_away_is_for_whoever_gets_the_shard(url):
+    add_cell(url, 1)
+    async with bridges(url, "a") as [a]:
+        await until_on_loop(lambda: a.owns() == SHARDS, what="the only one to have all")
+        may_be_on_its_way(url, 63)
+        a.stuck = {1: frozenset({63})}
+        async with bridges(url, "b") as [b]:
+            await until_on_loop(lambda: b.owns() == 32, what="b to have its share")
+            assert 63 in b.keeper.epochs
+            await until_on_loop(lambda: b.keeper.serves(63, 1), what="a to be fenced there")
+            assert b.fenced == ["a@1"]
+            assert b.served == {63}
+            assert rows(url, "SELECT held FROM message") == [(1,)]

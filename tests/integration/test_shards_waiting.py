@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -30,8 +31,11 @@ class Leased:
     def __init__(self, node, store):
         self.node, self.store, self.epochs = node, store, {}
 
-    def epoch(self, shard):
+    def epoch(self, shard, _cell=0):
         return self.epochs.get(shard)
+
+    def epochs_at(self, _cell):
+        return dict(self.epochs)
 
     def take(self, *shards, epoch):
         self.epochs |= dict.fromkeys(shards, epoch)
@@ -56,7 +60,9 @@ class Scene:
         self.ids = dict(self.look.rows('SELECT name, user_id FROM "user"'))
         self.keeper.take(shard_of(self.ids["alice"]), epoch=3)
         keeper: Any = self.keeper
-        self.rows = SharedRows(self.store, keeper=keeper, node="a", days=7, now_ms=lambda: NOW_MS)
+        self.rows = SharedRows(
+            self.store, keeper=keeper, node="a", days=7, now_ms=lambda: NOW_MS, monotonic=time.monotonic
+        )
 
     async def take(self, *, views=False):
         if views:
@@ -214,7 +220,7 @@ async def test_what_was_in_flight_on_a_lost_connection_is_doubted_and_nothing_at
 
 @on_scene
 async def test_a_look_is_at_the_users_that_are_owned_or_at_some_of_them(scene):
-    truth = SharedTruth(scene.store, scene.rows._keeper)
+    truth = SharedTruth(scene.store, scene.rows)
     some: dict[str, Any] = {"after": "", "limit": 10, "live": 100, "each": 1}
     assert await truth.names(**some) == ["alice"]
     assert await truth.names(**some, shards=[shard_of(scene.ids["bob"])]) == []

@@ -85,6 +85,8 @@ class Circuit:
     def up(self):
         return self._up()
 
+    key = 0
+
     def in_flight(self):
         return []
 
@@ -100,7 +102,7 @@ async def shared(url, *, connected=lambda: True):
     woken, answered = [], []
     circuits: Any = [Circuit(up=connected, woken=woken, answered=answered)]
 
-    async def fence(_node):
+    async def fence(_cell, _node):
         pass
 
     sharing = Sharing(
@@ -111,6 +113,7 @@ async def shared(url, *, connected=lambda: True):
         told=lambda _: None,
         actions=dict,
         wake=lambda: None,
+        changed=lambda: None,
         monotonic=asyncio.get_running_loop().time,
     )
     await sharing.claim()
@@ -178,13 +181,13 @@ async def test_after_a_takeover_it_is_looked_twice_and_what_fails_ends_nothing(u
     replay = Looked()
     async with shared(url) as (sharing, _woken, _answered):
         await until_on_loop(lambda: len(sharing.keeper.epochs) == 64, what="all shards")
-        looking = asyncio.create_task(sharing.look_after(UNUSED, replay))
+        looking = asyncio.create_task(sharing.look_after(UNUSED, replay, cell=0))
         await until_on_loop(lambda: len(replay.shards) == 1, what="a look at what was given")
         replay.fails += [TimeoutError()]
-        sharing._served(frozenset({1}), False)
+        sharing._served(0, frozenset({1}), False)
         await until_on_loop(lambda: replay.shards[1:] == [{1}, {1}], what="two looks at what was taken over")
         replay.fails += [LinkDownError("gone")]
-        sharing._served(frozenset({2}), False)
+        sharing._served(0, frozenset({2}), False)
         await until_on_loop(lambda: replay.shards[3:] == [{2}], what="a look that ends with its connection")
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
