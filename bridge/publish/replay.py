@@ -158,15 +158,22 @@ class Replay:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
     async def run(
-        self, connection: Replaying, *, dry_run: bool = False, shards: Collection[int] | None = None
+        self,
+        connection: Replaying,
+        *,
+        dry_run: bool = False,
+        shards: Collection[int] | None = None,
+        strangers: bool = False,
     ) -> Repair:
         """Observe the whole retained set and mark every difference; of the users of some `shards`, if these are given.
+
+        Without `shards`, or with `strangers`, also what is there of nobody's.
 
         Without `dry_run` the outbox has to be at work on the same connection.
         Raises LinkDownError, RefusedError, TimeoutError or StoreUnavailableError.
         """
         async with self._one_at_a_time:
-            repair = await self._run(connection, dry_run=dry_run, shards=shards)
+            repair = await self._run(connection, dry_run=dry_run, shards=shards, strangers=strangers)
         if not dry_run:
             self._tally.look(missing=repair.missing, different=repair.different, stale=repair.stale, topics=repair.held)
         self._log.info(
@@ -188,14 +195,16 @@ class Replay:
                 repair += await self._look_at(connection, some, dry_run=False)
             return repair
 
-    async def _run(self, connection: Replaying, *, dry_run: bool, shards: Collection[int] | None) -> Repair:
+    async def _run(
+        self, connection: Replaying, *, dry_run: bool, shards: Collection[int] | None, strangers: bool
+    ) -> Repair:
         await connection.subscribe([self._marker_topic], qos=1)
         repair = Repair(0, 0, 0, 0)
         async for users in self._everybody(shards):
             repair += await self._look_at(connection, users, dry_run=dry_run)
             if not dry_run:
                 await self._pace(connection)
-        if shards is not None or not self._for_strangers():
+        if (shards is not None and not strangers) or not self._for_strangers():
             return repair
         for users in self._some_at_a_time(await self._strangers(connection)):
             repair += await self._look_at(connection, users, dry_run=dry_run)

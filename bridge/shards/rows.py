@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bridge.contract.publication import Publication
     from bridge.shards.keeper import LeaseKeeper
+    from bridge.store.grouped_outbox_at import Stretch
     from bridge.store.store import Store
 
 
@@ -50,8 +51,7 @@ class SharedRows:
         """How far it is known to be on disk that rows may be on their way, by shard and epoch."""
 
     def people_changed(self) -> None:
-        """Users may have come from other cells, with rows that are older than those that were here."""
-        self._walked = {}
+        """Who came from another cell, with rows that are older than those here, is noticed by the walk itself."""
 
     @property
     def epochs(self) -> dict[int, int]:
@@ -92,8 +92,9 @@ class SharedRows:
             new=new,
             shards=shards,
         )
-        if self._since is begun:  # else older rows may have come meanwhile
-            self._since = since.after_messages(begun, walk, new=new, now=self._monotonic())
+        if self._moved(begun, walk):
+            return await self.take_messages(limit=limit, busy=busy, new=new)
+        self._since = since.after_messages(begun, walk, new=new, now=self._monotonic())
         return await self._marked(walk.found, epochs, seq)
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
@@ -118,8 +119,9 @@ class SharedRows:
             days=self.days,
             shards=shards,
         )
-        if self._since is begun:
-            self._since = since.after_views(begun, walk, now=self._monotonic())
+        if self._moved(begun, walk):
+            return await self.take_views(limit=limit, busy=busy)
+        self._since = since.after_views(begun, walk, now=self._monotonic())
         return await self._marked(walk.found, epochs, seq)
 
     async def waiting_messages(self) -> int:
@@ -134,11 +136,18 @@ class SharedRows:
             shards=list(epochs),
         )
 
+    def _moved(self, begun: Beginnings, walk: Stretch) -> bool:
+        """Whether somebody came from another cell or went since then: then it is walked from the start."""
+        if walk.began.moves == begun.moves:
+            return False
+        self._since = since.anew(begun, now=self._monotonic(), moves=walk.began.moves)
+        return True
+
     def _begin(self, epochs: dict[int, int]) -> Beginnings:
         """Where a walk begins now: at the start where it is for shards that were not walked before."""
         now = self._monotonic()
         if not epochs.items() <= self._walked.items() or since.grown_old(self._since, now=now):
-            self._since = Beginnings(began_at=now)
+            self._since = since.anew(self._since, now=now)
         self._walked = dict(epochs)
         return self._since
 

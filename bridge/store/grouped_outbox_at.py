@@ -28,9 +28,21 @@ _NEW = grouped_outbox.NEW.replace("ORDER BY q.seq", f"AND q.seq >= ? AND {_CELL}
     "\nFROM (SELECT", ", m.seq\nFROM (SELECT"
 )
 _VIEWS = grouped_outbox.VIEWS.replace("ORDER BY q.seq", _AT).replace("u.text_held\n", "u.text_held, o.seq\n")
+_JOINED = "CASE q.kind WHEN 'stray' THEN q.number ELSE coalesce(v.cell, 0) END = ?"
+_FIRST = f"""
+SELECT min(q.seq) FROM outbox q LEFT JOIN "user" v ON v.user_id = q.user_id
+WHERE q.shard = ANY(?::smallint[]) AND q.kind IN ({FIRST}) AND {_JOINED}
+"""  # noqa: S608 - ours
+"""From the start a join is a hundredth of the work: it reads the users once."""
+_FIRST_VIEW = _FIRST.replace("q.kind IN", "q.kind NOT IN")
+_FIRST_NEW = """
+SELECT min(q.seq) FROM message q JOIN "user" v ON v.user_id = q.user_id
+WHERE q.shard = ANY(?::smallint[]) AND q.waits <> 0 AND v.cell = ?
+"""
 _NOW = """
 SELECT last_value, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-    pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM waiting
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint, (SELECT value FROM revision WHERE name = 'moves')
+FROM waiting
 """
 _WAITING = f"""
 SELECT (SELECT count(*) FROM outbox q WHERE q.shard = ANY(?::smallint[]) AND q.kind IN ({FIRST}) {_HERE})
@@ -44,11 +56,13 @@ class Moment:
     """How far the database is: the `last` place that was given to a row, and transactions by their numbers.
 
     Of all that begin with a number lower than `oldest` none is under way any more, and `next_one` is above them all.
+    `moves` grows whenever somebody goes to another cell.
     """
 
     last: int
     oldest: int
     next_one: int
+    moves: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +90,9 @@ def take_messages(
     shards: Sequence[int],
 ) -> Stretch:
     """As `grouped_outbox.take_messages` for one cell: marked ones from a place on, and new ones from another."""
-    began = moment(connection)
+    began, given = moment(connection), list(shards)
+    marked = marked or _first(connection, _FIRST, given, cell, began)
+    new_from = new_from or _first(connection, _FIRST_NEW, given, cell, began)
     rows = grouped_outbox.first(connection, _MARKED, shards, limit, marked, cell, whose=3)
     least = 0 if new else 4
     fresh = grouped_outbox.first(connection, _NEW, shards, limit, least, new_from, cell, whose=0)
@@ -96,8 +112,9 @@ def take_views(
     shards: Sequence[int],
 ) -> Stretch:
     """As `grouped_outbox.take_views` for one cell, from a place on."""
-    began = moment(connection)
-    rows = connection.execute(_VIEWS, (list(shards), views, cell, limit, limit)).fetchall()
+    began, given = moment(connection), list(shards)
+    views = views or _first(connection, _FIRST_VIEW, given, cell, began)
+    rows = connection.execute(_VIEWS, (given, views, cell, limit, limit)).fetchall()
     waiting = _without(row for row in rows if row[0] not in busy)
     found = grouped_outbox.views_of(connection, waiting, now_ms=now_ms, days=days)
     return Stretch(found=found, began=began, views=_least(rows))
@@ -105,8 +122,14 @@ def take_views(
 
 def moment(connection: PostgresConnection) -> Moment:
     """How far the database is now: whatever is read behind this was read later."""
-    [(last, oldest, next_one)] = connection.execute(_NOW).fetchall()
-    return Moment(last=last, oldest=oldest, next_one=next_one)
+    [(last, oldest, next_one, moves)] = connection.execute(_NOW).fetchall()
+    return Moment(last=last, oldest=oldest, next_one=next_one, moves=moves)
+
+
+def _first(connection: PostgresConnection, query: str, shards: list[int], cell: int, began: Moment) -> int:
+    """The first place of the cell's own; where there is none, the one behind all others."""
+    [(first,)] = connection.execute(query, (shards, cell)).fetchall()
+    return began.last + 1 if first is None else int(first)
 
 
 def waiting_messages(

@@ -37,6 +37,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=0, help="how many workers a bridge has; they are killed as well")
     parser.add_argument("--store", default="sqlite", choices=["sqlite", *STORES], help="what the bridges share")
     parser.add_argument("--bridges", type=int, default=2, help="how many share a store that can be shared")
+    parser.add_argument("--cells", type=int, default=1, choices=[1, 2], help="between how many brokers users move")
     parser.add_argument(
         "--mutation", default="", choices=sorted(MUTATIONS | CLUSTER_MUTATIONS), help="break the programs on purpose"
     )
@@ -49,7 +50,7 @@ def jobs_of(given: argparse.Namespace) -> list[Job]:
     scope = Scope(kills=given.kills, seconds=given.seconds, messages=given.messages, root=may_mount_and_unplug())
     seeds = given.seed or list(range(given.first, given.first + (given.seeds or SEEDS)))
     if given.store != "sqlite":
-        broken = {"store": given.store, "bridges": given.bridges, "mutation": given.mutation}
+        broken = {"store": given.store, "bridges": given.bridges, "cells": given.cells, "mutation": given.mutation}
         return [clustered(broker, s, scope, **broken) for broker in given.broker or ("mosquitto",) for s in seeds]
     brokers = given.broker or list(THOROUGH)
     if not (given.seed or given.seeds or given.scenario or given.broker or given.mutation):

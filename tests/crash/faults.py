@@ -48,6 +48,8 @@ async def _act(installation: Installation, action: Action) -> None:
         service.stop()
         await asyncio.sleep(action.seconds)
         service.resume()
+    elif action.kind == "move":
+        await installation.move(action.target)
     else:
         installation.history.add(Fault(action.kind, action.target))
         if action.kind == "disk":

@@ -42,6 +42,8 @@ class Options:
     store: str = "sqlite"
     """Or `postgresql` or `pair`: then `bridges` of them share it."""
     bridges: int = 1
+    cells: int = 1
+    """Or 2, each with a mosquitto of its own and some of the users, where several bridges share a store."""
     workers: int = 0
     """How many processes of the bridge's own converse with the sender; then one of them can be a target."""
     patience: float = 60.0
@@ -65,9 +67,7 @@ class Installation:
         self.sleepers = self._sleepers(stack)
         self._prepare()
         self._mutation = {"CRASH_MUTATION": options.mutation}
-        self.broker: Broker = BROKERS[options.broker](
-            self.site, history=self.history, points=schedule.points.get("broker", ()), environment=self._mutation
-        )
+        self.broker: Broker = self._make_broker(options)
         self.links = self._make_links()
         if self.namespace is not None:
             self.links["netns"] = Proxy(self.broker.address, host=self.namespace.host)
@@ -92,6 +92,23 @@ class Installation:
     def promotions(self) -> int:
         """How often a standby became the primary of the database."""
         return 0
+
+    def brokers(self) -> list[tuple[tuple[str, int], frozenset[str]]]:
+        """Where the brokers are, and which users each has."""
+        return [(self.broker.address(), frozenset(self.site.users))]
+
+    def unrest(self) -> list[str]:
+        """What else has to come to rest."""
+        return []
+
+    async def move(self, user: str) -> None:
+        """Have a user go to another broker, where there are several."""
+        raise NotImplementedError(user)
+
+    def _make_broker(self, options: Options) -> Broker:
+        return BROKERS[options.broker](
+            self.site, history=self.history, points=self.schedule.points.get("broker", ()), environment=self._mutation
+        )
 
     def _make_site(self, directory: Path) -> Site:
         return Site(directory, self.schedule.live_count)
@@ -172,7 +189,8 @@ class Installation:
         """Bring everything up, from the broker outwards, and wait until mail can come in and go out."""
         await self.broker.start()
         for link in self.links.values():
-            await link.start()
+            if not link.port:
+                await link.start()
         address = ("127.0.0.1", self.links["devices"].port)
         every = round(1 / self.schedule.seen_share) if self.schedule.seen_share else 0
         for number, user in enumerate(self.site.users):

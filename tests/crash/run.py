@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import StoreUnavailableError
 from tests.crash import messages
+from tests.crash.cluster.cells import CellsInstallation
 from tests.crash.cluster.installation import ClusterInstallation
 from tests.crash.faults import heal, hurt
 from tests.crash.installation import Installation, Options
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.crash.devices import Phone, Terminal
+    from tests.crash.history import Wrong
     from tests.crash.schedule import Schedule
 
     Feed = Callable[[Installation], Awaitable[None]]
@@ -69,7 +71,8 @@ async def run(schedule: Schedule, options: Options, directory: Path, *, feed: Fe
     """
     await asyncio.to_thread(directory.mkdir, parents=True)
     with contextlib.ExitStack() as stack:
-        kind = Installation if options.store == "sqlite" else ClusterInstallation
+        several = CellsInstallation if options.cells > 1 else ClusterInstallation
+        kind = Installation if options.store == "sqlite" else several
         return await _run(kind(schedule, options, directory, stack), feed, patience=options.patience)
 
 
@@ -140,11 +143,12 @@ def unrest(installation: Installation) -> str:
     try:
         stored, waiting = read_store(installation.site.database)
         rings = read_rings(installation.site.database)
+        found = installation.unrest()
     except StoreUnavailableError as error:
         return f"no store: {error}"
     for terminal in installation.terminals:
         terminal.look()
-    found = [f"{waiting} rows in the outbox"] if waiting else []
+    found += [f"{waiting} rows in the outbox"] if waiting else []
     found += [f"{rings} rings that wait"] if rings else []
     found += [f"{phone.asking} requests of {phone.name}" for phone in installation.phones if phone.asking]
     devices: list[Terminal | Phone] = [*installation.terminals, *installation.phones]
@@ -164,19 +168,26 @@ async def _report(installation: Installation) -> None:
     if installation.sleepers is not None:
         installation.sleepers.report()
     site, history = installation.site, installation.history
-    observer = Observer(site, address=installation.broker.address())
+    observers = [(Observer(site, address=address), users) for address, users in installation.brokers()]
+
+    def wrong() -> list[Wrong]:
+        stored, _ = read_store(site.database)
+        return [
+            each
+            for observer, users in observers
+            for each in differences({user: stored[user] for user in sorted(users)}, observer.retained())
+        ]
+
     try:
         with contextlib.suppress(AssertionError):
-            await until_on_loop(observer.complete.is_set, patience_s=10, what="the retained set")
-            await until_on_loop(
-                lambda: not differences(read_store(site.database)[0], observer.retained()),
-                patience_s=5,
-                what="the right retained set",
-            )
+            for observer, _ in observers:
+                await until_on_loop(observer.complete.is_set, patience_s=10, what="the retained set")
+            await until_on_loop(lambda: not wrong(), patience_s=5, what="the right retained set")
         stored, _ = read_store(site.database)
         for user, mine in stored.items():
             history.add(mine.of(user))
-        for wrong in differences(stored, observer.retained()):
-            history.add(wrong)
+        for each in wrong():
+            history.add(each)
     finally:
-        observer.close()
+        for observer, _ in observers:
+            observer.close()

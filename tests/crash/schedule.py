@@ -118,7 +118,7 @@ def _points(chance: random.Random, target: str, scope: Scope) -> tuple[str, ...]
         names: tuple[str, ...] = BRIDGE_POINTS
     elif target == "broker":
         names = BROKER_POINTS if scope.broker_points else ()
-    elif target in {"worker", "postgres"}:
+    elif target in {"worker", "postgres", "cell"}:
         names = ()
     else:
         names = WATCHER_POINTS

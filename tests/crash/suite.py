@@ -9,7 +9,7 @@ from tests.crash.cluster.site import node_names
 from tests.crash.installation import Options
 from tests.crash.run import send_drawn
 from tests.crash.scenarios import burst, slow_link
-from tests.crash.schedule import draw
+from tests.crash.schedule import Action, draw
 from tests.crash.smtp_source import feed as send_with_smtp_source
 from tests.crash.workers import NAME
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 THOROUGH = ("embedded", "mosquitto")
 """Brokers that get every seed of the default suite; the others get a few."""
+MOVES = ((0.2, "bob"), (0.5, "alice"), (0.75, "bob"))
+"""Who goes to the other cell, and when, as a share of the time that faults happen."""
 OTHERS = ("mosquitto-forgetful", "nats", "nats-cluster")
 SCENARIOS = {
     "slow-link": (slow_link(seconds=120, messages=600), send_drawn),
@@ -40,8 +42,10 @@ class Job:
     again: str
 
 
-def clustered(broker: str, seed: int, scope: Scope, *, store: str, bridges: int, mutation: str = "") -> Job:
-    """A seed for so many bridges at a database, which is hit as well."""
+def clustered(
+    broker: str, seed: int, scope: Scope, *, store: str, bridges: int, cells: int = 1, mutation: str = ""
+) -> Job:
+    """A seed for so many bridges at a database, which is hit as well; with two cells users move between them."""
     names = node_names(bridges)
     scope = replace(
         scope,
@@ -50,10 +54,18 @@ def clustered(broker: str, seed: int, scope: Scope, *, store: str, bridges: int,
         root=False,
         broker_points=False,
     )
-    options = Options(broker=broker, mutation=mutation, store=store, bridges=bridges)
-    broken = f" --mutation {mutation}" if mutation else ""
-    again = f"--seed {seed} --broker {broker} --store {store} --bridges {bridges}{broken}"
-    return Job(f"{broker} {store[:4]} x{bridges}", str(seed), draw(seed, scope), send_drawn, options, again)
+    if cells > 1:
+        scope = replace(scope, targets=(*scope.targets, "cell"), links=(*scope.links, "cell"))
+    schedule = draw(seed, scope)
+    if cells > 1:
+        moves = (Action(scope.seconds * when, "move", user) for when, user in MOVES)
+        schedule = replace(schedule, actions=tuple(sorted((*schedule.actions, *moves), key=lambda each: each.at)))
+    options = Options(broker=broker, mutation=mutation, store=store, bridges=bridges, cells=cells)
+    more = f" --cells {cells}" if cells > 1 else ""
+    more += f" --mutation {mutation}" if mutation else ""
+    again = f"--seed {seed} --broker {broker} --store {store} --bridges {bridges}{more}"
+    kind = f"{store[:4]} x{bridges}{f' @{cells}' if cells > 1 else ''}"
+    return Job(f"{broker} {kind}", str(seed), schedule, send_drawn, options, again)
 
 
 def seeded(broker: str, seed: int, scope: Scope, *, mutation: str = "", extra: str = "", workers: int = 0) -> Job:

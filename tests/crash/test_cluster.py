@@ -1,4 +1,4 @@
-"""A bounded part of what several bridges on one PostgreSQL are put through, and one that is broken on purpose."""
+"""A bounded part of what several bridges on one PostgreSQL are put through, with cells, too, and one that is broken."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(400)]
 AT_ONCE = 2
 SCOPE = Scope(kills=8, seconds=6.0, messages=80)
 RUNS = {
+    "cells": clustered("mosquitto", 2, SCOPE, store="postgresql", bridges=2, cells=2),
     "pair": clustered("mosquitto", 3, replace(SCOPE, kills=10), store="pair", bridges=3),
     "postgresql": clustered("mosquitto", 2, SCOPE, store="postgresql", bridges=2),  # 2 marks mail as seen
 }
@@ -41,6 +42,7 @@ HUNT = Schedule(
 def outcomes(tmp_path_factory) -> dict[str, Outcome]:
     """What each run ends with."""
     need("mosquitto")
+    need("haproxy")
     program("postgres")
     slots = asyncio.Semaphore(AT_ONCE)
     base = tmp_path_factory.mktemp("clusters")

@@ -69,7 +69,8 @@ class Looked:
     def __init__(self):
         self.shards, self.fails = [], []
 
-    async def run(self, _connection, *, shards):
+    async def run(self, _connection, *, shards, strangers):
+        assert not strangers, "there is but one broker"
         self.shards.append(shards)
         if self.fails:
             raise self.fails.pop()

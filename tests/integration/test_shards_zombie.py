@@ -25,7 +25,7 @@ from tests.support.waiting import until, until_on_loop
 
 NO_FENCE = """
 from bridge.daemon.fencing import Fence
-async def close(self, node): pass
+async def close(self, cell, node): pass
 Fence.close = close
 """
 NO_MARKS = """

@@ -16,18 +16,20 @@ from tests.support.waiting import free_port, until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
 class SharedCells:
     """The whole; `main` is the broker of the configuration."""
 
-    def __init__(self, directory: Path, url: str, *, broken: str = "", **more: str) -> None:
+    def __init__(
+        self, directory: Path, url: str, *, names: Sequence[str] = ("main", "east"), broken: str = "", **more: str
+    ) -> None:
         self.directory, self.url, self.store = directory, url, SharedStore(url)
         self.front, admin = free_port(), directory / "admin.sock"
         self.admin = admin
-        self.cells = {name: OutsideBroker(directory / name, "mosquitto") for name in ("main", "east")}
+        self.cells = {name: OutsideBroker(directory / name, "mosquitto") for name in names}
         (directory / "nodes").write_text("a:word-of-a\nb:word-of-b\n")
         main = self.cells["main"]
         told = {

@@ -153,7 +153,7 @@ CREATE TABLE revision (
     value bigint NOT NULL
 );
 
-INSERT INTO revision VALUES ('people', 1), ('logins', 1);
+INSERT INTO revision VALUES ('people', 1), ('logins', 1), ('moves', 1);
 
 CREATE TABLE changed_login (
     revision bigint PRIMARY KEY,
@@ -323,6 +323,13 @@ CREATE TRIGGER user_added AFTER INSERT ON "user" FOR EACH STATEMENT EXECUTE FUNC
 CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON cell
     FOR EACH STATEMENT EXECUTE FUNCTION people_changed();
 CREATE TRIGGER user_changed AFTER UPDATE OF name, views, cell ON "user" FOR EACH STATEMENT EXECUTE FUNCTION people_changed();
+CREATE FUNCTION user_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE revision SET value = value + 1 WHERE name = 'moves';
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER user_moved AFTER UPDATE OF cell ON "user" FOR EACH STATEMENT EXECUTE FUNCTION user_moved();
 CREATE TRIGGER user_removed AFTER DELETE ON "user" FOR EACH STATEMENT EXECUTE FUNCTION people_changed();
 CREATE TRIGGER address_added AFTER INSERT ON address FOR EACH STATEMENT EXECUTE FUNCTION people_changed();
 CREATE TRIGGER address_removed AFTER DELETE ON address FOR EACH STATEMENT EXECUTE FUNCTION people_changed();

@@ -73,7 +73,8 @@ class ClusterInstallation(Installation):
             command,
             directory=site.directory,
             environment=site.node_environment(name, of_several=options.broker == "nats-cluster")
-            | {"CRASH_MUTATION": self.broken(options)},
+            | {"CRASH_MUTATION": self.broken(options)}
+            | self._told(),
             history=self.history,
             points=self.schedule.points.get(name, ()),
         )
@@ -87,12 +88,20 @@ class ClusterInstallation(Installation):
                 return ("127.0.0.1", self.links[f"{bridge}-smtp"].port) if name == "smtp" else at
         return None
 
+    def _told(self) -> dict[str, str]:
+        """What each bridge is told besides."""
+        return {}
+
+    async def _before_bridges(self) -> None:
+        """What has to be there when they start."""
+
     async def start(self) -> None:
         await self.store.open()
         site = self.site
         assert isinstance(site, ClusterSite)
         await asyncio.to_thread(site.prepare)
         site.prepare_nodes()
+        await self._before_bridges()
         await super().start()
         await until_on_loop(
             lambda: all(site.address(name, "smtp") for name in self._names),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from bridge.shards.since import MOMENT_S, WALK_S, Beginnings, after_messages, after_views, grown_old
+from bridge.shards.since import MOMENT_S, WALK_S, Beginnings, after_messages, after_views, anew, grown_old
 from bridge.store.grouped_outbox_at import Moment, Stretch
 
 
@@ -45,6 +45,12 @@ def test_now_and_then_it_begins_at_the_start():
     since = Beginnings(began_at=5.0)
     assert not grown_old(since, now=5.0 + WALK_S)
     assert grown_old(since, now=5.1 + WALK_S)
+
+
+def test_anew_it_begins_at_the_start_and_what_is_sure_stays_so():
+    since = Beginnings(began_at=5.0, moves=2, marked=7, new=8, views=9, sure=10, noted=20)
+    assert anew(since, now=6.0) == Beginnings(began_at=6.0, moves=2, sure=10, noted=20)
+    assert anew(since, now=6.0, moves=3).moves == 3
 
 
 def test_whatever_the_order_of_commits_no_row_is_left_out():
