@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,6 +135,17 @@ def on_loop(story):
 
     test.__name__ = story.__name__
     return test
+
+
+@on_loop
+async def test_what_is_in_flight_at_a_cell_that_is_away_keeps_no_shard(url, *_):
+    async with shared(url) as (sharing, *_):
+        there, away = sharing._circuits()[0], Circuit(up=lambda: False, woken=[], answered=[])
+        there.in_flight = lambda: [SimpleNamespace(user_id=5)]
+        away.key, away.in_flight = 1, lambda: [SimpleNamespace(user_id=64 + 7)]
+        assert (sharing._busy(), sharing._stuck()) == ({5}, {})
+        sharing._circuits = lambda: [there, away]
+        assert (sharing._busy(), sharing._stuck()) == ({5}, {1: {7}})
 
 
 @on_loop

@@ -32,8 +32,9 @@ class World:
         self.passwords_when_read = ""
         self.files = self.made()
 
-    def made(self):
+    def made(self, **more):
         return LoginFiles(
+            **more,
             form=mosquitto,
             directory=self.directory,
             lock=self.directory.parent / "run" / "logins.lock",
@@ -96,6 +97,24 @@ def test_whoever_comes_next_does_not_trust_that_they_were_read(world):
     world.files = world.made()
     bring(world)
     assert world.reloads == 2
+
+
+def test_of_several_who_keep_them_the_next_has_read_what_one_wrote_who_died(world):
+    unread = world.directory / ".unread"
+    world.files, other = world.made(unread=unread), world.made(unread=unread)
+    bring(world)
+    asyncio.run(other.bring_up_to_date())
+    world.reloads = 0
+    world.logins, world.trouble = [ALICE], LoginsUntoldError("killed before the hook")
+    with pytest.raises(LoginsUntoldError):
+        bring(world)
+    assert unread.exists()
+    world.trouble, world.files = None, other
+    bring(world)
+    assert (world.reloads, unread.exists()) == (1, False)
+    assert "bob" not in world.text()
+    bring(world)
+    assert world.reloads == 1
 
 
 def test_passwords_of_old_are_left_out_and_named(world):
