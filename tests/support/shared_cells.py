@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shlex
 import smtplib
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+_NUMBERS = itertools.count()
+"""Of administrators, each of whom is asked for once."""
 
 
 class SharedCells:
@@ -170,7 +174,7 @@ class SharedCells:
 
     def retained(self, cell: str, topic_filter: str) -> set[str]:
         """The topics that are retained at a cell, as an administrator sees them."""
-        login = json.loads(self.run("admin", "add", f"boss{free_port()}", "--json").stdout)
+        login = json.loads(self.run("admin", "add", f"boss{next(_NUMBERS)}", "--json").stdout)
         client: Any = until(
             lambda: self.device(login, cell=cell, clean=True), what="the administrator to be known at the cell"
         )
