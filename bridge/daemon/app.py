@@ -96,7 +96,9 @@ class Bridge:
         given = Adjustable.of(settings)
         self.supervisor = supervisor or Supervisor(monotonic=time.monotonic)
         self.tally = Tally(monotonic=time.monotonic)
-        self.store = Store(settings.place, now_ms=wall_ms, retention=given.retention, changed=self._committed)
+        self.store = Store(
+            settings.place, now_ms=wall_ms, retention=given.retention, changed=self._committed, node=settings.node
+        )
         self.mailbox = Mailbox(self.store, given.terms)
         self.spool = Spool(settings.spool_dir)
         self.uploads = self._make_uploads()
@@ -277,7 +279,7 @@ class Bridge:
             return None
         from bridge.store.uploads import Uploads  # noqa: PLC0415 - psycopg, for those who have such a store
 
-        return Uploads(self.settings.store.url, read=self.spool.read, now_ms=wall_ms)
+        return Uploads(self.settings.store.url, read=self.spool.read, now_ms=wall_ms, node=self.settings.node)
 
     def _whole(self, keeper: Keeper) -> Keeper:
         """A keeper of mail of any size."""

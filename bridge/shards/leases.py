@@ -42,6 +42,16 @@ UPDATE lease SET expires = '-infinity' WHERE owner = ANY(?) AND EXISTS (
     AND n.alive < clock_timestamp() - interval '{SILENT_S} s' AND NOT {HAS_SESSION}
 )
 """  # noqa: S608 - ours
+END_SESSIONS = """
+SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+WHERE a.datname = current_database() AND a.usename = current_user AND a.xact_start < clock_timestamp() - interval '1 s'
+AND EXISTS (
+    SELECT 1 FROM lease l WHERE l.shard = ANY(?::smallint[]) AND l.owner <> ? AND l.expires <= clock_timestamp()
+    AND starts_with(a.application_name, 'postbell ' || l.owner || ' ')
+)
+"""
+"""Who was stopped within a transaction has rows locked: of leases, and of boxes that mail comes for. The database ends
+those sessions by itself that wait between two statements, and none that was not told where its pipeline ends."""
 TAKE = f"""
 UPDATE lease SET owner = ?1, epoch = lease.epoch + 1, expires = {_LASTS}, unfenced = CASE
     WHEN free.owner IS NULL OR free.owner = ANY(lease.unfenced || ?1) THEN lease.unfenced
@@ -107,12 +117,13 @@ def take(
 ) -> dict[int, Taken]:
     """Take shards that were found free at these epochs, as far as they still are; what it came to, by shard.
 
-    The leases of who is `dead` end first, if the database agrees.
+    The leases of who is `dead` end first, if the database agrees; transactions of those whose leases have ended, too.
     """
     with transaction(connection):
         connection.execute("SET LOCAL synchronous_commit = on")
         if dead:
             connection.execute(DIED, (list(dead),))
+        connection.execute(END_SESSIONS, (list(wanted), node)).fetchall()
         rows = connection.execute(TAKE, (node, list(wanted), list(wanted.values()))).fetchall()
     return {
         shard: Taken(epoch=epoch, unfenced=frozenset(unfenced), clean=before is None and not unfenced)

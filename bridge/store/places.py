@@ -78,8 +78,8 @@ class SqliteEngine:
         return operation
 
 
-def of(place: Path | str) -> Engine:
-    """The engine for a place: the path of a file, or the URL of a database."""
+def of(place: Path | str, *, node: str = "") -> Engine:
+    """The engine for a place: the path of a file, or the URL of a database, for a bridge by its name."""
     if isinstance(place, Path):
         return SqliteEngine(place)
     try:
@@ -89,4 +89,4 @@ def of(place: Path | str) -> Engine:
             f"store.url: psycopg, which speaks to PostgreSQL, cannot be used ({error}); install it beside Postbell, as "
             "with: pip install 'postbell[postgresql]', and libpq (Debian: libpq5)"
         ) from error
-    return PostgresEngine(place)
+    return PostgresEngine(place, node=node)

@@ -38,10 +38,11 @@ SHARDS = 64
 
 
 class PostgresEngine:
-    """A database by its URL."""
+    """A database by its URL. Sessions of a bridge say its `node`: whoever takes over from it ends those that hang."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, node: str = "") -> None:
         self._url = url
+        self._node = node
         self.place = connecting.shown(url)
 
     def prepare(self, *, for_command: bool = False) -> None:
@@ -50,7 +51,8 @@ class PostgresEngine:
 
     def connect(self, *, reading: bool = False) -> PostgresConnection:
         """A session; raises StoreUnavailableError."""
-        return connecting.connect(self._url, name="reader" if reading else "writer", reading=reading)
+        name = f"{self._node} {'reader' if reading else 'writer'}".strip()
+        return connecting.connect(self._url, name=name, reading=reading)
 
     def require_newest(self, connection: PostgresConnection) -> None:
         """Raises StoreUnavailableError for an older schema or none, StoreCorruptError for a newer one."""

@@ -34,6 +34,7 @@ class Store:
 
     `changed` is called on the loop after every commit, with what that means for the broker. Before each one the live
     sets of the users whom it touched are brought up to date with `retention`, which may be replaced at any time.
+    `node` is whose it is, to the others at a database.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class Store:
         now_ms: Callable[[], int],
         retention: Retention,
         changed: Callable[[Committed], None],
+        node: str = "",
     ) -> None:
-        self._engine = places.of(place)
+        self._engine = places.of(place, node=node)
         self.retention = retention
         self._bring_up = self._engine.form(live.bring_up_to_date)
         self._writer = Writer(self._engine, now_ms=now_ms, before_commit=self._bring_up_to_date, committed=changed)

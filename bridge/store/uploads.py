@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 class Uploads:
     """Puts files into the database at a URL, with a connection of its own. Close it when done.
 
-    `read` gives a file by its name, None when it is gone.
+    `read` gives a file by its name, None when it is gone; `node` is whose they are.
     """
 
-    def __init__(self, url: str, *, read: Callable[[str], Awaitable[bytes | None]], now_ms: Callable[[], int]) -> None:
-        self._engine = PostgresEngine(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        read: Callable[[str], Awaitable[bytes | None]],
+        now_ms: Callable[[], int],
+        node: str = "",
+    ) -> None:
+        self._engine = PostgresEngine(url, node=node)
         self._read = read
         self._now_ms = now_ms
         self._one = asyncio.Lock()

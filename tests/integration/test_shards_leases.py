@@ -8,6 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
 
 from bridge.errors import RefusedError, StoreUnavailableError
@@ -255,6 +256,27 @@ async def test_who_was_stopped_within_a_transaction_holds_nobody_up_for_long(url
         await until_on_loop(lambda: a.owns() == 32, what="what is not locked")
         await until_on_loop(lambda: a.owns() == SHARDS, what="what was")
     stopped.close()
+
+
+@on_loop
+async def test_nor_who_was_stopped_within_a_pipeline(url):
+    """The database waits for the rest of it, without a limit: whoever takes over ends that session, and no other."""
+    rows(url, "UPDATE lease SET owner = 'gone', expires = clock_timestamp() WHERE shard < 40 RETURNING 1")
+    stopped, idle = (connecting.connect(url, name=f"gone {which}") for which in ("writer", "reader"))
+    other = connecting.connect(url, name="gone-on writer")
+    other.begin()
+    other.execute("SELECT 1 FROM lease WHERE shard = 63 FOR SHARE").fetchall()
+    with pytest.raises(psycopg.OperationalError), stopped.raw.pipeline():  # noqa: PT012 - the loss shows at its end
+        for statement in ("BEGIN", "SELECT 1 FROM lease WHERE shard < 32 FOR UPDATE"):
+            stopped.raw.execute(statement)
+        stopped.raw.pgconn.send_flush_request()
+        stopped.raw.pgconn.flush()
+        async with bridges(url, "a") as [a]:
+            await until_on_loop(lambda: a.owns() == SHARDS - 1, what="what is not locked by others")
+    assert idle.execute("SELECT 1").fetchall() == [(1,)]
+    other.rollback()
+    for each in (stopped, idle, other):
+        each.close()
 
 
 @on_loop
