@@ -101,6 +101,10 @@ class LeaseKeeper:
         """The shards that may be published for at the first cell."""
         return self.epochs_at(MAIN)
 
+    def everywhere(self, cells: Iterable[int]) -> frozenset[int]:
+        """The shards that may be published for at each of these cells, at this moment."""
+        return frozenset(self._epochs).intersection(*(self.epochs_at(cell) for cell in cells))
+
     def epochs_at(self, cell: int) -> dict[int, int]:
         """The shards that may be published for at a cell, at this moment, each with its epoch."""
         return {shard: epoch for shard, epoch in self._epochs.items() if self.epoch(shard, cell) is not None}
@@ -252,7 +256,7 @@ class LeaseKeeper:
         try:
             while at := self._debts.at(cell):
                 try:
-                    await self._pay(cell, at)
+                    await self._pay(cell)
                 except (PostbellError, TimeoutError, OSError) as error:
                     reason = str(error) or type(error).__name__
                     if reason != trouble:
@@ -262,9 +266,12 @@ class LeaseKeeper:
         finally:
             del self._paying[cell]
 
-    async def _pay(self, cell: int, at: Mapping[int, frozenset[str]]) -> None:
+    async def _pay(self, cell: int) -> None:
         if cell not in await self._session.run(leases.cells):
             self._debts.drop(cell)
+            return
+        at = self._debts.at(cell)  # as it is now: what was lost meanwhile is owed by somebody else
+        if not at:
             return
         nodes = frozenset[str]().union(*at.values())
         epochs = {shard: self._epochs[shard] for shard in at}
