@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 class Asked:
-    """Answers until cancelled. `actions` are what can be asked, `owned` the shards that are this node's.
+    """Answers until cancelled. `actions` are what can be asked.
 
+    `owned` are the shards that are this node's wherever their users are, so that an answer is about all of these.
     `tell` has all hear the pieces of an answer; it raises StoreUnavailableError.
     """
 

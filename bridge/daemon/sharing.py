@@ -107,7 +107,7 @@ class Sharing:
             served=self._served,
             monotonic=monotonic,
         )
-        self._asked = Asked(node=node, actions=actions, owned=lambda: self.keeper.epochs, tell=self._tell)
+        self._asked = Asked(node=node, actions=actions, owned=self._everywhere, tell=self._tell)
         self._waking = Waking(
             self._connect, channel=MARKED, marked=self._marked, freed=self.keeper.wake, asked=self._asked.take
         )
@@ -221,6 +221,10 @@ class Sharing:
         """Of which shards something was in flight at cells that are away, by cell."""
         away = [circuit for circuit in self._circuits() if not circuit.up]
         return {circuit.key: frozenset(shard_of(each.user_id) for each in circuit.in_flight()) for circuit in away}
+
+    def _everywhere(self) -> frozenset[int]:
+        """The shards of whose users nobody is left out, at whichever cell they are."""
+        return self.keeper.everywhere(circuit.key for circuit in self._circuits())
 
     def _changed(self) -> None:
         self._moved.set()

@@ -324,12 +324,14 @@ async def test_a_cell_that_is_away_keeps_no_other_waiting_and_its_fences_are_owe
         await a.kill()
         await until_on_loop(lambda: b.owns() == SHARDS, what="b to have all at the first cell")
         assert (b.fenced, len(b.keeper.epochs_at(1))) == (["a"], 32)
+        assert (len(b.keeper.everywhere([0])), len(b.keeper.everywhere([0, 1]))) == (SHARDS, 32)
         assert b.keeper.epoch(its) is not None
         assert (b.keeper.epoch(its, 1), b.keeper.serves(its, 1), b.keeper.owns(its)) == (None, False, True)
         assert row(url, its)[3] == ["a@1"]
         b.away.clear()
         await until_on_loop(lambda: len(b.keeper.epochs_at(1)) == SHARDS, what="b to have all there, too")
         assert (b.fenced, row(url, its)[3]) == (["a", "a@1"], [])
+        assert len(b.keeper.everywhere([0, 1])) == SHARDS
 
 
 @on_loop
