@@ -92,9 +92,9 @@ class SharedRows:
             new=new,
             shards=shards,
         )
-        if self._moved(begun, walk):
+        if self._moved(begun, walk) and (begun.marked or begun.new):
             return await self.take_messages(limit=limit, busy=busy, new=new)
-        self._since = since.after_messages(begun, walk, new=new, now=self._monotonic())
+        self._learn(begun, since.after_messages(begun, walk, new=new, now=self._monotonic()))
         return await self._marked(walk.found, epochs, seq)
 
     async def take_views(self, *, limit: int, busy: Container[str]) -> list[Publication]:
@@ -119,9 +119,9 @@ class SharedRows:
             days=self.days,
             shards=shards,
         )
-        if self._moved(begun, walk):
+        if self._moved(begun, walk) and begun.views:
             return await self.take_views(limit=limit, busy=busy)
-        self._since = since.after_views(begun, walk, now=self._monotonic())
+        self._learn(begun, since.after_views(begun, walk, now=self._monotonic()))
         return await self._marked(walk.found, epochs, seq)
 
     async def waiting_messages(self) -> int:
@@ -137,11 +137,19 @@ class SharedRows:
         )
 
     def _moved(self, begun: Beginnings, walk: Stretch) -> bool:
-        """Whether somebody came from another cell or went since then: then it is walked from the start."""
+        """Whether somebody came from another cell or went since then: then the next walk begins at the start.
+
+        One that began there has what they brought. It is not walked again, however many may be moving.
+        """
         if walk.began.moves == begun.moves:
             return False
-        self._since = since.anew(begun, now=self._monotonic(), moves=walk.began.moves)
+        self._since = since.anew(self._since, now=self._monotonic(), moves=walk.began.moves)
         return True
+
+    def _learn(self, begun: Beginnings, then: Beginnings) -> None:
+        """Begin there from now on, unless it was said meanwhile that the next walk begins at the start."""
+        if self._since is begun:
+            self._since = then
 
     def _begin(self, epochs: dict[int, int]) -> Beginnings:
         """Where a walk begins now: at the start where it is for shards that were not walked before."""
