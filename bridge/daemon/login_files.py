@@ -104,7 +104,7 @@ class LoginFiles:
         written. Raises LoginsUntoldError, or StoreUnavailableError.
         """
         async with self._one_at_a_time:
-            with await asyncio.to_thread(_Lock, self._lock):
+            with await asyncio.to_thread(self._locked):
                 await self._own()
                 self._written = await self._revision()
                 try:
@@ -112,6 +112,14 @@ class LoginFiles:
                 except BaseException:
                     self._written = -1
                     raise
+
+    def _locked(self) -> _Lock:
+        if self._lock.parent != self._directory:  # that one is made by who knows as whom the broker reads it
+            return _Lock(self._lock)
+        try:
+            return _Lock(self._lock, make=False)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     async def _bring_up_to_date(self) -> list[str]:
         logins = await self._read()
@@ -122,8 +130,7 @@ class LoginFiles:
         if self._unread:
             await self._reload()
             self._unread = False
-            if self._unread_file is not None:
-                self._unread_file.unlink(missing_ok=True)
+            self._note_read()
             left_out = [login.username for login in logins if not login.pbkdf2]
             self._log.info("logins_told", logins=len(logins) - len(left_out), left_out=len(left_out))
         if leaving:
@@ -165,11 +172,24 @@ class LoginFiles:
         before, changed = self._texts(), False
         for file in self._form.login_files(logins, root=self._root, home=self._home):
             if before.get(file.path) != file.text:
-                if unread is not None:
-                    unread.touch(mode=MODE)
+                self._note_unread(unread)
                 self._replace(self._directory / file.path, file.text)
                 changed = True
         return changed
+
+    def _note_unread(self, unread: Path | None) -> None:
+        try:
+            if unread is not None:
+                unread.touch(mode=MODE)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _note_read(self) -> None:
+        try:
+            if self._unread_file is not None:
+                self._unread_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _replace(self, path: Path, text: str) -> None:
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -183,17 +203,21 @@ class LoginFiles:
             fresh.chmod(MODE)  # whatever umask this process has
             fresh.replace(path)
         except OSError as error:
-            raise LoginsUntoldError(
-                f"mqtt.logins_dir = {str(self._directory)!r}: {error.strerror}; make it a directory that this user may "
-                "write and the broker read, as postbell setup does"
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> LoginsUntoldError:
+        return LoginsUntoldError(
+            f"mqtt.logins_dir = {str(self._directory)!r}: {error.strerror}; make it a directory that this user may "
+            "write and the broker read, as postbell setup does"
+        )
 
 
 class _Lock:
     """A lock among processes: a command may write the files while no bridge runs."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, path: Path, *, make: bool = True) -> None:
+        if make:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = path.open("a")
         fcntl.flock(self._file, fcntl.LOCK_EX)
 

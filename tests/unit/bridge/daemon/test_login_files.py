@@ -32,12 +32,12 @@ class World:
         self.passwords_when_read = ""
         self.files = self.made()
 
-    def made(self, **more):
+    def made(self, *, lock=None, **more):
         return LoginFiles(
             **more,
             form=mosquitto,
             directory=self.directory,
-            lock=self.directory.parent / "run" / "logins.lock",
+            lock=lock or self.directory.parent / "run" / "logins.lock",
             root="mail",
             own=self.own,
             revision=self.revision,
@@ -115,6 +115,18 @@ def test_of_several_who_keep_them_the_next_has_read_what_one_wrote_who_died(worl
     assert "bob" not in world.text()
     bring(world)
     assert world.reloads == 1
+
+
+def test_a_directory_that_several_keep_is_made_by_none_of_them_and_its_lack_ends_nobody(world):
+    world.files = world.made(lock=world.directory / ".lock", unread=world.directory / ".unread")
+    world.directory.rmdir()
+    with pytest.raises(LoginsUntoldError, match=r"mqtt\.logins_dir = .*No such file or directory; make it a directory"):
+        bring(world)
+    assert not world.directory.exists()
+    world.directory.mkdir()
+    (world.directory / ".unread").mkdir()  # as one that may not be removed
+    with pytest.raises(LoginsUntoldError, match=r"mqtt\.logins_dir"):
+        bring(world)
 
 
 def test_passwords_of_old_are_left_out_and_named(world):
