@@ -79,13 +79,13 @@ class Lifetimes:
     async def run(self) -> None:
         """Look for ever; a store that cannot be written now is looked at again."""
         while True:
+            self._reviewed.clear()
             try:
                 await self.look()
             except StoreUnavailableError as error:
                 self._log.warning("lifetimes_wait_for_store", reason=str(error))
-            self._reviewed.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0 if self._doubted else LOOK_S):
+                async with asyncio.timeout(LOOK_S):
                     await self._reviewed.wait()
 
     def review(self) -> None:
@@ -96,16 +96,15 @@ class Lifetimes:
 
     async def look(self) -> None:
         """One look: clock, live sets, and now and then the limits on bodies."""
-        if self._doubted:
-            await self._course.review()
-            self._doubted = False
         step_ms = self._offset() - self._offset_ms
         if abs(step_ms) > STEP_MS:
             self._offset_ms += step_ms
             self._log.warning("clock_stepped", milliseconds=step_ms)
             if step_ms > 0:
                 self._clear_at = self._monotonic() + TRUST_CLOCK_AFTER_S
-            await self._course.review()
+            self._doubted = True
+        if self._doubted:
+            await self._review()
         if self._for_all():
             await self._expire()
         if self._monotonic() >= self._count_at:
@@ -114,6 +113,14 @@ class Lifetimes:
         if self._monotonic() >= self._clear_at and self._for_all():
             self._clear_at = self._monotonic() + CLEAR_S
             await self._clear()
+
+    async def _review(self) -> None:
+        self._doubted = False
+        try:
+            await self._course.review()
+        except StoreUnavailableError:
+            self._doubted = True
+            raise
 
     async def _expire(self) -> None:
         expired = await self._course.expire()

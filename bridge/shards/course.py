@@ -32,15 +32,17 @@ class SharedCourse(Course):
     def __init__(self, store: Store, *, days: float, now_ms: Callable[[], int]) -> None:
         super().__init__(store, days=days, now_ms=now_ms)
         self._followed = False
-        self._doubted = False
         self._log = structlog.get_logger()
 
     async def take_up(self) -> None:
         """Nothing: that is for one, and none of it is waited for."""
 
     async def review(self) -> None:
-        """Have every live set worked out anew at the next `expire`."""
-        self._doubted = True
+        """Have every live set worked out anew, at the next `expire` of whoever is the one.
+
+        Until now this bridge worked out live sets, of those it kept mail for, with other settings or by another clock.
+        """
+        await self._store.write(live.doubt_all)
 
     async def expire(self) -> int:
         """Bring live sets up to date that time or other settings changed; of how many users.
@@ -49,8 +51,7 @@ class SharedCourse(Course):
         """
         retention = self._store.retention
         since = await self._store.read(live.noted_horizon, retention)
-        if self._doubted or since is None:
-            self._doubted = False
+        if since is None:
             return await self._review(retention)
         if not self._followed:
             self._since, self._followed = since, True
@@ -59,9 +60,11 @@ class SharedCourse(Course):
     async def _review(self, retention: Retention) -> int:
         """Compare all live sets, and have those worked out anew that are not as they should be; of how many users.
 
-        It is noted when all of it is done: whoever dies over it is followed by one who begins anew.
+        It is noted when all of it is done: whoever dies over it is followed by one who begins anew, and so is whoever
+        was about it when another bridge doubted live sets.
         """
         now_ms = self._now_ms()
+        await self._store.write(live.begin_review, retention)
         moved, behind = 0, 0
         while True:
             users, last = await self._store.read(
@@ -73,6 +76,6 @@ class SharedCourse(Course):
             if last is None:
                 break
             behind = last
-        await self._store.write(live.note, retention, until=horizon(now_ms, retention.days))
+        await self._store.write(live.end_review, retention, until=horizon(now_ms, retention.days))
         self._log.info("live_sets_reviewed", users=moved)
         return moved

@@ -34,6 +34,8 @@ SELECT user_id FROM user WHERE user_id > ? AND user_id <= ? AND EXISTS
     (SELECT 1 FROM message WHERE message.user_id = user.user_id AND seen = 0 AND number >= ? AND number < ?)
 """
 TERMS = "SELECT count, days, horizon FROM live_terms"
+UNDER_REVIEW = -1
+"""In place of a horizon: live sets are being worked out with the settings that are noted, and not all are yet."""
 _NOTE_TERMS = (
     "INSERT INTO live_terms VALUES (1, ?, ?, ?) ON CONFLICT (terms_id) DO UPDATE SET"
     " count = excluded.count, days = excluded.days, horizon = excluded.horizon"
@@ -59,7 +61,7 @@ def renew(transaction: Transaction, users: Iterable[int]) -> None:
 def expire(transaction: Transaction, users: Iterable[int], *, until: int) -> None:
     """The same for those of whom the horizon passed a message, up to this number: the next start begins there."""
     renew(transaction, users)
-    transaction.connection.execute("UPDATE live_terms SET horizon = ?", (until,))
+    transaction.connection.execute("UPDATE live_terms SET horizon = ? WHERE horizon <> ?", (until, UNDER_REVIEW))
 
 
 def take_up(transaction: Transaction, retention: Retention) -> None:
@@ -79,7 +81,7 @@ def take_up(transaction: Transaction, retention: Retention) -> None:
 def noted_horizon(connection: StoreConnection, retention: Retention) -> int | None:
     """Up to where time was followed with these settings; None where the live sets were made with others."""
     noted = connection.execute(TERMS).fetchone()
-    if noted is None or tuple(noted[:2]) != (retention.count, retention.days):
+    if noted is None or tuple(noted[:2]) != (retention.count, retention.days) or noted[2] == UNDER_REVIEW:
         return None
     return int(noted[2])
 
@@ -102,6 +104,24 @@ def review_all(transaction: Transaction, retention: Retention) -> None:
 def note(transaction: Transaction, retention: Retention, *, until: int) -> None:
     """Note that all live sets are made with these settings, and up to where time was followed."""
     transaction.connection.execute(_NOTE_TERMS, (retention.count, retention.days, until))
+
+
+def doubt_all(transaction: Transaction) -> None:
+    """Note that live sets may not be as they should be: whoever follows time has all of them worked out anew."""
+    transaction.connection.execute("DELETE FROM live_terms")
+
+
+def begin_review(transaction: Transaction, retention: Retention) -> None:
+    """Note that all live sets are being worked out with these settings."""
+    note(transaction, retention, until=UNDER_REVIEW)
+
+
+def end_review(transaction: Transaction, retention: Retention, *, until: int) -> None:
+    """Note that all of them were, unless somebody doubted them again meanwhile."""
+    transaction.connection.execute(
+        "UPDATE live_terms SET horizon = ? WHERE count = ? AND days = ? AND horizon = ?",
+        (until, retention.count, retention.days, UNDER_REVIEW),
+    )
 
 
 def doubt_terms(transaction: Transaction, retention: Retention) -> None:

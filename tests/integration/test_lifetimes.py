@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.daemon.lifetimes import CLEAR_S, COUNT_S, LOOK_S, TRUST_CLOCK_AFTER_S, Lifetimes
+from bridge.errors import StoreUnavailableError
 from bridge.spool import Spool
 from bridge.store.bodies import Keeping
 from tests.support.stored import DAY_MS, Clock, add_user, header, mail, storing, to
@@ -240,6 +241,31 @@ def test_a_clock_that_steps_back_loses_nothing(path):
         assert second == first + 1
         assert await store.live_count() == 2
         assert await bodies(store) == [100, 100]
+
+    living(path, story, clock=clock)
+
+
+def test_what_a_step_of_the_clock_doubts_is_doubted_until_the_store_could_be_written(path, monkeypatch):
+    alice, clock = add_user(path, "alice"), Clock()
+
+    async def story(store, lifetimes):
+        await keep(store, alice)
+        review, outcomes = store.course.review, []
+
+        async def fail_once():
+            outcomes.append(len(outcomes) > 0)
+            if not outcomes[-1]:
+                raise StoreUnavailableError("away")
+            await review()
+
+        monkeypatch.setattr(store.course, "review", fail_once)
+        clock.step(8 * DAY_MS)
+        with pytest.raises(StoreUnavailableError):
+            await lifetimes.look()
+        await lifetimes.look()
+        assert await store.live_count() == 0
+        await lifetimes.look()
+        assert outcomes == [False, True]
 
     living(path, story, clock=clock)
 

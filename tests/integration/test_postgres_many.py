@@ -141,6 +141,40 @@ def test_other_settings_are_taken_up_some_users_after_the_others(many, monkeypat
     asyncio.run(story())
 
 
+def test_what_another_bridge_doubts_is_worked_out_by_whoever_is_the_one(many, monkeypatch):
+    """It had other settings until then, or another clock; also when all are being worked out at that moment."""
+    monkeypatch.setattr(shared_course, "COMPARED", 700)
+    clock = Clock()
+    clock.now_ms = newest_ms(many)
+
+    async def story():
+        async with storing(many, clock=clock, count=1000, days=7) as store:
+            one, other = Life(store, clock), Life(store, clock)
+            await one.expire()
+            spoil(5)
+            await other.course.review()
+            assert await one.expire() == 1
+            await other.course.review()
+            reading = store.read
+
+            async def beside(look, *arguments, **options):
+                if options.get("behind", 0) > 700 and look is grouped_live.different_of_some:
+                    monkeypatch.setattr(store, "read", reading)
+                    spoil(5)
+                    await other.course.review()
+                return await reading(look, *arguments, **options)
+
+            monkeypatch.setattr(store, "read", beside)
+            assert await one.expire() == 0, "that one was compared before"
+            assert [await one.expire() for _ in range(2)] == [1, 0]
+            assert live_of(many) == MAILS * USERS
+
+    def spoil(user_id):
+        rows(many, "UPDATE message SET live = 0 WHERE user_id = ? RETURNING 1", user_id)
+
+    asyncio.run(story())
+
+
 def newest_ms(url):
 
     [(number,)] = rows(url, "SELECT max(number) FROM message")
