@@ -19,6 +19,11 @@ def renew(settings: Settings) -> None:
     """
     from bridge.daemon import control, own_login  # noqa: PLC0415 - sockets, for this alone
 
+    if settings.password_file is None and settings.own_secret is not None:
+        raise ConfigurationError(
+            f"it stands in mqtt.nodes_file = {str(settings.own_secret.path)!r}, which is the same for all bridges: "
+            f"change the line of {settings.node} there, everywhere; it is taken up within a second"
+        )
     if settings.mqtt.logins_for:
         assert settings.password_file is not None, "it is named, or follows from mqtt.logins_for"
         with opening.acting(settings):

@@ -174,7 +174,8 @@ class Mqtt(Section):
         FILE,
         None,
         "Where several bridges share a store: lines `node:password` of all of them, as each takes another's place at "
-        'the broker when that one is gone. `""` where they have one password.',
+        "the broker when that one is gone. The bridge's own line is its password, unless `password_file` is named. "
+        '`""` where they have one password.',
     )
     cluster: bool = key(SWITCH, False, "Whether the broker has several nodes of its own; a bridge then waits a moment.")
     keepalive: int = key(WHOLE, 60, "After so many seconds of silence the connection is tried.", ge=5, le=65535)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.config.own_secret import OwnSecret
 from bridge.config.section import Section, key, part
 from bridge.config.sections import (
     Body,
@@ -90,8 +91,25 @@ class Settings(Section):
 
     @property
     def password_file(self) -> Path | None:
-        """Where the bridge has its password at another broker from; None where it has one of the embedded broker's."""
-        return self.mqtt.password_file or (self.state_dir / "mqtt.password" if self.mqtt.logins_for else None)
+        """The file with the bridge's password alone, at another broker; None where it has none."""
+        made = self.mqtt.logins_for and not self._in_nodes_file
+        return self.mqtt.password_file or (self.state_dir / "mqtt.password" if made else None)
+
+    @property
+    def own_secret(self) -> OwnSecret | None:
+        """Where the bridge has its password at another broker from; None where it has one of the embedded broker's.
+
+        Of bridges that share a store it is the one by which another takes this one's place there.
+        """
+        if self.password_file is not None:
+            return OwnSecret(self.password_file)
+        if self._in_nodes_file and self.mqtt.nodes_file is not None:
+            return OwnSecret(self.mqtt.nodes_file, self.node)
+        return None
+
+    @property
+    def _in_nodes_file(self) -> bool:
+        return self.mqtt.nodes_file is not None and self.mqtt.password_file is None and not self.broker.embedded
 
     @property
     def cell_map(self) -> Path:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from bridge.config.endpoints import UnixAddress
+from bridge.config.own_secret import OwnSecret, password_of
+from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +51,7 @@ def faults(settings: Settings) -> Iterator[Fault]:
     yield from _certificate("smtp", settings.smtp.tls_cert, settings.smtp.tls_key)
     yield from _certificate("http", settings.http.tls_cert, settings.http.tls_key)
     yield from _password(settings.mqtt.password_file)
+    yield from _nodes(settings)
     yield from _authorities(settings.mqtt.ca_file)
     if isinstance(settings.lmtp.listen, UnixAddress) and not handed_over(Path(settings.lmtp.listen.path)):
         yield from _socket_file(settings.lmtp.listen)
@@ -164,6 +167,25 @@ def _password(path: Path | None) -> Iterator[Fault]:
         yield Fault(key, *wrong)
     elif not path.read_text(encoding="utf-8", errors="replace").strip():
         yield Fault(key, "the file is empty", "write the bridge's password into it, or leave the key out")
+
+
+def _nodes(settings: Settings) -> Iterator[Fault]:
+    """Whoever takes this bridge's place at the broker does so with the password of its line: no other is of use."""
+    key, path, node = ("mqtt", "nodes_file"), settings.mqtt.nodes_file, settings.node
+    if path is None:
+        return
+    if wrong := unreadable(path, "the file with the passwords of all nodes", otherwise=_LEAVE):
+        yield Fault(key, *wrong)
+        return
+    try:
+        meant = password_of(path, node)
+    except ConfigurationError:
+        yield Fault(key, f"it has no line for the node {node}", f"add {node}:PASSWORD, on all machines")
+        return
+    own = settings.mqtt.password_file
+    if own is not None and not unreadable(own, "") and OwnSecret(own).read() != meant:
+        cure = f"leave mqtt.password_file out, or write the same password into {own}"
+        yield Fault(key, f"the password of {node} is another one than that of mqtt.password_file", cure)
 
 
 def _authorities(path: Path | None) -> Iterator[Fault]:

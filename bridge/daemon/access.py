@@ -49,12 +49,12 @@ class Access:
         _require_certificates(settings.mqtt.ca_file)
         if self._own is not None:
             await self._own.take_up()
-        elif settings.mqtt.password_file is not None:
+        elif settings.own_secret is not None:
             try:
-                self._password = _secret(settings.mqtt.password_file)
+                self._password = settings.own_secret.read()
             except OSError as error:
                 raise ConfigurationError(
-                    f"mqtt.password_file = {str(settings.mqtt.password_file)!r}: {error.strerror}; "
+                    f"mqtt.password_file = {str(settings.own_secret.path)!r}: {error.strerror}; "
                     "write the bridge's password into it, or leave the key out"
                 ) from error
         elif settings.broker.embedded:
@@ -65,7 +65,7 @@ class Access:
 
         Raises ConfigurationError where the password stands in a file, and what `renew` raises.
         """
-        if self._settings.password_file is not None or not self._settings.broker.embedded:
+        if self._settings.own_secret is not None or not self._settings.broker.embedded:
             raise ConfigurationError(
                 "the bridge's own password is not the embedded broker's: change it at the broker, and then in the file "
                 f"that mqtt.password_file names ({self._settings.password_file or 'none'})"
@@ -84,9 +84,9 @@ class Access:
             if not listening or not running:
                 raise LinkDownError("the broker has not said yet where it listens")
             url = MqttUrl.of(TcpAddress.parse(listening))
-        if settings.password_file is not None:  # it may have been changed since the last try
-            with contextlib.suppress(OSError):
-                self._password = _secret(settings.password_file)
+        if settings.own_secret is not None:  # it may have been changed since the last try
+            with contextlib.suppress(OSError, ConfigurationError):
+                self._password = settings.own_secret.read()
         return Target(url, settings.broker_login, self._password, settings.mqtt.ca_file)
 
 
@@ -100,7 +100,3 @@ def _require_certificates(ca_file: Path | None) -> None:
             f"mqtt.ca_file = {str(ca_file)!r}: {error.strerror or error}; "
             "name a PEM file of certificates, or leave the key out to trust the system's"
         ) from error
-
-
-def _secret(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace").strip()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.config.own_secret import password_of
 from bridge.contract import topics
-from bridge.errors import ConfigurationError
 from bridge.publish import visit
 
 if TYPE_CHECKING:
@@ -51,16 +51,3 @@ class Fence:
         if self._cluster:
             await asyncio.sleep(CLUSTER_S)
         self._log.info("node_fenced", node=node, cell=cell)
-
-
-def password_of(path: Path, node: str) -> str:
-    """The password of a node in a file of lines `node:password`; raises ConfigurationError."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigurationError(f"mqtt.nodes_file = {str(path)!r}: {error.strerror}") from error
-    for line in lines:
-        name, colon, password = line.partition(":")
-        if colon and name.strip() == node:
-            return password.strip()
-    raise ConfigurationError(f"mqtt.nodes_file = {str(path)!r}: no line for the node {node!r}; add {node}:PASSWORD")

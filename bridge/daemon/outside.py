@@ -45,10 +45,10 @@ class Outside:
         reload: bool = True,
         lock: str = LOCK,
     ) -> None:
-        assert settings.password_file is not None, "it is named, or follows from mqtt.logins_for"
+        assert settings.own_secret is not None, "it is named, or follows from mqtt.logins_for"
         self._settings = settings
         self.own = OwnLogin(
-            settings.password_file, admit=lambda password: admit(settings.broker_login, password, node=settings.node)
+            settings.own_secret, admit=lambda password: admit(settings.broker_login, password, node=settings.node)
         )
         shared = bool(settings.store.url)  # bridges of one machine keep the same files
         reloading = Reloading(

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from bridge.config.own_secret import OwnSecret
+
 
 class OwnLogin:
-    """The password in `path`, which is made when it is not there; `admit` has it open the login, in the store."""
+    """The password in a file, which is made when it is not there, unless it is a line among those of all nodes.
 
-    def __init__(self, path: Path, *, admit: Callable[[str], Awaitable[None]]) -> None:
-        self._path = path
+    `admit` has it open the login, in the store.
+    """
+
+    def __init__(self, secret: OwnSecret, *, admit: Callable[[str], Awaitable[None]]) -> None:
+        self._secret = secret
         self._admit = admit
         self._known = ""
 
@@ -33,12 +38,14 @@ class OwnLogin:
 
     def _password(self) -> str:
         try:
-            password = self._path.read_text(encoding="utf-8", errors="replace").strip()
+            password = self._secret.read()
         except FileNotFoundError:
-            return renew(self._path)
+            return renew(self._secret.path)
         except OSError as error:
-            raise ConfigurationError(f"{self._path}: {error.strerror}; it has the bridge's own password") from error
-        return password or renew(self._path)
+            raise ConfigurationError(
+                f"{self._secret.path}: {error.strerror}; it has the bridge's own password"
+            ) from error
+        return password or renew(self._secret.path)
 
 
 def renew(path: Path) -> str:

@@ -119,6 +119,22 @@ def test_root_asks_as_the_owner_of_the_state_directory(run, tmp_path):
     assert f"postbell.toml:6: mqtt.password_file = '{secret}': user nobody may not read it; give it to" in out
 
 
+def test_a_nodes_file_has_the_nodes_own_line(run, tmp_path):
+    nodes, own = tmp_path / "nodes", tmp_path / "password"
+    text = f"{QUIET}[mqtt]\nnodes_file = '{nodes}'\n"
+    assert "mqtt.nodes_file = " in (told := run("check", text, POSTBELL_NODE="b")[1])
+    assert "there is no such file" in told
+    nodes.write_text("a: of a\n")
+    assert "it has no line for the node b; add b:PASSWORD, on all machines" in run("check", text, POSTBELL_NODE="b")[1]
+    assert run("check", text, POSTBELL_NODE="a")[0] == 0
+    own.write_text("other\n")
+    text += f"password_file = '{own}'\n"
+    told = run("check", text, POSTBELL_NODE="a")[1]
+    assert "the password of a is another one than that of mqtt.password_file" in told
+    own.write_text("of a\n")
+    assert run("check", text, POSTBELL_NODE="a")[0] == 0
+
+
 def test_show_prints_what_differs_with_its_place_as_a_file(run, tmp_path):
     text = f'state_dir = "{tmp_path}/s"\n{QUIET}[limits]\nqueue_bytes = "2M"\ncommands = 10_000\n'
     code, out, _ = run("show", text, POSTBELL_RETAIN__DAYS="3", POSTBELL_LOG__LEVEL="debug")

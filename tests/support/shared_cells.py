@@ -49,10 +49,7 @@ class SharedCells:
         }
         broker = f"mqtt://127.0.0.1:{main.port}"
         self.nodes = {
-            name: NodeSystem(
-                directory / name, name, store=url, broker=broker, password=f"word-of-{name}", broken=broken, **told
-            )
-            for name in "ab"
+            name: NodeSystem(directory / name, name, store=url, broker=broker, broken=broken, **told) for name in "ab"
         }
         self.proxy: Proxy | None = None
         self._stack = contextlib.ExitStack()

@@ -67,20 +67,24 @@ class SharedStore:
 
 
 class NodeSystem(System):
-    """One bridge of several. `broken` is Python that is run before its program."""
+    """One bridge of several. `broken` is Python that is run before its program.
+
+    Without a password it has that of its line in the nodes file.
+    """
 
     def __init__(
-        self, directory: Path, node: str, *, store: str, broker: str, password: str, broken: str = "", **more: str
+        self, directory: Path, node: str, *, store: str, broker: str, password: str = "", broken: str = "", **more: str
     ) -> None:
         directory.mkdir()
-        (directory / "password").write_text(password)
+        if password:
+            (directory / "password").write_text(password)
+            more["POSTBELL_MQTT__PASSWORD_FILE"] = str(directory / "password")
         super().__init__(
             directory,
             POSTBELL_NODE=node,
             POSTBELL_STORE__URL=store,
             POSTBELL_BROKER__EMBEDDED="false",
             POSTBELL_MQTT__URL=broker,
-            POSTBELL_MQTT__PASSWORD_FILE=str(directory / "password"),
             **more,
         )
         self.node = node

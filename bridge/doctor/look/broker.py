@@ -10,7 +10,7 @@ from bridge.daemon import everywhere, runfile
 from bridge.doctor.judge.broker import Backlog, BrokerSeen
 from bridge.doctor.look import mosquitto, sessions
 from bridge.doctor.look.mqtt import NotLetInError, NotReachedError, ProbeDevice, Way
-from bridge.errors import PostbellError
+from bridge.errors import ConfigurationError, PostbellError
 from bridge.reconcile import Repair
 from bridge.store import backlog, offline, outbox
 
@@ -78,12 +78,14 @@ def _met(way: Way) -> tuple[str, tuple[str, ...]]:
 
 def _refusal(settings: Settings, way: Way | None) -> str:
     """Why another broker does not let the bridge in, while the bridge is not connected; its session stays as it is."""
-    if way is None or settings.password_file is None:
+    if way is None or settings.own_secret is None:
         return ""
     try:
-        password = settings.password_file.read_text(encoding="utf-8", errors="replace").strip()
+        password = settings.own_secret.read()
     except OSError as error:
-        return f"{settings.password_file}: {error.strerror}"
+        return f"{settings.own_secret.path}: {error.strerror}"
+    except ConfigurationError as error:
+        return str(error)
     try:
         client_id = f"postbell-{settings.node}"
         with ProbeDevice(way, settings.broker_login, password, client_id=client_id, resume=True).connect():
