@@ -73,6 +73,10 @@ class StoreUnavailableError(SmtpError):
     reply = Reply(451, "4.3.0", "Mail store unavailable, try again later")
 
 
+class StoreContendedError(StoreUnavailableError):
+    """Somebody else was changing the same rows, and this was given up; the same may succeed at once."""
+
+
 class StoreFullError(StoreUnavailableError):
     """The spool has no room for the message (RFC 3463 X.3.1); a commit that fails is always 451 4.3.0."""
 

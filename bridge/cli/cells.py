@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.config.settings import Settings
+    from bridge.store.writer import Transaction
 
 cell_app = typer.Typer(help="Cells: brokers that share the users among them.", no_args_is_help=True)
 
@@ -58,7 +59,7 @@ def cell_add(
     cell = _cell(name, url, logins_for, logins_dir, logins_hook, password_file, ca_file, shared=shared)
     with opening.changing(settings) as transaction:
         cells.add(transaction, cell)
-    typer.echo(f"added cell {name}; users who are there already stay: postbell cell move USER {name}")
+    typer.echo(f"added cell {name} for new users; others stay where they are: postbell cell move USER {name}")
 
 
 def _cell(
@@ -131,8 +132,7 @@ def cell_list(context: typer.Context, config: options.Config = None, as_json: op
 def cell_move(context: typer.Context, user: options.UserName, cell: CellName, config: options.Config = None) -> None:
     """Move a user to another cell; their devices come there by themselves."""
     settings = options.settings(context, config)
-    with opening.changing(settings) as transaction:
-        before = cells.move(transaction, user, cell)
+    before = opening.change(settings, lambda transaction: cells.move(transaction, user, cell))
     if _seen_off(settings, {user}):
         typer.echo(f"{user} is at {cell} now, and nothing is left at {before.name}")
     else:
@@ -164,14 +164,16 @@ def cell_drain(
 
 
 def _move_some(settings: Settings, cell: str) -> set[str]:
-    with opening.changing(settings) as transaction:
+    def move(transaction: Transaction) -> set[str]:
         users = cells.members(transaction.connection, cell, limit=AT_ONCE)
         places = spread(len(users), placing.occupied(transaction.connection))
         if users and not places:
             raise placing.CellError("all cells are draining; add one first, or have one filled again: --undo")
         for user, place in zip(users, places, strict=True):
             cells.move(transaction, user, place.name)
-    return set(users)
+        return set(users)
+
+    return opening.change(settings, move)
 
 
 @cell_app.command("remove")

@@ -8,22 +8,25 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from bridge.cli import options, ownership
-from bridge.errors import ConfigurationError, StoreUnavailableError
+from bridge.errors import ConfigurationError, StoreContendedError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bridge.config.settings import Settings
     from bridge.store.engine import StoreConnection
     from bridge.store.writer import Transaction
 
+T = TypeVar("T")
+
 LOOK_S = 2.0
+TRIES = 5
 
 
 class NoStoreError(ConfigurationError):
@@ -91,6 +94,18 @@ def changing(settings: Settings) -> Iterator[Transaction]:
 
             with suppress(control.ControlError):  # it looks by itself as well, a little later
                 control.ask(settings.run_dir, {"do": "look"}, deadline_s=LOOK_S)
+
+
+def change(settings: Settings, work: Callable[[Transaction], T]) -> T:
+    """What `work` gives in a transaction, as `changing` has it; for work on many rows beside bridges that are busy.
+
+    With PostgreSQL two may wait for one another. Bridges try again by themselves, and so does this, a few times.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(StoreContendedError), changing(settings) as transaction:
+            return work(transaction)
+    with changing(settings) as transaction:
+        return work(transaction)
 
 
 @contextmanager

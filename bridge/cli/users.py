@@ -112,8 +112,7 @@ def user_remove(
             f"{name} has {has.addresses} addresses, {has.devices} devices and {has.messages} messages. Remove all?"
         )
         typer.confirm(question, abort=True)
-    with opening.changing(settings) as transaction:
-        removed = people.remove_user(transaction, name)
+    removed = opening.change(settings, lambda transaction: people.remove_user(transaction, name))
     from bridge.cli import departing, telling  # noqa: PLC0415 - the spool's threads and all logins, for this alone
 
     departed = departing.clear(settings, name, removed.user_id)

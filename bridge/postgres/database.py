@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import errors
 
-from bridge.errors import StoreCorruptError, StoreUnavailableError
+from bridge.errors import StoreContendedError, StoreCorruptError, StoreUnavailableError
 from bridge.postgres import connection as connecting
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def _require_fit(connection: PostgresConnection) -> None:
 
 def translate(error: psycopg.Error, url: str) -> StoreUnavailableError:
     """The typed error for what PostgreSQL or the way there reported."""
-    return StoreUnavailableError(f"{connecting.shown(url)}: {' '.join(str(error).split()) or type(error).__name__}")
+    kind = StoreContendedError if again(error) else StoreUnavailableError
+    return kind(f"{connecting.shown(url)}: {' '.join(str(error).split()) or type(error).__name__}")
 
 
 def concerns_connection(error: BaseException) -> bool:
