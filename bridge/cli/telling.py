@@ -11,7 +11,7 @@ from bridge.cells import MAIN
 from bridge.cli import at_cell, opening, ownership
 from bridge.daemon import runfile
 from bridge.errors import PostbellError
-from bridge.store import logins, offline
+from bridge.store import logins, nodes, offline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,9 @@ def _added_at(settings: Settings, cell: Cell, username: str, password: str) -> N
         typer.echo(f"The broker of cell {cell.name} is not Postbell's own: let {username} in there ({PAGE})", err=True)
         return
     if not runfile.running(settings.run_dir, runfile.BRIDGE):
-        typer.echo(f"{username} is let in at cell {cell.name} as soon as the bridge runs", err=True)
+        names = _elsewhere(settings)
+        when = f"within seconds, by {names}" if names else "as soon as the bridge runs"
+        typer.echo(f"{username} is let in at cell {cell.name} {when}", err=True)
         return
     from bridge.daemon import cell_settings  # noqa: PLC0415 - of cells there are mostly none
 
@@ -97,10 +99,21 @@ def _added_at(settings: Settings, cell: Cell, username: str, password: str) -> N
         ) from error
 
 
+def _elsewhere(settings: Settings) -> str:
+    """The bridges that share the store and run on other machines, for a text; empty where there are none."""
+    if not settings.store.url:
+        return ""
+    with opening.acting(settings), offline.reading(settings.place) as connection:
+        names = ", ".join(nodes.alive(connection))
+    return names and f"bridges elsewhere ({names})"
+
+
 def _tell(settings: Settings, tell: Callable[[], object], *, done: str, by_hand: str) -> None:
     if settings.broker.embedded:
         return
     if not settings.mqtt.logins_for:
+        if names := _elsewhere(settings):
+            typer.echo(f"The broker is told by {names}, where mqtt.logins_for is set there. Where it is not:", err=True)
         typer.echo(by_hand, err=True)
         return
     try:

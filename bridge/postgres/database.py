@@ -69,9 +69,9 @@ def require_newest(connection: PostgresConnection, url: str) -> None:
     """Raises StoreUnavailableError for an older schema or none, and StoreCorruptError for a newer one."""
     done, newest = _version(connection), newest_schema()
     if done < newest:
-        what = f"of an older Postbell (schema {done}, now {newest})" if done else "empty"
-        where = connecting.shown(url)
-        raise StoreUnavailableError(f"{where}: this database is {what}; the bridge makes it newer when it starts")
+        where, old = connecting.shown(url), f"of an older Postbell (schema {done}, now {newest})"
+        what = f"{old}; the bridge makes it newer" if done else "empty; the bridge makes its tables"
+        raise StoreUnavailableError(f"{where}: this database is {what} when it starts")
 
 
 def schema(connection: PostgresConnection) -> int:
