@@ -7,7 +7,6 @@ all cells, which is what a new owner finds of the one before.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -68,10 +67,10 @@ class Debts:
 
     def at(self, cell: int) -> dict[int, frozenset[str]]:
         """Which nodes are to be fenced at a cell, by shard."""
-        found: dict[int, set[str]] = defaultdict(set)
-        for shard, some in self._owed.items():
-            found[shard].update(each.node for each in some if each.cell == cell)
-        return {shard: frozenset(nodes) for shard, nodes in found.items() if nodes}
+        found = {
+            shard: frozenset(each.node for each in some if each.cell == cell) for shard, some in self._owed.items()
+        }
+        return {shard: nodes for shard, nodes in found.items() if nodes}
 
     def pay(self, cell: int, fenced: Mapping[int, Collection[str]]) -> frozenset[int]:
         """These nodes were fenced there, by shard; of which of the shards nothing is owed there any more."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from bridge.contract.publication import Publication
     from bridge.shards.keeper import LeaseKeeper
-    from bridge.store.grouped_outbox_at import Stretch
     from bridge.store.store import Store
+    from bridge.store.stretch import Stretch
 
 
 class SharedRows:

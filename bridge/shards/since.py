@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bridge.store.grouped_outbox_at import Moment, Stretch
+    from bridge.store.stretch import Moment, Stretch
 
 MOMENT_S = 1.0
 """So much later whoever had taken a place has a transaction with a number, which it takes in the same statement."""

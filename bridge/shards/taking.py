@@ -11,7 +11,7 @@ from bridge.store import grouped_outbox, grouped_outbox_at
 
 if TYPE_CHECKING:
     from bridge.contract.publication import Publication
-    from bridge.store.grouped_outbox_at import Stretch
+    from bridge.store.stretch import Stretch
 
 LAST = "SELECT last_value FROM waiting"
 

@@ -7,16 +7,15 @@ before its transaction is committed: how far a walk may leave rows out, whoever 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.store import grouped_outbox, outbox
 from bridge.store.backlog import FIRST
+from bridge.store.stretch import Moment, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from bridge.contract.publication import Publication
     from bridge.postgres.connection import PostgresConnection
 
 _CELL = 'coalesce((SELECT v.cell FROM "user" v WHERE v.user_id = q.user_id), 0)'
@@ -49,31 +48,6 @@ SELECT (SELECT count(*) FROM outbox q WHERE q.shard = ANY(?::smallint[]) AND q.k
     + (SELECT coalesce(sum((q.waits & 1) + (q.waits >> 1 & 1)), 0) FROM message q
         WHERE q.shard = ANY(?::smallint[]) AND q.waits <> 0 AND q.seq >= ? AND {_CELL} = ?)
 """  # noqa: S608 - ours
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """How far the database is: the `last` place that was given to a row, and transactions by their numbers.
-
-    Of all that begin with a number lower than `oldest` none is under way any more, and `next_one` is above them all.
-    `moves` grows whenever somebody goes to another cell.
-    """
-
-    last: int
-    oldest: int
-    next_one: int
-    moves: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
-    """What was found from a place on, when that was begun, and the first places of the cell's own, if any."""
-
-    found: list[Publication]
-    began: Moment
-    marked: int | None = None
-    new: int | None = None
-    views: int | None = None
 
 
 def take_messages(

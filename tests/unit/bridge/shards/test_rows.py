@@ -9,7 +9,7 @@ import pytest
 
 from bridge.shards import taking
 from bridge.shards.rows import SharedRows
-from bridge.store.grouped_outbox_at import Moment, Stretch
+from bridge.store.stretch import Moment, Stretch
 from tests.support.waiting import until_on_loop
 
 

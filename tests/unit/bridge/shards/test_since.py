@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from bridge.shards.since import MOMENT_S, WALK_S, Beginnings, after_messages, after_views, anew, grown_old
-from bridge.store.grouped_outbox_at import Moment, Stretch
+from bridge.store.stretch import Moment, Stretch
 
 
 def stretch(last, *, oldest, next_one, **first):
