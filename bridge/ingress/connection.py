@@ -42,7 +42,6 @@ class Connection(asyncio.Protocol):
         self._said: list[bytes] = []
         self._counted_as: str | None = None
         self._parting = False
-        self._says_no_more = False
         self._waits = False
         self._choked = False
         self._paused = False
@@ -184,8 +183,7 @@ class Connection(asyncio.Protocol):
         """Send what is still to be said, then close.
 
         Closing with data unread would destroy the last replies on their way, so what still comes is
-        dropped until the sender closes its side, for a moment and up to a bound. Nothing comes of a sender that
-        has said QUIT (RFC 5321 §4.1.1.10), unless it is there already.
+        dropped until the sender closes its side, for a moment and up to a bound.
         """
         if self.ended.done():
             return
@@ -195,9 +193,6 @@ class Connection(asyncio.Protocol):
         if self.transport is None:
             return
         self._flush()
-        if self._says_no_more and not self._incoming.came and not self.transport.get_write_buffer_size():
-            self.transport.close()
-            return
         try:
             lingers = self.transport.can_write_eof() and not self._eof
             if lingers:

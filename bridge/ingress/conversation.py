@@ -189,7 +189,6 @@ class Conversation(Connection):
             for reply in answer.replies:
                 assert not isinstance(reply, bytes)
                 self._part(reply)
-                self._says_no_more = reply is replies.BYE
             return
         for reply in answer.replies:
             self._say(reply)

@@ -30,7 +30,6 @@ class Network(asyncio.Transport):
     def __init__(self):
         super().__init__()
         self.said, self.reading, self.ended = b"", True, False
-        self.lingers, self.unsent = False, 0
 
     def get_extra_info(self, _name, default=None):
         del default
@@ -42,11 +41,8 @@ class Network(asyncio.Transport):
     def can_write_eof(self):
         return True
 
-    def get_write_buffer_size(self):
-        return self.unsent
-
     def write_eof(self):
-        self.ended = self.lingers = True
+        self.ended = True
 
     def pause_reading(self):
         self.reading = False
@@ -307,19 +303,3 @@ def test_a_small_mail_that_memory_has_no_room_for_goes_to_the_disk(tmp_path, par
 
     told(tmp_path, story, memory_limit=2)
     assert spooled(tmp_path) == 1
-
-
-@pytest.mark.parametrize(
-    ("said", "unsent", "lingers"),
-    [(b"QUIT\r\n", 0, False), (b"QUIT\r\nNOOP\r\n", 0, True), (b"QUIT\r\n", 5, True)],
-    ids=["nothing more", "something behind it", "an answer on its way"],
-)
-def test_whoever_said_quit_and_nothing_more_is_not_waited_for(tmp_path, said, unsent, lingers):
-    async def story(world):
-        world.network.unsent = unsent
-        world.talk.data_received(said)
-        assert world.network.codes == ["220", "221"]
-        assert (world.network.ended, world.network.lingers) == (True, lingers)
-        await world.over()
-
-    told(tmp_path, story)
