@@ -124,18 +124,24 @@ def test_a_body_waits_between_its_chunks_and_a_short_answer_never(monkeypatch):
     assert waits == [1, 2]
 
 
+class Marked:
+    """A store of one mail that can be read and marked, and by whom it was."""
+
+    def __init__(self):
+        self.by = []
+
+    async def body(self, user_id, number):
+        del user_id, number
+        return StoredBody(len(RAW), RAW, None)
+
+    async def set_seen(self, user_id, numbers, *, seen, by):
+        del user_id, numbers, seen
+        self.by.append(by)
+
+
 def test_who_marks_a_mail_does_not_wait_for_those_who_read(monkeypatch):
     """However many bodies are read, and however long they wait for mail."""
-    marked = []
-
-    class Store:
-        async def body(self, user_id, number):
-            del user_id, number
-            return StoredBody(len(RAW), RAW, None)
-
-        async def set_seen(self, user_id, numbers, *, seen, by):
-            del user_id, numbers, seen
-            marked.append(by)
+    marked = Marked()
 
     async def reply(path, payload):
         del path, payload
@@ -158,7 +164,7 @@ def test_who_marks_a_mail_does_not_wait_for_those_who_read(monkeypatch):
 
         monkeypatch.setattr(Courtesy, "yield_to_mail", for_ever)
         answering = Requests(
-            store=cast("Any", Store()),
+            store=cast("Any", marked),
             pushing=RingsNobody(),
             named=named,
             load=load,
@@ -177,7 +183,7 @@ def test_who_marks_a_mail_does_not_wait_for_those_who_read(monkeypatch):
         async with asyncio.timeout(60):
             await reading.wait()
             await answering.handle("mail/alice/do/phone", msgpack.packb([1, 99, "seen", "00t64ks8n"]))
-        assert marked == ["phone"]
+        assert marked.by == ["phone"]
         assert len(waits) == AT_ONCE, "and no more are read at a time"
         assert len(set(waits) & set(readers[: len(asks)])) == OF_ONE_USER, "of which half may be one user's"
         for reader in readers:
